@@ -1,0 +1,38 @@
+# PYTHON=...  the interpreter: 3.10 to 3.13 gives the tf2 stack, 3.7 the tf1 stack
+# HOST=1      over the host's own packages (an Ascend 910 host); ARGS=... what a run is given
+PYTHON ?= python3
+ARGS ?=
+export PYTHON REQUIRE_TF1
+host := $(if $(filter 1,$(HOST)),--host)
+environment = env="$$($(PYTHON) scripts/setup_env.py $(host))"
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run sweep test test-full lint bench clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## make the environment of PYTHON in .venv (HOST=1: over the host's own packages)
+	@$(environment) && echo "source $${env#$(CURDIR)/}/bin/activate"
+
+run: ## train on real MNIST with the default experiment, and print the result
+	@$(environment) && "$$env/bin/python" -m lenet_exp.run $(ARGS)
+
+sweep: ## train three seeds in a row (ARGS=... for another sweep)
+	@$(environment) && "$$env/bin/python" -m lenet_exp.run -m $(or $(ARGS),'seed=range(0,3)' schedule=smoke)
+
+test: ## lint, then the tests on every stack found
+	@sh scripts/test.sh
+
+test-full: ## the same with the tests that are too slow for every run
+	@sh scripts/test.sh full
+
+lint: ## check format, style, types, layers and sizes
+	@$(environment) && sh scripts/lint.sh "$$env"
+
+bench: ## measure every figure of the documentation on this machine
+	@$(environment) && sh scripts/bench.sh "$$env"
+
+clean: ## remove caches and build products; results, stores and environments stay
+	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
+	@find lenet_exp tests scripts benchmarks -name __pycache__ -type d -exec rm -rf {} +

@@ -1,0 +1,69 @@
+"""What can go wrong through no fault of ours, with what a person can do about it.
+
+LenetExpError            exit code 1: a run failed
+|-- ConfigError          2: the command line or the configuration is wrong
+|-- DataError            2: a data file is not what it should be
+|-- StoreError           2: the tracking store can't take this run
+|-- FetchError           1: MNIST could not be fetched or kept
+`-- HardwareError        1: the session could not be opened
+
+Terminated               a SIGTERM, as an exception so that everything is closed
+"""
+
+from __future__ import annotations
+
+
+class LenetExpError(Exception):
+    """A failure that is told in words, never as a traceback."""
+
+    exit_code = 1
+
+
+class ConfigError(LenetExpError):
+    """A setting is not possible: says which, what is allowed, and a command that works."""
+
+    exit_code = 2
+
+    def __init__(self, key: str, value: object, allowed: str, remedy: str) -> None:
+        # Exception pickles by args: hand over all four.
+        super().__init__(key, value, allowed, remedy)
+
+    def __str__(self) -> str:
+        key, value, allowed, remedy = self.args
+        given = key if value is None else f"{key}={value}"
+        return f"{given} is not possible.\n  allowed: {allowed}\n  try:     {remedy}"
+
+
+class _ProblemError(LenetExpError):
+    """Something named has a problem that has a remedy."""
+
+    def __init__(self, what: object, problem: str, remedy: str) -> None:
+        super().__init__(str(what), problem, remedy)
+
+    def __str__(self) -> str:
+        what, problem, remedy = self.args
+        return f"{what}: {problem}\n  try: {remedy}"
+
+
+class DataError(_ProblemError):
+    """A data file is missing, unreadable or not what it should be."""
+
+    exit_code = 2
+
+
+class StoreError(_ProblemError):
+    """The tracking store can't be used, or using it would harm another one."""
+
+    exit_code = 2
+
+
+class FetchError(_ProblemError):
+    """MNIST could not be fetched, or the cache could not be written."""
+
+
+class HardwareError(_ProblemError):
+    """No session could be opened on the chosen hardware."""
+
+
+class Terminated(BaseException):
+    """SIGTERM. Not an Exception: nothing but the record may catch it on its way out."""

@@ -1,0 +1,177 @@
+"""The Makefile, the scripts behind it, the wheel."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+TARGETS = ["help", "setup", "run", "sweep", "test", "lint", "bench", "clean"]
+
+
+def script(name, *words, **environment):
+    interpreter = "sh" if name.endswith(".sh") else sys.executable
+    return subprocess.run(
+        [interpreter, str(ROOT / "scripts" / name), *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def test_make_help_explains_every_target():
+    done = subprocess.run(
+        ["make", "--no-print-directory"], cwd=str(ROOT), capture_output=True, text=True, check=True
+    )
+    listed = re.findall(r"^  make ([a-z-]+) +\S+ \S+", done.stdout, re.MULTILINE)
+    assert set(TARGETS) <= set(listed)
+
+
+def test_clean_touches_no_result_no_store_and_no_environment():
+    recipe = (ROOT / "Makefile").read_text().partition("\nclean:")[2]
+    for kept in ("outputs", "multirun", "mlruns", "mlflow", ".venv"):
+        assert kept not in recipe
+
+
+def fake_python(folder, name, text):
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """An environment with no version manager, and a PATH of two folders."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    return first, second, {"HOME": str(tmp_path), "PATH": f"{first}:{second}:/usr/bin:/bin"}
+
+
+def test_a_shim_that_only_prints_an_error_is_no_python(bare):
+    first, second, environment = bare
+    environment["PYENV_ROOT"] = str(first)
+    fake_python(first, "python3.7", "echo not installed >&2; exit 127")
+    assert script("find_python37.sh", **environment).returncode == 1
+    good = fake_python(second, "python3.7", "exit 0")
+    assert script("find_python37.sh", **environment).stdout == f"{good}\n"
+
+
+def test_a_version_manager_s_folder_is_searched(bare, tmp_path):
+    folder = tmp_path / "versions" / "3.7.16" / "bin"
+    folder.mkdir(parents=True)
+    good = fake_python(folder, "python3.7", "exit 0")
+    found = script("find_python37.sh", **bare[2], PYENV_ROOT=str(tmp_path))
+    assert found.stdout == f"{good}\n"
+
+
+@pytest.mark.parametrize(
+    ("version", "stack"), [((3, 7, 16), "tf1"), ((3, 10, 1), "tf2"), ((3, 13, 0), "tf2")]
+)
+def test_a_python_chooses_its_stack(version, stack, setup_env):
+    assert setup_env.stack_for(version) == stack
+
+
+@pytest.mark.parametrize("version", [(3, 6, 15), (3, 8, 18), (3, 9, 18), (3, 14, 0)])
+def test_a_python_that_no_stack_supports_is_told_which_are(version, setup_env):
+    with pytest.raises(SystemExit) as caught:
+        setup_env.stack_for(version)
+    message = str(caught.value)
+    assert "Python {}.{}".format(*version) in message
+    assert "3.10 to 3.13" in message
+    assert "PYTHON=" in message
+
+
+def test_a_python_without_venv_is_told_the_package(setup_env, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "ensurepip", None)
+    with pytest.raises(SystemExit, match=r"no venv module(.|\n)*apt-get install python3"):
+        setup_env.make_environment(str(tmp_path / "env"), host=False)
+
+
+@pytest.fixture
+def setup_env(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    import setup_env as module
+
+    return module
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    made = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir"]
+    copy = tmp_path_factory.mktemp("source")  # building leaves files beside the source
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=str(ROOT),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\n")
+    for name in listed:
+        if name.endswith((".py", ".yaml", ".json", ".toml", ".md")):
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            (copy / name).write_bytes((ROOT / name).read_bytes())
+    subprocess.run([*command, str(made), str(copy)], check=True)
+    return next(made.glob("lenet_exp-*.whl"))
+
+
+def test_the_wheel_carries_every_option_and_module(wheel):
+    packed = set(zipfile.ZipFile(str(wheel)).namelist())
+    for path in (ROOT / "conf").rglob("*.yaml"):
+        assert f"lenet_exp/conf/{path.relative_to(ROOT / 'conf')}" in packed
+    for path in (ROOT / "lenet_exp").rglob("*.py"):
+        assert str(path.relative_to(ROOT)) in packed
+
+
+def test_the_wheel_alone_composes_and_refuses(wheel, tmp_path):
+    site = tmp_path / "site"
+    zipfile.ZipFile(str(wheel)).extractall(str(site))
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    command = [sys.executable, "-m", "lenet_exp", "run"]
+    shown = subprocess.run(
+        [*command, "--cfg", "job"],
+        cwd=str(tmp_path),
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "steps_per_epoch: 1000" in shown.stdout
+    wrong = subprocess.run(
+        [*command, "precision=nope"],
+        cwd=str(tmp_path),
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (wrong.returncode, "force_fp16" in wrong.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [([], 0, "fetch_mnist"), (["--help"], 0, "run"), (["nope"], 2, "no verb nope")],
+)
+def test_the_console_script_lists_its_verbs(words, code, told):
+    done = subprocess.run(
+        [sys.executable, "-m", "lenet_exp", *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code
+    assert told in done.stdout + done.stderr
+
+
+def test_the_package_and_both_constraints_agree_on_what_breaks():
+    tf1 = (ROOT / "constraints" / "tf1.txt").read_text()
+    tf2 = (ROOT / "constraints" / "tf2.txt").read_text()
+    assert {"tensorflow==1.15.0", "mlflow==1.30.1", "hydra-core==1.3.6"} <= set(tf1.split())
+    assert "tensorflow-cpu==2.21.0" in tf2
+    assert "mlflow==3.17.2" in tf2
