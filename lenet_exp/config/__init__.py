@@ -1,0 +1,1 @@
+"""Command line and YAML -> checked settings. Imports neither TensorFlow nor MLflow."""

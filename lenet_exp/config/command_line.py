@@ -1,0 +1,177 @@
+"""Check a whole command line before anything heavy is imported.
+
+Hydra composes the same configuration once more to run it; this pass exists to refuse it in our
+words, with exit code 2, and, in a sweep, before the first job starts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import List, NoReturn, Sequence
+
+from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.utils import get_args_parser
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from lenet_exp.config import suggest
+from lenet_exp.config.resolve import register_resolvers, resolve
+from lenet_exp.config.schema import Settings, all_keys, groups
+from lenet_exp.errors import ConfigError
+
+_HERE = Path(__file__).resolve().parent.parent
+# In a wheel conf/ lies inside the package, in a checkout beside it.
+CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"
+_PRESETS = ("experiment", "debug")
+
+
+def check_command_line(argv: Sequence[str]) -> None:
+    """Refuse a command line that can't run; do nothing for one that can, or that only asks.
+
+    Raises:
+        ConfigError: with the key, the value, what is allowed and what to type instead.
+    """
+    args = _parse(argv)
+    if args.help or args.hydra_help or args.shell_completion or args.info is not None:
+        return
+    register_resolvers()
+    with initialize_config_dir(str(CONF), version_base="1.3", job_name="run"):
+        overrides = _parse_overrides(args.overrides)
+        for override in overrides:
+            _check_key(override)
+        searched = [_search_path(args.config_dir)] if args.config_dir else []
+        for job in _jobs(overrides, args):
+            _compose(searched + job, overrides)
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = get_args_parser()
+
+    def refuse(message: str) -> NoReturn:
+        words = [word for word in argv if word.startswith("-") and word in message]
+        word = words[0] if words else message
+        plain = word.lstrip("-").replace("-", "_").partition("=")
+        meant = [key for key in all_keys() if key.split(".")[-1] == plain[0]]
+        remedy = f"{suggest.PROGRAM} {meant[0]}={plain[2] or '...'}" if len(meant) == 1 else ""
+        allowed = "key=value without dashes; flags are -m, --cfg job, --help, --config-dir DIR"
+        raise ConfigError(word, None, allowed, remedy or suggest.PROGRAM + " --help")
+
+    parser.error = refuse  # type: ignore[method-assign]
+    args = parser.parse_args(list(argv))
+    chosen = args.run + (args.cfg is not None) + args.multirun + (args.info is not None)
+    if chosen > 1 or (args.resolve and args.cfg is None):
+        allowed = "one of -m, --run, --cfg, --info; --resolve with --cfg"
+        raise ConfigError(" ".join(argv), None, allowed, f"{suggest.PROGRAM} --cfg job --resolve")
+    if args.config_dir and not Path(args.config_dir).is_dir():
+        allowed = "a folder that exists"
+        raise ConfigError("--config-dir", args.config_dir, allowed, suggest.PROGRAM)
+    return args
+
+
+def _parse_overrides(words: Sequence[str]) -> List[Override]:
+    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+    return [_parse_override(parser, word) for word in words]
+
+
+def _parse_override(parser: OverridesParser, word: str) -> Override:
+    try:
+        return parser.parse_overrides([word])[0]
+    except HydraException as error:
+        allowed = "key=value; quote a value with special characters: 'data.path=\"a b,c\"'"
+        raise ConfigError(word, None, allowed, _remedy_for(word)) from error
+
+
+def _remedy_for(word: str) -> str:
+    options = {p.stem: p.parent.name for p in CONF.glob("*/*.yaml") if p.parent.name != "hydra"}
+    if word in options:
+        return f"{suggest.PROGRAM} {options[word]}={word}"
+    return suggest.PROGRAM + " --help"
+
+
+def _check_key(override: Override) -> None:
+    key, shown = override.key_or_group, _value(override)
+    if key.split("/")[0].split(".")[0] == "hydra":
+        return
+    chosen = (*groups(), *_PRESETS)
+    if key not in all_keys() and key not in chosen:
+        raise suggest.unknown_key(key, None if override.is_delete() else shown)
+    if override.is_delete():
+        raise suggest.removed_key(key)
+    if override.is_add():
+        remedy = f"{suggest.PROGRAM} {key}={shown}"
+        raise ConfigError(f"+{key}", shown, "the key without +, it exists already", remedy)
+    if key in chosen and (override.value() is None or type(override.value()) in (bool, int, float)):
+        raise ConfigError(key, shown, "the name of an option", suggest.command(key))
+    group, _, leaf = key.partition(".")
+    if leaf == "name":
+        remedy = f"{suggest.PROGRAM} {group}={shown}"
+        raise ConfigError(key, shown, f"an option of the group, chosen by {group}=OPTION", remedy)
+
+
+def _value(override: Override) -> str:
+    """Return the value as it was typed: a sweep has no other text."""
+    return str(override.input_line).partition("=")[2] or "..."
+
+
+def _jobs(overrides: Sequence[Override], args: argparse.Namespace) -> List[List[str]]:
+    if args.multirun:
+        if any(override.key_or_group == "hydra/sweeper" for override in overrides):
+            return []  # its jobs are known to that sweeper only; each is checked as it starts
+        try:
+            return list(BasicSweeper.split_arguments(list(overrides), max_batch_size=None)[0])
+        except HydraException as error:
+            raise _refused(str(error), "a sweep of values: key=a,b or 'key=range(0,3)'") from error
+    for override in overrides:
+        if override.is_sweep_override():
+            remedy = f"{suggest.PROGRAM} -m '{override.input_line}'"
+            allowed = "one value; several only in a sweep, with -m"
+            raise ConfigError(override.key_or_group, _value(override), allowed, remedy)
+    return [list(args.overrides)]
+
+
+def _search_path(config_dir: str) -> str:
+    return f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"
+
+
+def _compose(job: Sequence[str], overrides: Sequence[Override]) -> Settings:
+    try:
+        cfg: DictConfig = compose("config", overrides=list(job))
+    except MissingConfigException as error:
+        raise _unknown_option(error) from error
+    except (HydraException, OmegaConfBaseException) as error:
+        raise _not_composed(error, overrides) from error
+    return resolve(cfg)
+
+
+def _unknown_option(error: MissingConfigException) -> ConfigError:
+    group, _, option = str(error.missing_cfg_file).rpartition("/")
+    group = group.strip("/")
+    options = list(error.options or [])
+    meant = suggest.close_to(option, options)
+    good = f"{suggest.PROGRAM} {group}={meant}" if meant else suggest.command(group)
+    return ConfigError(group, option, " | ".join(options) or "an option that exists", good)
+
+
+def _not_composed(error: Exception, overrides: Sequence[Override]) -> ConfigError:
+    """Return our words for what Hydra or OmegaConf could not compose."""
+    refused = re.search(r"Could not override '([^']+)'", str(error))
+    if refused:
+        key = refused.group(1)
+        values = [_value(o) for o in overrides if o.key_or_group == key]
+        if key in all_keys():
+            return suggest.unknown_key(key, values[0] if values else None)
+        allowed = "a key or group that exists; Hydra's own: --cfg hydra"
+        return ConfigError(key, values[0] if values else None, allowed, suggest.PROGRAM + " --help")
+    return _refused(str(error), "a combination that Hydra can compose")
+
+
+def _refused(message: str, allowed: str) -> ConfigError:
+    text = " ".join(line.strip() for line in message.splitlines() if line.strip())
+    return ConfigError(text[:300], None, allowed, suggest.PROGRAM + " --help")

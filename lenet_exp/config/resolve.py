@@ -1,0 +1,120 @@
+"""Composed configuration -> Settings, with the checks that need one key at a time."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import fields, is_dataclass
+from typing import Any, Dict, Mapping, Union, get_type_hints
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from lenet_exp.config import suggest
+from lenet_exp.config.checks import check_together
+from lenet_exp.config.schema import FAMILIES, Settings, all_keys
+from lenet_exp.errors import ConfigError
+
+# Shrinking 2**32 to a scale that float16 gradients hold takes 34 skipped steps
+# (npu-bridge-contract.md, 4); a run of fewer than three times that would hardly train.
+_SHORT_RUN = 100
+
+
+def register_resolvers() -> None:
+    """Make the two resolvers of conf/ known to OmegaConf; may be called again."""
+    OmegaConf.register_new_resolver("pid", os.getpid, replace=True)
+    OmegaConf.register_new_resolver("first_loss_scale", _first_loss_scale, replace=True)
+
+
+def _first_loss_scale(epochs: object, steps_per_epoch: object) -> float:
+    if isinstance(epochs, int) and isinstance(steps_per_epoch, int):
+        return 2.0**15 if epochs * steps_per_epoch < _SHORT_RUN else 2.0**32
+    return 2.0**32  # the schedule is wrong, and will be refused by its own key
+
+
+def resolve(cfg: DictConfig) -> Settings:
+    """Return the checked settings of one composed configuration.
+
+    Raises:
+        ConfigError: a key is missing, unknown, of a wrong type or impossible.
+    """
+    try:
+        plain = OmegaConf.to_container(cfg, resolve=True)
+    except OmegaConfBaseException as error:
+        dotted = str(getattr(error, "full_key", None) or "a ${...} reference")
+        problem = str(error).splitlines()[0]
+        raise ConfigError(
+            dotted, None, f"a reference that can be resolved ({problem})", suggest.command()
+        ) from error
+    settings: Settings = _build(Settings, plain, "")
+    check_together(settings)
+    return settings
+
+
+def _build(cls: type, mapping: Any, prefix: str) -> Any:
+    if not isinstance(mapping, Mapping):
+        group = prefix.rstrip(".")
+        raise ConfigError(group, _shown(mapping), "one of its options", suggest.command(group))
+    hints = get_type_hints(cls)
+    known = {item.name: item for item in fields(cls)}
+    for name in mapping:
+        if name not in known and not (prefix == "" and name in ("experiment", "debug")):
+            raise suggest.unknown_key(prefix + str(name), mapping[name], cls, prefix)
+    values: Dict[str, Any] = {}
+    for name, item in known.items():
+        dotted = prefix + name
+        if name not in mapping:
+            raise suggest.removed_key(dotted)
+        hint = FAMILIES[name] if prefix == "" and name in FAMILIES else hints[name]
+        if isinstance(hint, dict):
+            values[name] = _build_family(dotted, hint, mapping[name])
+        elif is_dataclass(hint):
+            values[name] = _build(hint, mapping[name], dotted + ".")  # type: ignore[arg-type]
+        else:
+            values[name] = _checked(dotted, mapping[name], hint, item.metadata)
+    return cls(**values)
+
+
+def _build_family(group: str, options: Mapping[str, type], mapping: Any) -> Any:
+    name = mapping.get("name") if isinstance(mapping, Mapping) else mapping
+    if not isinstance(name, str) or name not in options:
+        shown = group + ".name" if isinstance(mapping, Mapping) else group
+        raise ConfigError(shown, _shown(name), " | ".join(options), suggest.command(group))
+    return _build(options[name], mapping, group + ".")
+
+
+def _checked(dotted: str, value: Any, hint: Any, metadata: Mapping[str, Any]) -> Any:
+    typed = _typed(value, hint)
+    if typed is _WRONG or (typed is not None and not metadata["check"](typed)):
+        good = suggest.command(dotted, metadata["good"], all_keys()[dotted])
+        raise ConfigError(dotted, _shown(value), metadata["allowed"], good)
+    return typed
+
+
+_WRONG = object()
+
+
+def _typed(value: Any, hint: Any) -> Any:
+    """Return `value` in the type of the key, or _WRONG; nothing is rounded, cut or guessed."""
+    if getattr(hint, "__origin__", None) is Union:  # Optional[X]
+        return None if value is None else _typed(value, hint.__args__[0])
+    if hint is float and type(value) is int:
+        return float(value)
+    if hint is str and type(value) in (int, float):
+        return str(value)  # an experiment named 2026
+    return value if type(value) is hint else _WRONG
+
+
+def _shown(value: Any) -> object:
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else value
+
+
+def flatten(settings: Any, prefix: str = "") -> Dict[str, Any]:
+    """Return dotted key -> value, in the order of the schema."""
+    flat: Dict[str, Any] = {}
+    for item in fields(settings):
+        value = getattr(settings, item.name)
+        if is_dataclass(value):
+            flat.update(flatten(value, prefix + item.name + "."))
+        else:
+            flat[prefix + item.name] = value
+    return flat

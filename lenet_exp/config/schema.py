@@ -1,0 +1,228 @@
+"""Every key a run has: its type, what it may be, and a value that works.
+
+A group whose options have different keys is a family: one dataclass per option.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple, Union, get_type_hints
+
+PRECISION_MODES = (
+    "allow_fp32_to_fp16",
+    "force_fp16",
+    "must_keep_origin_dtype",
+    "allow_mix_precision",
+)
+
+
+def key(allowed: str, good: object, check: Callable[[Any], bool] = lambda value: True) -> Any:
+    """Declare a key: what is allowed in words, a value that works, and the test beyond the type."""
+    return field(metadata={"allowed": allowed, "good": good, "check": check})
+
+
+def _within(low: float, high: float) -> Callable[[float], bool]:
+    return lambda value: low <= value <= high
+
+
+def _finite_above(low: float) -> Callable[[float], bool]:
+    return lambda value: math.isfinite(value) and value > low
+
+
+def _finite_from(low: float) -> Callable[[float], bool]:
+    return lambda value: math.isfinite(value) and value >= low
+
+
+# The chip's manager: "loss scale must be at least 1." (npu-bridge-contract.md, 4). Beyond 2**126
+# the reciprocal is no normal float32: it is flushed to 0, and every gradient with it.
+def _scale(good: float) -> Any:
+    return key("a number from 1 to 2**126 (8.5e37)", good, _within(1, 2.0**126))
+
+
+def _below_one_from(low: float) -> Callable[[float], bool]:
+    return lambda value: low <= value < 1
+
+
+def _one_of(*options: str, good: str = "") -> Any:
+    return key(" | ".join(options), good or options[0], lambda value: value in options)
+
+
+def _learning_rate(good: float) -> Any:
+    return key("a finite number above 0", good, _finite_above(0))
+
+
+def _epsilon(good: float) -> Any:
+    return key("a finite number, 0 or more", good, _finite_from(0))
+
+
+def _fraction(good: float) -> Any:
+    return key("a number from 0 to below 1", good, _below_one_from(0))
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Which of the four modes."""
+
+    mode: str = _one_of(*PRECISION_MODES, good="must_keep_origin_dtype")
+
+
+@dataclass(frozen=True)
+class NoLossScale:
+    """No loss scaling, no overflow check."""
+
+    name: str = _one_of("none")
+
+
+@dataclass(frozen=True)
+class FixedLossScale:
+    """A constant scale; steps that overflow are skipped."""
+
+    name: str = _one_of("fixed")
+    value: float = _scale(1024)
+
+
+@dataclass(frozen=True)
+class DynamicLossScale:
+    """The chip's exponential update (npu-bridge-contract.md, 4 and check 23)."""
+
+    name: str = _one_of("dynamic")
+    init_loss_scale: float = _scale(2**32)
+    incr_every_n_steps: int = key("a whole number, 1 or more", 1000, _within(1, 2**31 - 1))
+    decr_every_n_nan_or_inf: int = key("a whole number, 1 or more", 2, _within(1, 2**31 - 1))
+    incr_ratio: float = key("a finite number above 1", 2, _finite_above(1))
+    decr_ratio: float = key(
+        "a number between 0 and 1, both excluded", 0.5, lambda value: 0 < value < 1
+    )
+
+
+@dataclass(frozen=True)
+class Adam:
+    """tf.train.AdamOptimizer."""
+
+    name: str = _one_of("adam")
+    learning_rate: float = _learning_rate(0.001)
+    beta1: float = _fraction(0.9)
+    beta2: float = _fraction(0.999)
+    epsilon: float = _epsilon(1e-8)
+
+
+@dataclass(frozen=True)
+class Momentum:
+    """tf.train.MomentumOptimizer."""
+
+    name: str = _one_of("momentum")
+    learning_rate: float = _learning_rate(0.01)
+    momentum: float = _fraction(0.9)
+
+
+@dataclass(frozen=True)
+class Sgd:
+    """tf.train.GradientDescentOptimizer."""
+
+    name: str = _one_of("sgd")
+    learning_rate: float = _learning_rate(0.1)
+
+
+@dataclass(frozen=True)
+class RMSProp:
+    """tf.train.RMSPropOptimizer."""
+
+    name: str = _one_of("rmsprop")
+    learning_rate: float = _learning_rate(0.001)
+    decay: float = _fraction(0.9)
+    momentum: float = _fraction(0.0)
+    epsilon: float = _epsilon(1e-10)
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Where the session runs."""
+
+    name: str = _one_of("auto", "cpu", "ascend910")
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which images; `path`: a person's own folder instead of the verified cache."""
+
+    name: str = _one_of("mnist")
+    path: Optional[str] = key("null or a folder that exists", "null", lambda value: value != "")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long; `steps_per_epoch` in steps, `batch_size` in images."""
+
+    epochs: int = key("a whole number, 1 or more", 5, _within(1, 10**6))
+    steps_per_epoch: int = key("a whole number, 1 or more", 1000, _within(1, 10**9))
+    batch_size: int = key(
+        "a whole number from 1 to 55000 (the training set)", 64, _within(1, 55000)
+    )
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """Where MLflow records; `uri` None: MLflow's own default."""
+
+    uri: Optional[str] = key("null or an MLflow tracking URI", "null", lambda value: value != "")
+    experiment: str = key("a name", "lenet-exp", lambda value: value.strip() != "")
+
+
+LossScale = Union[NoLossScale, FixedLossScale, DynamicLossScale]
+Optimizer = Union[Adam, Momentum, Sgd, RMSProp]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One run, whole and checked."""
+
+    precision: Precision
+    loss_scale: LossScale
+    optimizer: Optimizer
+    hardware: Hardware
+    data: Data
+    schedule: Schedule
+    tracking: Tracking
+    # TensorFlow's graph seed and numpy's RandomState both take 32 bits.
+    seed: int = key("a whole number from 0 to 2147483647", 0, _within(0, 2**31 - 1))
+    deterministic: bool = key("true | false", "true")
+    threads: Optional[int] = key("null or a whole number from 1 to 1024", 2, _within(1, 1024))
+
+
+# A family's options; the key `name` says which one a mapping is.
+FAMILIES: Dict[str, Dict[str, type]] = {
+    "loss_scale": {"none": NoLossScale, "fixed": FixedLossScale, "dynamic": DynamicLossScale},
+    "optimizer": {"adam": Adam, "momentum": Momentum, "sgd": Sgd, "rmsprop": RMSProp},
+}
+
+
+def groups() -> Dict[str, Tuple[type, ...]]:
+    """Return group name -> the dataclasses its options may be."""
+    hints = get_type_hints(Settings)
+    return {
+        item.name: tuple(FAMILIES[item.name].values())
+        if item.name in FAMILIES
+        else (hints[item.name],)
+        for item in fields(Settings)
+        if item.name in FAMILIES or is_dataclass(hints[item.name])
+    }
+
+
+def all_keys() -> Dict[str, Tuple[str, ...]]:
+    """Return every key of every option, dotted -> the names of the options that have it."""
+    found: Dict[str, Tuple[str, ...]] = {}
+    for group, options in groups().items():
+        for option in options:
+            for item in fields(option):
+                dotted = f"{group}.{item.name}"
+                name = _option_name(group, option)
+                found[dotted] = (*found.get(dotted, ()), *name)
+    for item in fields(Settings):
+        if item.name not in groups():
+            found[item.name] = ()
+    return found
+
+
+def _option_name(group: str, option: type) -> Iterator[str]:
+    return (name for name, cls in FAMILIES.get(group, {}).items() if cls is option)

@@ -1,0 +1,81 @@
+"""What to type instead: the remedies in our messages."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import fields
+from typing import Iterable, List, Optional, Sequence
+
+from lenet_exp.config.schema import PRECISION_MODES, all_keys, groups
+from lenet_exp.errors import ConfigError
+
+PROGRAM = "python -m lenet_exp.run"
+_GOOD_OPTIONS = {
+    "precision": PRECISION_MODES[2],
+    "loss_scale": "none",
+    "optimizer": "adam",
+    "hardware": "cpu",
+    "data": "mnist",
+    "schedule": "full",
+    "tracking": "mlflow",
+    "experiment": "modelzoo_baseline",
+    "debug": "fast",
+}
+
+
+def command(key: str = "", value: object = None, options: Sequence[str] = ()) -> str:
+    """Return a command line that works: key=value, or key with a good option of a group."""
+    words = [PROGRAM]
+    group = key.partition(".")[0]
+    if options and len(options) < len(groups()[group]):
+        words.append(f"{group}={options[0]}")
+    if value is not None:
+        words.append(f"{key}={value}")
+    elif group in _GOOD_OPTIONS:
+        words.append(f"{group}={_GOOD_OPTIONS[group]}")
+    return " ".join(words)
+
+
+def close_to(word: str, options: Iterable[str]) -> Optional[str]:
+    """Return the one option that was surely meant, or None."""
+    found = difflib.get_close_matches(word, list(options), n=2, cutoff=0.8)
+    return found[0] if len(found) == 1 else None
+
+
+def unknown_key(
+    dotted: str, value: object, cls: Optional[type] = None, prefix: str = ""
+) -> ConfigError:
+    """Return the error for a key that nothing has, or not the option that was chosen."""
+    dotted_keys = all_keys()
+    shown = "..." if value is None else value
+    owners = dotted_keys.get(dotted, ())
+    group = dotted.partition(".")[0]
+    if owners:  # right key, wrong option
+        allowed = f"this key only with {group}={' or '.join(owners)}"
+        return ConfigError(dotted, shown, allowed, command(dotted, shown, owners))
+    meant = _meant_key(dotted, dotted_keys)
+    if meant:
+        return ConfigError(
+            dotted, shown, f"no such key; {meant} is one", f"{PROGRAM} {meant}={shown}"
+        )
+    if cls is not None and prefix:
+        names = ", ".join(prefix + item.name for item in fields(cls))
+    elif "." in dotted and group in groups():
+        names = ", ".join(key for key in dotted_keys if key.startswith(group + "."))
+    else:
+        names = ", ".join([*groups(), *(key for key in dotted_keys if "." not in key)])
+    return ConfigError(dotted, shown, f"one of {names}", f"{PROGRAM} --help")
+
+
+def _meant_key(dotted: str, dotted_keys: Iterable[str]) -> Optional[str]:
+    leaf = dotted.rpartition(".")[2]
+    keys: List[str] = list(dotted_keys)
+    same_leaf = [key for key in keys if key.rpartition(".")[2] == leaf and key != dotted]
+    if len(same_leaf) == 1 and leaf not in ("name", "path"):
+        return same_leaf[0]
+    return close_to(dotted, keys)
+
+
+def removed_key(dotted: str) -> ConfigError:
+    """Return the error for a key or group that `~` took away."""
+    return ConfigError("~" + dotted, None, f"any value of {dotted}, but not none at all", command())

@@ -1,0 +1,150 @@
+"""What a person types wrong, and what they are told."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from lenet_exp.config.command_line import check_command_line
+from lenet_exp.errors import ConfigError
+
+# typed, then what the message must hold
+WRONG = [
+    ("seed=x", ["seed=x", "whole number", "seed=0"]),
+    ("seed=null", ["seed=null", "whole number"]),
+    ("seed=", ["seed=", "whole number"]),
+    ("seed=-1", ["seed=-1", "from 0 to 2147483647"]),
+    ("seed=true", ["seed=true", "whole number"]),
+    ("seed=${nope}", ["nope", "resolved"]),
+    ("deterministic=1", ["deterministic=1", "true | false"]),
+    ("threads=0", ["threads=0", "null or a whole number from 1"]),
+    ("schedule.batch_size=0", ["schedule.batch_size=0", "from 1 to 55000", "batch_size=64"]),
+    ("schedule.batch_size=55001", ["from 1 to 55000"]),
+    ("schedule.batch_size=1.5", ["schedule.batch_size=1.5", "whole number"]),
+    ("schedule.epochs=0", ["whole number, 1 or more", "schedule.epochs=5"]),
+    ("schedule.steps_per_epoch=abc", ["schedule.steps_per_epoch=abc", "whole number"]),
+    ("optimizer.learning_rate=0", ["optimizer.learning_rate=0", "above 0"]),
+    ("optimizer.learning_rate=-1", ["above 0"]),
+    ("optimizer.learning_rate=nan", ["optimizer.learning_rate=nan", "finite"]),
+    ("optimizer.learning_rate=inf", ["finite"]),
+    ("optimizer.beta1=1", ["from 0 to below 1"]),
+    ("optimizer.epsilon=-1e-8", ["0 or more"]),
+    ("optimizer.momentum=0.5", ["optimizer=momentum or rmsprop", "optimizer=momentum optim"]),
+    ("optimizer.name=sgd", ["chosen by optimizer=OPTION", "run optimizer=sgd"]),
+    (
+        "loss_scale=fixed loss_scale.value=0.5",
+        ["from 1 to 2**126", "loss_scale=fixed loss_scale.value"],
+    ),
+    ("loss_scale=fixed loss_scale.value=inf", ["from 1 to 2**126"]),
+    ("loss_scale=fixed loss_scale.value=1e38", ["from 1 to 2**126"]),
+    ("loss_scale=fixed loss_scale.value=nan", ["from 1 to 2**126"]),
+    ("loss_scale.value=3", ["loss_scale=fixed", "run loss_scale=fixed loss_scale.value=3"]),
+    ("loss_scale=dynamic loss_scale.incr_ratio=1", ["above 1"]),
+    ("loss_scale=dynamic loss_scale.decr_ratio=1", ["between 0 and 1"]),
+    ("loss_scale=dynamic loss_scale.decr_ratio=0", ["between 0 and 1"]),
+    ("loss_scale=dynamic loss_scale.init_loss_scale=0.5", ["from 1 to 2**126"]),
+    ("loss_scale=dynamic loss_scale.incr_every_n_steps=0", ["1 or more"]),
+    ("nokey=1", ["nokey=1", "precision", "--help"]),
+    ("nogroup=x", ["nogroup=x"]),
+    ("batch_size=3", ["schedule.batch_size", "run schedule.batch_size=3"]),
+    ("schedule.epoch=3", ["run schedule.epochs=3"]),
+    ("schedule.batch_size.x=3", ["schedule.batch_size"]),
+    ("schedule.colour=3", ["schedule.epochs, schedule.steps_per_epoch"]),
+    ("+extra=1", ["extra=1"]),
+    ("++optimizer.foo=3", ["optimizer.foo=3", "optimizer.learning_rate"]),
+    ("+seed=1", ["without +", "run seed=1"]),
+    ("~seed", ["~seed", "seed"]),
+    ("~optimizer.epsilon", ["~optimizer.epsilon"]),
+    ("~precision", ["~precision"]),
+    ("precision=nope", ["precision=nope", "force_fp16", "must_keep_origin_dtype"]),
+    ("precision=force_fp61", ["run precision=force_fp16"]),
+    ("precision.mode=x", ["precision.mode=x", "allow_mix_precision"]),
+    ("optimizer=5", ["optimizer=5", "name of an option", "optimizer=adam"]),
+    ("optimizer=null", ["optimizer=null", "name of an option"]),
+    ("experiment=nope", ["experiment=nope", "modelzoo_baseline"]),
+    ("+experiment=modelzoo_baseline", ["run experiment=modelzoo_baseline"]),
+    ("+precision=force_fp16", ["run precision=force_fp16"]),
+    ("precision@x=force_fp16", ["precision"]),
+    ("precision=a,b", ["precision=a,b", "-m 'precision=a,b'"]),
+    ("seed", ["key=value"]),
+    ("force_fp16", ["key=value", "run precision=force_fp16"]),
+    ("data.path=[1", ["key=value"]),
+    ("data.path=/no/such/folder", ["data.path=/no/such/folder", "exists", "data.path=null"]),
+    ("data.path=''", ["data.path="]),
+    ("tracking.experiment=''", ["tracking.experiment", "a name"]),
+    ("hydra.foo=1", ["hydra.foo=1", "--cfg hydra"]),
+    ("hydra/launcher=nope", ["hydra/launcher=nope", "basic"]),
+    ("--batch-size=3", ["--batch-size=3", "without dashes", "run schedule.batch_size=3"]),
+    ("--bogus", ["--bogus", "without dashes"]),
+    ("--cfg foo", ["--cfg"]),
+    ("--cfg job -m", ["one of"]),
+    ("--config-dir /no/such", ["--config-dir=/no/such", "exists"]),
+    ("hardware=ascend910", ["hardware=ascend910", "hardware=cpu"]),
+    ("precision=force_fp16", ["not emulated yet", "precision=must_keep_origin_dtype"]),
+    ("precision=allow_mix_precision", ["not emulated yet"]),
+    ("precision=allow_fp32_to_fp16", ["not emulated yet"]),
+    ("-m seed=1,x", ["seed=x", "whole number"]),
+    ("-m precision=must_keep_origin_dtype,force_fp16", ["force_fp16", "not emulated yet"]),
+    ("-m 'precision=glob(*)'", ["not emulated yet"]),
+    ("-m 'seed=interval(0,3)'", ["key=a,b"]),
+]
+
+
+@pytest.mark.parametrize(("typed", "told"), WRONG, ids=[typed for typed, _ in WRONG])
+def test_a_mistake_is_refused_with_key_value_allowed_and_remedy(typed, told):
+    with pytest.raises(ConfigError) as caught:
+        check_command_line(shlex.split(typed))
+    message = str(caught.value)
+    for part in [*told, "allowed:", "try:"]:
+        assert part in message, message
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("typed", [typed for typed, _ in WRONG if "hydra" not in typed])
+def test_the_remedy_is_a_command_line_that_works(typed):
+    with pytest.raises(ConfigError) as caught:
+        check_command_line(shlex.split(typed))
+    remedy = shlex.split(caught.value.args[3])
+    assert remedy[:3] == ["python", "-m", "lenet_exp.run"]
+    if any(word in " ".join(remedy) for word in ("precision=force_fp16", "precision=a,b")):
+        return  # right as typed, but no mode but one runs yet
+    check_command_line(remedy[3:])
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "",
+        "precision=must_keep_origin_dtype",
+        "precision.mode=must_keep_origin_dtype",
+        "schedule=smoke loss_scale=dynamic seed=3",
+        "loss_scale=fixed loss_scale.value=1024",
+        "optimizer=momentum optimizer.learning_rate=1e-2 optimizer.momentum=0.5",
+        "optimizer.learning_rate=1",
+        "++seed=3",
+        "experiment=modelzoo_baseline",
+        "debug=fast threads=2",
+        "schedule={epochs:1,steps_per_epoch:7}",
+        "data.path=.",
+        "tracking.uri=sqlite:///x.db tracking.experiment=2026",
+        "hydra.run.dir=somewhere",
+        "-m seed=0,1 schedule=smoke",
+        "-m 'seed=range(0,3)' optimizer=adam,sgd",
+        "--cfg job",
+        "--help",
+        "--hydra-help",
+    ],
+)
+def test_what_is_right_passes(typed):
+    check_command_line(shlex.split(typed))
+
+
+def test_a_persons_own_folder_of_options_counts(tmp_path):
+    (tmp_path / "experiment").mkdir()
+    preset = "# @package _global_\nseed: {}\n"
+    (tmp_path / "experiment" / "mine.yaml").write_text(preset.format(7))
+    (tmp_path / "experiment" / "wrong.yaml").write_text(preset.format("seven"))
+    check_command_line(["--config-dir", str(tmp_path), "experiment=mine"])
+    with pytest.raises(ConfigError, match="seed=seven"):
+        check_command_line(["--config-dir", str(tmp_path), "experiment=wrong"])

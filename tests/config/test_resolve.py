@@ -1,0 +1,101 @@
+"""Composed configuration -> Settings."""
+
+from __future__ import annotations
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from lenet_exp.config import schema
+from lenet_exp.config.command_line import CONF
+from lenet_exp.config.identity import config_hash
+from lenet_exp.config.resolve import flatten, register_resolvers, resolve
+
+
+def settings_of(*overrides):
+    register_resolvers()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return resolve(compose("config", overrides=list(overrides)))
+
+
+def test_defaults_are_the_design_s():
+    assert flatten(settings_of()) == {
+        "precision.mode": "must_keep_origin_dtype",
+        "loss_scale.name": "none",
+        "optimizer.name": "adam",
+        "optimizer.learning_rate": 0.001,
+        "optimizer.beta1": 0.9,
+        "optimizer.beta2": 0.999,
+        "optimizer.epsilon": 1e-8,
+        "hardware.name": "auto",
+        "data.name": "mnist",
+        "data.path": None,
+        "schedule.epochs": 5,
+        "schedule.steps_per_epoch": 1000,
+        "schedule.batch_size": 64,
+        "tracking.uri": None,
+        "tracking.experiment": "lenet-exp",
+        "seed": 0,
+        "deterministic": False,
+        "threads": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("overrides", "scale"),
+    [
+        pytest.param([], 2.0**32, id="the ModelZoo's"),
+        pytest.param(["schedule=performance"], 2.0**32, id="performance"),
+        pytest.param(["schedule=smoke"], 2.0**15, id="smoke would skip all its steps"),
+        pytest.param(["schedule=smoke", "loss_scale.init_loss_scale=8"], 8.0, id="as typed"),
+    ],
+)
+def test_dynamic_scale_starts_where_the_run_can_follow(overrides, scale):
+    found = settings_of("loss_scale=dynamic", *overrides).loss_scale
+    assert found == schema.DynamicLossScale("dynamic", scale, 1000, 2, 2.0, 0.5)
+
+
+def test_whole_numbers_serve_as_floats_but_not_the_reverse():
+    rate = settings_of("optimizer.learning_rate=1").optimizer.learning_rate
+    assert (rate, type(rate)) == (1.0, float)
+
+
+@pytest.mark.parametrize(
+    ("option", "epochs", "steps"), [("full", 5, 1000), ("performance", 1, 500), ("smoke", 1, 20)]
+)
+def test_schedules_are_the_modelzoo_s(option, epochs, steps):
+    assert settings_of(f"schedule={option}").schedule == schema.Schedule(epochs, steps, 64)
+
+
+def test_every_option_file_begins_with_the_command_that_picks_it():
+    for path in CONF.glob("*/*.yaml"):
+        lines = path.read_text().splitlines()
+        first = lines[1] if lines[0].startswith("# @package") else lines[0]
+        assert first.startswith("# python -m lenet_exp.run "), path
+        if path.parent.name not in ("data", "tracking", "hydra"):
+            assert f"{path.parent.name}={path.stem}" in first
+
+
+def test_every_experiment_and_debug_preset_resolves():
+    for group in ("experiment", "debug"):
+        for path in (CONF / group).glob("*.yaml"):
+            settings_of(f"{group}={path.stem}")
+
+
+@pytest.mark.parametrize(
+    ("override", "same"),
+    [
+        ("seed=1", False),
+        ("optimizer.learning_rate=0.002", False),
+        ("deterministic=true", False),
+        ("tracking.experiment=other", True),
+        ("tracking.uri=sqlite:///other.db", True),
+        ("data.path=.", True),
+    ],
+)
+def test_identity_follows_what_is_computed_not_where_it_is_kept(override, same):
+    base = config_hash(settings_of(), "d", "tf2")
+    assert len(base) == 12
+    assert int(base, 16) >= 0
+    assert (config_hash(settings_of(override), "d", "tf2") == base) is same
+    assert config_hash(settings_of(), "other", "tf2") != base
+    assert config_hash(settings_of(), "d", "tf1") != base

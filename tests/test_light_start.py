@@ -1,0 +1,50 @@
+"""Asking and refusing load nothing heavy, on either stack."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+PROBE = """
+import sys
+sys.argv = ["run"] + sys.argv[1:]
+try:
+    from lenet_exp.run import main
+    code = main()
+except SystemExit as error:
+    code = error.code or 0
+heavy = {"tensorflow", "mlflow", "npu_bridge", "numpy", "matplotlib"} & set(sys.modules)
+print("HEAVY", sorted(heavy), "CODE", code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        pytest.param(["--help"], 0, id="help"),
+        pytest.param(["--cfg", "job"], 0, id="cfg job"),
+        pytest.param(["nokey=1"], 2, id="unknown key"),
+        pytest.param(["schedule.batch_size=0"], 2, id="impossible value"),
+        pytest.param(["-m", "seed=0,x"], 2, id="a sweep with one bad job"),
+        pytest.param(["precision=force_fp16"], 2, id="not emulated yet"),
+    ],
+)
+def test_asking_and_refusing_import_nothing_heavy(words, code):
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, *words], stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == f"HEAVY [] CODE {code}"
+
+
+def test_help_explains_every_group_with_examples():
+    done = subprocess.run(
+        [sys.executable, "-m", "lenet_exp.run", "--help"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    groups = "precision loss_scale optimizer hardware data schedule tracking experiment debug"
+    for word in [*groups.split(), "force_fp16", "mlflow ui", "schedule=smoke", "-m"]:
+        assert word in done.stdout
