@@ -1,0 +1,1 @@
+"""MNIST: fetched, verified, read, split and drawn in batches."""

@@ -1,0 +1,164 @@
+"""Files -> arrays: the official four, a person's own folder, or keras' mnist.npz."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Dict, NamedTuple, Tuple
+
+import numpy as np
+
+from lenet_exp.data.files import FILES, OfficialFile
+from lenet_exp.errors import DataError
+
+VALIDATION_EXAMPLES = 5000
+_NPZ_KEYS = {
+    "train-images-idx3-ubyte": "x_train",
+    "train-labels-idx1-ubyte": "y_train",
+    "t10k-images-idx3-ubyte": "x_test",
+    "t10k-labels-idx1-ubyte": "y_test",
+}
+_REMEDY = "python -m lenet_exp.run data.path=null (the verified copy)"
+
+
+class Split(NamedTuple):
+    """Examples: `images` uint8 [n, 28, 28, 1] of 0..255, `labels` uint8 [n] of 0..9."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+class Mnist(NamedTuple):
+    """55 000 training, 5 000 validation and 10 000 test examples, and their SHA-256."""
+
+    train: Split
+    validation: Split
+    test: Split
+    sha256: str
+
+
+def load(folder: Path) -> Mnist:
+    """Read and check the four files, or mnist.npz, in `folder`.
+
+    As in TensorFlow's own tutorial reader, which the ModelZoo uses, the first 5 000 training
+    examples are the validation set.
+
+    Raises:
+        DataError: naming the file that is missing, unreadable or not what it should be.
+    """
+    npz = folder if folder.suffix == ".npz" else folder / "mnist.npz"
+    has_idx = any(_find(folder, f) for f in FILES) if folder.is_dir() else False
+    arrays = _read_npz(npz) if npz.exists() and not has_idx else _read_folder(folder)
+    for official in FILES:
+        _check(arrays[official.name][1], official, arrays[official.name][0])
+    digest = hashlib.sha256()
+    for official in FILES:
+        digest.update(arrays[official.name][0].data)  # no copy
+    images, labels, test_images, test_labels = (arrays[f.name][0] for f in FILES)
+    images, test_images = (a.reshape(-1, 28, 28, 1) for a in (images, test_images))
+    cut = VALIDATION_EXAMPLES
+    return Mnist(
+        Split(images[cut:], labels[cut:]),
+        Split(images[:cut], labels[:cut]),
+        Split(test_images, test_labels),
+        digest.hexdigest(),
+    )
+
+
+_Arrays = Dict[str, Tuple[np.ndarray, Path]]
+
+
+def _read_folder(folder: Path) -> _Arrays:
+    found = {official.name: _find(folder, official) for official in FILES}
+    if not any(found.values()):
+        problem = "holds none of the four MNIST files, raw or .gz, nor mnist.npz"
+        raise DataError(folder, problem, _REMEDY)
+    for name, path in found.items():
+        if path is None:
+            raise DataError(folder / name, "is missing", f"add it (.gz will do), or {_REMEDY}")
+    return {f.name: (_read_idx(found[f.name], f), found[f.name]) for f in FILES}  # type: ignore
+
+
+def _find(folder: Path, official: OfficialFile) -> Path | None:
+    dotted = official.name.replace("-idx", ".idx")
+    for name in (official.name, dotted, official.name + ".gz", dotted + ".gz"):
+        if (folder / name).exists():
+            return folder / name
+    return None
+
+
+def _read_idx(path: Path, official: OfficialFile) -> np.ndarray:
+    """Return uint8 [n, 784] of an image file or [n] of a label file (big-endian header)."""
+    raw = _read_bytes(path)
+    dimensions = 3 if official.pixels else 1
+    header = 4 * (1 + dimensions)
+    expected = (2051, 28, 28) if official.pixels else (2049,)
+    if len(raw) < header:
+        raise DataError(path, f"is too short for an idx file ({len(raw)} bytes)", _REMEDY)
+    magic, count, *shape = struct.unpack(f">{1 + dimensions}I", raw[:header])
+    if (magic, *shape) != expected:
+        kind = "28x28 image" if official.pixels else "label"
+        problem = f"is no {kind} file (it begins with {magic}, {kind}s with {expected[0]})"
+        if magic == expected[0]:
+            problem = f"holds images of {shape[0]}x{shape[1]} pixels, not 28x28"
+        raise DataError(path, problem, _REMEDY)
+    items = max(official.pixels, 1)
+    if len(raw) - header != count * items:
+        problem = f"says {count} examples but holds {(len(raw) - header) / items:g}"
+        raise DataError(path, problem, _REMEDY)
+    array = np.frombuffer(raw, np.uint8, offset=header)
+    return array.reshape(count, items) if official.pixels else array
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        if path.suffix == ".gz":
+            with gzip.open(str(path), "rb") as stream:
+                return stream.read()
+        return path.read_bytes()
+    except (EOFError, zlib.error) as error:
+        raise DataError(path, "is a damaged or cut gzip file", _REMEDY) from error
+    except OSError as error:  # gzip's own complaint has no strerror
+        raise DataError(path, f"can't be read ({error.strerror or error})", _REMEDY) from error
+
+
+def _read_npz(path: Path) -> _Arrays:
+    try:
+        with np.load(str(path), allow_pickle=False) as archive:  # a pickle is a program
+            absent = [key for key in _NPZ_KEYS.values() if key not in archive.files]
+            if absent:
+                raise DataError(path, f"has no array {absent[0]}", _REMEDY)
+            arrays = {name: archive[key] for name, key in _NPZ_KEYS.items()}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(path, f"can't be read ({error})", _REMEDY) from error
+    for official in FILES:
+        arrays[official.name] = _as_bytes(path, arrays[official.name], official)
+    return {name: (array, path) for name, array in arrays.items()}
+
+
+def _as_bytes(path: Path, array: np.ndarray, official: OfficialFile) -> np.ndarray:
+    key = _NPZ_KEYS[official.name]
+    wanted = (28, 28) if official.pixels else ()
+    if array.shape[1:] != wanted or array.dtype.kind not in "iu":
+        problem = (
+            f"{key} is {array.dtype} {list(array.shape)}, not whole numbers [n, 28, 28] or [n]"
+        )
+        raise DataError(path, problem, _REMEDY)
+    if array.size and (array.min() < 0 or array.max() > 255):
+        raise DataError(path, f"{key} has values outside 0..255", _REMEDY)
+    array = np.ascontiguousarray(array, np.uint8)
+    return array.reshape(len(array), -1) if official.pixels else array
+
+
+def _check(path: Path, official: OfficialFile, array: np.ndarray) -> None:
+    if len(array) != official.examples:
+        kind = "images" if official.pixels else "labels"
+        problem = f"holds {len(array)} {kind}, not {official.examples}"
+        raise DataError(path, problem, _REMEDY)
+    if not official.pixels and array.max() > 9:
+        where = int(np.argmax(array > 9))
+        raise DataError(path, f"label {where} is {array[where]}, not 0 to 9", _REMEDY)

@@ -1,0 +1,89 @@
+"""Every difference between TensorFlow 1.15 and TensorFlow 2's compat.v1, and TensorFlow's silence.
+
+`configure` comes before the first import of TensorFlow; `load` imports it once, in graph mode
+with ref variables and control flow of version 1 on both stacks, so that one graph comes out.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import tempfile
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator
+
+# ecosystem-facts.md, 2: silence, no Keras (half of TensorFlow 2's import), and oneDNN, without
+# which TensorFlow 2 is about 2.5 times slower on CPUs where it is not the default.
+_SETTINGS = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_USE_LEGACY_KERAS": "1",
+    "TF_ENABLE_ONEDNN_OPTS": "1",
+}
+
+
+def configure(hide_gpus: bool, deterministic: bool) -> Dict[str, str]:
+    """Set what TensorFlow reads at its import; return the settings that may change results.
+
+    A person's own setting wins, unless `deterministic` promises the same bits.
+    """
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+    if deterministic:
+        os.environ["TF_ENABLE_ONEDNN_OPTS"] = _SETTINGS["TF_ENABLE_ONEDNN_OPTS"]
+    if hide_gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    return {"onednn": os.environ["TF_ENABLE_ONEDNN_OPTS"] if sys.version_info >= (3, 8) else "none"}
+
+
+@functools.lru_cache(maxsize=None)
+def load() -> Any:
+    """Return TensorFlow's version 1 API, the same on both stacks."""
+    with quiet():
+        import tensorflow  # noqa: PLC0415 - after `configure`
+
+        # 1.15 is lazy: compat.v1 is what really loads it.
+        tf = tensorflow.compat.v1
+        tf.logging.set_verbosity(tf.logging.ERROR)
+        if tensorflow.__version__.startswith("2."):
+            tf.disable_v2_behavior()
+        tf.disable_resource_variables()
+        tf.disable_control_flow_v2()
+    return tf
+
+
+def version() -> str:
+    """Return TensorFlow's version."""
+    return str(load().__version__)
+
+
+def stack() -> str:
+    """Return "tf1" or "tf2"."""
+    return "tf" + version().split(".", maxsplit=1)[0]
+
+
+def stack_of_this_python() -> str:
+    """Return the stack this interpreter will load, without loading it."""
+    return "tf1" if sys.version_info < (3, 8) else "tf2"
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep TensorFlow's C++ messages off the screen; show them if the block fails.
+
+    Some come before any log level is read, so the descriptor itself is replaced.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as messages:
+        os.dup2(messages.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            messages.seek(0)
+            os.write(kept, messages.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
