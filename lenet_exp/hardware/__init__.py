@@ -1,0 +1,1 @@
+"""Where a program runs: opens sessions and says what it is."""

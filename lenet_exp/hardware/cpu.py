@@ -1,0 +1,53 @@
+"""Sessions on the CPU."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Any, Optional
+
+from lenet_exp import tf_compat
+from lenet_exp.errors import HardwareError
+
+NAME = "cpu"
+
+
+def threads_for(threads: Optional[int], deterministic: bool) -> int:
+    """Return TensorFlow's thread count; 0 means every core.
+
+    Another count sums in another order, so `deterministic` fixes one that every machine has.
+    """
+    if threads is not None:
+        return threads
+    return 1 if deterministic else 0
+
+
+def open_session(graph: Any, threads: int) -> Any:
+    """Return a session of `graph` that sees no GPU; use it in a `with`.
+
+    Raises:
+        HardwareError: TensorFlow refused.
+    """
+    tf = tf_compat.load()
+    config = tf.ConfigProto(
+        intra_op_parallelism_threads=threads,
+        inter_op_parallelism_threads=threads,
+        device_count={"GPU": 0},
+    )
+    try:
+        with tf_compat.quiet():
+            return tf.Session(graph=graph, config=config)
+    except tf.errors.OpError as error:
+        raise HardwareError(
+            "the CPU session", error.message, "python -m lenet_exp.run threads=1"
+        ) from error
+
+
+def device() -> str:
+    """Return the processor's name, as the system gives it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

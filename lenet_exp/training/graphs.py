@@ -1,0 +1,112 @@
+"""The graphs a precision mode acts on: one training step, and the inference of one batch.
+
+Both begin at float32 images and int32 labels, as on the chip, where drawing a batch and scaling
+its pixels are the host's work. Shapes are static.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, NamedTuple, Optional, Sequence, Tuple
+
+from lenet_exp import tf_compat
+from lenet_exp.config.schema import FixedLossScale, LossScale, NoLossScale, Optimizer
+from lenet_exp.training.loss_scale import scaled_gradients
+from lenet_exp.training.optimizer import make_optimizer
+
+# float32 [batch, ...] -> float32 [batch, classes], making its variables by get_variable.
+Network = Callable[[Any], Any]
+
+
+class StepGraph(NamedTuple):
+    """One training step as a GraphDef, and the names in it.
+
+    `images` float32 [batch, ...], `labels` int32 [batch], `loss` float32 [] are tensors;
+    `train` and `init` operations; `variables` the ref variables' tensors, slots included.
+    `finite` bool [] says whether the update was made, None if it always is; `loss_scale` is the
+    variable of a dynamic scale, which the step reads and never writes.
+    """
+
+    graph_def: Any
+    images: str
+    labels: str
+    loss: str
+    train: str
+    init: str
+    variables: Tuple[str, ...]
+    finite: Optional[str]
+    loss_scale: Optional[str]
+
+
+class InferenceGraph(NamedTuple):
+    """The inference of one batch: `images` float32 [batch, ...] -> `classes` int32 [batch]."""
+
+    graph_def: Any
+    images: str
+    classes: str
+
+
+def build_step(
+    network: Network,
+    image_shape: Sequence[int],
+    batch_size: int,
+    optimizer: Optimizer,
+    loss_scale: LossScale,
+    seed: int,
+    classes: int = 10,
+) -> StepGraph:
+    """Build one training step; `seed` fixes the initial values."""
+    tf = tf_compat.load()
+    with tf.Graph().as_default() as graph:
+        tf.set_random_seed(seed)
+        images = tf.placeholder(tf.float32, [batch_size, *image_shape], "images")
+        labels = tf.placeholder(tf.int32, [batch_size], "labels")
+        loss = _cross_entropy(tf, network(images), labels, classes)
+        made = make_optimizer(optimizer)
+        scale, finite = _scale(tf, loss_scale), None
+        if scale is None:
+            train = made.minimize(loss, name="train")
+        else:
+            pairs, finite = scaled_gradients(made, loss, scale)
+            train = tf.cond(finite, lambda: made.apply_gradients(pairs), tf.no_op, name="update").op
+        variables = tuple(variable.name for variable in tf.global_variables())
+        init = tf.global_variables_initializer()
+    return StepGraph(
+        graph.as_graph_def(),
+        images.name,
+        labels.name,
+        loss.name,
+        train.name,
+        init.name,
+        variables,
+        None if finite is None else finite.name,
+        None if scale is None or scale.op.type == "Const" else scale.name,
+    )
+
+
+def _cross_entropy(tf: Any, logits: Any, labels: Any, classes: int) -> Any:
+    """Return the mean softmax cross-entropy of one-hot labels, as the ModelZoo has it."""
+    with tf.variable_scope("loss"):
+        one_hot = tf.one_hot(labels, classes)
+        each = tf.nn.softmax_cross_entropy_with_logits_v2(labels=one_hot, logits=logits)
+        return tf.reduce_mean(each, name="mean")
+
+
+def _scale(tf: Any, settings: LossScale) -> Any:
+    if isinstance(settings, NoLossScale):
+        return None
+    if isinstance(settings, FixedLossScale):
+        return tf.constant(settings.value, tf.float32, name="loss_scale")
+    return tf.get_variable(
+        "loss_scale", initializer=tf.constant(settings.init_loss_scale, tf.float32), trainable=False
+    )
+
+
+def build_inference(
+    network: Network, image_shape: Sequence[int], batch_size: int
+) -> InferenceGraph:
+    """Build the inference of one batch, with the step's variable names."""
+    tf = tf_compat.load()
+    with tf.Graph().as_default() as graph:
+        images = tf.placeholder(tf.float32, [batch_size, *image_shape], "images")
+        classes = tf.argmax(network(images), axis=1, output_type=tf.int32, name="classes")
+    return InferenceGraph(graph.as_graph_def(), images.name, classes.name)

@@ -1,0 +1,62 @@
+"""Loss scaling: the chip's state machine (npu-bridge-contract.md, 4).
+
+    finite step:    if good + 1 >= incr_every_n_steps:
+                        scale *= incr_ratio, unless it would leave float32; good = bad = 0
+                    else: good += 1                      bad is kept: bad steps accumulate
+    overflow step:  if bad + 1 >= decr_every_n_nan_or_inf:
+                        scale = max(1, scale * decr_ratio); good = bad = 0
+                    else: bad += 1; good = 0             good steps must be consecutive
+
+A step uses the scale from before its own update.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Sequence, Tuple
+
+from lenet_exp import tf_compat
+from lenet_exp.config.schema import DynamicLossScale
+
+_LARGEST_SCALE = 3.4e38  # the vendor's bound
+
+
+class ScaleState(NamedTuple):
+    """`scale` float32 [], `good` and `bad` int32 []: what a step starts from."""
+
+    scale: Any
+    good: Any
+    bad: Any
+
+
+def advance(state: ScaleState, finite: Any, settings: DynamicLossScale) -> ScaleState:
+    """Return the state after a step; tensors in, tensors out, `finite` is bool []."""
+    tf = tf_compat.load()
+    zero = tf.zeros_like(state.good)
+    good, bad = state.good + 1, state.bad + 1
+    grows = tf.logical_and(finite, good >= settings.incr_every_n_steps)
+    shrinks = tf.logical_and(tf.logical_not(finite), bad >= settings.decr_every_n_nan_or_inf)
+    fits = state.scale < _LARGEST_SCALE / settings.incr_ratio
+    larger = tf.where(fits, state.scale * settings.incr_ratio, state.scale)
+    smaller = tf.maximum(tf.constant(1.0), state.scale * settings.decr_ratio)
+    changed = tf.logical_or(grows, shrinks)
+    return ScaleState(
+        tf.where(grows, larger, tf.where(shrinks, smaller, state.scale)),
+        tf.where(tf.logical_or(changed, tf.logical_not(finite)), zero, good),
+        tf.where(changed, zero, tf.where(finite, state.bad, bad)),
+    )
+
+
+def scaled_gradients(
+    optimizer: Any, loss: Any, scale: Any
+) -> Tuple[Sequence[Tuple[Any, Any]], Any]:
+    """Return ((gradient, variable), ...) of `loss`, and whether all gradients are finite.
+
+    The gradients are those of loss * scale, multiplied by 1 / scale: what overflows at that
+    scale stays infinite or NaN.
+    """
+    tf = tf_compat.load()
+    pairs = optimizer.compute_gradients(loss * scale)
+    inverse = tf.reciprocal(scale, name="inverse_scale")
+    pairs = [(gradient * inverse, variable) for gradient, variable in pairs]
+    each = [tf.reduce_all(tf.is_finite(gradient)) for gradient, _ in pairs]
+    return pairs, tf.reduce_all(tf.stack(each), name="all_finite")

@@ -1,0 +1,211 @@
+"""The step and what is put around it, in real sessions on real images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lenet_exp import tf_compat
+from lenet_exp.config.schema import (
+    Adam,
+    DynamicLossScale,
+    FixedLossScale,
+    Momentum,
+    NoLossScale,
+    RMSProp,
+    Sgd,
+)
+from lenet_exp.data import mnist
+from lenet_exp.data.batches import batch_indices
+from lenet_exp.hardware.cpu import open_session
+from lenet_exp.model import lenet
+from lenet_exp.training.graphs import build_inference, build_step
+from lenet_exp.training.program import Runner, assemble
+
+ADAM = Adam("adam", 0.001, 0.9, 0.999, 1e-8)
+NONE = NoLossScale("none")
+SCALES = {
+    "none": NONE,
+    "fixed": FixedLossScale("fixed", 1024.0),
+    "dynamic": DynamicLossScale("dynamic", 2.0**15, 5, 2, 2.0, 0.5),
+}
+
+
+@pytest.fixture(scope="module")
+def train(mnist_folder):
+    return mnist.load(mnist_folder).train
+
+
+def steep(images):
+    """LeNet with gradients so large that a scale of 2**127 takes them out of float32."""
+    return 1e6 * lenet.logits(images)
+
+
+def opened(loss_scale=NONE, optimizer=ADAM, seed=0, network=lenet.logits):
+    step = build_step(network, lenet.IMAGE_SHAPE, 64, optimizer, loss_scale, seed)
+    inference = build_inference(lenet.logits, lenet.IMAGE_SHAPE, 500)
+    program = assemble(step, inference, loss_scale)
+    return Runner(program, open_session(program.graph, threads=1))
+
+
+def values(runner):
+    """Every variable; with scaling Adam's own scalars lie inside the cond."""
+    found = runner.session.run(runner.program.variables)
+    return {name.replace("update/", ""): value for name, value in found.items()}
+
+
+def steps(runner, train, first, count):
+    drawn = batch_indices(0, len(train.labels), 64, first, count)
+    return runner.run_steps(train.images[drawn], train.labels[drawn])
+
+
+def same_bits(one, two):
+    return one.keys() == two.keys() and all(one[k].tobytes() == two[k].tobytes() for k in one)
+
+
+@pytest.mark.parametrize("kind", SCALES)
+def test_several_steps_a_call_give_the_bits_of_single_steps(kind, train):
+    together, single = opened(SCALES[kind]), opened(SCALES[kind])
+    done = steps(together, train, 0, 12)
+    each = [steps(single, train, step, 1) for step in range(12)]
+    assert done.losses.tobytes() == b"".join(part.losses.tobytes() for part in each)
+    assert done.loss_scale == each[-1].loss_scale
+    assert same_bits(values(together), values(single))
+
+
+def test_another_seed_gives_other_bits(train):
+    one, two = opened(seed=0), opened(seed=1)
+    assert not same_bits(values(one), values(two))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1024.0, 2.0**15])
+def test_a_power_of_two_as_scale_changes_no_bit_in_float32(scale, train):
+    plain, scaled = opened(), opened(FixedLossScale("fixed", scale))
+    wanted, found = steps(plain, train, 0, 10), steps(scaled, train, 0, 10)
+    assert found.losses.tobytes() == wanted.losses.tobytes()
+    assert not found.skipped.any()
+    assert same_bits(values(scaled), values(plain))
+
+
+def test_an_overflowing_step_changes_nothing_but_the_scale(train):
+    runner = opened(DynamicLossScale("dynamic", 2.0**127, 1000, 2, 2.0, 2.0**-20), network=steep)
+    before = values(runner)
+    done = steps(runner, train, 0, 3)
+    after = values(runner)
+    assert done.skipped.tolist() == [True, True, False]
+    assert done.loss_scale == 2.0**107
+    changed = {k for k in after if after[k].tobytes() != before[k].tobytes()}
+    assert len(changed) == len(after) - 1  # all but bad_steps, which is 0 again
+    runner = opened(DynamicLossScale("dynamic", 2.0**127, 1000, 3, 2.0, 0.25), network=steep)
+    before = values(runner)
+    assert steps(runner, train, 0, 2).skipped.all()
+    after = values(runner)
+    changed = {k for k in after if after[k].tobytes() != before[k].tobytes()}
+    assert changed == {"bad_steps:0"}
+
+
+def test_a_fixed_scale_that_overflows_skips_every_step(train):
+    runner = opened(FixedLossScale("fixed", 2.0**126), network=steep)
+    before = values(runner)
+    done = steps(runner, train, 0, 4)
+    assert done.skipped.all()
+    assert done.loss_scale == 2.0**126
+    assert same_bits(values(runner), before)
+
+
+def test_the_dynamic_scale_grows_after_its_good_steps(train):
+    done = steps(opened(SCALES["dynamic"]), train, 0, 11)
+    assert done.loss_scale == 2.0**17
+    assert not done.skipped.any()
+
+
+def sgd(value, slots, gradient, step):
+    return value - 0.5 * gradient
+
+
+def momentum(value, slots, gradient, step):
+    slots["m"] = 0.9 * slots.get("m", 0) + gradient
+    return value - 0.1 * slots["m"]
+
+
+def rmsprop(value, slots, gradient, step):
+    slots["ms"] = 0.9 * slots.get("ms", 1.0) + 0.1 * gradient**2  # TensorFlow starts at one
+    slots["mom"] = 0.5 * slots.get("mom", 0) + 0.001 * gradient / np.sqrt(slots["ms"] + 1e-10)
+    return value - slots["mom"]
+
+
+def adam(value, slots, gradient, step):
+    slots["m"] = 0.9 * slots.get("m", 0) + 0.1 * gradient
+    slots["v"] = 0.999 * slots.get("v", 0) + 0.001 * gradient**2
+    rate = 0.001 * np.sqrt(1 - 0.999**step) / (1 - 0.9**step)
+    return value - rate * slots["m"] / (np.sqrt(slots["v"]) + 1e-8)
+
+
+@pytest.mark.parametrize(
+    ("settings", "rule"),
+    [
+        (ADAM, adam),
+        (Sgd("sgd", 0.5), sgd),
+        (Momentum("momentum", 0.1, 0.9), momentum),
+        (RMSProp("rmsprop", 0.001, 0.9, 0.5, 1e-10), rmsprop),
+    ],
+    ids=["adam", "sgd", "momentum", "rmsprop"],
+)
+def test_optimizers_follow_their_formulas(settings, rule):
+    """One weight, labels all 0: the gradient of the loss is known by hand."""
+    tf = tf_compat.load()
+
+    def network(images):
+        weight = tf.get_variable("weight", initializer=np.float32(0.3))
+        return tf.stack([weight * images[:, 0], tf.zeros_like(images[:, 0])], axis=1)
+
+    step = build_step(network, [1], 4, settings, NONE, 0, classes=2)
+
+    def inference(images):
+        return network(images)
+
+    program = assemble(step, build_inference(inference, [1], 4), NONE)
+    with open_session(program.graph, 1) as session:
+        runner = Runner(program, session)
+        pixels = np.full([6, 4, 1], 255, np.uint8)
+        losses = runner.run_steps(pixels, np.zeros([6, 4], np.uint8)).losses
+        found = session.run(program.variables["weight:0"])
+    value, slots, expected = 0.3, {}, []
+    for number in range(1, 7):
+        expected.append(np.log1p(np.exp(-value)))  # cross-entropy of softmax([value, 0])
+        gradient = -1 / (1 + np.exp(value))
+        value = rule(value, slots, gradient, number)
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    np.testing.assert_allclose(found, value, rtol=1e-5)
+
+
+def test_predict_takes_any_number_of_images(train):
+    runner = opened()
+    steps(runner, train, 0, 30)
+    wanted = runner.predict(train.images[:1500])
+    assert wanted.shape == (1500,)
+    assert wanted.dtype == np.uint8
+    assert np.array_equal(runner.predict(train.images[:1207]), wanted[:1207])
+
+
+def test_saved_variables_can_be_read_by_name(train, tmp_path):
+    tf = tf_compat.load()
+    runner = opened(SCALES["dynamic"])
+    steps(runner, train, 0, 3)
+    runner.save(str(tmp_path / "model"))
+    reader = tf.train.load_checkpoint(str(tmp_path / "model"))
+    kept = {f"{name}:0": reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+    assert {"fc_3/bias:0", "fc_3/bias/Adam:0", "loss_scale:0", "good_steps:0"} < set(kept)
+    found = runner.session.run(runner.program.variables)
+    assert all(np.array_equal(kept[name], found[name]) for name in found)
+    assert kept.keys() == found.keys()
+
+
+def test_the_step_s_graph_begins_at_float32_images_and_int32_labels():
+    step = build_step(lenet.logits, lenet.IMAGE_SHAPE, 64, ADAM, SCALES["dynamic"], 0)
+    inputs = {n.name: n.attr["dtype"].type for n in step.graph_def.node if n.op == "Placeholder"}
+    tf = tf_compat.load()
+    assert inputs == {"images": tf.float32.as_datatype_enum, "labels": tf.int32.as_datatype_enum}
+    kinds = {node.op for node in step.graph_def.node}
+    assert not kinds & {"While", "If", "StatelessIf", "VarHandleOp", "TensorArrayV3"}
+    assert {"Switch", "Merge", "VariableV2", "ApplyAdam"} <= kinds
