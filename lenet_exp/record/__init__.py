@@ -1,0 +1,1 @@
+"""Everything that is written: MLflow, the run folder, pictures, the screen."""

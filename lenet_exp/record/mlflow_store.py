@@ -1,0 +1,153 @@
+"""Runs in MLflow: the only module that imports it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import getpass
+import hashlib
+import logging
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, ContextManager, Iterator, Mapping, Optional
+
+from lenet_exp.errors import StoreError, Terminated
+from lenet_exp.record import store_check
+
+_PARAM_LENGTH = 500  # MLflow 1.30 refuses a longer value
+_PER_BATCH = 100  # parameters or tags that a server takes at once
+
+
+@functools.lru_cache(maxsize=None)
+def _mlflow() -> Any:
+    """Import MLflow once: silent, without telemetry, and not hanging on a dead server."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # a machine without git
+    import mlflow  # noqa: PLC0415 - after the variables
+    import mlflow.store.db.utils  # noqa: PLC0415
+
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    return mlflow
+
+
+class Store:
+    """An experiment in a tracking store, made if it wasn't there."""
+
+    def __init__(self, uri: Optional[str], experiment: str) -> None:
+        """Open the store at `uri` (None: MLflow's default) and find or make the experiment.
+
+        Raises:
+            StoreError: it can't be reached, or is of another MLflow.
+        """
+        mlflow = _mlflow()
+        self.uri = uri or str(mlflow.get_tracking_uri())
+        store_check.check_schema(self.uri, mlflow.store.db.utils._get_latest_schema_revision())  # noqa: SLF001
+        try:
+            with _first_use(self.uri), _without_info():
+                self.client = mlflow.tracking.MlflowClient(tracking_uri=self.uri)
+                self.experiment_id = _experiment(self.client, experiment)
+        except StoreError:
+            raise
+        except Exception as error:  # MLflow's, SQLAlchemy's, requests' own
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            problem = f"can't be used ({reason})"
+            remedy = "python -m lenet_exp.run tracking.uri=sqlite:///mlflow.db"
+            raise StoreError(self.uri, problem, remedy) from error
+
+    def run(self, name: str, tags: Mapping[str, str]) -> ContextManager[Run]:
+        """Return a context that is a new run, and ends with the right status."""
+        return _new_run(self, name, tags)
+
+
+class Run:
+    """One run that is being recorded."""
+
+    def __init__(self, client: Any, run_id: str) -> None:
+        """Record into the run `run_id`."""
+        self._client = client
+        self.run_id = run_id
+
+    def params(self, values: Mapping[str, object]) -> None:
+        """Record parameters; None is recorded as null."""
+        entities = _mlflow().entities
+        items = [
+            entities.Param(key, ("null" if value is None else str(value))[:_PARAM_LENGTH])
+            for key, value in values.items()
+        ]
+        for start in range(0, len(items), _PER_BATCH):
+            self._client.log_batch(self.run_id, params=items[start : start + _PER_BATCH])
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Record tags."""
+        tags = [_mlflow().entities.RunTag(key, value) for key, value in values.items()]
+        self._client.log_batch(self.run_id, tags=tags)
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None:
+        """Record metrics of one moment in one batch."""
+        now = int(time.time() * 1000)
+        entities = _mlflow().entities
+        metrics = [entities.Metric(key, float(value), now, step) for key, value in values.items()]
+        self._client.log_batch(self.run_id, metrics=metrics)
+
+    def artifact(self, path: Path, folder: Optional[str] = None) -> None:
+        """Record a file, or a folder with all it holds, under `folder`."""
+        if path.is_dir():
+            inside = "/".join(part for part in (folder, path.name) if part)
+            self._client.log_artifacts(self.run_id, str(path), inside)
+        else:
+            self._client.log_artifact(self.run_id, str(path), folder)
+
+
+@contextlib.contextmanager
+def _new_run(store: Store, name: str, tags: Mapping[str, str]) -> Iterator[Run]:
+    mlflow = _mlflow()
+    resolved = mlflow.tracking.context.registry.resolve_tags({**tags, "mlflow.runName": name})
+    created = store.client.create_run(store.experiment_id, tags=resolved)
+    run = Run(store.client, created.info.run_id)
+    try:
+        yield run
+    except (KeyboardInterrupt, Terminated):
+        store.client.set_terminated(run.run_id, "KILLED")
+        raise
+    except BaseException:
+        store.client.set_terminated(run.run_id, "FAILED")
+        raise
+    store.client.set_terminated(run.run_id, "FINISHED")
+
+
+def _experiment(client: Any, name: str) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        return str(client.create_experiment(name))
+    if found.lifecycle_stage != "active":
+        raise StoreError(
+            f"experiment {name}", "was deleted", "mlflow experiments restore, or another name"
+        )
+    return str(found.experiment_id)
+
+
+@contextlib.contextmanager
+def _first_use(uri: str) -> Iterator[None]:
+    """Let one process at a time make a store: parallel first use breaks it (facts: 5.4)."""
+    known = hashlib.sha256(f"{Path.cwd()} {uri}".encode()).hexdigest()[:16]
+    path = Path(tempfile.gettempdir(), f"lenet-exp-{getpass.getuser()}-{known}.lock")
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def _without_info() -> Iterator[None]:
+    """Silence alembic, whose own logger level has no effect."""
+    before = logging.root.manager.disable
+    logging.disable(logging.INFO)
+    try:
+        yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,76 @@
+"""Pictures of one run."""
+
+from __future__ import annotations
+
+import io
+from typing import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure  # without pyplot: no display, no global state
+
+
+def _png(figure: Figure) -> bytes:
+    packed = io.BytesIO()
+    figure.savefig(packed, format="png", dpi=110, bbox_inches="tight")
+    return packed.getvalue()
+
+
+def loss_curve(
+    losses: np.ndarray, validation_steps: Sequence[int], accuracies: Sequence[float]
+) -> bytes:
+    """Return a PNG: the loss of each step, its running mean, validation accuracy by epoch."""
+    figure = Figure(figsize=(8, 4.5))
+    axes = figure.add_subplot()
+    steps = np.arange(1, len(losses) + 1)
+    axes.plot(steps, losses, color="#b8c4d6", linewidth=0.6, label="loss of a step")
+    span = max(1, min(100, len(losses) // 10))
+    if span > 1:
+        smooth = np.convolve(losses, np.ones(span) / span, mode="valid")
+        axes.plot(steps[span - 1 :], smooth, color="#1f4e8c", label=f"mean of {span} steps")
+    axes.set(xlabel="step", ylabel="loss (cross-entropy)", xlim=(1, max(2, len(losses))))
+    axes.set_ylim(bottom=0)
+    right = axes.twinx()
+    right.plot(
+        validation_steps,
+        accuracies,
+        "o--",
+        color="#c2571a",
+        markersize=4,
+        label="validation accuracy",
+    )
+    right.set(ylabel="validation accuracy", ylim=(0, 1))
+    handles = [*axes.get_legend_handles_labels()[0], *right.get_legend_handles_labels()[0]]
+    axes.legend(handles=handles, loc="center right", frameon=False)
+    axes.set_title(f"Training loss, {len(losses)} steps")
+    return _png(figure)
+
+
+def confusion_counts(labels: np.ndarray, classes: np.ndarray, size: int = 10) -> np.ndarray:
+    """Return int [size, size]: how often a digit (row) was taken for a class (column)."""
+    return np.bincount(labels.astype(int) * size + classes, minlength=size * size).reshape(
+        size, size
+    )
+
+
+def confusion_matrix(labels: np.ndarray, classes: np.ndarray) -> bytes:
+    """Return a PNG of the confusion matrix of the test set, with its counts."""
+    counts = confusion_counts(labels, classes)
+    figure = Figure(figsize=(7, 6.2))
+    axes = figure.add_subplot()
+    wrong = counts - np.diag(np.diag(counts))
+    axes.imshow(wrong, cmap="Oranges", vmin=0, vmax=max(1, wrong.max()))
+    middle = wrong.max() / 2
+    for digit in range(len(counts)):
+        for taken in range(len(counts)):
+            count = counts[digit, taken]
+            bold = "bold" if digit == taken else "normal"
+            colour = "white" if wrong[digit, taken] > middle > 0 else "black"
+            axes.text(
+                taken, digit, str(count or ""), ha="center", va="center", fontsize=9,
+                fontweight=bold, color=colour,
+            )  # fmt: skip
+    axes.set(
+        xticks=range(10), yticks=range(10), xlabel="predicted digit", ylabel="true digit",
+        title=f"{np.trace(counts)} of {len(labels)} test images right",
+    )  # fmt: skip
+    return _png(figure)

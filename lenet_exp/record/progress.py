@@ -1,0 +1,131 @@
+"""What a person sees: a bar on a terminal, plain lines elsewhere, one closing block."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import shutil
+import sys
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Callable, Iterator, List, Optional, TextIO
+
+_LOG = logging.getLogger("lenet_exp")
+
+
+class Progress:
+    """Progress of one run: to the terminal or pipe, and always as lines to run.log."""
+
+    def __init__(self, epochs: int, steps_per_epoch: int, stream: Optional[TextIO] = None) -> None:
+        """Show nothing yet; the bar appears with the first window."""
+        self._epochs = epochs
+        self._steps_per_epoch = steps_per_epoch
+        self._stream = stream or sys.stdout
+        self._bar = (
+            _bar(epochs * steps_per_epoch, self._stream) if _is_terminal(self._stream) else None
+        )
+
+    def say(self, text: str) -> None:
+        """Print a line, above the bar if there is one."""
+        _LOG.info(text)
+        if self._bar is None:
+            print(text, file=self._stream, flush=True)
+        else:
+            self._bar.write(text, file=self._stream)
+
+    def window(self, step: int, steps: int, loss: float, sec_per_step: float, scale: float) -> None:
+        """Show the window of `steps` steps that ended with step `step` (counted from 1)."""
+        epoch, place = divmod(step - 1, self._steps_per_epoch)
+        line = (
+            f"epoch {epoch + 1}/{self._epochs} step {place + 1}/{self._steps_per_epoch}"
+            f" loss {loss:.4f} sec/step {sec_per_step:.5f}"
+        )
+        if scale != 1:
+            line += f" loss scale {scale:g}"
+        _LOG.info(line)
+        if self._bar is None:
+            print(line, file=self._stream, flush=True)
+        else:
+            self._bar.set_description(f"epoch {epoch + 1}/{self._epochs}", refresh=False)
+            self._bar.set_postfix(
+                {"loss": f"{loss:.4f}", "sec/step": f"{sec_per_step:.5f}"}, refresh=False
+            )
+            self._bar.update(steps)
+
+    def validation(self, epoch: int, accuracy: float) -> None:
+        """Show the validation accuracy after an epoch (counted from 1)."""
+        self.say(f"epoch {epoch}/{self._epochs} validation accuracy {accuracy:.4f}")
+
+    def close(self) -> None:
+        """Leave the bar as it stands; may be called again."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    return bool(getattr(stream, "isatty", lambda: False)())
+
+
+def _bar(total: int, stream: TextIO) -> Any:
+    from tqdm import tqdm  # noqa: PLC0415 - only where there is a terminal
+
+    return tqdm(total=total, unit="step", file=stream, dynamic_ncols=True, smoothing=0.1)
+
+
+@contextmanager
+def fetch_progress(stream: Optional[TextIO] = None) -> Iterator[Callable[[str, float], None]]:
+    """Yield what shows the share done (0 to 1) of the named thing that is being fetched."""
+    out = stream or sys.stderr
+    if not _is_terminal(out):
+        said: List[str] = []
+
+        def line(name: str, share: float) -> None:
+            if name not in said:
+                said.append(name)
+                print(f"fetching MNIST: {name}", file=out, flush=True)
+
+        yield line
+        return
+    from tqdm import tqdm  # noqa: PLC0415 - only where there is a terminal
+
+    with tqdm(total=100, unit="%", file=out, desc="MNIST", dynamic_ncols=True, leave=False) as bar:
+
+        def show(name: str, share: float) -> None:
+            bar.set_description(f"MNIST: {name}", refresh=False)
+            bar.n = int(100 * share)
+            bar.refresh()
+
+        yield show
+
+
+def closing_block(
+    accuracy: float, sec_per_step: float, folder: Path, run_id: str, next_commands: List[str]
+) -> str:
+    """Return the last lines of a run; each of `next_commands` can be typed as it stands."""
+    lines = [
+        "",
+        f"  accuracy {accuracy:.4f} on all test images",
+        f"  sec/step {sec_per_step:.5f}",
+        f"  folder   {folder}",
+        f"  run      {run_id}",
+        "",
+        *(f"  {command}" for command in next_commands),
+    ]
+    return "\n".join(lines)
+
+
+def activation_commands(store_arguments: List[str]) -> List[str]:
+    """Return what to type next: activate this environment if need be, then `mlflow ui`."""
+    ui = " ".join(["mlflow", "ui", *map(shlex.quote, store_arguments)])
+    script = Path(sys.prefix, "bin", "activate")
+    if _first_python_is_ours() or not script.exists():
+        return [ui]
+    with suppress(ValueError):
+        script = script.relative_to(Path.cwd())
+    return [f"source {shlex.quote(str(script))}", ui]
+
+
+def _first_python_is_ours() -> bool:
+    found = shutil.which("python")
+    return found is not None and Path(found).parent == Path(sys.prefix, "bin")

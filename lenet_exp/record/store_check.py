@@ -1,0 +1,108 @@
+"""Is the tracking store one that this MLflow can read, and harms no other (facts: 5.2)."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import List, Optional
+from urllib.parse import unquote
+
+from lenet_exp.errors import StoreError
+
+_FILE_STORE = "mlruns"
+_DATABASE = "mlflow.db"
+
+
+def chosen_uri(setting: Optional[str]) -> Optional[str]:
+    """Return the URI that settings or environment choose; None leaves it to MLflow's default."""
+    return setting or os.environ.get("MLFLOW_TRACKING_URI") or None
+
+
+def check_root(uri: Optional[str], root: Path, stack: str) -> None:
+    """Refuse MLflow's default in a root where it would not be read, or would hide a store.
+
+    Args:
+        uri: the chosen URI, None for MLflow's default.
+        root: the current folder.
+        stack: "tf1" (MLflow 1.30) or "tf2" (MLflow 3).
+
+    Raises:
+        StoreError: with the ways out.
+    """
+    if uri is not None:
+        return
+    has_file_store = any(root.glob(f"{_FILE_STORE}/[0-9]*/meta.yaml"))
+    allowed = os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() in ("true", "1")
+    if stack == "tf2" and has_file_store and not allowed:
+        raise StoreError(
+            root / _FILE_STORE,
+            "is a file store of MLflow 1, which this MLflow 3 refuses, in `mlflow ui` too",
+            _ways_out(f"sqlite:///{_DATABASE}"),
+        )
+    if stack == "tf1" and (root / _DATABASE).exists() and not has_file_store:
+        raise StoreError(
+            root / _DATABASE,
+            "is a store of MLflow 3; MLflow 1's default, ./mlruns, would hide it from `mlflow ui`",
+            _ways_out("sqlite:///mlflow-tf1.db"),
+        )
+
+
+def _ways_out(uri: str) -> str:
+    return (
+        f"python -m lenet_exp.run tracking.uri={uri}\n"
+        f"       then mlflow ui {' '.join(ui_arguments(uri))}\n"
+        "       or run in another folder"
+    )
+
+
+def ui_arguments(uri: Optional[str]) -> List[str]:
+    """Return what `mlflow ui` needs to show the runs of `uri`."""
+    return [] if uri is None else ["--backend-store-uri", uri]
+
+
+def check_schema(uri: str, head: str) -> None:
+    """Refuse a database of another MLflow: MLflow 3 would migrate it without a word.
+
+    Args:
+        uri: any tracking URI; only sqlite files are looked into.
+        head: the schema revision of this MLflow.
+
+    Raises:
+        StoreError: the file is of another revision, or no database.
+    """
+    path = sqlite_path(uri)
+    if path is None or not path.exists() or path.stat().st_size == 0:
+        return
+    try:
+        revision = _revision(path)
+    except sqlite3.DatabaseError as error:
+        raise StoreError(path, f"is no usable database ({error})", "tracking.uri=...") from error
+    if revision is not None and revision != head:
+        raise StoreError(
+            path,
+            f"was written by another MLflow (schema {revision}, this one has {head})",
+            f"copy it and `mlflow db upgrade` the copy, or {_ways_out('sqlite:///another.db')}",
+        )
+
+
+def sqlite_path(uri: str) -> Optional[Path]:
+    """Return the file of a sqlite URI, None for any other."""
+    scheme, separator, path = uri.partition(":///")
+    if not separator or not scheme.startswith("sqlite") or path in ("", ":memory:"):
+        return None
+    return Path(unquote(path.partition("?")[0]))
+
+
+def _revision(path: Path) -> Optional[str]:
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        names = connection.execute(
+            "SELECT name FROM sqlite_master WHERE type='table' AND name='alembic_version'"
+        )
+        if names.fetchone() is None:
+            return None
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        return None if row is None else str(row[0])
+    finally:
+        connection.close()

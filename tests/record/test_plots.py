@@ -1,0 +1,35 @@
+"""Pictures: what they count, and that they are pictures."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lenet_exp.record import plots
+
+
+def test_confusion_counts_rows_of_truth_and_columns_of_prediction():
+    labels = np.array([0, 0, 1, 2, 2], np.uint8)
+    classes = np.array([0, 1, 1, 0, 2], np.uint8)
+    assert plots.confusion_counts(labels, classes, 3).tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 1]]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 20, 5000])
+def test_loss_curve_of_any_length(steps):
+    losses = np.linspace(2.3, 0.1, steps).astype(np.float32)
+    picture = Image.open(io.BytesIO(plots.loss_curve(losses, [steps], [0.9])))
+    assert picture.format == "PNG"
+    assert min(picture.size) > 300
+
+
+@pytest.mark.parametrize("classes", ["right", "all 3", "random"])
+def test_confusion_matrix_of_any_outcome(classes):
+    labels = np.arange(1000, dtype=np.uint8) % 10
+    random = np.random.RandomState(0).randint(0, 10, 1000)
+    found = {"right": labels, "all 3": np.full(1000, 3), "random": random}[classes]
+    picture = Image.open(io.BytesIO(plots.confusion_matrix(labels, found.astype(np.uint8))))
+    assert min(picture.size) > 400
+    assert len(np.unique(np.asarray(picture.convert("L")))) > 20  # not blank
