@@ -1,0 +1,66 @@
+"""python -m lenet_exp.run: train once, or sweep with -m."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import NoReturn, Optional, Sequence
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import CompactHydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from lenet_exp.config.command_line import CONF, check_command_line
+from lenet_exp.config.resolve import register_resolvers, resolve
+from lenet_exp.errors import LenetExpError, Terminated
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+def _job(cfg: DictConfig) -> Optional[float]:
+    """Run one job; return its test accuracy, the number a sweeper maximises."""
+    hydra_config = HydraConfig.get()
+    sweeping = hydra_config.mode == RunMode.MULTIRUN
+    folder = Path(hydra_config.runtime.output_dir)
+    try:
+        settings = resolve(cfg)
+        from lenet_exp.experiment import run_experiment  # noqa: PLC0415 - TensorFlow
+
+        sweep = Path(hydra_config.sweep.dir).name if sweeping else None
+        return run_experiment(settings, folder, sweep).accuracy
+    except LenetExpError as error:
+        if sweeping:  # the other jobs go on; Hydra prints this class without a traceback
+            raise CompactHydraException(f"lenet-exp: {error}") from error
+        print(f"lenet-exp: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def _terminate(number: int, frame: object) -> NoReturn:
+    raise Terminated
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Check the command line, then hand it to Hydra; return the exit code."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    sys.argv = [sys.argv[0], *words]  # where Hydra reads it
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        check_command_line(words)
+        register_resolvers()
+        _job()
+    except LenetExpError as error:
+        print(f"lenet-exp: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("lenet-exp: interrupted", file=sys.stderr)
+        return 130
+    except Terminated:
+        print("lenet-exp: terminated", file=sys.stderr)
+        return 143
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""Runs as a person starts them, and the real store they leave."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lenet_exp import tf_compat
+
+
+class Project:
+    """A folder in which a person works."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def command(self, *words):
+        return [sys.executable, "-m", "lenet_exp.run", *words]
+
+    def run(self, *words, **environment):
+        """Run to the end; return code, stdout and stderr."""
+        return subprocess.run(
+            self.command(*words),
+            cwd=str(self.folder),
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+
+    def start(self, *words):
+        """Start in the background, with a pipe for what it prints."""
+        return subprocess.Popen(
+            self.command(*words),
+            cwd=str(self.folder),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @property
+    def uri(self):
+        """MLflow's own default store in this folder."""
+        if tf_compat.stack_of_this_python() == "tf1":
+            return str(self.folder / "mlruns")
+        return f"sqlite:///{self.folder / 'mlflow.db'}"
+
+    def recorded(self, uri=None):
+        """Return the runs of the store, newest first."""
+        from mlflow.tracking import MlflowClient
+
+        client = MlflowClient(tracking_uri=uri or self.uri)
+        experiment = client.get_experiment_by_name("lenet-exp")
+        return client.search_runs([experiment.experiment_id])
+
+    def history(self, run_id, key):
+        from mlflow.tracking import MlflowClient
+
+        client = MlflowClient(tracking_uri=self.uri)
+        return [(m.step, m.value) for m in client.get_metric_history(run_id, key)]
+
+    def artifacts(self, run_id):
+        from mlflow.tracking import MlflowClient
+
+        client, found, folders = MlflowClient(tracking_uri=self.uri), [], [""]
+        while folders:
+            for item in client.list_artifacts(run_id, folders.pop()):
+                if item.is_dir:
+                    folders.append(item.path)
+                else:
+                    found.append(item.path)
+        return sorted(found)
+
+
+@pytest.fixture
+def project(tmp_path, mnist_folder) -> Project:
+    return Project(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared_project(tmp_path_factory, mnist_folder) -> Project:
+    """One folder for a module's runs: a fresh store of MLflow 3 takes seconds."""
+    return Project(tmp_path_factory.mktemp("project"))

@@ -1,0 +1,68 @@
+"""What goes wrong while a run is under way, and what it leaves."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from lenet_exp.data import files
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+)
+def test_an_interrupted_run_is_killed_in_the_store(shared_project, number, code):
+    with shared_project.start("schedule.epochs=1000") as child:
+        while "epoch 1/1000 step 100" not in child.stdout.readline():
+            assert child.poll() is None
+        child.send_signal(number)
+        _, problems = child.communicate(timeout=120)
+    assert child.returncode == code
+    assert problems.strip() in ("lenet-exp: interrupted", "lenet-exp: terminated")
+    assert shared_project.recorded()[0].info.status == "KILLED"
+
+
+def test_a_run_that_fails_is_failed_in_the_store(shared_project, tmp_path):
+    # The run folder loses its figures' place: a plain file stands there.
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "figures").write_text("in the way")
+    done = shared_project.run("debug=fast", f"hydra.run.dir={folder}")
+    assert done.returncode == 1
+    assert shared_project.recorded()[0].info.status == "FAILED"
+    assert "the run failed" in (folder / "run.log").read_text()
+
+
+def test_wrong_data_ends_before_a_run_is_recorded(project, tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    for official in files.FILES:
+        (own / official.name).write_bytes(b"\0" * 16)
+    done = project.run("schedule=smoke", f"data.path={own}")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert str(own / files.FILES[0].name) in done.stderr
+    assert project.recorded() == []
+
+
+def test_the_other_stack_s_store_is_not_harmed(project, stack):
+    if stack == "tf2":
+        (project.folder / "mlruns" / "0").mkdir(parents=True)
+        (project.folder / "mlruns" / "0" / "meta.yaml").write_text("experiment_id: 0\n")
+    else:
+        (project.folder / "mlflow.db").write_bytes(b"")
+    before = sorted(path.name for path in project.folder.rglob("*"))
+    done = project.run("schedule=smoke")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "tracking.uri=sqlite:///" in done.stderr
+    left = sorted(path.name for path in project.folder.rglob("*") if "outputs" not in str(path))
+    assert left == before
+
+
+def test_a_server_that_is_not_there_is_told(project):
+    done = project.run("schedule=smoke", "tracking.uri=http://127.0.0.1:9")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "http://127.0.0.1:9: can't be used" in done.stderr

@@ -1,0 +1,133 @@
+"""One run, from the command line to MLflow's store."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+TIMES = re.compile("sec|images")
+
+
+@pytest.fixture(scope="module")
+def smoke(shared_project):
+    """The main job on the smoke schedule: what it printed, and its run in the store."""
+    done = shared_project.run("schedule=smoke", "loss_scale=dynamic", "seed=3")
+    assert done.returncode == 0, done.stderr
+    return done, shared_project.recorded()[0]
+
+
+def test_it_prints_progress_and_one_closing_block_and_nothing_else(smoke):
+    done, run = smoke
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("epoch 1/1 step 2/20 loss 2.")
+    block = "\n".join(lines[-8:])
+    accuracy = run.data.metrics["accuracy"]
+    assert f"accuracy {accuracy:.4f}" in block
+    assert f"sec/step {run.data.metrics['sec_per_step']:.5f}" in block
+    assert f"run      {run.info.run_id}" in block
+    assert lines[-1] == "  mlflow ui"
+
+
+def test_the_record_is_the_design_s(smoke, stack):
+    run = smoke[1]
+    assert run.info.status == "FINISHED"
+    assert run.data.params["seed"] == "3"
+    assert run.data.params["loss_scale.init_loss_scale"] == "32768.0"
+    assert run.data.params["data.path"] == "null"
+    metrics = run.data.metrics
+    assert {
+        "accuracy", "accuracy_percent", "sec_per_step", "sec_per_step_mean", "sec_per_step_p95",
+        "ms_per_step", "images_per_sec", "loss", "validation_accuracy", "loss_scale",
+        "skipped_steps", "window_sec_per_step",
+    } == set(metrics)  # fmt: skip
+    assert metrics["ms_per_step"] == pytest.approx(1000 * metrics["sec_per_step"])
+    assert metrics["images_per_sec"] == pytest.approx(64 / metrics["sec_per_step"])
+    tags = run.data.tags
+    wanted = {
+        "stack": stack, "hardware": "cpu", "precision": "must_keep_origin_dtype",
+        "emulated": "false", "onednn": "none" if stack == "tf1" else "1", "threads": "0",
+        "mlflow.runName": "must_keep_origin_dtype-dynamic-adam-seed3",
+    }  # fmt: skip
+    assert {key: tags.get(key) for key in wanted} == wanted
+    assert re.fullmatch("[0-9a-f]{12}", tags["config_hash"])
+    assert re.fullmatch("[0-9a-f]{64}", tags["data_sha256"])
+    assert tags["device"]
+    assert "sweep" not in tags
+
+
+def test_every_window_is_in_the_store(smoke, shared_project):
+    run = smoke[1]
+    history = shared_project.history(run.info.run_id, "loss")
+    assert [step for step, _ in history] == list(range(2, 21, 2))
+    assert 2.0 < history[-1][1] < 3.0
+
+
+def test_artifacts_are_whole(smoke, shared_project):
+    run = smoke[1]
+    assert shared_project.artifacts(run.info.run_id) == [
+        "checkpoints/20/model.data-00000-of-00001",
+        "checkpoints/20/model.index",
+        "checkpoints/20/state.npz",
+        "config.yaml",
+        "figures/confusion_matrix.png",
+        "figures/loss.png",
+        "output/performance_precision.txt",
+        "run.log",
+        "test_predictions.npz",
+    ]
+
+
+def test_accuracy_is_over_all_test_images(smoke, shared_project, mnist_folder):
+    from lenet_exp.data import mnist
+
+    folder = next(shared_project.folder.glob("outputs/*"))
+    with np.load(str(folder / "test_predictions.npz")) as kept:
+        classes = kept["classes"]
+    labels = mnist.load(mnist_folder).test.labels
+    assert classes.shape == (10000,)
+    assert smoke[1].data.metrics["accuracy"] == np.mean(classes == labels)
+    result = (folder / "output" / "performance_precision.txt").read_text()
+    assert f"accuracy : {np.mean(classes == labels):.4f}" in result
+
+
+def test_deterministic_gives_the_same_bits_twice_and_another_seed_others(shared_project):
+    kept = []
+    for seed in ("0", "0", "1"):
+        done = shared_project.run("debug=fast", "loss_scale=dynamic", f"seed={seed}")
+        assert done.returncode == 0, done.stderr
+        run = shared_project.recorded()[0]
+        histories = {
+            key: shared_project.history(run.info.run_id, key)
+            for key in run.data.metrics
+            if not TIMES.search(key) and key != "ms_per_step"
+        }
+        kept.append((histories, run.data.tags["config_hash"], run.data.tags["threads"]))
+    assert kept[0] == kept[1]
+    assert kept[0][0]["loss"] != kept[2][0]["loss"]
+    assert kept[0][1] != kept[2][1]
+    assert kept[0][2] == "1"
+
+
+def test_a_sweep_runs_every_job_in_a_folder_of_its_own(shared_project):
+    before = len(shared_project.recorded())
+    done = shared_project.run("-m", "seed=0,1", "schedule=smoke", "schedule.steps_per_epoch=2")
+    assert done.returncode == 0, done.stderr
+    runs = shared_project.recorded()[: len(shared_project.recorded()) - before]
+    assert [run.info.status for run in runs] == ["FINISHED", "FINISHED"]
+    assert {run.data.params["seed"] for run in runs} == {"0", "1"}
+    (sweep,) = shared_project.folder.glob("multirun/*")
+    assert {run.data.tags["sweep"] for run in runs} == {sweep.name}
+    folders = sorted(path.name for path in sweep.iterdir() if path.is_dir())
+    assert folders == ["0", "1"]
+
+
+def test_a_store_of_ones_own_is_used_and_named_at_the_end(shared_project):
+    uri = f"sqlite:///{shared_project.folder / 'own.db'}"
+    done = shared_project.run("schedule=smoke", "schedule.steps_per_epoch=1", f"tracking.uri={uri}")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1] == f"  mlflow ui --backend-store-uri {uri}"
+    assert shared_project.recorded(uri)[0].info.status == "FINISHED"
