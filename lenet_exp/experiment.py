@@ -55,15 +55,16 @@ def run_experiment(settings: Settings, folder: Path, sweep: Optional[str] = None
     schedule = settings.schedule
     progress = Progress(schedule.epochs, schedule.steps_per_epoch)
     identity = _identity(settings, data.sha256, sweep, {**conditions, "threads": str(threads)})
-    with open_record(store, identity, folder, progress) as record:
-        with cpu.open_session(program.graph, threads) as session:
-            runner = Runner(program, session)
-            _train(settings, data, runner, record)
-            classes = runner.predict(data.test.images)
-            speed = Speed(*timing.summarize(record.seconds, record.steps), schedule.batch_size)
-            accuracy = record.finish(data.test.labels, classes, speed, runner.save)
-        ui = store_check.ui_arguments(uri)
-        say_result(progress, folder, record.run_id, accuracy, speed, ui)
+    with open_record(store, identity, folder, progress) as record, cpu.open_session(
+        program.graph, threads
+    ) as session:
+        runner = Runner(program, session)
+        _train(settings, data, runner, record)
+        classes = runner.predict(data.test.images)
+        speed = Speed(*timing.summarize(record.seconds, record.steps), schedule.batch_size)
+        accuracy = record.finish(data.test.labels, classes, speed, runner.save)
+    ui = store_check.ui_arguments(uri)
+    say_result(progress, folder, record.run_id, accuracy, speed, ui)
     return Result(accuracy, record.run_id)
 
 

@@ -22,7 +22,9 @@ class Progress:
         self._steps_per_epoch = steps_per_epoch
         self._stream = stream or sys.stdout
         self._bar = (
-            _bar(epochs * steps_per_epoch, self._stream) if _is_terminal(self._stream) else None
+            _bar(epochs * steps_per_epoch, "step", self._stream)
+            if _is_terminal(self._stream)
+            else None
         )
 
     def say(self, text: str) -> None:
@@ -67,10 +69,10 @@ def _is_terminal(stream: TextIO) -> bool:
     return bool(getattr(stream, "isatty", lambda: False)())
 
 
-def _bar(total: int, stream: TextIO) -> Any:
+def _bar(total: int, unit: str, stream: TextIO) -> Any:
     from tqdm import tqdm  # noqa: PLC0415 - only where there is a terminal
 
-    return tqdm(total=total, unit="step", file=stream, dynamic_ncols=True, smoothing=0.1)
+    return tqdm(total=total, unit=unit, file=stream, dynamic_ncols=True, smoothing=0.1)
 
 
 @contextmanager
@@ -87,16 +89,20 @@ def fetch_progress(stream: Optional[TextIO] = None) -> Iterator[Callable[[str, f
 
         yield line
         return
-    from tqdm import tqdm  # noqa: PLC0415 - only where there is a terminal
+    bars: List[Any] = []  # made at the first call: mostly there is nothing to fetch
 
-    with tqdm(total=100, unit="%", file=out, desc="MNIST", dynamic_ncols=True, leave=False) as bar:
+    def show(name: str, share: float) -> None:
+        if not bars:
+            bars.append(_bar(100, "%", out))
+        bars[0].set_description(f"MNIST: {name}", refresh=False)
+        bars[0].n = int(100 * share)
+        bars[0].refresh()
 
-        def show(name: str, share: float) -> None:
-            bar.set_description(f"MNIST: {name}", refresh=False)
-            bar.n = int(100 * share)
-            bar.refresh()
-
+    try:
         yield show
+    finally:
+        for bar in bars:
+            bar.close()
 
 
 def closing_block(
