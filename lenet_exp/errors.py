@@ -4,6 +4,7 @@ LenetExpError            exit code 1: a run failed
 |-- ConfigError          2: the command line or the configuration is wrong
 |-- DataError            2: a data file is not what it should be
 |-- StoreError           2: the tracking store can't take this run
+|-- WriteError           1: a file or folder of the run could not be written
 |-- FetchError           1: MNIST could not be fetched or kept
 `-- HardwareError        1: the session could not be opened
 
@@ -11,6 +12,8 @@ Terminated               a SIGTERM, as an exception so that everything is closed
 """
 
 from __future__ import annotations
+
+from typing import Union
 
 
 class LenetExpError(Exception):
@@ -57,6 +60,10 @@ class StoreError(_ProblemError):
     exit_code = 2
 
 
+class WriteError(_ProblemError):
+    """A file or folder of the run could not be written."""
+
+
 class FetchError(_ProblemError):
     """MNIST could not be fetched, or the cache could not be written."""
 
@@ -67,3 +74,11 @@ class HardwareError(_ProblemError):
 
 class Terminated(BaseException):
     """SIGTERM. Not an Exception: nothing but the record may catch it on its way out."""
+
+
+def told(error: Union[LenetExpError, OSError]) -> LenetExpError:
+    """Return what the system refused (no space, no permission) as an error told in words."""
+    if isinstance(error, LenetExpError):
+        return error
+    what, problem = error.filename or "the run folder", error.strerror or str(error)
+    return WriteError(what, problem, "python -m lenet_exp.run hydra.run.dir=DIR, with room there")

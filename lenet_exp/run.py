@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -9,13 +10,13 @@ from typing import NoReturn, Optional, Sequence
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import CompactHydraException
+from hydra.errors import CompactHydraException, HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from lenet_exp.config.command_line import CONF, check_command_line
 from lenet_exp.config.resolve import register_resolvers, resolve
-from lenet_exp.errors import LenetExpError, Terminated
+from lenet_exp.errors import LenetExpError, Terminated, told
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
@@ -30,11 +31,15 @@ def _job(cfg: DictConfig) -> Optional[float]:
 
         sweep = Path(hydra_config.sweep.dir).name if sweeping else None
         return run_experiment(settings, folder, sweep).accuracy
-    except LenetExpError as error:
-        if sweeping:  # the other jobs go on; Hydra prints this class without a traceback
-            raise CompactHydraException(f"lenet-exp: {error}") from error
-        print(f"lenet-exp: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+    except (LenetExpError, OSError) as error:
+        if sweeping:  # the other jobs go on
+            raise CompactHydraException(f"lenet-exp: {told(error)}") from error
+        sys.exit(_say(told(error)))
+
+
+def _say(error: LenetExpError) -> int:
+    print(f"lenet-exp: {error}", file=sys.stderr)
+    return error.exit_code
 
 
 def _terminate(number: int, frame: object) -> NoReturn:
@@ -46,13 +51,16 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     words = sys.argv[1:] if argv is None else list(argv)
     sys.argv = [sys.argv[0], *words]  # where Hydra reads it
     signal.signal(signal.SIGTERM, _terminate)
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # what Hydra meets comes to the lines below
     try:
         check_command_line(words)
         register_resolvers()
         _job()
-    except LenetExpError as error:
-        print(f"lenet-exp: {error}", file=sys.stderr)
-        return error.exit_code
+    except (LenetExpError, OSError) as error:
+        return _say(told(error))
+    except HydraException as error:
+        print(error, file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("lenet-exp: interrupted", file=sys.stderr)
         return 130

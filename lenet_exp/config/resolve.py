@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import fields, is_dataclass
 from typing import Any, Dict, Mapping, Union, get_type_hints
 
@@ -91,6 +92,7 @@ def _checked(dotted: str, value: Any, hint: Any, metadata: Mapping[str, Any]) ->
 
 
 _WRONG = object()
+_QUOTED = re.compile(r"[-+]?[\d.]+(e[-+]?\d+)?$|true$|false$|null$", re.IGNORECASE)
 
 
 def _typed(value: Any, hint: Any) -> Any:
@@ -105,6 +107,8 @@ def _typed(value: Any, hint: Any) -> Any:
 
 
 def _shown(value: Any) -> object:
+    if isinstance(value, str) and _QUOTED.match(value):
+        return f"'{value}'"  # it was typed in quotes, and that is the mistake
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else value
 
 

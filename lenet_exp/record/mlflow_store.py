@@ -12,7 +12,7 @@ import os
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, ContextManager, Iterator, Mapping, Optional
+from typing import Any, ContextManager, Iterator, Mapping, Optional, Sequence
 
 from lenet_exp.errors import StoreError, Terminated
 from lenet_exp.record import store_check
@@ -32,7 +32,7 @@ def _mlflow() -> Any:
     import mlflow  # noqa: PLC0415 - after the variables
     import mlflow.store.db.utils  # noqa: PLC0415
 
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # what fails is told by `_told`
     return mlflow
 
 
@@ -47,18 +47,11 @@ class Store:
         """
         mlflow = _mlflow()
         self.uri = uri or str(mlflow.get_tracking_uri())
+        store_check.check_writable(self.uri)
         store_check.check_schema(self.uri, mlflow.store.db.utils._get_latest_schema_revision())  # noqa: SLF001
-        try:
-            with _first_use(self.uri), _without_info():
-                self.client = mlflow.tracking.MlflowClient(tracking_uri=self.uri)
-                self.experiment_id = _experiment(self.client, experiment)
-        except StoreError:
-            raise
-        except Exception as error:  # MLflow's, SQLAlchemy's, requests' own
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            problem = f"can't be used ({reason})"
-            remedy = "python -m lenet_exp.run tracking.uri=sqlite:///mlflow.db"
-            raise StoreError(self.uri, problem, remedy) from error
+        with _told(self.uri), _first_use(self.uri), _without_info():
+            self.client = mlflow.tracking.MlflowClient(tracking_uri=self.uri)
+            self.experiment_id = _experiment(self.client, experiment)
 
     def run(self, name: str, tags: Mapping[str, str]) -> ContextManager[Run]:
         """Return a context that is a new run, and ends with the right status."""
@@ -66,11 +59,12 @@ class Store:
 
 
 class Run:
-    """One run that is being recorded."""
+    """One run that is being recorded; each method raises StoreError where the store refuses."""
 
-    def __init__(self, client: Any, run_id: str) -> None:
+    def __init__(self, store: Store, run_id: str) -> None:
         """Record into the run `run_id`."""
-        self._client = client
+        self._client = store.client
+        self._uri = store.uri
         self.run_id = run_id
 
     def params(self, values: Mapping[str, object]) -> None:
@@ -81,44 +75,67 @@ class Run:
             for key, value in values.items()
         ]
         for start in range(0, len(items), _PER_BATCH):
-            self._client.log_batch(self.run_id, params=items[start : start + _PER_BATCH])
+            self._log(params=items[start : start + _PER_BATCH])
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Record tags."""
         tags = [_mlflow().entities.RunTag(key, value) for key, value in values.items()]
-        self._client.log_batch(self.run_id, tags=tags)
+        self._log(tags=tags)
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         """Record metrics of one moment in one batch."""
         now = int(time.time() * 1000)
         entities = _mlflow().entities
         metrics = [entities.Metric(key, float(value), now, step) for key, value in values.items()]
-        self._client.log_batch(self.run_id, metrics=metrics)
+        self._log(metrics=metrics)
+
+    def _log(self, **batch: Sequence[Any]) -> None:
+        with _told(self._uri):
+            self._client.log_batch(self.run_id, **batch)
 
     def artifact(self, path: Path, folder: Optional[str] = None) -> None:
         """Record a file, or a folder with all it holds, under `folder`."""
-        if path.is_dir():
-            inside = "/".join(part for part in (folder, path.name) if part)
-            self._client.log_artifacts(self.run_id, str(path), inside)
-        else:
-            self._client.log_artifact(self.run_id, str(path), folder)
+        with _told(self._uri):
+            if path.is_dir():
+                inside = "/".join(part for part in (folder, path.name) if part)
+                self._client.log_artifacts(self.run_id, str(path), inside)
+            else:
+                self._client.log_artifact(self.run_id, str(path), folder)
+
+    def end(self, status: str) -> None:
+        """Say how the run ended: FINISHED, FAILED or KILLED."""
+        with _told(self._uri):
+            self._client.set_terminated(self.run_id, status)
 
 
 @contextlib.contextmanager
 def _new_run(store: Store, name: str, tags: Mapping[str, str]) -> Iterator[Run]:
-    mlflow = _mlflow()
-    resolved = mlflow.tracking.context.registry.resolve_tags({**tags, "mlflow.runName": name})
-    created = store.client.create_run(store.experiment_id, tags=resolved)
-    run = Run(store.client, created.info.run_id)
+    context = _mlflow().tracking.context.registry
+    with _told(store.uri):
+        resolved = context.resolve_tags({**tags, "mlflow.runName": name})
+        created = store.client.create_run(store.experiment_id, tags=resolved)
+    run = Run(store, created.info.run_id)
     try:
         yield run
-    except (KeyboardInterrupt, Terminated):
-        store.client.set_terminated(run.run_id, "KILLED")
+    except BaseException as error:
+        interrupted = isinstance(error, (KeyboardInterrupt, Terminated))
+        with contextlib.suppress(StoreError):  # what went wrong first is what is told
+            run.end("KILLED" if interrupted else "FAILED")
         raise
-    except BaseException:
-        store.client.set_terminated(run.run_id, "FAILED")
+    run.end("FINISHED")
+
+
+@contextlib.contextmanager
+def _told(uri: str) -> Iterator[None]:
+    """Turn whatever MLflow, SQLAlchemy or requests raise into a StoreError."""
+    try:
+        yield
+    except StoreError:
         raise
-    store.client.set_terminated(run.run_id, "FINISHED")
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        remedy = store_check.another_store()
+        raise StoreError(uri, f"can't be used ({reason})", remedy) from error
 
 
 def _experiment(client: Any, name: str) -> str:

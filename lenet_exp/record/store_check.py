@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import tempfile
 from pathlib import Path
 from typing import List, Optional
 from urllib.parse import unquote
@@ -59,6 +60,26 @@ def _ways_out(uri: str) -> str:
 def ui_arguments(uri: Optional[str]) -> List[str]:
     """Return what `mlflow ui` needs to show the runs of `uri`."""
     return [] if uri is None else ["--backend-store-uri", uri]
+
+
+def another_store() -> str:
+    """Return a command whose store works wherever temporary files can be written."""
+    path = Path(tempfile.gettempdir(), _DATABASE)
+    return f"python -m lenet_exp.run tracking.uri=sqlite:///{path}"
+
+
+def check_writable(uri: str) -> None:
+    """Refuse a sqlite file that can't be written: MLflow would try for minutes, without a word.
+
+    Raises:
+        StoreError: the file, or the folder it would be made in, is not writable.
+    """
+    path = sqlite_path(uri)
+    if path is None:
+        return
+    place = next(part for part in (path, *path.absolute().parents) if part.exists())
+    if not os.access(str(place), os.W_OK):
+        raise StoreError(path, f"can't be written ({place} is read-only)", another_store())
 
 
 def check_schema(uri: str, head: str) -> None:

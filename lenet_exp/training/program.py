@@ -169,6 +169,12 @@ def _place(
     )
 
 
+def _reason(message: str) -> str:
+    """Return the line that names a file and its problem, out of a report on the whole graph."""
+    lines = message.splitlines()
+    return next((line.strip() for line in lines if "; " in line), lines[0])
+
+
 class Runner:
     """A program in a session: the only place that calls it."""
 
@@ -199,9 +205,16 @@ class Runner:
         return np.concatenate(found).astype(np.uint8)
 
     def save(self, prefix: str) -> None:
-        """Write every variable as TensorFlow Saver files `prefix`.index and `prefix`.data-*."""
+        """Write every variable as TensorFlow Saver files `prefix`.index and `prefix`.data-*.
+
+        Raises:
+            OSError: they can't be written.
+        """
         tf = tf_compat.load()
         with self.program.graph.as_default():
             named = {name.partition(":")[0]: ref for name, ref in self.program.variables.items()}
             saver = tf.train.Saver(named)
-            saver.save(self.session, prefix, write_meta_graph=False, write_state=False)
+            try:
+                saver.save(self.session, prefix, write_meta_graph=False, write_state=False)
+            except tf.errors.OpError as error:
+                raise OSError(_reason(error.message)) from error

@@ -11,6 +11,7 @@ from lenet_exp.errors import ConfigError
 
 # typed, then what the message must hold
 WRONG = [
+    ("\"seed='7'\"", ["seed='7' is", "whole number"]),
     ("seed=x", ["seed=x", "whole number", "seed=0"]),
     ("seed=null", ["seed=null", "whole number"]),
     ("seed=", ["seed=", "whole number"]),

@@ -33,14 +33,15 @@ class Project:
             timeout=600,
         )
 
-    def start(self, *words):
-        """Start in the background, with a pipe for what it prints."""
+    def start(self, *words, **options):
+        """Start in the background, with a pipe for what it prints; `options` are Popen's."""
         return subprocess.Popen(
             self.command(*words),
             cwd=str(self.folder),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            **options,
         )
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import resource
 import signal
 
 import pytest
@@ -32,6 +34,29 @@ def test_a_run_that_fails_is_failed_in_the_store(shared_project, tmp_path):
     assert done.returncode == 1
     assert shared_project.recorded()[0].info.status == "FAILED"
     assert "the run failed" in (folder / "run.log").read_text()
+
+
+def test_a_checkpoint_that_finds_no_room_is_told_in_words(shared_project):
+    def little_room():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_200_000, 1_200_000))  # bytes a file
+
+    with shared_project.start("debug=fast", preexec_fn=little_room) as child:
+        _, problems = child.communicate(timeout=300)
+    assert child.returncode == 1
+    assert re.fullmatch(
+        r"lenet-exp: .*model\.data.*File too large.*\n  try: .*hydra\.run\.dir=.*\n", problems
+    )
+    run = shared_project.recorded()[0]
+    assert run.info.status == "FAILED"
+    assert not list(shared_project.folder.glob("outputs/*/checkpoints/*"))
+
+
+def test_a_run_folder_that_cannot_be_made_is_told_in_words(project):
+    (project.folder / "outputs").write_text("in the way")
+    done = project.run("debug=fast")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("lenet-exp: outputs")
 
 
 def test_wrong_data_ends_before_a_run_is_recorded(project, tmp_path):

@@ -126,3 +126,18 @@ def test_a_file_that_is_no_database_is_told(tmp_path):
 def test_only_sqlite_files_are_looked_into(uri, path):
     found = store_check.sqlite_path(uri)
     assert (None if found is None else str(found)) == path
+
+
+@pytest.mark.parametrize("exists", [True, False], ids=["the file", "its folder"])
+def test_a_store_that_cannot_be_written_is_told_at_once(exists, tmp_path, monkeypatch):
+    path = tmp_path / "own" / "mlflow.db"
+    if exists:
+        path.parent.mkdir()
+        path.write_bytes(b"")
+    store_check.check_writable(f"sqlite:///{path}")
+    # As root, whom only a read-only file system stops, no mode of the folder would.
+    monkeypatch.setattr(store_check.os, "access", lambda place, mode: False)
+    with pytest.raises(StoreError, match="read-only") as caught:
+        store_check.check_writable(f"sqlite:///{path}")
+    assert str(path if exists else tmp_path) in str(caught.value)
+    store_check.check_writable("http://127.0.0.1:5000")
