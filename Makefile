@@ -1,9 +1,10 @@
 # PYTHON=...  the interpreter: 3.10 to 3.13 gives the tf2 stack, 3.7 the tf1 stack
-# HOST=1      over the host's own packages (an Ascend 910 host); ARGS=... what a run is given
+# HOST=1      over the host's own packages (an Ascend 910 host), and so until HOST=0
+# ARGS=...    what a run is given
 PYTHON ?= python3
 ARGS ?=
 export PYTHON REQUIRE_TF1
-host := $(if $(filter 1,$(HOST)),--host)
+host := $(if $(filter 1,$(HOST)),--host)$(if $(filter 0,$(HOST)),--no-host)
 environment = env="$$($(PYTHON) scripts/setup_env.py $(host))"
 
 .DEFAULT_GOAL := help
@@ -30,7 +31,7 @@ test-full: ## the same with the tests that are too slow for every run
 lint: ## check format, style, types, layers and sizes
 	@$(environment) && sh scripts/lint.sh "$$env"
 
-bench: ## measure every figure of the documentation on this machine
+bench: ## measure what a refusal and the memory cost on this machine
 	@$(environment) && sh scripts/bench.sh "$$env"
 
 clean: ## remove caches and build products; results, stores and environments stay

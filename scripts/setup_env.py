@@ -1,12 +1,15 @@
 """Make .venv/tf1 or .venv/tf2 for the Python that runs this file; print its folder.
 
-python3 scripts/setup_env.py [--host]
+python3 scripts/setup_env.py [--host | --no-host]
 
 --host: over the host's own packages, whose TensorFlow and npu_bridge are never touched. What an
-Ascend 910 host needs, where the vendor installed them. Done already: returns at once.
+Ascend 910 host needs, where the vendor installed them. An environment made so stays so until
+--no-host. Done already: returns at once.
 """
 # Any Python 3 must be able to read this file and get a message: no syntax newer than 3.5.
 
+import email
+import glob
 import hashlib
 import os
 import subprocess
@@ -34,12 +37,15 @@ def stack_for(version):
 
 
 def fingerprint(stack, host):
-    """Return what an environment was made from: another one is made anew."""
-    digest = hashlib.sha256(repr((sys.version, sys.executable, host, ROOT)).encode())
+    """Return what an environment was made from: another one is made anew.
+
+    The same whether the Python is the one it was made with or its own, as after `source activate`.
+    """
+    digest = hashlib.sha256(repr((sys.version, sys.base_prefix, ROOT)).encode())
     for name in ("pyproject.toml", os.path.join("constraints", stack + ".txt")):
         with open(os.path.join(ROOT, name), "rb") as stream:
             digest.update(stream.read())
-    return digest.hexdigest()
+    return ("host " if host else "own ") + digest.hexdigest()
 
 
 def make_environment(folder, host):
@@ -54,19 +60,27 @@ def make_environment(folder, host):
             ),
         )
     assert ensurepip
+    if host and os.path.realpath(sys.prefix) == os.path.realpath(folder):
+        fail("{} is the environment to be made anew, not the host".format(folder), "deactivate")
     options = ["--system-site-packages"] if host else []
-    run([sys.executable, "-m", "venv", "--clear"] + options + [folder])
+    base = getattr(sys, "_base_executable", sys.executable)  # --clear may take our own away
+    run([base, "-m", "venv", "--clear"] + options + [folder])
     if host and sys.prefix != sys.base_prefix:
         share_virtual_environment(folder)
 
 
 def share_virtual_environment(folder):
     """Let `folder` see the environment this Python belongs to: venv looks at the base only."""
-    script = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
-    ours = subprocess.check_output([sys.executable, "-c", script]).decode().strip()
-    theirs = subprocess.check_output([python_of(folder), "-c", script]).decode().strip()
-    with open(os.path.join(theirs, "_host.pth"), "w") as stream:
-        stream.write(ours + "\n")
+    with open(os.path.join(packages_of(python_of(folder)), "_host.pth"), "w") as stream:
+        stream.write(packages_of(sys.executable) + "\n")
+
+
+def packages_of(python):
+    return output([python, "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])"])
+
+
+def output(command):
+    return subprocess.check_output(command).decode().strip()
 
 
 def python_of(folder):
@@ -84,13 +98,19 @@ def pip_install(folder, *arguments):
     run([python_of(folder), "-m", "pip", "install"] + quiet + list(arguments))
 
 
-HOST_REQUIREMENTS = """
-import pkg_resources as p
-host = sorted(d.project_name.lower() for d in p.WorkingSet() if d.project_name != "lenet-exp")
-wanted = [str(r) for r in p.get_distribution("lenet-exp").requires(extras=["dev"])
-          if not r.project_name.startswith("tensorflow")]
-print("\\n".join(host)); print("--"); print("\\n".join(wanted))
-"""
+def requirements_of(folder):
+    """Return what lenet-exp needs besides TensorFlow, as pip reads it."""
+    (metadata,) = glob.glob(
+        os.path.join(packages_of(python_of(folder)), "lenet_exp-*.dist-info", "METADATA")
+    )
+    with open(metadata) as stream:
+        needed = email.message_from_file(stream).get_all("Requires-Dist")
+    # pip itself reads the markers; only `extra` has no meaning outside a package.
+    return [
+        line.replace('extra == "dev"', 'python_version >= "3"')
+        for line in needed
+        if not line.startswith("tensorflow")
+    ]
 
 
 def install(folder, stack, host):
@@ -98,17 +118,20 @@ def install(folder, stack, host):
     if not host:
         pip_install(folder, "-c", constraints, "-e", ROOT + "[dev]")
         return
+    pip_install(folder, "--upgrade", "pip")  # Python 3.7's own can't build an editable install
     pip_install(folder, "--no-deps", "-e", ROOT)
-    script = [python_of(folder), "-W", "ignore", "-c", HOST_REQUIREMENTS]
-    found = subprocess.check_output(script).decode().split("\n--\n")
-    present = {name.replace("_", "-") for name in found[0].split()}
+    listed = output([python_of(folder), "-m", "pip", "list", "--format=freeze"])
+    present = {plain_name(line) for line in listed.splitlines()}
     kept = os.path.join(folder, "constraints.txt")
     with open(constraints) as given, open(kept, "w") as stream:
         for line in given:
-            name = line.partition("=")[0].strip().lower().replace("_", "-")
-            if name not in present:  # what the host has stays as the host has it
+            if plain_name(line) not in present:  # what the host has stays as the host has it
                 stream.write(line)
-    pip_install(folder, "-c", kept, *found[1].split("\n")[:-1])
+    pip_install(folder, "-c", kept, *requirements_of(folder))
+
+
+def plain_name(line):
+    return line.partition("=")[0].strip().lower().replace("_", "-")
 
 
 def read(path):
@@ -117,12 +140,13 @@ def read(path):
 
 
 def main(arguments):
-    host = "--host" in arguments
     stack = stack_for(sys.version_info)
     folder = os.path.join(ROOT, ".venv", stack)
     stamp = os.path.join(folder, READY)
+    made = read(stamp) if os.path.exists(stamp) else ""
+    host = "--host" in arguments or (made.startswith("host") and "--no-host" not in arguments)
     wanted = fingerprint(stack, host)
-    if not (os.path.exists(stamp) and read(stamp) == wanted):
+    if made != wanted:
         sys.stderr.write(
             "lenet-exp: setting up .venv/{} with Python {}.{} (once; takes minutes)\n".format(
                 stack, *sys.version_info[:2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -34,10 +35,69 @@ def test_make_help_explains_every_target():
     assert set(TARGETS) <= set(listed)
 
 
-def test_clean_touches_no_result_no_store_and_no_environment():
-    recipe = (ROOT / "Makefile").read_text().partition("\nclean:")[2]
-    for kept in ("outputs", "multirun", "mlruns", "mlflow", ".venv"):
-        assert kept not in recipe
+@pytest.fixture
+def copy(tmp_path):
+    """The project's files in another folder, where a test may make and remove things."""
+    folder = tmp_path / "copy"
+    return copied(folder)
+
+
+def copied(folder):
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=str(ROOT),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\n")
+    for name in filter(None, listed):
+        if (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(str(ROOT / name), str(folder / name))
+    return folder
+
+
+def test_clean_takes_caches_and_no_result_no_store_and_no_environment(copy):
+    kept = ["outputs/a/run.log", "multirun/b/0/run.log", "mlruns/0/meta.yaml", "mlflow.db"]
+    kept += [".venv/tf2/bin/python", "lenet_exp/run.py"]
+    gone = ["build/x", ".pytest_cache/x", "lenet_exp/__pycache__/run.pyc", "lenet_exp.egg-info/x"]
+    for name in kept + gone:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_text("")
+    subprocess.run(["make", "clean"], cwd=str(copy), check=True)
+    assert [name for name in kept + gone if (copy / name).exists()] == kept
+
+
+def set_up(copy, *words, python=sys.executable):
+    done = subprocess.run(
+        [str(python), "scripts/setup_env.py", *words],
+        cwd=str(copy),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return Path(done.stdout.strip()), done.stderr
+
+
+def test_an_environment_over_the_host_s_packages_uses_them_and_stays_so(copy):
+    environment, said = set_up(copy, "--host")
+    assert "setting up" in said
+    script = "import lenet_exp, tensorflow, mlflow; print(lenet_exp.__file__, tensorflow.__file__)"
+    shown = subprocess.run(
+        [str(environment / "bin" / "python"), "-W", "ignore", "-c", script],
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=True,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+    )
+    ours, host_s = shown.stdout.split()
+    assert Path(ours).parent.parent == copy
+    assert host_s.startswith(sys.prefix)
+    # Neither a plain `make run` nor one from inside the environment makes it anew.
+    for python in (sys.executable, environment / "bin" / "python"):
+        assert set_up(copy, python=python) == (environment, "")
 
 
 def fake_python(folder, name, text):
@@ -108,18 +168,7 @@ def setup_env(monkeypatch):
 def wheel(tmp_path_factory):
     made = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir"]
-    copy = tmp_path_factory.mktemp("source")  # building leaves files beside the source
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=str(ROOT),
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split("\n")
-    for name in listed:
-        if name.endswith((".py", ".yaml", ".json", ".toml", ".md")):
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            (copy / name).write_bytes((ROOT / name).read_bytes())
+    copy = copied(tmp_path_factory.mktemp("source"))  # building leaves files beside the source
     subprocess.run([*command, str(made), str(copy)], check=True)
     return next(made.glob("lenet_exp-*.whl"))
 
