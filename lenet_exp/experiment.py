@@ -63,7 +63,7 @@ def run_experiment(settings: Settings, folder: Path, sweep: Optional[str] = None
         classes = runner.predict(data.test.images)
         speed = Speed(*timing.summarize(record.seconds, record.steps), schedule.batch_size)
         accuracy = record.finish(data.test.labels, classes, speed, runner.save)
-    ui = store_check.ui_arguments(uri)
+    ui = store_check.ui_command(uri)
     say_result(progress, folder, record.run_id, accuracy, speed, ui)
     return Result(accuracy, record.run_id)
 

@@ -6,6 +6,7 @@ A group whose options have different keys is a family: one dataclass per option.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Callable, Dict, Iterator, Optional, Tuple, Union, get_type_hints
 
@@ -165,7 +166,12 @@ class Schedule:
 class Tracking:
     """Where MLflow records; `uri` None: MLflow's own default."""
 
-    uri: Optional[str] = key("null or an MLflow tracking URI", "null", lambda value: value != "")
+    # The settings are recorded, and a password must not be.
+    uri: Optional[str] = key(
+        "null or an MLflow tracking URI; one with a password only as MLFLOW_TRACKING_URI",
+        "null",
+        lambda value: value != "" and not re.search("://[^/@:]*:[^/@]*@", value),
+    )
     experiment: str = key("a name", "lenet-exp", lambda value: value.strip() != "")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import functools
-import getpass
 import hashlib
 import logging
 import os
@@ -14,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any, ContextManager, Iterator, Mapping, Optional, Sequence
 
+from lenet_exp import tf_compat
 from lenet_exp.errors import StoreError, Terminated
 from lenet_exp.record import store_check
 
@@ -47,9 +47,11 @@ class Store:
         """
         mlflow = _mlflow()
         self.uri = uri or str(mlflow.get_tracking_uri())
+        head = mlflow.store.db.utils._get_latest_schema_revision()  # noqa: SLF001
         store_check.check_writable(self.uri)
-        store_check.check_schema(self.uri, mlflow.store.db.utils._get_latest_schema_revision())  # noqa: SLF001
+        # Nobody may be half through making the store while its schema is looked at.
         with _told(self.uri), _first_use(self.uri), _without_info():
+            store_check.check_schema(self.uri, head, tf_compat.stack_of_this_python())
             self.client = mlflow.tracking.MlflowClient(tracking_uri=self.uri)
             self.experiment_id = _experiment(self.client, experiment)
 
@@ -135,7 +137,8 @@ def _told(uri: str) -> Iterator[None]:
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         remedy = store_check.another_store()
-        raise StoreError(uri, f"can't be used ({reason})", remedy) from error
+        shown, reason = map(store_check.without_password, (uri, reason))
+        raise StoreError(shown, f"can't be used ({reason})", remedy) from error
 
 
 def _experiment(client: Any, name: str) -> str:
@@ -152,8 +155,10 @@ def _experiment(client: Any, name: str) -> str:
 @contextlib.contextmanager
 def _first_use(uri: str) -> Iterator[None]:
     """Let one process at a time make a store: parallel first use breaks it (facts: 5.4)."""
-    known = hashlib.sha256(f"{Path.cwd()} {uri}".encode()).hexdigest()[:16]
-    path = Path(tempfile.gettempdir(), f"lenet-exp-{getpass.getuser()}-{known}.lock")
+    file = store_check.sqlite_path(uri)
+    place = uri if file is None and "://" in uri else str(Path.cwd() / (file or uri))
+    known = hashlib.sha256(place.encode()).hexdigest()[:16]
+    path = Path(tempfile.gettempdir(), f"lenet-exp-{os.getuid()}-{known}.lock")
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -121,11 +121,10 @@ def closing_block(
     return "\n".join(lines)
 
 
-def activation_commands(store_arguments: List[str]) -> List[str]:
-    """Return what to type next: activate this environment if need be, then `mlflow ui`."""
-    ui = " ".join(["mlflow", "ui", *map(shlex.quote, store_arguments)])
+def next_commands(ui: str) -> List[str]:
+    """Return what to type next: activate this environment if `ui` is a command that needs it."""
     script = Path(sys.prefix, "bin", "activate")
-    if _first_python_is_ours() or not script.exists():
+    if not ui.startswith("mlflow ") or _first_python_is_ours() or not script.exists():
         return [ui]
     with suppress(ValueError):
         script = script.relative_to(Path.cwd())

@@ -11,7 +11,8 @@ import numpy as np
 
 from lenet_exp.record import plots, run_files
 from lenet_exp.record.mlflow_store import Run, Store
-from lenet_exp.record.progress import Progress, activation_commands, closing_block
+from lenet_exp.record.progress import Progress, closing_block, next_commands
+from lenet_exp.record.store_check import without_password
 
 _LOG = logging.getLogger("lenet_exp")
 TARGET_ACCURACY = 0.975  # the ModelZoo's
@@ -125,7 +126,7 @@ def open_record(
         run_files.write_bytes(folder / "config.yaml", identity.yaml.encode())
         run.params(identity.params)
         run.artifact(folder / "config.yaml")
-        _LOG.info("run %s in %s", run.run_id, store.uri)
+        _LOG.info("run %s in %s", run.run_id, without_password(store.uri))
         try:
             yield RunRecord(run, folder, progress)
         except Exception:
@@ -137,12 +138,10 @@ def open_record(
 
 
 def say_result(
-    progress: Progress, folder: Path, run_id: str, accuracy: float, speed: Speed, ui: List[str]
+    progress: Progress, folder: Path, run_id: str, accuracy: float, speed: Speed, ui: str
 ) -> None:
     """Print the closing block: what came out, where it is, and what to type next."""
-    progress.say(
-        closing_block(accuracy, speed.median, _short(folder), run_id, activation_commands(ui))
-    )
+    progress.say(closing_block(accuracy, speed.median, _short(folder), run_id, next_commands(ui)))
 
 
 def _short(folder: Path) -> Path:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import sqlite3
 import tempfile
 from pathlib import Path
-from typing import List, Optional
+from typing import Optional
 from urllib.parse import unquote
 
 from lenet_exp.errors import StoreError
 
 _FILE_STORE = "mlruns"
 _DATABASE = "mlflow.db"
+_PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):[^/@\s]+@")
 
 
 def chosen_uri(setting: Optional[str]) -> Optional[str]:
@@ -52,14 +55,25 @@ def check_root(uri: Optional[str], root: Path, stack: str) -> None:
 def _ways_out(uri: str) -> str:
     return (
         f"python -m lenet_exp.run tracking.uri={uri}\n"
-        f"       then mlflow ui {' '.join(ui_arguments(uri))}\n"
+        f"       then {ui_command(uri)}\n"
         "       or run in another folder"
     )
 
 
-def ui_arguments(uri: Optional[str]) -> List[str]:
-    """Return what `mlflow ui` needs to show the runs of `uri`."""
-    return [] if uri is None else ["--backend-store-uri", uri]
+def ui_command(uri: Optional[str]) -> str:
+    """Return what to type, or the page to open, to see the runs of `uri`."""
+    if uri is None:
+        return "mlflow ui"
+    if uri.startswith(("http://", "https://")):  # a server shows its runs itself
+        return without_password(uri)
+    # One with a password comes from the environment only: config/schema.py.
+    known = uri == without_password(uri)
+    return f"mlflow ui --backend-store-uri {shlex.quote(uri) if known else '$MLFLOW_TRACKING_URI'}"
+
+
+def without_password(text: str) -> str:
+    """Return `text` with the password of any URI in it hidden."""
+    return _PASSWORD.sub(r"\1:***@", text)
 
 
 def another_store() -> str:
@@ -82,12 +96,13 @@ def check_writable(uri: str) -> None:
         raise StoreError(path, f"can't be written ({place} is read-only)", another_store())
 
 
-def check_schema(uri: str, head: str) -> None:
+def check_schema(uri: str, head: str, stack: str) -> None:
     """Refuse a database of another MLflow: MLflow 3 would migrate it without a word.
 
     Args:
         uri: any tracking URI; only sqlite files are looked into.
         head: the schema revision of this MLflow.
+        stack: "tf1" (MLflow 1.30) or "tf2" (MLflow 3, which can bring an older one up to date).
 
     Raises:
         StoreError: the file is of another revision, or no database.
@@ -98,12 +113,13 @@ def check_schema(uri: str, head: str) -> None:
     try:
         revision = _revision(path)
     except sqlite3.DatabaseError as error:
-        raise StoreError(path, f"is no usable database ({error})", "tracking.uri=...") from error
+        raise StoreError(path, f"is no usable database ({error})", another_store()) from error
     if revision is not None and revision != head:
+        upgrade = "copy it and `mlflow db upgrade` the copy, or " if stack == "tf2" else ""
         raise StoreError(
             path,
             f"was written by another MLflow (schema {revision}, this one has {head})",
-            f"copy it and `mlflow db upgrade` the copy, or {_ways_out('sqlite:///another.db')}",
+            upgrade + _ways_out("sqlite:///another.db"),
         )
 
 

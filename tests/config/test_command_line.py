@@ -74,6 +74,7 @@ WRONG = [
     ("data.path=/no/such/folder", ["data.path=/no/such/folder", "exists", "data.path=null"]),
     ("data.path=''", ["data.path="]),
     ("tracking.experiment=''", ["tracking.experiment", "a name"]),
+    ("tracking.uri=http://me:secret@host", ["password only as MLFLOW_TRACKING_URI"]),
     ("hydra.foo=1", ["hydra.foo=1", "--cfg hydra"]),
     ("hydra/launcher=nope", ["hydra/launcher=nope", "basic"]),
     ("--batch-size=3", ["--batch-size=3", "without dashes", "run schedule.batch_size=3"]),

@@ -46,11 +46,16 @@ def test_the_closing_block_has_the_two_figures_as_promised():
 
 def test_activation_is_printed_until_it_is_done(monkeypatch):
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    lines = progress.activation_commands(["--backend-store-uri", "sqlite:///a b.db"])
-    assert lines[-1] == "mlflow ui --backend-store-uri 'sqlite:///a b.db'"
+    lines = progress.next_commands("mlflow ui --backend-store-uri sqlite:///a.db")
+    assert lines[-1] == "mlflow ui --backend-store-uri sqlite:///a.db"
     assert lines[0] == f"source {sys.prefix}/bin/activate"
     monkeypatch.setenv("PATH", f"{sys.prefix}/bin")
-    assert progress.activation_commands([]) == ["mlflow ui"]
+    assert progress.next_commands("mlflow ui") == ["mlflow ui"]
+
+
+def test_a_server_s_page_needs_no_environment(monkeypatch):
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert progress.next_commands("http://host:5000") == ["http://host:5000"]
 
 
 def test_fetching_shows_a_bar_or_one_line_a_file():

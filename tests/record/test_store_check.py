@@ -98,17 +98,19 @@ def test_a_database_of_another_mlflow_is_neither_used_nor_changed(revision, tmp_
     path = tmp_path / "store.db"
     written_by(path, revision)
     before = path.read_bytes()
-    with pytest.raises(StoreError, match="another MLflow"):
-        store_check.check_schema(f"sqlite:///{path}", "0123456789ab")
+    for stack, can_upgrade in (("tf1", False), ("tf2", True)):
+        with pytest.raises(StoreError, match="another MLflow") as caught:
+            store_check.check_schema(f"sqlite:///{path}", "0123456789ab", stack)
+        assert ("db upgrade" in str(caught.value)) is can_upgrade
     assert path.read_bytes() == before
-    store_check.check_schema(f"sqlite:///{path}", revision)
+    store_check.check_schema(f"sqlite:///{path}", revision, "tf2")
 
 
 def test_a_file_that_is_no_database_is_told(tmp_path):
     path = tmp_path / "store.db"
     path.write_text("not a database, but longer than the header of one would have to be" * 20)
     with pytest.raises(StoreError, match="no usable database"):
-        store_check.check_schema(f"sqlite:///{path}", "0123456789ab")
+        store_check.check_schema(f"sqlite:///{path}", "0123456789ab", "tf2")
 
 
 @pytest.mark.parametrize(
@@ -141,3 +143,18 @@ def test_a_store_that_cannot_be_written_is_told_at_once(exists, tmp_path, monkey
         store_check.check_writable(f"sqlite:///{path}")
     assert str(path if exists else tmp_path) in str(caught.value)
     store_check.check_writable("http://127.0.0.1:5000")
+
+
+@pytest.mark.parametrize(
+    ("uri", "command"),
+    [
+        (None, "mlflow ui"),
+        ("sqlite:///a b.db", "mlflow ui --backend-store-uri 'sqlite:///a b.db'"),
+        ("postgresql://me@h/d", "mlflow ui --backend-store-uri postgresql://me@h/d"),
+        ("postgresql://me:x@h/d", "mlflow ui --backend-store-uri $MLFLOW_TRACKING_URI"),
+        ("http://h:5000", "http://h:5000"),
+        ("https://me:x@h:5000", "https://me:***@h:5000"),
+    ],
+)
+def test_what_shows_the_runs_of_a_store(uri, command):
+    assert store_check.ui_command(uri) == command
