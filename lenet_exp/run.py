@@ -16,7 +16,8 @@ from omegaconf import DictConfig
 
 from lenet_exp.config.command_line import CONF, check_command_line
 from lenet_exp.config.resolve import register_resolvers, resolve
-from lenet_exp.errors import LenetExpError, Terminated, told
+from lenet_exp.config.suggest import PROGRAM
+from lenet_exp.errors import ConfigError, LenetExpError, Terminated, told
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
@@ -27,6 +28,7 @@ def _job(cfg: DictConfig) -> Optional[float]:
     folder = Path(hydra_config.runtime.output_dir)
     try:
         settings = resolve(cfg)
+        _check_folder(folder, "hydra.sweep.dir" if sweeping else "hydra.run.dir")
         from lenet_exp.experiment import run_experiment  # noqa: PLC0415 - TensorFlow
 
         sweep = Path(hydra_config.sweep.dir).name if sweeping else None
@@ -35,6 +37,12 @@ def _job(cfg: DictConfig) -> Optional[float]:
         if sweeping:  # the other jobs go on
             raise CompactHydraException(f"lenet-exp: {told(error)}") from error
         sys.exit(_say(told(error)))
+
+
+def _check_folder(folder: Path, key: str) -> None:
+    if (folder / "config.yaml").exists():
+        allowed = "a folder that holds no run yet; each run gets one without this key"
+        raise ConfigError(key, folder, allowed, PROGRAM)
 
 
 def _say(error: LenetExpError) -> int:

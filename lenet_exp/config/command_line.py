@@ -29,7 +29,9 @@ from lenet_exp.errors import ConfigError
 _HERE = Path(__file__).resolve().parent.parent
 # In a wheel conf/ lies inside the package, in a checkout beside it.
 CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"
-_PRESETS = ("experiment", "debug")
+# What Hydra raises for what was typed: its own errors, and Python's from inside it.
+_NOT_COMPOSED = (HydraException, OmegaConfBaseException, ValueError, TypeError, AttributeError)
+_NOT_OURS = ("--config-name", "--config-path", "--experimental-rerun")  # the main job is one
 
 
 def check_command_line(argv: Sequence[str]) -> None:
@@ -39,7 +41,8 @@ def check_command_line(argv: Sequence[str]) -> None:
         ConfigError: with the key, the value, what is allowed and what to type instead.
     """
     args = _parse(argv)
-    if args.help or args.hydra_help or args.shell_completion or args.info is not None:
+    only_asks = args.help or args.hydra_help or args.info is not None
+    if args.shell_completion or (only_asks and not args.overrides):
         return
     register_resolvers()
     with initialize_config_dir(str(CONF), version_base="1.3", job_name="run"):
@@ -47,8 +50,8 @@ def check_command_line(argv: Sequence[str]) -> None:
         for override in overrides:
             _check_key(override)
         searched = [_search_path(args.config_dir)] if args.config_dir else []
-        for job in _jobs(overrides, args):
-            _compose(searched + job, overrides)
+        jobs = [_compose(searched + job, overrides) for job in _jobs(overrides, args)]
+        _check_sweep(jobs)
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -65,6 +68,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
     parser.error = refuse  # type: ignore[method-assign]
     args = parser.parse_args(list(argv))
+    for flag in _NOT_OURS:
+        if getattr(args, flag[2:].replace("-", "_")) is not None:
+            refuse(f"{flag} {flag}")
     chosen = args.run + (args.cfg is not None) + args.multirun + (args.info is not None)
     if chosen > 1 or (args.resolve and args.cfg is None):
         allowed = "one of -m, --run, --cfg, --info; --resolve with --cfg"
@@ -97,9 +103,9 @@ def _remedy_for(word: str) -> str:
 
 def _check_key(override: Override) -> None:
     key, shown = override.key_or_group, _value(override)
-    if key.split("/")[0].split(".")[0] == "hydra":
+    if key.startswith(("hydra.", "hydra/")):
         return
-    chosen = (*groups(), *_PRESETS)
+    chosen = (*groups(), *suggest.PRESETS)
     if key not in all_keys() and key not in chosen:
         raise suggest.unknown_key(key, None if override.is_delete() else shown)
     if override.is_delete():
@@ -107,9 +113,13 @@ def _check_key(override: Override) -> None:
     if override.is_add():
         remedy = f"{suggest.PROGRAM} {key}={shown}"
         raise ConfigError(f"+{key}", shown, "the key without +, it exists already", remedy)
-    if key in chosen and (override.value() is None or type(override.value()) in (bool, int, float)):
+    value = override.value()
+    if key in chosen and (value is None or type(value) in (bool, int, float, list)):
         raise ConfigError(key, shown, "the name of an option", suggest.command(key))
     group, _, leaf = key.partition(".")
+    if isinstance(value, dict) and "name" in value:
+        allowed = f"keys of the option that is chosen by {group}=OPTION; name is none of them"
+        raise ConfigError(key, shown, allowed, f"{suggest.PROGRAM} {group}={value['name']}")
     if leaf == "name":
         remedy = f"{suggest.PROGRAM} {group}={shown}"
         raise ConfigError(key, shown, f"an option of the group, chosen by {group}=OPTION", remedy)
@@ -126,7 +136,7 @@ def _jobs(overrides: Sequence[Override], args: argparse.Namespace) -> List[List[
             return []  # its jobs are known to that sweeper only; each is checked as it starts
         try:
             return list(BasicSweeper.split_arguments(list(overrides), max_batch_size=None)[0])
-        except HydraException as error:
+        except _NOT_COMPOSED as error:
             raise _refused(str(error), "a sweep of values: key=a,b or 'key=range(0,3)'") from error
     for override in overrides:
         if override.is_sweep_override():
@@ -134,6 +144,17 @@ def _jobs(overrides: Sequence[Override], args: argparse.Namespace) -> List[List[
             allowed = "one value; several only in a sweep, with -m"
             raise ConfigError(override.key_or_group, _value(override), allowed, remedy)
     return [list(args.overrides)]
+
+
+def _check_sweep(jobs: Sequence[Settings]) -> None:
+    """Refuse what TensorFlow takes once a process, and a sweep's jobs share one."""
+    for name in ("threads", "deterministic"):
+        values = sorted({str(getattr(job, name)).lower().replace("none", "null") for job in jobs})
+        if len(values) > 1:
+            allowed = "one value in a sweep, whose jobs share a process; sweep once for each"
+            raise ConfigError(
+                name, ",".join(values), allowed, f"{suggest.PROGRAM} {name}={values[0]}"
+            )
 
 
 def _search_path(config_dir: str) -> str:
@@ -145,7 +166,7 @@ def _compose(job: Sequence[str], overrides: Sequence[Override]) -> Settings:
         cfg: DictConfig = compose("config", overrides=list(job))
     except MissingConfigException as error:
         raise _unknown_option(error) from error
-    except (HydraException, OmegaConfBaseException) as error:
+    except _NOT_COMPOSED as error:
         raise _not_composed(error, overrides) from error
     return resolve(cfg)
 

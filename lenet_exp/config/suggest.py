@@ -10,6 +10,7 @@ from lenet_exp.config.schema import PRECISION_MODES, all_keys, groups
 from lenet_exp.errors import ConfigError
 
 PROGRAM = "python -m lenet_exp.run"
+PRESETS = ("experiment", "debug")
 _GOOD_OPTIONS = {
     "precision": PRECISION_MODES[2],
     "loss_scale": "none",
@@ -73,7 +74,7 @@ def _meant_key(dotted: str, dotted_keys: Iterable[str]) -> Optional[str]:
     same_leaf = [key for key in keys if key.rpartition(".")[2] == leaf and key != dotted]
     if len(same_leaf) == 1 and leaf not in ("name", "path"):
         return same_leaf[0]
-    return close_to(dotted, keys)
+    return close_to(dotted, keys if "." in dotted else [*keys, *groups(), *PRESETS])
 
 
 def removed_key(dotted: str) -> ConfigError:

@@ -59,6 +59,18 @@ def test_a_run_folder_that_cannot_be_made_is_told_in_words(project):
     assert done.stderr.startswith("lenet-exp: outputs")
 
 
+def test_a_folder_that_holds_a_run_is_not_used_for_another(project):
+    folder = project.folder / "mine"
+    folder.mkdir()
+    (folder / "config.yaml").write_text("seed: 0\n")
+    done = project.run("debug=fast", "hydra.run.dir=mine")
+    assert done.returncode == 2
+    assert "hydra.run.dir" in done.stderr
+    assert "no run yet" in done.stderr
+    assert not (project.folder / "mlruns").exists()
+    assert (folder / "config.yaml").read_text() == "seed: 0\n"
+
+
 def test_wrong_data_ends_before_a_run_is_recorded(project, tmp_path):
     own = tmp_path / "own"
     own.mkdir()
