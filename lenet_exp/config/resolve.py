@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
+import struct
 from dataclasses import fields, is_dataclass
 from typing import Any, Dict, Mapping, Union, get_type_hints
 
@@ -84,11 +86,24 @@ def _build_family(group: str, options: Mapping[str, type], mapping: Any) -> Any:
 
 
 def _checked(dotted: str, value: Any, hint: Any, metadata: Mapping[str, Any]) -> Any:
-    typed = _typed(value, hint)
-    if typed is _WRONG or (typed is not None and not metadata["check"](typed)):
-        good = suggest.command(dotted, metadata["good"], all_keys()[dotted])
-        raise ConfigError(dotted, _shown(value), metadata["allowed"], good)
-    return typed
+    typed, allowed = _typed(value, hint), metadata["allowed"]
+    if typed is None:
+        return None
+    if typed is not _WRONG and metadata["check"](typed):
+        used = _float32(typed) if isinstance(typed, float) else typed
+        if metadata["check"](used) and (used != 0) == (typed != 0):
+            return typed
+        allowed += f", in float32 too (where it is {used:g})"
+    good = suggest.command(dotted, metadata["good"], all_keys()[dotted])
+    raise ConfigError(dotted, _shown(value), allowed, good)
+
+
+def _float32(value: float) -> float:
+    """Return the number that TensorFlow computes with."""
+    try:
+        return float(struct.unpack("f", struct.pack("f", value))[0])
+    except OverflowError:
+        return math.inf
 
 
 _WRONG = object()

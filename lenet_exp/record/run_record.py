@@ -106,6 +106,9 @@ class RunRecord:
         )
         run_files.write_test_predictions(self._folder, classes)
         losses = np.concatenate(self._losses)
+        if not np.isfinite(losses[-1]):
+            first = int(np.argmin(np.isfinite(losses))) + 1
+            self._progress.say(f"the training diverged: the loss of step {first} is no number")
         curve = plots.loss_curve(losses, list(self._validated), list(self._validated.values()))
         run_files.write_bytes(self._folder / "figures" / "loss.png", curve)
         matrix = plots.confusion_matrix(labels, classes)

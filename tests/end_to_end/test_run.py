@@ -111,6 +111,14 @@ def test_deterministic_gives_the_same_bits_twice_and_another_seed_others(shared_
     assert kept[0][2] == "1"
 
 
+def test_a_training_that_diverges_says_so(shared_project):
+    done = shared_project.run("debug=fast", "optimizer=momentum", "optimizer.learning_rate=3e38")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(
+        r"^the training diverged: the loss of step \d+ is no number$", done.stdout, re.M
+    )
+
+
 def test_a_sweep_runs_every_job_in_a_folder_of_its_own(shared_project):
     before = len(shared_project.recorded())
     done = shared_project.run("-m", "seed=0,1", "schedule=smoke", "schedule.steps_per_epoch=2")
