@@ -39,13 +39,21 @@ def _check_hardware(settings: Settings) -> None:
 def _check_data_path(settings: Settings) -> None:
     if settings.data.path is None:
         return
-    path = Path(settings.data.path).expanduser()
+    try:
+        problem = _data_path_problem(Path(settings.data.path).expanduser())
+    except (OSError, RuntimeError) as error:  # no permission on the way there; no such ~user
+        reason = getattr(error, "strerror", None) or error
+        problem = f"a folder that can be reached ({reason})"
+    if problem:
+        good = suggest.PROGRAM + " data.path=null"
+        raise ConfigError("data.path", settings.data.path, problem, good)
+
+
+def _data_path_problem(path: Path) -> str:
     if not path.exists():
-        problem = "a folder that exists"
-    elif not path.is_dir() and path.name != "mnist.npz":
-        problem = "a folder, or a file mnist.npz"
-    elif not os.access(str(path), os.R_OK):
-        problem = "a folder that may be read (this one may not)"
-    else:
-        return
-    raise ConfigError("data.path", settings.data.path, problem, suggest.PROGRAM + " data.path=null")
+        return "a folder that exists"
+    if not path.is_dir() and path.name != "mnist.npz":
+        return "a folder, or a file mnist.npz"
+    if not os.access(str(path), os.R_OK | os.X_OK if path.is_dir() else os.R_OK):
+        return "a folder that may be read (this one may not)"
+    return ""

