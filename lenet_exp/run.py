@@ -18,6 +18,7 @@ from lenet_exp.config.command_line import CONF, check_command_line
 from lenet_exp.config.resolve import register_resolvers, resolve
 from lenet_exp.config.suggest import PROGRAM
 from lenet_exp.errors import ConfigError, LenetExpError, Terminated, told
+from lenet_exp.record.progress import stop_printing
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
@@ -64,6 +65,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         check_command_line(words)
         register_resolvers()
         _job()
+    except BrokenPipeError:  # `--help | head`
+        stop_printing()
     except (LenetExpError, OSError) as error:
         return _say(told(error))
     except HydraException as error:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import shlex
 import shutil
 import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Callable, Iterator, List, Optional, TextIO
+from typing import Any, Callable, Dict, Iterator, List, Optional, TextIO
 
 _LOG = logging.getLogger("lenet_exp")
 
@@ -21,6 +22,7 @@ class Progress:
         self._epochs = epochs
         self._steps_per_epoch = steps_per_epoch
         self._stream = stream or sys.stdout
+        self._validated: Dict[str, str] = {}
         self._bar = (
             _bar(epochs * steps_per_epoch, "step", self._stream)
             if _is_terminal(self._stream)
@@ -31,7 +33,7 @@ class Progress:
         """Print a line, above the bar if there is one."""
         _LOG.info(text)
         if self._bar is None:
-            print(text, file=self._stream, flush=True)
+            self._print(text)
         else:
             self._bar.write(text, file=self._stream)
 
@@ -46,16 +48,22 @@ class Progress:
             line += f" loss scale {scale:g}"
         _LOG.info(line)
         if self._bar is None:
-            print(line, file=self._stream, flush=True)
+            self._print(line)
         else:
             self._bar.set_description(f"epoch {epoch + 1}/{self._epochs}", refresh=False)
-            self._bar.set_postfix(
-                {"loss": f"{loss:.4f}", "sec/step": f"{sec_per_step:.5f}"}, refresh=False
-            )
+            shown = {"loss": f"{loss:.4f}", "sec/step": f"{sec_per_step:.5f}", **self._validated}
+            self._bar.set_postfix(shown, refresh=False)
             self._bar.update(steps)
+
+    def _print(self, text: str) -> None:
+        try:
+            print(text, file=self._stream, flush=True)
+        except BrokenPipeError:  # `| head`: nobody reads on, and the run goes on
+            stop_printing()
 
     def validation(self, epoch: int, accuracy: float) -> None:
         """Show the validation accuracy after an epoch (counted from 1)."""
+        self._validated = {"validation": f"{accuracy:.4f}"}
         self.say(f"epoch {epoch}/{self._epochs} validation accuracy {accuracy:.4f}")
 
     def close(self) -> None:
@@ -63,6 +71,13 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def stop_printing() -> None:
+    """Let what is printed from here on go nowhere, Python's own last flush too."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _is_terminal(stream: TextIO) -> bool:

@@ -111,6 +111,15 @@ def test_deterministic_gives_the_same_bits_twice_and_another_seed_others(shared_
     assert kept[0][2] == "1"
 
 
+def test_a_reader_that_leaves_does_not_end_the_run(shared_project):
+    with shared_project.start("debug=fast") as child:
+        child.stdout.readline()
+        child.stdout.close()
+        assert child.stderr.read() == ""
+    assert child.returncode == 0
+    assert shared_project.recorded()[0].info.status == "FINISHED"
+
+
 def test_a_training_that_diverges_says_so(shared_project):
     done = shared_project.run("debug=fast", "optimizer=momentum", "optimizer.learning_rate=3e38")
     assert (done.returncode, done.stderr) == (0, "")

@@ -19,6 +19,7 @@ def shown(stream):
     seen.window(60, 10, 1.25, 0.0081234, 1.0)
     seen.window(70, 10, 1.0, 0.008, 1024.0)
     seen.validation(1, 0.9812)
+    seen.window(80, 10, 0.5, 0.007, 1.0)
     seen.close()
     return stream.getvalue()
 
@@ -28,12 +29,20 @@ def test_a_pipe_gets_plain_lines():
         "epoch 2/2 step 10/50 loss 1.2500 sec/step 0.00812\n"
         "epoch 2/2 step 20/50 loss 1.0000 sec/step 0.00800 loss scale 1024\n"
         "epoch 1/2 validation accuracy 0.9812\n"
+        "epoch 2/2 step 30/50 loss 0.5000 sec/step 0.00700\n"
     )
 
 
 def test_a_terminal_gets_a_bar():
     text = shown(Terminal())
-    for part in ("epoch 2/2", "20/100", "loss=1.0000", "sec/step=0.00800", "accuracy 0.9812"):
+    for part in (
+        "epoch 2/2",
+        "30/100",
+        "loss=1.0000",
+        "sec/step=0.00800",
+        "accuracy 0.9812",
+        "sec/step=0.00700, validation=0.9812",
+    ):
         assert part in text
 
 
