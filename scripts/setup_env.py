@@ -63,10 +63,20 @@ def make_environment(folder, host):
     if host and os.path.realpath(sys.prefix) == os.path.realpath(folder):
         fail("{} is the environment to be made anew, not the host".format(folder), "deactivate")
     options = ["--system-site-packages"] if host else []
-    base = getattr(sys, "_base_executable", sys.executable)  # --clear may take our own away
-    run([base, "-m", "venv", "--clear"] + options + [folder])
+    run([base_python(), "-m", "venv", "--clear"] + options + [folder])
     if host and sys.prefix != sys.base_prefix:
         share_virtual_environment(folder)
+
+
+def base_python():
+    """Return the Python that no --clear takes away: our own may be of the very environment."""
+    named = "python{}.{}".format(*sys.version_info[:2])
+    candidates = [
+        getattr(sys, "_base_executable", ""),  # not on 3.7
+        os.path.join(sys.base_prefix, "bin", named),
+        os.path.realpath(sys.executable),
+    ]
+    return next(path for path in candidates if path and os.path.exists(path))
 
 
 def share_virtual_environment(folder):

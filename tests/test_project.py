@@ -68,6 +68,16 @@ def test_clean_takes_caches_and_no_result_no_store_and_no_environment(copy):
     assert [name for name in kept + gone if (copy / name).exists()] == kept
 
 
+def test_an_environment_is_made_by_a_python_outside_it(setup_env, tmp_path):
+    # Made anew from inside, as after `source activate`; `--clear` takes the running Python away.
+    folder = tmp_path / "env"
+    setup_env.make_environment(str(folder), host=False)
+    script = f"import setup_env; setup_env.make_environment({str(folder)!r}, host=False)"
+    inside = [str(folder / "bin" / "python"), "-c", script]
+    subprocess.run(inside, check=True, env={**os.environ, "PYTHONPATH": str(ROOT / "scripts")})
+    subprocess.run([*inside[:2], "import pip"], check=True)
+
+
 def set_up(copy, *words, python=sys.executable):
     done = subprocess.run(
         [str(python), "scripts/setup_env.py", *words],
