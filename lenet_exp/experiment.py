@@ -16,8 +16,9 @@ from lenet_exp.config.schema import Settings
 from lenet_exp.data import download, files, mnist
 from lenet_exp.data.batches import batch_indices
 from lenet_exp.hardware import cpu
+from lenet_exp.history import History
 from lenet_exp.model import lenet
-from lenet_exp.record import store_check
+from lenet_exp.record import checkpoints, dead_runs, store_check
 from lenet_exp.record.mlflow_store import Store
 from lenet_exp.record.progress import Progress, fetch_progress
 from lenet_exp.record.run_record import Identity, RunRecord, Speed, open_record, say_result
@@ -39,7 +40,7 @@ def run_experiment(settings: Settings, folder: Path, sweep: Optional[str] = None
 
     Args:
         settings: the checked settings of this run.
-        folder: the run folder; holds run.log already.
+        folder: the run folder; holds run.log already. What was recorded there is gone on with.
         sweep: the name of the sweep this run belongs to.
 
     Raises:
@@ -53,19 +54,33 @@ def run_experiment(settings: Settings, folder: Path, sweep: Optional[str] = None
     program = _program(settings)
     threads = cpu.threads_for(settings.threads, settings.deterministic)
     schedule = settings.schedule
-    progress = Progress(schedule.epochs, schedule.steps_per_epoch)
+    found = checkpoints.newest(folder)
+    progress = Progress(schedule.epochs, schedule.steps_per_epoch, found.history.step)
+    for line in dead_runs.end_dead_runs(store, folder):
+        progress.say(line)
     identity = _identity(settings, data.sha256, sweep, {**conditions, "threads": str(threads)})
     with open_record(store, identity, folder, progress) as record, cpu.open_session(
         program.graph, threads
     ) as session:
         runner = Runner(program, session)
-        _train(settings, data, runner, record)
+        history = _restore(found, runner, progress)
+        history = _train(settings, data, runner, record, history)
         classes = runner.predict(data.test.images)
-        speed = Speed(*timing.summarize(record.seconds, record.steps), schedule.batch_size)
-        accuracy = record.finish(data.test.labels, classes, speed, runner.save)
+        speed = Speed(*timing.summarize(history), schedule.batch_size)
+        accuracy = record.finish(data.test.labels, classes, speed, history)
     ui = store_check.ui_command(uri)
-    say_result(progress, folder, record.run_id, accuracy, speed, ui)
+    say_result(progress, folder, record, accuracy, speed, ui)
     return Result(accuracy, record.run_id)
+
+
+def _restore(found: checkpoints.Found, runner: Runner, progress: Progress) -> History:
+    """Set the variables as the checkpoint has them; return what was done before."""
+    for problem in found.damaged:
+        progress.say(problem)
+    if found.path is not None:
+        runner.restore(found.prefix)
+        progress.say(f"goes on after step {found.history.step}")
+    return found.history
 
 
 def _load(settings: Settings) -> mnist.Mnist:
@@ -97,8 +112,10 @@ def _program(settings: Settings) -> Program:
     return assemble(step, inference, settings.loss_scale)
 
 
-def _train(settings: Settings, data: mnist.Mnist, runner: Runner, record: RunRecord) -> None:
-    """Make all epochs, each followed by a validation."""
+def _train(
+    settings: Settings, data: mnist.Mnist, runner: Runner, record: RunRecord, history: History
+) -> History:
+    """Make the epochs that `history` lacks, each followed by a validation; return all of it."""
     images, labels = data.train
     schedule = settings.schedule
 
@@ -106,13 +123,20 @@ def _train(settings: Settings, data: mnist.Mnist, runner: Runner, record: RunRec
         drawn = batch_indices(settings.seed, len(labels), schedule.batch_size, step, steps)
         return runner.run_steps(images[drawn], labels[drawn])
 
-    window = trainer.window_size(schedule.epochs * schedule.steps_per_epoch)
-    for epoch in range(schedule.epochs):
-        first = epoch * schedule.steps_per_epoch
-        for measured in trainer.train(run, first, first + schedule.steps_per_epoch, window):
-            record.window(**measured._asdict())
-        right = runner.predict(data.validation.images) == data.validation.labels
-        record.validation(epoch + 1, float(np.mean(right)))
+    size, cold = trainer.window_size(schedule.steps_per_epoch), True
+    total = schedule.epochs * schedule.steps_per_epoch
+    pauses = (schedule.steps_per_epoch, schedule.checkpoint_every)
+    for stop in trainer.stops(history.step, total, *pauses):
+        for window in trainer.train(run, history.step, stop, size):
+            history = history.with_window(window, cold)
+            record.window(history)
+            cold = False
+        if stop % schedule.steps_per_epoch == 0:
+            right = runner.predict(data.validation.images) == data.validation.labels
+            history = history.with_validation(float(np.mean(right)))
+            record.validation(stop // schedule.steps_per_epoch, history)
+        record.checkpoint(history, runner.save)
+    return history
 
 
 def _identity(

@@ -14,6 +14,7 @@ from hydra.errors import CompactHydraException, HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from lenet_exp import resume
 from lenet_exp.config.command_line import CONF, check_command_line
 from lenet_exp.config.resolve import register_resolvers, resolve
 from lenet_exp.config.suggest import PROGRAM
@@ -46,6 +47,20 @@ def _check_folder(folder: Path, key: str) -> None:
         raise ConfigError(key, folder, allowed, PROGRAM)
 
 
+def _resume(words: Sequence[str]) -> None:
+    asked = resume.prepare(words)
+    resume.log_to(asked.folder)
+    if asked.finished:
+        from lenet_exp.record.upload import upload  # noqa: PLC0415 - MLflow
+
+        run_id = upload(asked.folder).run_id  # it may have been killed before the store knew
+        print(f"run {run_id} has finished; for more of it add schedule.epochs=NUMBER")
+        return
+    from lenet_exp.experiment import run_experiment  # noqa: PLC0415 - TensorFlow
+
+    run_experiment(asked.settings, asked.folder, asked.sweep)
+
+
 def _say(error: LenetExpError) -> int:
     print(f"lenet-exp: {error}", file=sys.stderr)
     return error.exit_code
@@ -62,9 +77,12 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # what Hydra meets comes to the lines below
     try:
-        check_command_line(words)
-        register_resolvers()
-        _job()
+        if resume.asks_to_resume(words):
+            _resume(words)
+        else:
+            check_command_line(words)
+            register_resolvers()
+            _job()
     except BrokenPipeError:  # `--help | head`
         stop_printing()
     except (LenetExpError, OSError) as error:

@@ -23,6 +23,10 @@ def key(allowed: str, good: object, check: Callable[[Any], bool] = lambda value:
     return field(metadata={"allowed": allowed, "good": good, "check": check})
 
 
+def _never(value: object) -> bool:
+    return False
+
+
 def _within(low: float, high: float) -> Callable[[float], bool]:
     return lambda value: low <= value <= high
 
@@ -153,13 +157,14 @@ class Data:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long; `steps_per_epoch` in steps, `batch_size` in images."""
+    """How long; `steps_per_epoch` and `checkpoint_every` in steps, `batch_size` in images."""
 
     epochs: int = key("a whole number, 1 or more", 5, _within(1, 10**6))
     steps_per_epoch: int = key("a whole number, 1 or more", 1000, _within(1, 10**9))
     batch_size: int = key(
         "a whole number from 1 to 55000 (the training set)", 64, _within(1, 55000)
     )
+    checkpoint_every: int = key("a whole number, 1 or more", 500, _within(1, 10**9))
 
 
 @dataclass(frozen=True)
@@ -194,6 +199,8 @@ class Settings:
     seed: int = key("a whole number from 0 to 2147483647", 0, _within(0, 2**31 - 1))
     deterministic: bool = key("true | false", "true")
     threads: Optional[int] = key("null or a whole number from 1 to 1024", 2, _within(1, 1024))
+    # Taken from the command line before any configuration is composed: resume.py.
+    resume: Optional[str] = key("null; a run is named on the command line only", "latest", _never)
 
 
 # A family's options; the key `name` says which one a mapping is.

@@ -9,16 +9,26 @@ import hashlib
 import logging
 import os
 import tempfile
-import time
 from pathlib import Path
-from typing import Any, ContextManager, Iterator, Mapping, Optional, Sequence
+from typing import (
+    AbstractSet,
+    Any,
+    Dict,
+    Iterator,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from lenet_exp import tf_compat
-from lenet_exp.errors import StoreError, Terminated
+from lenet_exp.errors import StoreError
 from lenet_exp.record import store_check
 
 _PARAM_LENGTH = 500  # MLflow 1.30 refuses a longer value
 _PER_BATCH = 100  # parameters or tags that a server takes at once
+_METRICS_PER_BATCH = 1000
 
 
 @functools.lru_cache(maxsize=None)
@@ -54,77 +64,133 @@ class Store:
             store_check.check_schema(self.uri, head, tf_compat.stack_of_this_python())
             self.client = mlflow.tracking.MlflowClient(tracking_uri=self.uri)
             self.experiment_id = _experiment(self.client, experiment)
+        self._file = _file_number(self.uri)
 
-    def run(self, name: str, tags: Mapping[str, str]) -> ContextManager[Run]:
-        """Return a context that is a new run, and ends with the right status."""
-        return _new_run(self, name, tags)
+    def create(self, name: str, tags: Mapping[str, str], start_time: Optional[int] = None) -> Run:
+        """Return a new run that is RUNNING; `start_time` in ms since 1970, None: now."""
+        context = _mlflow().tracking.context.registry
+        with self.told():
+            resolved = context.resolve_tags({**tags, "mlflow.runName": name})
+            made = self.client.create_run(self.experiment_id, start_time, resolved)
+        return Run(self, made.info.run_id)
+
+    def find(self, run_id: str) -> Optional[Run]:
+        """Return a recorded run, None if the store doesn't have it."""
+        with self.told():
+            try:
+                info = self.client.get_run(run_id).info
+            except _mlflow().exceptions.MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                return None
+        return Run(self, run_id) if info.lifecycle_stage == "active" else None
+
+    def running(self) -> Dict[str, Mapping[str, str]]:
+        """Return the tags of each run in the store that is RUNNING, by its id."""
+        with self.told():
+            places = [found.experiment_id for found in self.client.search_experiments()]
+            found = self.client.search_runs(places, "attributes.status = 'RUNNING'")
+        return {run.info.run_id: run.data.tags for run in found}
+
+    @contextlib.contextmanager
+    def told(self) -> Iterator[None]:
+        """Turn whatever the store raises into a StoreError, and a file that was taken away too.
+
+        An open sqlite file takes everything that is written to it after its removal.
+        """
+        with _told(self.uri):
+            if _file_number(self.uri) != self._file:
+                raise FileNotFoundError("the file was removed or replaced")
+            yield
+
+
+class Point(NamedTuple):
+    """A value of a metric; `time` in ms since 1970."""
+
+    key: str
+    value: float
+    time: int
+    step: int
+
+
+class Present(NamedTuple):
+    """What a store has of a run."""
+
+    params: AbstractSet[str]
+    tags: Mapping[str, str]
+    metrics: AbstractSet[Tuple[str, int]]  # key, step
+    status: str
 
 
 class Run:
-    """One run that is being recorded; each method raises StoreError where the store refuses."""
+    """One run in a store; each method raises StoreError where the store refuses."""
 
     def __init__(self, store: Store, run_id: str) -> None:
         """Record into the run `run_id`."""
+        self._store = store
         self._client = store.client
-        self._uri = store.uri
         self.run_id = run_id
+
+    def present(self) -> Present:
+        """Return what the store has of this run."""
+        with self._store.told():
+            run = self._client.get_run(self.run_id)
+            metrics = {
+                (key, point.step)
+                for key in run.data.metrics
+                for point in self._client.get_metric_history(self.run_id, key)
+            }
+        return Present(set(run.data.params), run.data.tags, metrics, run.info.status)
 
     def params(self, values: Mapping[str, object]) -> None:
         """Record parameters; None is recorded as null."""
-        entities = _mlflow().entities
-        items = [
-            entities.Param(key, ("null" if value is None else str(value))[:_PARAM_LENGTH])
-            for key, value in values.items()
-        ]
-        for start in range(0, len(items), _PER_BATCH):
-            self._log(params=items[start : start + _PER_BATCH])
+        param = _mlflow().entities.Param
+        self._log(
+            params=[
+                param(key, ("null" if value is None else str(value))[:_PARAM_LENGTH])
+                for key, value in values.items()
+            ]
+        )
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Record tags."""
-        tags = [_mlflow().entities.RunTag(key, value) for key, value in values.items()]
-        self._log(tags=tags)
+        tag = _mlflow().entities.RunTag
+        self._log(tags=[tag(key, value) for key, value in values.items()])
 
-    def metrics(self, values: Mapping[str, float], step: int) -> None:
-        """Record metrics of one moment in one batch."""
-        now = int(time.time() * 1000)
-        entities = _mlflow().entities
-        metrics = [entities.Metric(key, float(value), now, step) for key, value in values.items()]
-        self._log(metrics=metrics)
+    def metrics(self, points: Sequence[Point]) -> None:
+        """Record metrics, as many at once as a server takes."""
+        metric = _mlflow().entities.Metric
+        self._log(_METRICS_PER_BATCH, metrics=[metric(*point) for point in points])
 
-    def _log(self, **batch: Sequence[Any]) -> None:
-        with _told(self._uri):
-            self._client.log_batch(self.run_id, **batch)
+    def _log(self, most: int = _PER_BATCH, **items: Sequence[Any]) -> None:
+        for name, values in items.items():
+            for start in range(0, len(values), most):
+                with self._store.told():
+                    self._client.log_batch(self.run_id, **{name: values[start : start + most]})
 
     def artifact(self, path: Path, folder: Optional[str] = None) -> None:
         """Record a file, or a folder with all it holds, under `folder`."""
-        with _told(self._uri):
+        with self._store.told():
             if path.is_dir():
                 inside = "/".join(part for part in (folder, path.name) if part)
                 self._client.log_artifacts(self.run_id, str(path), inside)
             else:
                 self._client.log_artifact(self.run_id, str(path), folder)
 
-    def end(self, status: str) -> None:
-        """Say how the run ended: FINISHED, FAILED or KILLED."""
-        with _told(self._uri):
-            self._client.set_terminated(self.run_id, status)
+    def reopen(self) -> None:
+        """Say that the run goes on."""
+        with self._store.told():
+            self._client.update_run(self.run_id, "RUNNING")
+
+    def end(self, status: str, time: Optional[int] = None) -> None:
+        """Say how the run ended: FINISHED, FAILED or KILLED; `time` in ms since 1970."""
+        with self._store.told():
+            self._client.set_terminated(self.run_id, status, time)
 
 
-@contextlib.contextmanager
-def _new_run(store: Store, name: str, tags: Mapping[str, str]) -> Iterator[Run]:
-    context = _mlflow().tracking.context.registry
-    with _told(store.uri):
-        resolved = context.resolve_tags({**tags, "mlflow.runName": name})
-        created = store.client.create_run(store.experiment_id, tags=resolved)
-    run = Run(store, created.info.run_id)
-    try:
-        yield run
-    except BaseException as error:
-        interrupted = isinstance(error, (KeyboardInterrupt, Terminated))
-        with contextlib.suppress(StoreError):  # what went wrong first is what is told
-            run.end("KILLED" if interrupted else "FAILED")
-        raise
-    run.end("FINISHED")
+def _file_number(uri: str) -> Optional[int]:
+    path = store_check.sqlite_path(uri)
+    return path.stat().st_ino if path is not None and path.exists() else None
 
 
 @contextlib.contextmanager

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
-from typing import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure  # without pyplot: no display, no global state
+
+from lenet_exp.history import History
 
 
 def _png(figure: Figure) -> bytes:
@@ -15,10 +16,9 @@ def _png(figure: Figure) -> bytes:
     return packed.getvalue()
 
 
-def loss_curve(
-    losses: np.ndarray, validation_steps: Sequence[int], accuracies: Sequence[float]
-) -> bytes:
+def loss_curve(history: History) -> bytes:
     """Return a PNG: the loss of each step, its running mean, validation accuracy by epoch."""
+    losses = history.losses
     figure = Figure(figsize=(8, 4.5))
     axes = figure.add_subplot()
     steps = np.arange(1, len(losses) + 1)
@@ -31,8 +31,8 @@ def loss_curve(
     axes.set_ylim(bottom=0)
     right = axes.twinx()
     right.plot(
-        validation_steps,
-        accuracies,
+        history.validated,
+        history.accuracies,
         "o--",
         color="#c2571a",
         markersize=4,

@@ -17,14 +17,16 @@ _LOG = logging.getLogger("lenet_exp")
 class Progress:
     """Progress of one run: to the terminal or pipe, and always as lines to run.log."""
 
-    def __init__(self, epochs: int, steps_per_epoch: int, stream: Optional[TextIO] = None) -> None:
-        """Show nothing yet; the bar appears with the first window."""
+    def __init__(
+        self, epochs: int, steps_per_epoch: int, done: int = 0, stream: Optional[TextIO] = None
+    ) -> None:
+        """Show nothing yet; `done` steps were made before."""
         self._epochs = epochs
         self._steps_per_epoch = steps_per_epoch
         self._stream = stream or sys.stdout
         self._validated: Dict[str, str] = {}
         self._bar = (
-            _bar(epochs * steps_per_epoch, "step", self._stream)
+            _bar(epochs * steps_per_epoch, "step", self._stream, done)
             if _is_terminal(self._stream)
             else None
         )
@@ -84,10 +86,11 @@ def _is_terminal(stream: TextIO) -> bool:
     return bool(getattr(stream, "isatty", lambda: False)())
 
 
-def _bar(total: int, unit: str, stream: TextIO) -> Any:
+def _bar(total: int, unit: str, stream: TextIO, done: int = 0) -> Any:
     from tqdm import tqdm  # noqa: PLC0415 - only where there is a terminal
 
-    return tqdm(total=total, unit=unit, file=stream, dynamic_ncols=True, smoothing=0.1)
+    shown = {"total": total, "initial": done, "unit": unit, "file": stream}
+    return tqdm(**shown, dynamic_ncols=True, smoothing=0.1)
 
 
 @contextmanager

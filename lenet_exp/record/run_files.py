@@ -7,21 +7,35 @@ import os
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator
+from typing import Iterator
 
 import numpy as np
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a killed process left half written in a run folder."""
+    for path in list(folder.rglob(".*.part")):
+        if path.is_dir():
+            shutil.rmtree(str(path), ignore_errors=True)
+        elif path.exists():
+            path.unlink()
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file under a temporary name, sync it, rename it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = _unfinished(path)
     try:
         with temporary.open("wb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
+        _sync(path.parent)
     except BaseException:
         if temporary.exists():
             temporary.unlink()
@@ -30,18 +44,28 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Yield a folder that becomes `path`, whole, when the block ends well."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    """Yield a folder that becomes `path`, whole, when the block ends well; an old one goes then."""
+    temporary = _unfinished(path)
     temporary.mkdir(parents=True)
     try:
         yield temporary
-        for file in temporary.iterdir():
-            with file.open("rb") as stream:
-                os.fsync(stream.fileno())
+        for file in (*temporary.iterdir(), temporary):
+            _sync(file)
+        if path.exists():
+            shutil.rmtree(str(path))
         temporary.replace(path)
+        _sync(path.parent)
     except BaseException:
         shutil.rmtree(str(temporary), ignore_errors=True)
         raise
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(str(path), os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_performance_precision(
@@ -62,15 +86,3 @@ def write_test_predictions(folder: Path, classes: np.ndarray) -> None:
     packed = io.BytesIO()
     np.savez_compressed(packed, classes=classes.astype(np.uint8))
     write_bytes(folder / "test_predictions.npz", packed.getvalue())
-
-
-def write_checkpoint(
-    folder: Path, step: int, save: Callable[[str], None], state: Dict[str, Any]
-) -> Path:
-    """Write checkpoints/<step>/: TensorFlow Saver files `model.*` and state.npz; return it."""
-    path = folder / "checkpoints" / str(step)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with new_folder(path) as made:
-        save(str(made / "model"))
-        np.savez(str(made / "state.npz"), step=step, **state)
-    return path

@@ -1,16 +1,22 @@
-"""The record of one run: MLflow, the run folder and the screen, told the same things."""
+"""The record of one run: journal, run folder and screen are told; a store observes."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple
 
 import numpy as np
 
-from lenet_exp.record import plots, run_files
-from lenet_exp.record.mlflow_store import Run, Store
+from lenet_exp.errors import StoreError, Terminated
+from lenet_exp.history import History
+from lenet_exp.record import checkpoints, plots, processes, run_files, sync
+from lenet_exp.record.commands import resume_command, short, upload_command
+from lenet_exp.record.journal import Journal, merged
+from lenet_exp.record.mlflow_store import Present, Run, Store
+from lenet_exp.record.observer import Observer
 from lenet_exp.record.progress import Progress, closing_block, next_commands
 from lenet_exp.record.store_check import without_password
 
@@ -24,7 +30,7 @@ class Identity(NamedTuple):
     name: str
     params: Mapping[str, object]
     yaml: str
-    tags: Mapping[str, str]
+    tags: Dict[str, str]
 
 
 class Speed(NamedTuple):
@@ -39,58 +45,55 @@ class Speed(NamedTuple):
 class RunRecord:
     """Takes what happens in a run, in order."""
 
-    def __init__(self, run: Run, folder: Path, progress: Progress) -> None:
-        """Record into `run`, `folder` and `progress`."""
+    def __init__(self, run: Run, journal: Journal, observer: Observer, progress: Progress) -> None:
+        """Record into `journal` and its folder; `observer` passes it on to `run`."""
         self.run_id = run.run_id
-        self._run = run
-        self._folder = folder
+        self._journal = journal
+        self._folder = journal.folder
+        self._observer = observer
         self._progress = progress
-        self.seconds: List[float] = []
-        self.steps: List[int] = []
-        self._losses: List[np.ndarray] = []
-        self._skipped = 0
-        self._validated: Dict[int, float] = {}
+        self._warned = False
+        self.untold: List[str] = []  # lines to print at the very end
+        self.seconds = 0.0  # spent here, while training waited
+        self.cpu_seconds = 0.0
 
-    def window(
-        self,
-        first_step: int,
-        steps: int,
-        seconds: float,
-        losses: np.ndarray,
-        skipped: np.ndarray,
-        loss_scale: float,
-    ) -> None:
-        """Record a window of steps; see training.trainer.Window."""
-        self.seconds.append(seconds)
-        self.steps.append(steps)
-        self._losses.append(losses)
-        self._skipped += int(skipped.sum())
-        loss, last = float(np.mean(losses)), first_step + steps
-        values = {
-            "loss": loss,
-            "loss_scale": loss_scale,
-            "skipped_steps": self._skipped,
-            "window_sec_per_step": seconds / steps,
-        }
-        self._run.metrics(values, last)
-        self._progress.window(last, steps, loss, seconds / steps, loss_scale)
+    def window(self, history: History) -> None:
+        """Record the last window of `history`."""
+        with self._timed():
+            steps = int(history.window_steps[-1])
+            loss, scale = float(np.mean(history.losses[-steps:])), float(history.loss_scales[-1])
+            sec_per_step = float(history.window_seconds[-1]) / steps
+            values = {
+                "loss": loss,
+                "loss_scale": scale,
+                "skipped_steps": int(history.skipped.sum()),
+                "window_sec_per_step": sec_per_step,
+            }
+            self._tell("metrics", values, history.step)
+            self._progress.window(history.step, steps, loss, sec_per_step, scale)
+            self._warn()
 
-    def validation(self, epoch: int, accuracy: float) -> None:
-        """Record the validation accuracy (0..1) after an epoch (from 1)."""
-        step = sum(self.steps)
-        values = {"validation_accuracy": accuracy}
-        reached = any(before >= TARGET_ACCURACY for before in self._validated.values())
-        if accuracy >= TARGET_ACCURACY and not reached:
-            values[f"seconds_to_{TARGET_ACCURACY}"] = sum(self.seconds)
-        self._validated[step] = accuracy
-        self._run.metrics(values, step)
-        self._progress.validation(epoch, accuracy)
+    def validation(self, epoch: int, history: History) -> None:
+        """Record the last validation of `history`, which came after `epoch` (from 1)."""
+        with self._timed():
+            reached = history.accuracies >= TARGET_ACCURACY
+            values = {"validation_accuracy": float(history.accuracies[-1])}
+            if reached[-1] and reached.sum() == 1:
+                values[f"seconds_to_{TARGET_ACCURACY}"] = float(history.window_seconds.sum())
+            self._tell("metrics", values, history.step)
+            self._progress.validation(epoch, float(history.accuracies[-1]))
+
+    def checkpoint(self, history: History, save: Callable[[str], None]) -> None:
+        """Keep what a resumed run starts from; `save` writes the variables."""
+        with self._timed():
+            checkpoints.write(self._folder, history, save)
+            self._journal.sync()
 
     def finish(
-        self, labels: np.ndarray, classes: np.ndarray, speed: Speed, save: Callable[[str], None]
+        self, labels: np.ndarray, classes: np.ndarray, speed: Speed, history: History
     ) -> float:
-        """Record the test set's result, pictures, files and checkpoint; return the accuracy."""
-        accuracy, step = float(np.mean(labels == classes)), sum(self.steps)
+        """Record the test set's result, pictures and files; return the accuracy."""
+        accuracy = float(np.mean(labels == classes))
         values = {
             "accuracy": accuracy,
             "accuracy_percent": 100 * accuracy,
@@ -99,56 +102,125 @@ class RunRecord:
             "sec_per_step_p95": speed.p95,
             "ms_per_step": 1000 * speed.median,
             "images_per_sec": speed.batch_size / speed.median,
+            "recording_seconds": self.seconds,
+            "recording_cpu_seconds": self.cpu_seconds + self._observer.cpu_seconds,
         }
-        self._run.metrics(values, step)
-        run_files.write_performance_precision(
-            self._folder, accuracy, 1000 * speed.median, sum(self.seconds)
-        )
+        self._tell("metrics", values, history.step)
+        seconds = float(history.window_seconds.sum())
+        run_files.write_performance_precision(self._folder, accuracy, 1000 * speed.median, seconds)
         run_files.write_test_predictions(self._folder, classes)
-        losses = np.concatenate(self._losses)
-        if not np.isfinite(losses[-1]):
-            first = int(np.argmin(np.isfinite(losses))) + 1
+        if not np.isfinite(history.losses[-1]):
+            first = int(np.argmin(np.isfinite(history.losses))) + 1
             self._progress.say(f"the training diverged: the loss of step {first} is no number")
-        curve = plots.loss_curve(losses, list(self._validated), list(self._validated.values()))
-        run_files.write_bytes(self._folder / "figures" / "loss.png", curve)
+        figures = self._folder / "figures"
+        run_files.write_bytes(figures / "loss.png", plots.loss_curve(history))
         matrix = plots.confusion_matrix(labels, classes)
-        run_files.write_bytes(self._folder / "figures" / "confusion_matrix.png", matrix)
-        run_files.write_checkpoint(self._folder, step, save, {"losses": losses})
-        for name in ("output", "figures", "checkpoints", "test_predictions.npz"):
-            self._run.artifact(self._folder / name)
+        run_files.write_bytes(figures / "confusion_matrix.png", matrix)
+        kept = sorted({history.step, history.best_step} - {0})
+        for path in (
+            "output", "figures", "test_predictions.npz", *(f"checkpoints/{step}" for step in kept)
+        ):  # fmt: skip
+            self._tell("artifact", {"path": path})
         self._progress.say(f"test accuracy {accuracy:.4f}")
         return accuracy
+
+    def _tell(self, kind: str, values: Mapping[str, object], step: int = 0) -> None:
+        self._observer.send(self._journal.append(kind, values, step))
+
+    @contextlib.contextmanager
+    def _timed(self) -> Iterator[None]:
+        wall, cpu = time.perf_counter(), time.thread_time()
+        yield
+        self.seconds += time.perf_counter() - wall
+        self.cpu_seconds += time.thread_time() - cpu
+
+    def _warn(self) -> None:
+        if self._observer.problem is not None and not self._warned:
+            self._warned = True
+            self._progress.say(f"training goes on without the store: {self._observer.problem}")
+
+    def begin(self, identity: Identity) -> None:
+        """Record what the run is."""
+        run_files.write_bytes(self._folder / "config.yaml", identity.yaml.encode())
+        self._tell("status", {"status": "RUNNING"})
+        self._tell("params", identity.params)
+        self._tell("artifact", {"path": "config.yaml"})
+
+    def end(self, status: str) -> None:
+        """Record how the run ended."""
+        self._journal.append("artifact", {"path": "run.log"})
+        self._journal.append("status", {"status": status})
+        self._journal.sync()
 
 
 @contextlib.contextmanager
 def open_record(
     store: Store, identity: Identity, folder: Path, progress: Progress
 ) -> Iterator[RunRecord]:
-    """Yield the record of a new run, which ends with the right status whatever happens."""
-    with store.run(identity.name, identity.tags) as run, contextlib.closing(progress):
-        run_files.write_bytes(folder / "config.yaml", identity.yaml.encode())
-        run.params(identity.params)
-        run.artifact(folder / "config.yaml")
+    """Yield the record of the folder's run, new or gone on with.
+
+    It ends with the right status whatever happens; a store that doesn't take it is told to the
+    person and ends nothing.
+    """
+    identity.tags.update({processes.TAG: processes.this_process(), "folder": str(folder)})
+    with contextlib.closing(Journal(folder)) as journal, contextlib.closing(progress):
+        run_files.remove_unfinished(folder)
+        resumed = journal.run_id is not None
+        run = sync.open_run(store, journal, identity.name, identity.tags)
+        journal.append("tags", identity.tags)
+        present = _bring_up_to_date(run, journal) if resumed else sync.NOTHING
+        observer = Observer(run, folder, present)
+        record = RunRecord(run, journal, observer, progress)
         _LOG.info("run %s in %s", run.run_id, without_password(store.uri))
+        status = "FAILED"
         try:
-            yield RunRecord(run, folder, progress)
+            record.begin(identity)
+            yield record
+            status = "FINISHED"
+        except (KeyboardInterrupt, Terminated):
+            status = "KILLED"
+            raise
         except Exception:
             _LOG.exception("the run failed")
             raise
         finally:
-            if (folder / "run.log").exists():
-                run.artifact(folder / "run.log")
+            with contextlib.suppress(OSError):  # what went wrong first is what is told
+                record.end(status)
+            record.untold = _complete(run, journal, observer)
+            if status != "FINISHED":
+                progress.say("\n".join([*record.untold, resume_command(run.run_id)]))
+
+
+def _bring_up_to_date(run: Run, journal: Journal) -> Present:
+    """Have the store know what the journal held before it goes on; return what it has then."""
+    # Tags first: another command may look for runs whose process is dead.
+    run.tags(merged(journal.entries, "tags"))
+    run.reopen()
+    # In order: MLflow 1's file store shows metrics as they were written.
+    sync.write(run, sync.missing(journal.entries, run.present()), journal.folder)
+    return run.present()
+
+
+def _complete(run: Run, journal: Journal, observer: Observer) -> List[str]:
+    """Have the store know all; return the lines that say how it can be told later, if it can't."""
+    problem = StoreError(run.run_id, "the store does not answer", "wait")
+    if observer.close():
+        try:
+            sync.complete(run, journal)
+            return []
+        except StoreError as error:
+            problem = error
+    what, reason, _ = problem.args
+    return [
+        f"the store lacks this run ({what}: {reason})",
+        "everything is kept in the run folder; to record it in the store:",
+        upload_command(journal.folder),
+    ]
 
 
 def say_result(
-    progress: Progress, folder: Path, run_id: str, accuracy: float, speed: Speed, ui: str
+    progress: Progress, folder: Path, record: RunRecord, accuracy: float, speed: Speed, ui: str
 ) -> None:
     """Print the closing block: what came out, where it is, and what to type next."""
-    progress.say(closing_block(accuracy, speed.median, _short(folder), run_id, next_commands(ui)))
-
-
-def _short(folder: Path) -> Path:
-    try:
-        return folder.relative_to(Path.cwd())
-    except ValueError:
-        return folder
+    todo = record.untold or next_commands(ui)
+    progress.say(closing_block(accuracy, speed.median, short(folder), record.run_id, todo))

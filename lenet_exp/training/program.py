@@ -7,7 +7,8 @@ calls, in 0.96 (tf1) and 0.93 (tf2) of the time.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+import contextlib
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -38,6 +39,7 @@ class Program(NamedTuple):
     images: Any  # uint8 [inference batch, ...]
     classes: Any  # int32 [inference batch]
     variables: Dict[str, Any]  # name -> ref tensor: all that a checkpoint holds
+    saver: Any  # of all variables
 
 
 def assemble(step: StepGraph, inference: InferenceGraph, loss_scale: LossScale) -> Program:
@@ -52,7 +54,10 @@ def assemble(step: StepGraph, inference: InferenceGraph, loss_scale: LossScale) 
         placeholders = _step_placeholders(tf, step)
         steps = _loop(tf, step, variables, state, loss_scale, placeholders)
         images, classes = _inference(tf, inference, variables)
-    return Program(graph, init, *placeholders, steps, images, classes, {**variables, **_own(state)})
+        kept = {**variables, **_own(state)}
+        named = {name.partition(":")[0]: ref for name, ref in kept.items()}
+        saver = tf.train.Saver(named, max_to_keep=0)  # which ones are kept is the record's to say
+    return Program(graph, init, *placeholders, steps, images, classes, kept, saver)
 
 
 def _state_of(
@@ -210,11 +215,24 @@ class Runner:
         Raises:
             OSError: they can't be written.
         """
-        tf = tf_compat.load()
-        with self.program.graph.as_default():
-            named = {name.partition(":")[0]: ref for name, ref in self.program.variables.items()}
-            saver = tf.train.Saver(named)
-            try:
-                saver.save(self.session, prefix, write_meta_graph=False, write_state=False)
-            except tf.errors.OpError as error:
-                raise OSError(_reason(error.message)) from error
+        with _told():
+            self.program.saver.save(self.session, prefix, write_meta_graph=False, write_state=False)
+
+    def restore(self, prefix: str) -> None:
+        """Set every variable to what `save` wrote at `prefix`.
+
+        Raises:
+            OSError: the files are not there, damaged, or of another program.
+        """
+        with _told():
+            self.program.saver.restore(self.session, prefix)
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Turn TensorFlow's refusal of a file into an OSError."""
+    tf = tf_compat.load()
+    try:
+        yield
+    except (tf.errors.OpError, ValueError) as error:  # ValueError: there is no such file
+        raise OSError(_reason(getattr(error, "message", str(error)))) from error

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Sequence
+from typing import NamedTuple
 
 import numpy as np
+
+from lenet_exp.history import History
 
 
 class Timing(NamedTuple):
@@ -15,13 +17,15 @@ class Timing(NamedTuple):
     p95: float
 
 
-def summarize(seconds: Sequence[float], steps: Sequence[int]) -> Timing:
-    """Return the timing of windows of `steps[i]` steps that took `seconds[i]`.
+def summarize(history: History) -> Timing:
+    """Return the timing of a run's windows.
 
-    The first window holds the first session call and is left out, unless it is the only one.
+    The first window after each start holds the first session call and is left out, unless there
+    is no other.
     """
-    per_step = np.asarray(seconds, float) / np.asarray(steps, float)
-    counted = per_step[1:] if len(per_step) > 1 else per_step
+    per_step = history.window_seconds / history.window_steps
+    warm = per_step[~history.cold]
+    counted = warm if len(warm) else per_step
     return Timing(
         float(np.median(counted)), float(np.mean(counted)), float(np.percentile(counted, 95))
     )

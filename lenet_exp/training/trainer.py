@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import time
-from typing import Callable, Iterator, NamedTuple
+from typing import Callable, Iterator
 
 import numpy as np
 
+from lenet_exp.history import Window
 from lenet_exp.training.program import STEPS_PER_CALL, Steps
 
 LONGEST_WINDOW = 100
 
 
-class Window(NamedTuple):
-    """Consecutive steps that were measured together.
+def window_size(steps_per_epoch: int) -> int:
+    """Return the steps of a window: 100, or a tenth of a shorter epoch."""
+    return min(LONGEST_WINDOW, max(1, steps_per_epoch // 10))
 
-    `first_step` counts from 0 over the whole run; `seconds` is wall time of the steps alone;
-    `losses` float32 [steps]; `skipped` bool [steps]; `loss_scale` is the one after the last step.
+
+def stops(first_step: int, last_step: int, *intervals: int) -> Iterator[int]:
+    """Yield, in order, the steps after `first_step` at which the loop pauses.
+
+    They are the multiples of each interval, and `last_step`. Windows begin at them, so that a run
+    resumed at one is cut into the same windows as one that was never interrupted.
     """
-
-    first_step: int
-    steps: int
-    seconds: float
-    losses: np.ndarray
-    skipped: np.ndarray
-    loss_scale: float
-
-
-def window_size(total_steps: int) -> int:
-    """Return the steps of a window: 100, or fewer where ten of those would be more than all."""
-    return min(LONGEST_WINDOW, max(1, total_steps // 10))
+    step = first_step
+    while step < last_step:
+        step = min(last_step, *((step // interval + 1) * interval for interval in intervals))
+        yield step
 
 
 def train(
@@ -53,8 +51,6 @@ def train(
         ]
         seconds = clock() - start
         yield Window(
-            first_step,
-            size,
             seconds,
             np.concatenate([part.losses for part in parts]),
             np.concatenate([part.skipped for part in parts]),

@@ -18,13 +18,13 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def command(self, *words):
-        return [sys.executable, "-m", "lenet_exp.run", *words]
+    def command(self, *words, verb="run"):
+        return [sys.executable, "-m", f"lenet_exp.{verb}", *words]
 
-    def run(self, *words, **environment):
+    def run(self, *words, verb="run", **environment):
         """Run to the end; return code, stdout and stderr."""
         return subprocess.run(
-            self.command(*words),
+            self.command(*words, verb=verb),
             cwd=str(self.folder),
             env={**os.environ, **environment},
             capture_output=True,
@@ -58,6 +58,11 @@ class Project:
         client = MlflowClient(tracking_uri=uri or self.uri)
         experiment = client.get_experiment_by_name("lenet-exp")
         return client.search_runs([experiment.experiment_id])
+
+    def recorded_in(self, folder):
+        """Return the run of a run folder."""
+        (run,) = [run for run in self.recorded() if run.data.tags["folder"] == str(folder)]
+        return run
 
     def history(self, run_id, key):
         from mlflow.tracking import MlflowClient

@@ -41,7 +41,7 @@ def test_the_record_is_the_design_s(smoke, stack):
     assert {
         "accuracy", "accuracy_percent", "sec_per_step", "sec_per_step_mean", "sec_per_step_p95",
         "ms_per_step", "images_per_sec", "loss", "validation_accuracy", "loss_scale",
-        "skipped_steps", "window_sec_per_step",
+        "skipped_steps", "window_sec_per_step", "recording_seconds", "recording_cpu_seconds",
     } == set(metrics)  # fmt: skip
     assert metrics["ms_per_step"] == pytest.approx(1000 * metrics["sec_per_step"])
     assert metrics["images_per_sec"] == pytest.approx(64 / metrics["sec_per_step"])
@@ -68,6 +68,7 @@ def test_every_window_is_in_the_store(smoke, shared_project):
 def test_artifacts_are_whole(smoke, shared_project):
     run = smoke[1]
     assert shared_project.artifacts(run.info.run_id) == [
+        "checkpoints/20/manifest.json",
         "checkpoints/20/model.data-00000-of-00001",
         "checkpoints/20/model.index",
         "checkpoints/20/state.npz",

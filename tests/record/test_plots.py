@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lenet_exp.history import History
 from lenet_exp.record import plots
 
 
@@ -20,7 +21,8 @@ def test_confusion_counts_rows_of_truth_and_columns_of_prediction():
 @pytest.mark.parametrize("steps", [1, 2, 20, 5000])
 def test_loss_curve_of_any_length(steps):
     losses = np.linspace(2.3, 0.1, steps).astype(np.float32)
-    picture = Image.open(io.BytesIO(plots.loss_curve(losses, [steps], [0.9])))
+    history = History(losses=losses).with_validation(0.9)
+    picture = Image.open(io.BytesIO(plots.loss_curve(history)))
     assert picture.format == "PNG"
     assert min(picture.size) > 300
 

@@ -38,21 +38,14 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path, monkeypatch
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_checkpoint_appears_whole_or_not_at_all(tmp_path):
-    def save(prefix):
-        with open(prefix + ".index", "wb") as stream:  # noqa: PTH123 - a prefix, no path
-            stream.write(b"x")
-
-    path = run_files.write_checkpoint(tmp_path, 7, save, {"losses": np.ones(3)})
-    assert sorted(p.name for p in path.iterdir()) == ["model.index", "state.npz"]
-    with np.load(str(path / "state.npz")) as state:
-        assert state["step"] == 7
-        assert state["losses"].tolist() == [1, 1, 1]
-
-    def fail(prefix):
-        save(prefix)
-        raise OSError(28, "No space left on device")
-
-    with pytest.raises(OSError, match="No space"):
-        run_files.write_checkpoint(tmp_path, 8, fail, {})
-    assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["7"]
+def test_what_a_killed_process_left_half_written_is_removed_and_nothing_else(tmp_path):
+    kept = [tmp_path / "figures" / "loss.png", tmp_path / ".hydra" / "config.yaml"]
+    left = [
+        tmp_path / "figures" / ".loss.png.12.part",
+        tmp_path / "checkpoints" / ".7.12.part" / "x",
+    ]
+    for path in kept + left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    run_files.remove_unfinished(tmp_path)
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)

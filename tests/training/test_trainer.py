@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lenet_exp.history import History, Window
 from lenet_exp.training.program import Steps
 from lenet_exp.training.timing import summarize
-from lenet_exp.training.trainer import train, window_size
+from lenet_exp.training.trainer import stops, train, window_size
 
 
 class Clock:
@@ -43,8 +44,7 @@ def test_every_step_is_made_once_and_only_steps_are_timed(first, last, window, c
         windows.append(measured)
         clock.now += 100
     assert made == calls
-    assert sum(w.steps for w in windows) == last - first
-    assert all(w.seconds == 0.25 * w.steps for w in windows)
+    assert all(w.seconds == 0.25 * len(w.losses) for w in windows)
     losses = np.concatenate([w.losses for w in windows]) if windows else np.zeros(0)
     assert losses.tolist() == list(range(first, last))
     assert all(np.array_equal(w.skipped, w.losses % 2 == 1) for w in windows)
@@ -53,16 +53,41 @@ def test_every_step_is_made_once_and_only_steps_are_timed(first, last, window, c
 @pytest.mark.parametrize(
     ("steps", "size"), [(1, 1), (20, 2), (500, 50), (999, 99), (1000, 100), (5000, 100)]
 )
-def test_windows_are_100_steps_or_a_tenth_of_a_short_run(steps, size):
+def test_windows_are_100_steps_or_a_tenth_of_a_short_epoch(steps, size):
     assert window_size(steps) == size
 
 
-def test_the_first_window_is_left_out():
-    timing = summarize([9.0, 1.0, 2.0, 3.0], [1, 1, 1, 2])
+@pytest.mark.parametrize(
+    ("first", "last", "intervals", "expected"),
+    [
+        (0, 20, (20, 500), [20]),
+        (0, 20, (10, 7), [7, 10, 14, 20]),
+        (14, 20, (10, 7), [20]),
+        (10, 21, (10, 7), [14, 20, 21]),
+        (20, 20, (10, 7), []),
+    ],
+)
+def test_a_run_pauses_where_an_uninterrupted_one_would(first, last, intervals, expected):
+    assert list(stops(first, last, *intervals)) == expected
+
+
+def history(*windows):
+    """Return a history of windows of (seconds, steps, cold)."""
+    whole = History()
+    for seconds, steps, cold in windows:
+        window = Window(seconds, np.zeros(steps, np.float32), np.zeros(steps, bool), 1.0)
+        whole = whole.with_window(window, cold)
+    return whole
+
+
+def test_the_first_window_after_each_start_is_left_out():
+    timing = summarize(
+        history((9, 1, True), (1, 1, False), (8, 1, True), (2, 1, False), (3, 2, False))
+    )
     assert timing.median == 1.5
     assert timing.mean == 1.5
     assert timing.p95 == pytest.approx(1.95)
 
 
 def test_an_only_window_counts():
-    assert summarize([3.0], [2]).median == 1.5
+    assert summarize(history((3, 2, True))).median == 1.5

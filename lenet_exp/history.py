@@ -1,0 +1,65 @@
+"""What a run has done so far: the part of its state that is not in the variables."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Window(NamedTuple):
+    """Consecutive steps that were measured together.
+
+    `seconds` is wall time of the steps alone; `losses` float32 [steps]; `skipped` bool [steps];
+    `loss_scale` is the one after the last step.
+    """
+
+    seconds: float
+    losses: np.ndarray
+    skipped: np.ndarray
+    loss_scale: float
+
+
+class History(NamedTuple):
+    """Every step, window and validation, in order; saved whole in each checkpoint.
+
+    A step's place in the permutation of the data follows from `step` (data.batches), and
+    nothing else is drawn at random after the first values of the variables.
+    """
+
+    losses: np.ndarray = np.zeros(0, np.float32)  # [steps]
+    skipped: np.ndarray = np.zeros(0, bool)  # [steps]
+    window_steps: np.ndarray = np.zeros(0, np.int64)  # [windows]
+    window_seconds: np.ndarray = np.zeros(0, np.float64)  # [windows]
+    loss_scales: np.ndarray = np.zeros(0, np.float32)  # [windows], after each
+    cold: np.ndarray = np.zeros(0, bool)  # [windows], first after a start: not timed
+    validated: np.ndarray = np.zeros(0, np.int64)  # [validations], the step before each
+    accuracies: np.ndarray = np.zeros(0, np.float64)  # [validations], 0..1
+
+    @property
+    def step(self) -> int:
+        """Steps made."""
+        return len(self.losses)
+
+    @property
+    def best_step(self) -> int:
+        """The step of the best validation, the first of equals; 0 before any."""
+        return int(self.validated[np.argmax(self.accuracies)]) if len(self.validated) else 0
+
+    def with_window(self, window: Window, cold: bool) -> History:
+        """Return the history with one more window."""
+        return self._replace(
+            losses=np.append(self.losses, window.losses),
+            skipped=np.append(self.skipped, window.skipped),
+            window_steps=np.append(self.window_steps, len(window.losses)),
+            window_seconds=np.append(self.window_seconds, window.seconds),
+            loss_scales=np.append(self.loss_scales, np.float32(window.loss_scale)),
+            cold=np.append(self.cold, cold),
+        )
+
+    def with_validation(self, accuracy: float) -> History:
+        """Return the history with a validation after its last step."""
+        return self._replace(
+            validated=np.append(self.validated, self.step),
+            accuracies=np.append(self.accuracies, accuracy),
+        )

@@ -1,0 +1,112 @@
+"""record.jsonl: all that is told about a run, in the run folder, before any store hears of it.
+
+One JSON object a line. The store is a copy of this file that may lag behind or be lost.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
+
+from lenet_exp.errors import StoreError
+
+NAME = "record.jsonl"
+
+
+class Entry(NamedTuple):
+    """One thing that was told.
+
+    `kind` and its `values`: run {run_id, name, cwd}; params, tags, metrics {key: value};
+    artifact {path: place in the store's folders}, both relative; status {status: RUNNING |
+    FINISHED | FAILED | KILLED}. `time` in ms since 1970; `step` counts for metrics only.
+    """
+
+    kind: str
+    values: Mapping[str, Any]
+    time: int
+    step: int = 0
+
+
+def read(folder: Path) -> List[Entry]:
+    """Return the entries of a run folder; a last line that a kill cut off is none.
+
+    Raises:
+        OSError: there is no such file, or it can't be read.
+    """
+    return [Entry(**json.loads(line)) for line in _whole_lines(folder / NAME)]
+
+
+def _whole_lines(path: Path) -> List[bytes]:
+    return path.read_bytes().split(b"\n")[:-1]
+
+
+def merged(entries: Iterable[Entry], kind: str) -> Dict[str, Any]:
+    """Return the values of all entries of `kind`; the last one told wins."""
+    values: Dict[str, Any] = {}
+    for entry in entries:
+        if entry.kind == kind:
+            values.update(entry.values)
+    return values
+
+
+class Journal:
+    """The record of a run that is being made: held by one process at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the journal of `folder`, new or to be gone on with.
+
+        Raises:
+            StoreError: another process is writing it.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        path = folder / NAME
+        self._stream = path.open("ab")
+        self._lock(path)
+        self.entries = read(folder)
+        # What a kill cut off would make the next line unreadable.
+        os.truncate(str(path), sum(len(line) + 1 for line in _whole_lines(path)))
+        self._told: Set[Tuple[str, int]] = {
+            (key, entry.step)
+            for entry in self.entries
+            if entry.kind == "metrics"
+            for key in entry.values
+        }
+
+    def _lock(self, path: Path) -> None:
+        try:
+            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._stream.close()
+            problem = "another process is at work on this run"
+            raise StoreError(path.parent, problem, "wait for it, or end it") from error
+
+    @property
+    def run_id(self) -> Optional[str]:
+        """The run's id in the store it was last told to; None before it was told to any."""
+        return merged(self.entries, "run").get("run_id")
+
+    def append(self, kind: str, values: Mapping[str, Any], step: int = 0) -> Optional[Entry]:
+        """Write an entry; return it, or None if every metric of it was told before."""
+        if kind == "metrics":
+            values = {k: v for k, v in values.items() if (k, step) not in self._told}
+            self._told.update((key, step) for key in values)
+        if not values:
+            return None
+        entry = Entry(kind, dict(values), int(time.time() * 1000), step)
+        self._stream.write(json.dumps(entry._asdict()).encode() + b"\n")
+        self._stream.flush()
+        self.entries.append(entry)
+        return entry
+
+    def sync(self) -> None:
+        """Have all entries on the disk, not only with the system."""
+        os.fsync(self._stream.fileno())
+
+    def close(self) -> None:
+        """Let another process have it."""
+        self._stream.close()

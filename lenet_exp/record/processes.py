@@ -1,0 +1,51 @@
+"""Which process makes a run, and whether it still lives: so that no run stays RUNNING."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Dict, Optional
+
+TAG = "process"
+
+
+def this_process() -> str:
+    """Return what tells this process from every other, as the value of a tag."""
+    return json.dumps({**_here(), "pid": os.getpid(), "started": _started(os.getpid())})
+
+
+def is_dead(tag: Optional[str]) -> bool:
+    """Return whether the process of a tag surely ended; False where that can't be known."""
+    try:
+        told = json.loads(tag or "")
+        here, pid, started = _here(), int(told["pid"]), told["started"]
+    except (ValueError, KeyError, TypeError):
+        return False
+    if told.get("host") != here["host"] or here["boot"] is None:
+        return False
+    if told.get("boot") != here["boot"]:
+        return True
+    # Another container's processes are not seen from here.
+    return bool(told.get("pids") == here["pids"] and _started(pid) != started)
+
+
+def _here() -> Dict[str, Optional[str]]:
+    """Return host, its boot, and the name space in which a pid means something."""
+    try:
+        boot: Optional[str] = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        pids: Optional[str] = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        boot = pids = None
+    return {"host": socket.gethostname(), "boot": boot, "pids": pids}
+
+
+def _started(pid: int) -> Optional[int]:
+    """Return when a process started, in clock ticks since boot; None if there is none."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    state, *rest = text.rpartition(")")[2].split()  # a name may hold spaces and parentheses
+    return None if state in "ZX" else int(rest[18])  # a zombie has ended

@@ -1,0 +1,78 @@
+"""resume=RUN: which run goes on, with which settings. Imports neither TensorFlow nor MLflow."""
+
+from __future__ import annotations
+
+import logging.config
+from pathlib import Path
+from typing import NamedTuple, Optional, Sequence, Union
+
+from omegaconf import DictConfig, OmegaConf
+
+from lenet_exp.config.command_line import CONF
+from lenet_exp.config.resolve import resolve
+from lenet_exp.config.schema import Settings
+from lenet_exp.config.suggest import PROGRAM
+from lenet_exp.errors import ConfigError
+from lenet_exp.record import journal, run_folders
+
+_EPOCHS = "schedule.epochs"
+
+
+class Resumption(NamedTuple):
+    """A run that goes on: in `folder`, belonging to `sweep`, with `settings`."""
+
+    folder: Path
+    sweep: Optional[str]
+    settings: Settings
+    finished: bool  # and no further epochs are asked for
+
+
+def asks_to_resume(words: Sequence[str]) -> bool:
+    """Return whether a command line names a run to go on with."""
+    return any(word.startswith("resume=") and word != "resume=null" for word in words)
+
+
+def prepare(words: Sequence[str]) -> Resumption:
+    """Find the run that `words` name, and go to where it was started.
+
+    Raises:
+        ConfigError: there is no such run, or something else was to change.
+        DataError: its folder is not what it should be.
+    """
+    named = [word for word in words if word.startswith("resume=")]
+    text = named[0].partition("=")[2]
+    others = [word for word in words if word not in named[:1]]
+    epochs = [word for word in others if word.startswith(_EPOCHS + "=")]
+    for word in others:
+        if word not in epochs[-1:]:
+            key, _, value = word.partition("=")
+            allowed = f"resume=RUN with nothing beside it but a larger {_EPOCHS}"
+            raise ConfigError(key, value or None, allowed, f"{PROGRAM} {named[0]}")
+    folder = run_folders.find("resume", text, Path.cwd())
+    entries = journal.read(folder)
+    cfg = run_folders.config_of(folder)
+    wanted = _change_epochs(cfg, epochs[-1]) if epochs else False
+    settings = resolve(cfg)
+    run_folders.go_to_start(entries)
+    done = journal.merged(entries, "status").get("status") == "FINISHED"
+    sweep = journal.merged(entries, "tags").get("sweep")
+    return Resumption(folder, sweep, settings, done and not wanted)
+
+
+def _change_epochs(cfg: DictConfig, word: str) -> bool:
+    """Set the epochs that `word` asks for; return whether they are more than before."""
+    before = OmegaConf.select(cfg, _EPOCHS)
+    text = word.partition("=")[2]
+    value: Union[int, str] = int(text) if text.isdigit() else text  # a word is refused later
+    if isinstance(value, int) and value < before:
+        allowed = f"{before} or more: the run was begun with so many"
+        raise ConfigError(_EPOCHS, value, allowed, f"{PROGRAM} resume=latest {_EPOCHS}={before}")
+    OmegaConf.update(cfg, _EPOCHS, value)
+    return bool(value != before)
+
+
+def log_to(folder: Path) -> None:
+    """Log to the run's own run.log, as Hydra had it."""
+    cfg = OmegaConf.load(str(CONF / "hydra" / "job_logging" / "run_log.yaml"))
+    whole = OmegaConf.create({"hydra": {"runtime": {"output_dir": str(folder)}}, "log": cfg})
+    logging.config.dictConfig(OmegaConf.to_container(whole.log, resolve=True))  # type: ignore[arg-type]
