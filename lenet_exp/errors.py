@@ -13,7 +13,7 @@ Terminated               a SIGTERM, as an exception so that everything is closed
 
 from __future__ import annotations
 
-from typing import Union
+from typing import NoReturn, Union
 
 
 class LenetExpError(Exception):
@@ -74,6 +74,11 @@ class HardwareError(_ProblemError):
 
 class Terminated(BaseException):
     """SIGTERM. Not an Exception: nothing but the record may catch it on its way out."""
+
+
+def terminate(number: int, frame: object) -> NoReturn:
+    """Handle a SIGTERM."""
+    raise Terminated
 
 
 def told(error: Union[LenetExpError, OSError]) -> LenetExpError:

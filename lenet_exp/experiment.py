@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Dict, NamedTuple, Optional
+from typing import Dict, NamedTuple
 
 import numpy as np
 from omegaconf import OmegaConf
@@ -18,7 +18,7 @@ from lenet_exp.data.batches import batch_indices
 from lenet_exp.hardware import cpu
 from lenet_exp.history import History
 from lenet_exp.model import lenet
-from lenet_exp.record import checkpoints, dead_runs, store_check
+from lenet_exp.record import checkpoints, conditions, dead_runs, store_check
 from lenet_exp.record.mlflow_store import Store
 from lenet_exp.record.progress import Progress, fetch_progress
 from lenet_exp.record.run_record import Identity, RunRecord, Speed, open_record, say_result
@@ -35,13 +35,13 @@ class Result(NamedTuple):
     run_id: str
 
 
-def run_experiment(settings: Settings, folder: Path, sweep: Optional[str] = None) -> Result:
+def run_experiment(settings: Settings, folder: Path, tags: Dict[str, str]) -> Result:
     """Train, validate and test as `settings` say, and record it.
 
     Args:
         settings: the checked settings of this run.
         folder: the run folder; holds run.log already. What was recorded there is gone on with.
-        sweep: the name of the sweep this run belongs to.
+        tags: what this run belongs to: the sweep it is part of, the run that it repeats.
 
     Raises:
         LenetExpError: the store, the data or the session can't be used.
@@ -50,7 +50,7 @@ def run_experiment(settings: Settings, folder: Path, sweep: Optional[str] = None
     store_check.check_root(uri, Path.cwd(), tf_compat.stack_of_this_python())
     store = Store(uri, settings.tracking.experiment)
     data = _load(settings)
-    conditions = _configure(settings)
+    configured = _configure(settings)
     program = _program(settings)
     threads = cpu.threads_for(settings.threads, settings.deterministic)
     schedule = settings.schedule
@@ -58,7 +58,7 @@ def run_experiment(settings: Settings, folder: Path, sweep: Optional[str] = None
     progress = Progress(schedule.epochs, schedule.steps_per_epoch, found.history.step)
     for line in dead_runs.end_dead_runs(store, folder):
         progress.say(line)
-    identity = _identity(settings, data.sha256, sweep, {**conditions, "threads": str(threads)})
+    identity = _identity(settings, data.sha256, tags, {**configured, "threads": str(threads)})
     with open_record(store, identity, folder, progress) as record, cpu.open_session(
         program.graph, threads
     ) as session:
@@ -94,8 +94,8 @@ def _load(settings: Settings) -> mnist.Mnist:
 
 
 def _configure(settings: Settings) -> Dict[str, str]:
-    conditions = tf_compat.configure(hide_gpus=True, deterministic=settings.deterministic)
-    return {**conditions, "tensorflow": tf_compat.version()}
+    configured = tf_compat.configure(hide_gpus=True, deterministic=settings.deterministic)
+    return {**configured, "tensorflow": tf_compat.version()}
 
 
 def _program(settings: Settings) -> Program:
@@ -140,11 +140,12 @@ def _train(
 
 
 def _identity(
-    settings: Settings, data_hash: str, sweep: Optional[str], conditions: Dict[str, str]
+    settings: Settings, data_hash: str, tags: Dict[str, str], configured: Dict[str, str]
 ) -> Identity:
     """Return what MLflow is told about the run before it starts."""
     stack = tf_compat.stack()
     tags = {
+        **tags,
         "stack": stack,
         "hardware": cpu.NAME,
         "device": cpu.device(),
@@ -152,10 +153,9 @@ def _identity(
         "config_hash": config_hash(settings, data_hash, stack),
         "emulated": "false",  # the one mode that trains today changes no operator
         "data_sha256": data_hash,
-        **conditions,
+        **configured,
     }
-    if sweep is not None:
-        tags["sweep"] = sweep
     parts = (settings.precision.mode, settings.loss_scale.name, settings.optimizer.name)
     plain = OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(settings)))
-    return Identity(f"{'-'.join(parts)}-seed{settings.seed}", flatten(settings), plain, tags)
+    name = f"{'-'.join(parts)}-seed{settings.seed}"
+    return Identity(name, flatten(settings), plain, tags, conditions.files(data_hash, configured))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging.config
 from pathlib import Path
-from typing import NamedTuple, Optional, Sequence, Union
+from typing import Dict, NamedTuple, Sequence, Union
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -19,10 +19,10 @@ _EPOCHS = "schedule.epochs"
 
 
 class Resumption(NamedTuple):
-    """A run that goes on: in `folder`, belonging to `sweep`, with `settings`."""
+    """A run that goes on: in `folder`, with the `tags` of what it belongs to, with `settings`."""
 
     folder: Path
-    sweep: Optional[str]
+    tags: Dict[str, str]
     settings: Settings
     finished: bool  # and no further epochs are asked for
 
@@ -55,8 +55,9 @@ def prepare(words: Sequence[str]) -> Resumption:
     settings = resolve(cfg)
     run_folders.go_to_start(entries)
     done = journal.merged(entries, "status").get("status") == "FINISHED"
-    sweep = journal.merged(entries, "tags").get("sweep")
-    return Resumption(folder, sweep, settings, done and not wanted)
+    tags = journal.merged(entries, "tags")
+    kept = {key: str(tags[key]) for key in ("sweep", "rerun_of") if key in tags}
+    return Resumption(folder, kept, settings, done and not wanted)
 
 
 def _change_epochs(cfg: DictConfig, word: str) -> bool:

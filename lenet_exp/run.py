@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import NoReturn, Optional, Sequence
+from typing import Optional, Sequence
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -18,7 +18,7 @@ from lenet_exp import resume
 from lenet_exp.config.command_line import CONF, check_command_line
 from lenet_exp.config.resolve import register_resolvers, resolve
 from lenet_exp.config.suggest import PROGRAM
-from lenet_exp.errors import ConfigError, LenetExpError, Terminated, told
+from lenet_exp.errors import ConfigError, LenetExpError, Terminated, terminate, told
 from lenet_exp.record.progress import stop_printing
 
 
@@ -33,8 +33,8 @@ def _job(cfg: DictConfig) -> Optional[float]:
         _check_folder(folder, "hydra.sweep.dir" if sweeping else "hydra.run.dir")
         from lenet_exp.experiment import run_experiment  # noqa: PLC0415 - TensorFlow
 
-        sweep = Path(hydra_config.sweep.dir).name if sweeping else None
-        return run_experiment(settings, folder, sweep).accuracy
+        tags = {"sweep": Path(hydra_config.sweep.dir).name} if sweeping else {}
+        return run_experiment(settings, folder, tags).accuracy
     except (LenetExpError, OSError) as error:
         if sweeping:  # the other jobs go on
             raise CompactHydraException(f"lenet-exp: {told(error)}") from error
@@ -58,7 +58,7 @@ def _resume(words: Sequence[str]) -> None:
         return
     from lenet_exp.experiment import run_experiment  # noqa: PLC0415 - TensorFlow
 
-    run_experiment(asked.settings, asked.folder, asked.sweep)
+    run_experiment(asked.settings, asked.folder, asked.tags)
 
 
 def _say(error: LenetExpError) -> int:
@@ -66,15 +66,11 @@ def _say(error: LenetExpError) -> int:
     return error.exit_code
 
 
-def _terminate(number: int, frame: object) -> NoReturn:
-    raise Terminated
-
-
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Check the command line, then hand it to Hydra; return the exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
     sys.argv = [sys.argv[0], *words]  # where Hydra reads it
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, terminate)
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # what Hydra meets comes to the lines below
     try:
         if resume.asks_to_resume(words):

@@ -25,12 +25,16 @@ TARGET_ACCURACY = 0.975  # the ModelZoo's
 
 
 class Identity(NamedTuple):
-    """What a run is before it starts: its name, settings (dotted -> value, YAML) and tags."""
+    """What a run is before it starts: its name, settings (dotted -> value, YAML) and tags.
+
+    `files` are kept in the run folder as they are: name -> content.
+    """
 
     name: str
     params: Mapping[str, object]
     yaml: str
     tags: Dict[str, str]
+    files: Mapping[str, bytes]
 
 
 class Speed(NamedTuple):
@@ -145,6 +149,10 @@ class RunRecord:
         self._tell("status", {"status": "RUNNING"})
         self._tell("params", identity.params)
         self._tell("artifact", {"path": "config.yaml"})
+        for name, content in identity.files.items():
+            if not (self._folder / name).exists():  # a resumed run keeps what it began with
+                run_files.write_bytes(self._folder / name, content)
+                self._tell("artifact", {"path": name})
 
     def end(self, status: str) -> None:
         """Record how the run ended."""

@@ -72,6 +72,7 @@ def test_artifacts_are_whole(smoke, shared_project):
         "checkpoints/20/model.data-00000-of-00001",
         "checkpoints/20/model.index",
         "checkpoints/20/state.npz",
+        "conditions.json",
         "config.yaml",
         "figures/confusion_matrix.png",
         "figures/loss.png",

@@ -1,0 +1,77 @@
+"""Did a repetition of a run come out the same, bit for bit, and if not, what was different?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Tuple
+
+import numpy as np
+
+from lenet_exp.errors import DataError
+from lenet_exp.record import conditions, journal
+
+_AT_THE_END = ("accuracy", "accuracy_percent")  # told again by a run that went on
+
+
+class Outcome(NamedTuple):
+    """What a run left: metrics that are no times, the test set's classes, and its conditions."""
+
+    metrics: Dict[Tuple[str, int], float]  # (key, step) -> value
+    classes: np.ndarray  # uint8 [test images]
+    conditions: Dict[str, Any]  # with the settings
+
+
+class Verdict(NamedTuple):
+    """How two runs differ, one line each; both empty where nothing does."""
+
+    results: List[str]
+    conditions: List[str]
+
+
+def is_time(metric: str) -> bool:
+    """Return whether a metric is a time, or made of one."""
+    return "sec" in metric or metric == "ms_per_step"
+
+
+def outcome(folder: Path) -> Outcome:
+    """Read what the run in `folder` left.
+
+    Raises:
+        DataError: it has not finished, or a file is missing or damaged.
+    """
+    entries = journal.read(folder)
+    if journal.merged(entries, "status").get("status") != "FINISHED":
+        raise DataError(folder, "this run has not finished", f"go on with it: resume={folder}")
+    metrics = {
+        (key, -1 if key in _AT_THE_END else entry.step): float(value)
+        for entry in entries
+        if entry.kind == "metrics"
+        for key, value in entry.values.items()
+        if not is_time(key)
+    }
+    try:
+        with np.load(str(folder / "test_predictions.npz")) as kept:
+            classes = kept["classes"]
+        recorded = json.loads((folder / conditions.NAME).read_text())
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(folder, f"can't be read ({error})", "another run") from error
+    settings = journal.merged(entries, "params")
+    return Outcome(metrics, classes, {**recorded, "settings": settings})
+
+
+def compare(before: Outcome, now: Outcome) -> Verdict:
+    """Return how `now` differs from `before`."""
+    results = []
+    for key in sorted({key for key, _ in (*before.metrics, *now.metrics)}):
+        steps = sorted({step for name, step in (*before.metrics, *now.metrics) if name == key})
+        for step in steps:
+            mine, theirs = before.metrics.get((key, step)), now.metrics.get((key, step))
+            if repr(mine) != repr(theirs):  # all bits of a float, and NaN is like NaN
+                where = "" if step < 0 else f" at step {step}"
+                results.append(f"{key}{where}: {mine!r} then, {theirs!r} now")
+                break  # the first step says it all
+    others = int(np.sum(before.classes != now.classes))
+    if others:
+        results.append(f"test predictions: {others} of {len(now.classes)} differ")
+    return Verdict(results, conditions.differences(before.conditions, now.conditions))

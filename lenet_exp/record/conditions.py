@@ -1,0 +1,158 @@
+"""Everything outside the settings that a repetition of a run would have to have alike."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Sequence
+
+if sys.version_info >= (3, 8):
+    from importlib.metadata import distributions  # novm
+else:
+    from importlib_metadata import distributions
+
+NAME = "conditions.json"
+# What changes kernels, threads or their order; TensorFlow and its libraries read these.
+_VARIABLES = ("TF_", "OMP_", "KMP_", "MKL_", "DNNL_", "ONEDNN_", "XLA_", "CUDA_VISIBLE_DEVICES")
+_HERE = Path(__file__).resolve().parent.parent
+_LARGEST_FILE = 1_000_000  # bytes of an untracked file that goes into the diff
+
+
+class Conditions(NamedTuple):
+    """What a run was made with; each field is comparable with another run's."""
+
+    command: List[str]
+    python: str
+    platform: str
+    cpu_flags: List[str]
+    packages: Dict[str, str]
+    environment: Dict[str, str]
+    code_sha256: str
+    git_commit: str
+    git_diff_sha256: str
+    data_sha256: str
+    tensorflow: Dict[str, str]  # version, oneDNN, threads
+
+
+def files(data_sha256: str, tensorflow: Dict[str, str]) -> Dict[str, bytes]:
+    """Return what is kept of this process's conditions: conditions.json, and git.diff if any."""
+    diff = uncommitted_diff()
+    gathered = gather(data_sha256, tensorflow, diff)
+    kept = {NAME: json.dumps(gathered._asdict(), indent=1).encode()}
+    return {**kept, "git.diff": diff} if diff else kept
+
+
+def gather(data_sha256: str, tensorflow: Dict[str, str], diff: bytes) -> Conditions:
+    """Return the conditions of this process.
+
+    Args:
+        data_sha256: of the raw images and labels.
+        tensorflow: the settings that were made.
+        diff: what `uncommitted_diff` returned.
+    """
+    return Conditions(
+        _command(sys.argv),
+        sys.version.split()[0],
+        f"{platform.system()} {platform.release()} {platform.machine()}",
+        _cpu_flags(),
+        _packages(),
+        {k: v for k, v in sorted(os.environ.items()) if k.startswith(_VARIABLES)},
+        _code_sha256(),
+        _git("rev-parse", "HEAD").decode().strip() if _is_our_repository() else "none",
+        hashlib.sha256(diff).hexdigest(),
+        data_sha256,
+        dict(tensorflow),
+    )
+
+
+def _command(argv: Sequence[str]) -> List[str]:
+    """Return what was typed, word by word."""
+    program = Path(argv[0])
+    if program.suffix == ".py":  # `python -m` puts the module's file there
+        return ["python", "-m", f"lenet_exp.{program.stem}", *argv[1:]]
+    return [*argv[0].split(), *argv[1:]]
+
+
+def uncommitted_diff() -> bytes:
+    """Return the code's changes against its commit, files that git doesn't know included.
+
+    Empty where nothing is changed, and where the code is in no repository of its own.
+    """
+    if not _is_our_repository():
+        return b""
+    parts = [_git("diff", "HEAD", "--binary")]
+    for name in filter(None, _git("ls-files", "--others", "--exclude-standard", "-z").split(b"\0")):
+        path = _HERE.parent / os.fsdecode(name)
+        if path.is_file() and path.stat().st_size <= _LARGEST_FILE:
+            parts.append(_git("diff", "--no-index", "--binary", os.devnull, os.fsdecode(name)))
+    return b"".join(parts)
+
+
+def _is_our_repository() -> bool:
+    """Return whether the code is tracked; a wheel inside somebody's project is not."""
+    return bool(_git("ls-files", "lenet_exp/run.py"))
+
+
+def _git(*words: str) -> bytes:
+    try:
+        done = subprocess.run(  # noqa: S603 - no shell, and our own words
+            ["git", *words],  # noqa: S607 - wherever a person's PATH has it
+            cwd=str(_HERE.parent),
+            capture_output=True,
+            timeout=20,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return b""
+    # `diff --no-index` exits with 1 where the files differ.
+    return done.stdout if done.returncode == 0 or "--no-index" in words else b""
+
+
+def _code_sha256() -> str:
+    """Return the hash of the package's Python files and data, which a wheel has too."""
+    digest = hashlib.sha256()
+    for path in sorted(_HERE.rglob("*")):
+        if path.suffix in (".py", ".json") and path.is_file():
+            digest.update(str(path.relative_to(_HERE)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _packages() -> Dict[str, str]:
+    found = {
+        str(item.metadata["Name"]): str(item.version)
+        for item in distributions()
+        if item.metadata["Name"]
+    }
+    return dict(sorted(found.items(), key=lambda item: item[0].lower()))
+
+
+def _cpu_flags() -> List[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return []
+    flags = [line.partition(":")[2] for line in lines if line.startswith(("flags", "Features"))]
+    return sorted(flags[0].split()) if flags else []
+
+
+def differences(one: Dict[str, object], other: Dict[str, object]) -> List[str]:
+    """Return a line for each condition that is not the same; what was typed is none.
+
+    Both are as they were read from conditions.json.
+    """
+    lines = []
+    for name in sorted({*one, *other} - {"command"}):
+        mine, theirs = one.get(name), other.get(name)
+        if isinstance(mine, dict) and isinstance(theirs, dict):
+            lines += [f"{name}.{line}" for line in differences(mine, theirs)]
+        elif isinstance(mine, list) and isinstance(theirs, list) and mine != theirs:
+            gone, new = sorted({*mine} - {*theirs}), sorted({*theirs} - {*mine})
+            lines.append(f"{name}: without {' '.join(gone)}; with {' '.join(new)}")
+        elif mine != theirs:
+            lines.append(f"{name}: {mine} then, {theirs} now")
+    return lines
