@@ -67,7 +67,7 @@ def run_experiment(settings: Settings, folder: Path, tags: Dict[str, str]) -> Re
         history = _train(settings, data, runner, record, history)
         classes = runner.predict(data.test.images)
         speed = Speed(*timing.summarize(history), schedule.batch_size)
-        accuracy = record.finish(data.test.labels, classes, speed, history)
+        accuracy = record.finish(*data.test, classes, speed, history)
     ui = store_check.ui_command(uri)
     say_result(progress, folder, record, accuracy, speed, ui)
     return Result(accuracy, record.run_id)

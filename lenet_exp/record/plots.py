@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import io
+from typing import List, Tuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure  # without pyplot: no display, no global state
 
 from lenet_exp.history import History
+
+_PAIRS = 6  # of digits that are shown beside the matrix
+_EXAMPLES = 5  # of each
 
 
 def _png(figure: Figure) -> bytes:
@@ -52,11 +57,42 @@ def confusion_counts(labels: np.ndarray, classes: np.ndarray, size: int = 10) ->
     )
 
 
-def confusion_matrix(labels: np.ndarray, classes: np.ndarray) -> bytes:
-    """Return a PNG of the confusion matrix of the test set, with its counts."""
+def worst_confused(labels: np.ndarray, classes: np.ndarray) -> List[Tuple[int, int]]:
+    """Return the (digit, taken for) pairs that happened most often, the worst first."""
+    wrong = confusion_counts(labels, classes)
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:_PAIRS]
+    pairs = [(int(place) // len(wrong), int(place) % len(wrong)) for place in order]
+    return [pair for pair in pairs if wrong[pair]]
+
+
+def confusion_matrix(images: np.ndarray, labels: np.ndarray, classes: np.ndarray) -> bytes:
+    """Return a PNG: the test set's confusion matrix, and images of the worst-confused digits.
+
+    Args:
+        images: uint8 [n, height, width, 1].
+        labels: uint8 [n], the truth.
+        classes: uint8 [n], the prediction.
+    """
     counts = confusion_counts(labels, classes)
-    figure = Figure(figsize=(7, 6.2))
-    axes = figure.add_subplot()
+    pairs = worst_confused(labels, classes)
+    figure = Figure(figsize=(11.5, 6.2) if pairs else (7, 6.2))
+    grid = figure.add_gridspec(_PAIRS, 1 + _EXAMPLES, width_ratios=[8, *[1] * _EXAMPLES])
+    _draw_counts(figure.add_subplot(grid[:, 0]), counts)
+    for row, (digit, taken) in enumerate(pairs):
+        for column, image in enumerate(np.flatnonzero((labels == digit) & (classes == taken))):
+            if column == _EXAMPLES:
+                break
+            axes = figure.add_subplot(grid[row, 1 + column])
+            axes.imshow(images[image, :, :, 0], cmap="gray_r")
+            axes.set_axis_off()
+            if column == 0:
+                title = f"{digit} taken for {taken}: {counts[digit, taken]}"
+                axes.set_title(title, loc="left", fontsize=9)
+    return _png(figure)
+
+
+def _draw_counts(axes: Axes, counts: np.ndarray) -> None:
     wrong = counts - np.diag(np.diag(counts))
     axes.imshow(wrong, cmap="Oranges", vmin=0, vmax=max(1, wrong.max()))
     middle = wrong.max() / 2
@@ -71,6 +107,5 @@ def confusion_matrix(labels: np.ndarray, classes: np.ndarray) -> bytes:
             )  # fmt: skip
     axes.set(
         xticks=range(10), yticks=range(10), xlabel="predicted digit", ylabel="true digit",
-        title=f"{np.trace(counts)} of {len(labels)} test images right",
+        title=f"{np.trace(counts)} of {counts.sum()} test images right",
     )  # fmt: skip
-    return _png(figure)

@@ -94,7 +94,12 @@ class RunRecord:
             self._journal.sync()
 
     def finish(
-        self, labels: np.ndarray, classes: np.ndarray, speed: Speed, history: History
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        classes: np.ndarray,
+        speed: Speed,
+        history: History,
     ) -> float:
         """Record the test set's result, pictures and files; return the accuracy."""
         accuracy = float(np.mean(labels == classes))
@@ -118,7 +123,7 @@ class RunRecord:
             self._progress.say(f"the training diverged: the loss of step {first} is no number")
         figures = self._folder / "figures"
         run_files.write_bytes(figures / "loss.png", plots.loss_curve(history))
-        matrix = plots.confusion_matrix(labels, classes)
+        matrix = plots.confusion_matrix(images, labels, classes)
         run_files.write_bytes(figures / "confusion_matrix.png", matrix)
         kept = sorted({history.step, history.best_step} - {0})
         for path in (

@@ -67,7 +67,8 @@ def test_every_window_is_in_the_store(smoke, shared_project):
 
 def test_artifacts_are_whole(smoke, shared_project):
     run = smoke[1]
-    assert shared_project.artifacts(run.info.run_id) == [
+    found = shared_project.artifacts(run.info.run_id)
+    assert [path for path in found if path != "git.diff"] == [  # there while code is being changed
         "checkpoints/20/manifest.json",
         "checkpoints/20/model.data-00000-of-00001",
         "checkpoints/20/model.index",

@@ -32,6 +32,37 @@ def test_confusion_matrix_of_any_outcome(classes):
     labels = np.arange(1000, dtype=np.uint8) % 10
     random = np.random.RandomState(0).randint(0, 10, 1000)
     found = {"right": labels, "all 3": np.full(1000, 3), "random": random}[classes]
-    picture = Image.open(io.BytesIO(plots.confusion_matrix(labels, found.astype(np.uint8))))
+    images = np.zeros((1000, 28, 28, 1), np.uint8)
+    drawn = plots.confusion_matrix(images, labels, found.astype(np.uint8))
+    picture = Image.open(io.BytesIO(drawn))
     assert min(picture.size) > 400
     assert len(np.unique(np.asarray(picture.convert("L")))) > 20  # not blank
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "pairs"),
+    [
+        ([1, 2], [1, 2], []),
+        ([4, 4, 4, 9], [9, 9, 7, 4], [(4, 9), (4, 7), (9, 4)]),
+        (
+            list(range(10)) * 2,
+            [(d + 1) % 10 for d in range(10)] * 2,
+            [(d, d + 1) for d in range(6)],
+        ),
+    ],
+    ids=["none", "most first", "six at most"],
+)
+def test_the_worst_confused_digits_are_those_that_happened_most(labels, classes, pairs):
+    found = plots.worst_confused(np.array(labels, np.uint8), np.array(classes, np.uint8))
+    assert found == pairs
+
+
+def test_the_worst_confused_digits_are_shown_as_pictures():
+    labels = np.array([4] * 10, np.uint8)
+    classes = np.array([9] * 3 + [4] * 7, np.uint8)
+    sizes = []
+    for value in (0, 255):  # ink on a page: more of it makes the page darker
+        images = np.full((10, 28, 28, 1), value, np.uint8)
+        drawn = plots.confusion_matrix(images, labels, classes)
+        sizes.append(np.asarray(Image.open(io.BytesIO(drawn)).convert("L")).mean())
+    assert sizes[1] < sizes[0] - 1
