@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import warnings
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 
 from lenet_exp import tf_compat
 from lenet_exp.data import download, files
+
+# A shell in the background ignores Ctrl-C, and so would every process a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Before any test module can import TensorFlow or matplotlib.
 tf_compat.configure(hide_gpus=True, deterministic=True)
