@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
-from typing import Callable, Dict, List, NamedTuple, Sequence
+from typing import Callable, Dict, List, NamedTuple, Sequence, TypeVar
 
 import numpy as np
+
+Measured = TypeVar("Measured")
 
 
 class Ratio(NamedTuple):
@@ -20,13 +22,13 @@ class Ratio(NamedTuple):
 
 
 def measure(
-    variants: Dict[str, Callable[[], float]], rounds: int, warm_up: int = 1
-) -> Dict[str, List[float]]:
+    variants: Dict[str, Callable[[], Measured]], rounds: int, warm_up: int = 1
+) -> Dict[str, List[Measured]]:
     """Call every variant once a round, each round in a new order; return what each returned."""
     for variant in variants.values():
         for _ in range(warm_up):
             variant()
-    seen: Dict[str, List[float]] = {name: [] for name in variants}
+    seen: Dict[str, List[Measured]] = {name: [] for name in variants}
     order = list(variants)
     for _ in range(rounds):
         random.shuffle(order)

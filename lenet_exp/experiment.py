@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Dict, NamedTuple
+from typing import Callable, Dict, NamedTuple
 
 import numpy as np
 from omegaconf import OmegaConf
@@ -51,7 +51,7 @@ def run_experiment(settings: Settings, folder: Path, tags: Dict[str, str]) -> Re
     store = Store(uri, settings.tracking.experiment)
     data = _load(settings)
     configured = _configure(settings)
-    program = _program(settings)
+    program = build_program(settings)
     threads = cpu.threads_for(settings.threads, settings.deterministic)
     schedule = settings.schedule
     found = checkpoints.newest(folder)
@@ -98,7 +98,7 @@ def _configure(settings: Settings) -> Dict[str, str]:
     return {**configured, "tensorflow": tf_compat.version()}
 
 
-def _program(settings: Settings) -> Program:
+def build_program(settings: Settings) -> Program:
     """Return the session's graph: the step, the inference, and what is put around them."""
     step = graphs.build_step(
         lenet.logits,
@@ -112,17 +112,22 @@ def _program(settings: Settings) -> Program:
     return assemble(step, inference, settings.loss_scale)
 
 
+def stepper(settings: Settings, train: mnist.Split, runner: Runner) -> Callable[[int, int], Steps]:
+    """Return what makes k steps from a step on: draws their batches, and runs them."""
+    images, labels = train
+
+    def run(step: int, steps: int) -> Steps:
+        drawn = batch_indices(settings.seed, len(labels), settings.schedule.batch_size, step, steps)
+        return runner.run_steps(images[drawn], labels[drawn])
+
+    return run
+
+
 def _train(
     settings: Settings, data: mnist.Mnist, runner: Runner, record: RunRecord, history: History
 ) -> History:
     """Make the epochs that `history` lacks, each followed by a validation; return all of it."""
-    images, labels = data.train
-    schedule = settings.schedule
-
-    def run(step: int, steps: int) -> Steps:
-        drawn = batch_indices(settings.seed, len(labels), schedule.batch_size, step, steps)
-        return runner.run_steps(images[drawn], labels[drawn])
-
+    schedule, run = settings.schedule, stepper(settings, data.train, runner)
     size, cold = trainer.window_size(schedule.steps_per_epoch), True
     total = schedule.epochs * schedule.steps_per_epoch
     pauses = (schedule.steps_per_epoch, schedule.checkpoint_every)

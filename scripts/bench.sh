@@ -1,8 +1,8 @@
 #!/bin/sh
 # Every benchmark, one after another; $1 is the environment.
 status=0
-for benchmark in benchmarks/refusal.py benchmarks/memory.py; do
-    echo "== $benchmark"
-    "$1/bin/python" "$benchmark" || status=1
+for benchmark in refusal memory step_time; do
+    echo "== benchmarks/$benchmark.py"
+    "$1/bin/python" "benchmarks/$benchmark.py" || status=1
 done
 exit $status
