@@ -63,7 +63,7 @@ def run_experiment(settings: Settings, folder: Path, tags: Dict[str, str]) -> Re
         program.graph, threads
     ) as session:
         runner = Runner(program, session)
-        history = _restore(found, runner, progress)
+        history = _restore(found, runner, record, progress)
         history = _train(settings, data, runner, record, history)
         classes = runner.predict(data.test.images)
         speed = Speed(*timing.summarize(history), schedule.batch_size)
@@ -73,13 +73,17 @@ def run_experiment(settings: Settings, folder: Path, tags: Dict[str, str]) -> Re
     return Result(accuracy, record.run_id)
 
 
-def _restore(found: checkpoints.Found, runner: Runner, progress: Progress) -> History:
+def _restore(
+    found: checkpoints.Found, runner: Runner, record: RunRecord, progress: Progress
+) -> History:
     """Set the variables as the checkpoint has them; return what was done before."""
     for problem in found.damaged:
         progress.say(problem)
     if found.path is not None:
         runner.restore(found.prefix)
         progress.say(f"goes on after step {found.history.step}")
+    elif record.resumed:
+        progress.say("begins anew: it was interrupted before its first checkpoint")
     return found.history
 
 

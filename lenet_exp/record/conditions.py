@@ -64,7 +64,7 @@ def gather(data_sha256: str, tensorflow: Dict[str, str], diff: bytes) -> Conditi
         {k: v for k, v in sorted(os.environ.items()) if k.startswith(_VARIABLES)},
         _code_sha256(),
         _git("rev-parse", "HEAD").decode().strip() if _is_our_repository() else "none",
-        hashlib.sha256(diff).hexdigest(),
+        hashlib.sha256(diff).hexdigest() if diff else "none",
         data_sha256,
         dict(tensorflow),
     )

@@ -52,6 +52,7 @@ class RunRecord:
     def __init__(self, run: Run, journal: Journal, observer: Observer, progress: Progress) -> None:
         """Record into `journal` and its folder; `observer` passes it on to `run`."""
         self.run_id = run.run_id
+        self.resumed = any(entry.kind == "metrics" for entry in journal.entries)
         self._journal = journal
         self._folder = journal.folder
         self._observer = observer

@@ -167,6 +167,15 @@ def test_a_killed_run_is_said_with_what_goes_on_with_it(shared_project):
     assert lines[1] == f"goes on after step {int(newest.name) - 5}\n"
 
 
+def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(shared_project):
+    with shared_project.start("schedule=performance", "hydra.run.dir=early") as early:
+        assert kill(early, windows=1)
+    with shared_project.start("resume=early") as child:
+        line = child.stdout.readline()
+        child.kill()
+    assert line == "begins anew: it was interrupted before its first checkpoint\n"
+
+
 def test_a_finished_run_goes_on_with_more_epochs_only(shared_project):
     project = shared_project
     words = ("debug=fast", "loss_scale=dynamic", "schedule.checkpoint_every=8")

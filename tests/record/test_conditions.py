@@ -56,7 +56,9 @@ def git(folder, *words):
 def test_a_clean_checkout_is_its_commit(checkout):
     kept = conditions.files("", {})
     assert list(kept) == ["conditions.json"]
-    assert json.loads(kept["conditions.json"])["git_commit"] == git(checkout, "rev-parse", "HEAD")
+    recorded = json.loads(kept["conditions.json"])
+    assert recorded["git_commit"] == git(checkout, "rev-parse", "HEAD")
+    assert recorded["git_diff_sha256"] == "none"
 
 
 def test_the_diff_brings_back_changed_and_new_files(checkout, tmp_path_factory):
