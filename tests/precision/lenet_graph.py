@@ -68,6 +68,7 @@ def training_graph(scale="none", batch=64):
 
 
 FETCHES = ("train", "loss/Mean")
+FETCHES_OF_RUN = ("train", "loss/Mean:0")
 
 _VENDOR = {
     "alloc_status": "NpuAllocFloatStatus",
