@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, FrozenSet, Optional, Sequence, Union
+from typing import Any, FrozenSet, Iterator, Optional, Sequence, Union
 
 from lenet_exp import tf_compat
 from lenet_exp.precision.casts import merge_casts
@@ -54,7 +56,25 @@ def assign(
     lists = (modify_mixlist, customize_dtypes)
     settings, warnings = read_settings(read_mode(mode), age, table, *lists)
     keeps = kept_nodes(graph_def, keep_dtype)
-    return _plan(graph_def, prepare(graph_def, fetches, table), settings, keeps, warnings)
+    with _collector_paused():
+        prepared = prepare(graph_def, fetches, table)
+        return _plan(graph_def, prepared, settings, keeps, warnings)
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Pause Python's search for cycles.
+
+    A plan makes tuples by the hundred thousand and no cycles; searching them again and again
+    made an operator of a large graph cost 1.8 times one of a small graph, without it 1.2.
+    """
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
 
 
 def _plan(

@@ -64,9 +64,9 @@ class Graph(NamedTuple):
     `library` are the GraphDef's functions by name.
     """
 
-    nodes: Mapping[str, Any]
-    data: Mapping[str, Tuple[Tensor, ...]]
-    control: Mapping[str, Tuple[str, ...]]
+    nodes: Dict[str, Any]
+    data: Dict[str, Tuple[Tensor, ...]]
+    control: Dict[str, Tuple[str, ...]]
     library: Mapping[str, Any]
 
     def consumers(self) -> Dict[str, List[Edge]]:
