@@ -10,7 +10,7 @@ from typing import Mapping, NamedTuple, Optional, Sequence, Tuple
 from lenet_exp.precision.custom_dtypes import CustomDtypes, allowed_columns
 from lenet_exp.precision.operators import GraphOperator
 from lenet_exp.precision.oplib import OperatorLibrary
-from lenet_exp.precision.plan import Colour, Engine, Mode, Operator, Rule
+from lenet_exp.precision.plan import Colour, Engine, Generation, Mode, Operator, Rule
 from lenet_exp.precision.reasons import reason
 from lenet_exp.precision.rules import Producer, Question, choose, column_types
 from lenet_exp.precision.support import Support, support
@@ -20,6 +20,7 @@ class Settings(NamedTuple):
     """What the decision of every operator depends on. `colours` by GE type."""
 
     mode: Mode
+    generation: Generation
     library: OperatorLibrary
     colours: Mapping[str, Colour]
     custom: Optional[CustomDtypes]

@@ -64,9 +64,9 @@ class Graph(NamedTuple):
     `library` are the GraphDef's functions by name.
     """
 
-    nodes: Mapping[str, Any]
-    data: Mapping[str, Tuple[Tensor, ...]]
-    control: Mapping[str, Tuple[str, ...]]
+    nodes: Dict[str, Any]
+    data: Dict[str, Tuple[Tensor, ...]]
+    control: Dict[str, Tuple[str, ...]]
     library: Mapping[str, Any]
 
     def consumers(self) -> Dict[str, List[Edge]]:
@@ -169,7 +169,7 @@ def writes(node: Any) -> bool:
         return False
     if any(arg.is_ref for arg in definition.input_arg):
         return True
-    return bool(definition.is_stateful and not _is_random(node.op, definition))
+    return bool(definition.is_stateful) and not _is_random(node.op, definition)
 
 
 def _is_random(op_type: str, definition: Any) -> bool:
@@ -179,7 +179,8 @@ def _is_random(op_type: str, definition: Any) -> bool:
 
 def updates(node: Any) -> bool:
     """Return whether a node changes a variable that it also reads: a training step's work."""
-    name = node.op[len("Resource") :] if node.op.startswith("Resource") else node.op
+    name = str(node.op)
+    name = name[len("Resource") :] if name.startswith("Resource") else name
     return name.startswith(("Apply", "SparseApply", "Scatter", "AssignAdd", "AssignSub"))
 
 

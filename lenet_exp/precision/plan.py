@@ -115,7 +115,8 @@ class CastEdge(NamedTuple):
     `producer` is the tensor in front, Identity and variable reads looked through; `port` where
     the edge enters the GraphDef (None inside a fused group). `on_host`: the producer is a
     constant, so that the compiler computes the Cast and no flag is set. `removed`: a later pass
-    merges it with its inverse, so that nothing is rounded here.
+    merges it with its inverse, so that nothing is rounded here; `reads` is then the tensor in
+    front of both, None if only a Reshape or a Relu between them keeps it from being read.
     """
 
     producer: Tensor
@@ -125,15 +126,27 @@ class CastEdge(NamedTuple):
     source: str
     target: str
     on_host: bool
-    removed: bool
+    removed: bool = False
+    reads: Optional[Tensor] = None
+
+
+class RemovedCast(NamedTuple):
+    """A Cast operator of the graph itself that a later pass merges with its inverse (6.8).
+
+    `name` must not round. Where the inverse in front of it has other consumers too, `reads`,
+    the tensor in front of both, is what its own consumers get.
+    """
+
+    name: str
+    reads: Optional[Tensor]
 
 
 class Plan(NamedTuple):
     """What one precision mode does to one graph.
 
     `operators` in the order of their decision; `casts` as put in after selection (6.8).
-    `removed_casts` names Cast operators of the graph itself that a later pass takes away with
-    their inverse: they must not round. `graph_def` is the folded and pruned graph the rows
+    `removed_casts` are Cast operators of the graph itself that go with their inverse.
+    `graph_def` is the folded and pruned graph the rows
     speak of; TensorFlow can run it (fused groups are still their parts, Identity nodes are
     still there) but for `Npu*` operators it was given.
     """
@@ -142,6 +155,6 @@ class Plan(NamedTuple):
     generation: Generation
     operators: Tuple[Operator, ...]
     casts: Tuple[CastEdge, ...]
-    removed_casts: Tuple[str, ...]
+    removed_casts: Tuple[RemovedCast, ...]
     warnings: Tuple[str, ...]
     graph_def: Any

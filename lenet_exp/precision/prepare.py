@@ -11,7 +11,7 @@ from lenet_exp import tf_compat
 from lenet_exp.precision import pruning
 from lenet_exp.precision.dtypes import output_types
 from lenet_exp.precision.folding import Folded, const_node, fold
-from lenet_exp.precision.graph import Graph, graph_of, read_graph
+from lenet_exp.precision.graph import Graph, read_graph
 from lenet_exp.precision.oplib import OperatorLibrary
 from lenet_exp.precision.plan import Tensor
 
@@ -55,15 +55,21 @@ def prepare_graph(graph: Graph, fetched: Tuple[str, ...], library: OperatorLibra
 
 
 def _restricted(graph: Graph, kept: FrozenSet[str]) -> Graph:
-    nodes = []
+    made = Graph({}, {}, {}, graph.library)
     for name, node in graph.nodes.items():
         if name not in kept:
             continue
         control = pruning.control_inputs(graph, kept, graph.control[name])
         if control != graph.control[name]:
             node = _rewired(node, graph.data[name], control)
-        nodes.append(node)
-    return graph_of(nodes, graph.library)
+        _put(made, node, graph.data[name], control)
+    return made
+
+
+def _put(graph: Graph, node: Any, data: Tuple[Tensor, ...], control: Tuple[str, ...]) -> None:
+    graph.nodes[node.name] = node
+    graph.data[node.name] = data
+    graph.control[node.name] = control
 
 
 def _rewired(node: Any, data: Iterable[Tensor], control: Iterable[str]) -> Any:
@@ -78,24 +84,32 @@ def _rewired(node: Any, data: Iterable[Tensor], control: Iterable[str]) -> Any:
 def _with_constants(graph: Graph, folded: Folded) -> Graph:
     """Replace folded nodes by constants under their names; consumers of later outputs rewired."""
     renamed: Dict[Tensor, Tensor] = {}
-    constants: Dict[str, List[Any]] = {}
-    for tensor, value in folded.values.items():
+    constants: Dict[str, List[str]] = {}
+    for tensor in folded.values:
         name = tensor.node if tensor.slot == 0 else _free_name(graph, tensor)
         renamed[tensor] = Tensor(name, 0)
-        node = const_node(name, value)
-        node.input.extend(f"^{other}" for other in _order_of(graph, folded, tensor.node))
-        constants.setdefault(tensor.node, []).append(node)
-    nodes: List[Any] = []
+        constants.setdefault(tensor.node, []).append(name)
+    values = {renamed[tensor].node: value for tensor, value in folded.values.items()}
+    made = Graph({}, {}, {}, graph.library)
     for name, node in graph.nodes.items():
-        nodes.extend(constants.get(name, ()))
-        if name in folded.nodes:
-            if name not in {made.name for made in constants.get(name, ())}:
-                nodes.append(_order_only(graph, name))
-            continue
-        data = [renamed.get(tensor, tensor) for tensor in graph.data[name]]
-        changed = data != list(graph.data[name])
-        nodes.append(_rewired(node, data, graph.control[name]) if changed else node)
-    return graph_of(nodes, graph.library)
+        order = _order_of(graph, folded, name) if name in constants else graph.control[name]
+        for constant in constants.get(name, ()):
+            _put(made, _ordered(const_node(constant, values[constant]), order), (), order)
+        if name not in folded.nodes:
+            data = tuple(renamed.get(tensor, tensor) for tensor in graph.data[name])
+            if data != graph.data[name]:
+                node = _rewired(node, data, order)
+            _put(made, node, data, order)
+        elif name not in values:
+            # Only folded nodes consumed it, but control edges may stay.
+            no_op = tf_compat.load().NodeDef(name=name, op="NoOp")
+            _put(made, _ordered(no_op, order), (), order)
+    return made
+
+
+def _ordered(node: Any, order: Iterable[str]) -> Any:
+    node.input.extend(f"^{name}" for name in order)
+    return node
 
 
 def _free_name(graph: Graph, tensor: Tensor) -> str:
@@ -122,10 +136,3 @@ def _order_of(graph: Graph, folded: Folded, name: str) -> Tuple[str, ...]:
         if name in folded.nodes:
             stack.extend(tensor.node for tensor in graph.data[name])
     return tuple(found)
-
-
-def _order_only(graph: Graph, name: str) -> Any:
-    """Return a NoOp for a folded node that only folded nodes consumed: control edges may stay."""
-    node = tf_compat.load().NodeDef(name=name, op="NoOp")
-    node.input.extend(f"^{other}" for other in graph.control[name])
-    return node

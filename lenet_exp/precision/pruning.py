@@ -11,6 +11,8 @@ from lenet_exp.errors import GraphError
 from lenet_exp.precision.graph import MERGES, ORDER_ONLY, SWITCHES, Graph, transparent, updates
 from lenet_exp.precision.graph import writes as node_writes
 
+_LEFT_OVER = frozenset(("ZerosLike", "VarIsInitializedOp", "IsVariableInitialized"))
+
 
 def fetched_nodes(graph: Graph, fetches: Sequence[str]) -> Tuple[str, ...]:
     """Return the nodes a run asks for: those named, or with no names those of `default_roots`.
@@ -61,7 +63,7 @@ def default_roots(graph: Graph) -> Tuple[str, ...]:
 def _left_over(graph: Graph, name: str) -> bool:
     node = graph.nodes[name]
     gated = transparent(node) and bool(graph.control[name])
-    return gated or not graph.data[name] or node.op == "ZerosLike"
+    return gated or not graph.data[name] or node.op in _LEFT_OVER
 
 
 def _descendants(graph: Graph, names: Set[str]) -> Set[str]:

@@ -6,10 +6,11 @@ Source: precision-modes.md 4.2 and 6.7.
 from __future__ import annotations
 
 import heapq
-from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp.errors import GraphError
 from lenet_exp.precision.bodies import Body, bodies, calls, leading_inputs, result_tensors
+from lenet_exp.precision.casts import DecidedOperator
 from lenet_exp.precision.decide import Settings, decide
 from lenet_exp.precision.fusions import fuse
 from lenet_exp.precision.graph import BACK_EDGES, CONSTANTS
@@ -20,11 +21,16 @@ from lenet_exp.precision.rules import HALF, SINGLE, Producer
 
 
 class Decided(NamedTuple):
-    """Rows in the order of their decision, the casts put in, and the rows that aren't known."""
+    """Operators in the order of their decision, the casts put in, the rows that aren't known."""
 
-    rows: Tuple[Operator, ...]
+    operators: Tuple[DecidedOperator, ...]
     casts: Tuple[CastEdge, ...]
     unknown: Tuple[Operator, ...]
+
+    @property
+    def rows(self) -> Tuple[Operator, ...]:
+        """The rows alone."""
+        return tuple(one.row for one in self.operators)
 
 
 def walk(prepared: Prepared, settings: Settings, keeps: Sequence[str]) -> Decided:
@@ -35,7 +41,7 @@ def walk(prepared: Prepared, settings: Settings, keeps: Sequence[str]) -> Decide
     """
     walker = _Walker(settings, keeps)
     walker.visit_all(prepared)
-    return Decided(tuple(walker.rows), tuple(walker.casts), tuple(walker.unknown))
+    return Decided(tuple(walker.operators), tuple(walker.casts), tuple(walker.unknown))
 
 
 def decision_order(
@@ -79,7 +85,7 @@ class _Walker:
     def __init__(self, settings: Settings, keeps: Sequence[str]) -> None:
         self.settings = settings
         self.keeps = keeps
-        self.rows: List[Operator] = []
+        self.operators: List[DecidedOperator] = []
         self.casts: List[CastEdge] = []
         self.unknown: List[Operator] = []
         self._now: Dict[Tensor, str] = {}
@@ -101,7 +107,7 @@ class _Walker:
                     self.unknown.append(row)
 
     def _record(self, prepared: Prepared, operator: GraphOperator, row: Operator) -> None:
-        self.rows.append(row)
+        self.operators.append(DecidedOperator(operator, row))
         for output, dtype in zip(operator.outputs, row.outputs):
             self._now[output.key] = dtype
         if row.ge_type == "Cast":
@@ -117,7 +123,6 @@ class _Walker:
                     source=self._type(value),
                     target=row.inputs[index],
                     on_host=_is_constant(prepared, value.source),
-                    removed=False,
                 )
             )
 
@@ -173,9 +178,7 @@ class _Walker:
         """Cast a later branch's results to the first one's types."""
         for index, ((tensor, dtype), target) in enumerate(zip(results, outputs)):
             if {dtype, target} == {HALF, SINGLE}:
-                self.casts.append(
-                    CastEdge(tensor, body.label, index, None, dtype, target, False, False)
-                )
+                self.casts.append(CastEdge(tensor, body.label, index, None, dtype, target, False))
 
 
 def _is_constant(prepared: Prepared, source: Tensor) -> bool:
