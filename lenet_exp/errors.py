@@ -15,7 +15,8 @@ Terminated               a SIGTERM, as an exception so that everything is closed
 
 from __future__ import annotations
 
-from typing import NoReturn, Union
+import signal
+from typing import List, NoReturn, Union
 
 
 class LenetExpError(Exception):
@@ -95,9 +96,34 @@ def terminate(number: int, frame: object) -> NoReturn:
     raise Terminated
 
 
-def told(error: Union[LenetExpError, OSError]) -> LenetExpError:
+def interrupt(number: int, frame: object) -> NoReturn:
+    """Handle a SIGINT; remembered, for an import may swallow the exception."""
+    _interrupts.append(number)
+    raise KeyboardInterrupt
+
+
+_interrupts: List[int] = []
+
+
+def stop_if_interrupted() -> None:
+    """Raise KeyboardInterrupt if a Ctrl-C came that something swallowed."""
+    if _interrupts:
+        raise KeyboardInterrupt
+
+
+def handle_signals() -> None:
+    """Have SIGTERM and Ctrl-C close everything; a Ctrl-C that a shell ignores stays ignored."""
+    signal.signal(signal.SIGTERM, terminate)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, interrupt)
+
+
+_ELSEWHERE = "python -m lenet_exp.run hydra.run.dir=DIR, with room there"
+
+
+def told(error: Union[LenetExpError, OSError], remedy: str = _ELSEWHERE) -> LenetExpError:
     """Return what the system refused (no space, no permission) as an error told in words."""
     if isinstance(error, LenetExpError):
         return error
     what, problem = error.filename or "the run folder", error.strerror or str(error)
-    return WriteError(what, problem, "python -m lenet_exp.run hydra.run.dir=DIR, with room there")
+    return WriteError(what, problem, remedy)

@@ -15,6 +15,7 @@ from lenet_exp.config.resolve import flatten
 from lenet_exp.config.schema import Settings
 from lenet_exp.data import download, files, mnist
 from lenet_exp.data.batches import batch_indices
+from lenet_exp.errors import stop_if_interrupted
 from lenet_exp.hardware import cpu
 from lenet_exp.history import History
 from lenet_exp.model import lenet
@@ -50,8 +51,10 @@ def run_experiment(settings: Settings, folder: Path, tags: Dict[str, str]) -> Re
     store_check.check_root(uri, Path.cwd(), tf_compat.stack_of_this_python())
     store = Store(uri, settings.tracking.experiment)
     data = _load(settings)
+    conditions.check_to_go_on(folder, data.sha256, tf_compat.stack_of_this_python())
     configured = _configure(settings)
     program = build_program(settings)
+    stop_if_interrupted()  # TensorFlow's import may have swallowed a Ctrl-C
     threads = cpu.threads_for(settings.threads, settings.deterministic)
     schedule = settings.schedule
     found = checkpoints.newest(folder)
@@ -140,6 +143,7 @@ def _train(
             history = history.with_window(window, cold)
             record.window(history)
             cold = False
+            stop_if_interrupted()
         if stop % schedule.steps_per_epoch == 0:
             right = runner.predict(data.validation.images) == data.validation.labels
             history = history.with_validation(float(np.mean(right)))
@@ -167,4 +171,6 @@ def _identity(
     parts = (settings.precision.mode, settings.loss_scale.name, settings.optimizer.name)
     plain = OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(settings)))
     name = f"{'-'.join(parts)}-seed{settings.seed}"
-    return Identity(name, flatten(settings), plain, tags, conditions.files(data_hash, configured))
+    return Identity(
+        name, flatten(settings), plain, tags, conditions.files(data_hash, cpu.device(), configured)
+    )

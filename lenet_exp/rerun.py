@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional, Sequence
 
 from lenet_exp import resume, verb
-from lenet_exp.errors import terminate
+from lenet_exp.errors import handle_signals
 from lenet_exp.record import journal, run_folders
 
 if TYPE_CHECKING:  # numpy
@@ -19,7 +18,7 @@ if TYPE_CHECKING:  # numpy
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Repeat one run and compare; return the exit code, 1 where something differs."""
-    signal.signal(signal.SIGTERM, terminate)
+    handle_signals()
     return verb.main("rerun", __doc__, argv, _rerun)
 
 
@@ -27,9 +26,8 @@ def _rerun(before: Path) -> int:
     from lenet_exp.comparison import repetition  # noqa: PLC0415 - numpy
 
     recorded = repetition.outcome(before)
+    entries = run_folders.go_to_start(before)
     settings = run_folders.settings_of(before)
-    entries = journal.read(before)
-    run_folders.go_to_start(entries)
     now = Path("outputs", time.strftime(f"%Y-%m-%d_%H-%M-%S-{os.getpid()}")).resolve()
     now.mkdir(parents=True)
     resume.log_to(now)

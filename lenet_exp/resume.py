@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging.config
+import re
 from pathlib import Path
 from typing import Dict, NamedTuple, Sequence, Union
 
@@ -48,32 +49,34 @@ def prepare(words: Sequence[str]) -> Resumption:
             key, _, value = word.partition("=")
             allowed = f"resume=RUN with nothing beside it but a larger {_EPOCHS}"
             raise ConfigError(key, value or None, allowed, f"{PROGRAM} {named[0]}")
-    folder = run_folders.find("resume", text, Path.cwd())
-    entries = journal.read(folder)
+    folder = run_folders.find(f"{PROGRAM} resume", text, Path.cwd())
     cfg = run_folders.config_of(folder)
-    wanted = _change_epochs(cfg, epochs[-1]) if epochs else False
+    wanted = _change_epochs(cfg, epochs[-1], named[0]) if epochs else False
+    entries = run_folders.go_to_start(folder)
     settings = resolve(cfg)
-    run_folders.go_to_start(entries)
     done = journal.merged(entries, "status").get("status") == "FINISHED"
     tags = journal.merged(entries, "tags")
     kept: Dict[str, str] = {key: str(tags[key]) for key in ("sweep", "rerun_of") if key in tags}
     return Resumption(folder, kept, settings, done and not wanted)
 
 
-def _change_epochs(cfg: DictConfig, word: str) -> bool:
+def _change_epochs(cfg: DictConfig, word: str, named: str) -> bool:
     """Set the epochs that `word` asks for; return whether they are more than before."""
     before = OmegaConf.select(cfg, _EPOCHS)
     text = word.partition("=")[2]
-    value: Union[int, str] = int(text) if text.isdigit() else text  # a word is refused later
+    value: Union[int, str] = (
+        int(text) if re.fullmatch("[0-9]+", text) else text
+    )  # a word is refused later
     if isinstance(value, int) and value < before:
         allowed = f"{before} or more: the run was begun with so many"
-        raise ConfigError(_EPOCHS, value, allowed, f"{PROGRAM} resume=latest {_EPOCHS}={before}")
+        raise ConfigError(_EPOCHS, value, allowed, f"{PROGRAM} {named} {_EPOCHS}={before}")
     OmegaConf.update(cfg, _EPOCHS, value)
     return bool(value != before)
 
 
 def log_to(folder: Path) -> None:
     """Log to the run's own run.log, as Hydra had it."""
+    logging.raiseExceptions = False  # a full disk: the run says so itself
     cfg = OmegaConf.load(str(CONF / "hydra" / "job_logging" / "run_log.yaml"))
     whole = OmegaConf.create({"hydra": {"runtime": {"output_dir": str(folder)}}, "log": cfg})
     logging.config.dictConfig(OmegaConf.to_container(whole.log, resolve=True))  # type: ignore[arg-type]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Optional, Sequence
@@ -18,7 +18,8 @@ from lenet_exp import resume
 from lenet_exp.config.command_line import CONF, check_command_line
 from lenet_exp.config.resolve import register_resolvers, resolve
 from lenet_exp.config.suggest import PROGRAM
-from lenet_exp.errors import ConfigError, LenetExpError, Terminated, terminate, told
+from lenet_exp.errors import ConfigError, LenetExpError, Terminated, handle_signals, told
+from lenet_exp.record import journal
 from lenet_exp.record.progress import stop_printing
 
 
@@ -42,7 +43,7 @@ def _job(cfg: DictConfig) -> Optional[float]:
 
 
 def _check_folder(folder: Path, key: str) -> None:
-    if (folder / "config.yaml").exists():
+    if any((folder / name).exists() for name in ("config.yaml", journal.NAME)):
         allowed = "a folder that holds no run yet; each run gets one without this key"
         raise ConfigError(key, folder, allowed, PROGRAM)
 
@@ -53,8 +54,10 @@ def _resume(words: Sequence[str]) -> None:
     if asked.finished:
         from lenet_exp.record.upload import upload  # noqa: PLC0415 - MLflow
 
-        run_id = upload(asked.folder).run_id  # it may have been killed before the store knew
-        print(f"run {run_id} has finished; for more of it add schedule.epochs=NUMBER")
+        done = upload(asked.folder)  # it may have been killed before the store knew
+        for line in done.said:
+            print(line)
+        print(f"run {done.run_id} has finished; for more of it add schedule.epochs=NUMBER")
         return
     from lenet_exp.experiment import run_experiment  # noqa: PLC0415 - TensorFlow
 
@@ -70,7 +73,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     """Check the command line, then hand it to Hydra; return the exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
     sys.argv = [sys.argv[0], *words]  # where Hydra reads it
-    signal.signal(signal.SIGTERM, terminate)
+    handle_signals()
+    logging.raiseExceptions = False  # a full disk: the run says so itself
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # what Hydra meets comes to the lines below
     try:
         if resume.asks_to_resume(words):

@@ -1,4 +1,4 @@
-"""python -m lenet_exp.upload run=RUN: tell the tracking store of a run that it lacks."""
+"""python -m lenet_exp.upload run=RUN [tracking.uri=URI]: tell a store of a run that it lacks."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from lenet_exp import verb
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Upload one run; return the exit code."""
-    return verb.main("upload", __doc__, argv, _upload)
+    return verb.main("upload", __doc__, argv, _upload, keys=["tracking.uri"])
 
 
-def _upload(folder: Path) -> int:
+def _upload(folder: Path, elsewhere: Optional[str]) -> int:
     from lenet_exp.record.upload import upload  # noqa: PLC0415 - MLflow
 
-    done = upload(folder)
+    done = upload(folder, elsewhere)
+    for line in done.said:
+        print(line)
     if done.before != done.run_id:
         print(f"the store had no run {done.before}; it is recorded anew")
     print(f"run {done.run_id} is complete\n  {done.ui}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Tuple
 
@@ -10,6 +12,7 @@ import numpy as np
 
 from lenet_exp.errors import DataError
 from lenet_exp.record import conditions, journal
+from lenet_exp.record.commands import resume_command
 
 _AT_THE_END = ("accuracy", "accuracy_percent")  # told again by a run that went on
 
@@ -42,7 +45,7 @@ def outcome(folder: Path) -> Outcome:
     """
     entries = journal.read(folder)
     if journal.merged(entries, "status").get("status") != "FINISHED":
-        raise DataError(folder, "this run has not finished", f"go on with it: resume={folder}")
+        raise DataError(folder, "this run has not finished", resume_command(folder))
     metrics = {
         (key, -1 if key in _AT_THE_END else entry.step): float(value)
         for entry in entries
@@ -53,11 +56,20 @@ def outcome(folder: Path) -> Outcome:
     try:
         with np.load(str(folder / "test_predictions.npz")) as kept:
             classes = kept["classes"]
-        recorded = json.loads((folder / conditions.NAME).read_text())
-    except (OSError, ValueError, KeyError) as error:
+        recorded = _json(folder / conditions.NAME)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(folder, f"can't be read ({error})", "another run") from error
     settings = journal.merged(entries, "params")
-    return Outcome(metrics, classes, {**recorded, "settings": settings})
+    later = {
+        f"{path.stem}, after that step": conditions.differences(recorded, _json(path))
+        for path in folder.glob(f"{Path(conditions.NAME).stem}-*.json")
+    }
+    return Outcome(metrics, classes, {**recorded, **later, "settings": settings})
+
+
+def _json(path: Path) -> Dict[str, Any]:
+    found: Dict[str, Any] = json.loads(path.read_text())
+    return found
 
 
 def compare(before: Outcome, now: Outcome) -> Verdict:

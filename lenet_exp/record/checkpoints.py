@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Callable, List, NamedTuple, Optional
@@ -69,8 +70,8 @@ def newest(folder: Path) -> Found:
 
 
 def _steps(folder: Path) -> List[int]:
-    paths = (folder / "checkpoints").glob("[0-9]*")
-    return sorted(int(path.name) for path in paths if path.name.isdigit() and path.is_dir())
+    paths = [path for path in (folder / "checkpoints").glob("[0-9]*") if path.is_dir()]
+    return sorted(int(path.name) for path in paths if re.fullmatch("[0-9]+", path.name))
 
 
 def _read(path: Path) -> History:

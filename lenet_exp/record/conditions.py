@@ -9,17 +9,26 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Sequence
+from typing import Any, Dict, List, NamedTuple, Sequence
 
 if sys.version_info >= (3, 8):
     from importlib.metadata import distributions  # novm
 else:
     from importlib_metadata import distributions
 
+from lenet_exp.errors import ConfigError, DataError
+
 NAME = "conditions.json"
 # What changes kernels, threads or their order; TensorFlow and its libraries read these.
 _VARIABLES = ("TF_", "OMP_", "KMP_", "MKL_", "DNNL_", "ONEDNN_", "XLA_", "CUDA_VISIBLE_DEVICES")
 _HERE = Path(__file__).resolve().parent.parent
+# Untracked files elsewhere are a person's own, and a diff goes to the tracking server.
+_CODE = ("lenet_exp", "conf", "hydra_plugins")
+# Whatever a person's git is set to, `git apply` takes it.
+_DIFF = (
+    "--binary", "--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/",
+    "--dst-prefix=b/",
+)  # fmt: skip
 _LARGEST_FILE = 1_000_000  # bytes of an untracked file that goes into the diff
 
 
@@ -29,6 +38,8 @@ class Conditions(NamedTuple):
     command: List[str]
     python: str
     platform: str
+    device: str
+    cores: int  # that this process may use
     cpu_flags: List[str]
     packages: Dict[str, str]
     environment: Dict[str, str]
@@ -39,19 +50,20 @@ class Conditions(NamedTuple):
     tensorflow: Dict[str, str]  # version, oneDNN, threads
 
 
-def files(data_sha256: str, tensorflow: Dict[str, str]) -> Dict[str, bytes]:
+def files(data_sha256: str, device: str, tensorflow: Dict[str, str]) -> Dict[str, bytes]:
     """Return what is kept of this process's conditions: conditions.json, and git.diff if any."""
     diff = uncommitted_diff()
-    gathered = gather(data_sha256, tensorflow, diff)
+    gathered = gather(data_sha256, device, tensorflow, diff)
     kept = {NAME: json.dumps(gathered._asdict(), indent=1).encode()}
     return {**kept, "git.diff": diff} if diff else kept
 
 
-def gather(data_sha256: str, tensorflow: Dict[str, str], diff: bytes) -> Conditions:
+def gather(data_sha256: str, device: str, tensorflow: Dict[str, str], diff: bytes) -> Conditions:
     """Return the conditions of this process.
 
     Args:
         data_sha256: of the raw images and labels.
+        device: what the session runs on.
         tensorflow: the settings that were made.
         diff: what `uncommitted_diff` returned.
     """
@@ -59,6 +71,8 @@ def gather(data_sha256: str, tensorflow: Dict[str, str], diff: bytes) -> Conditi
         _command(sys.argv),
         sys.version.split()[0],
         f"{platform.system()} {platform.release()} {platform.machine()}",
+        device,
+        _cores(),
         _cpu_flags(),
         _packages(),
         {k: v for k, v in sorted(os.environ.items()) if k.startswith(_VARIABLES)},
@@ -79,17 +93,18 @@ def _command(argv: Sequence[str]) -> List[str]:
 
 
 def uncommitted_diff() -> bytes:
-    """Return the code's changes against its commit, files that git doesn't know included.
+    """Return the changes against the code's commit, new files of the code included.
 
     Empty where nothing is changed, and where the code is in no repository of its own.
     """
     if not _is_our_repository():
         return b""
-    parts = [_git("diff", "HEAD", "--binary")]
-    for name in filter(None, _git("ls-files", "--others", "--exclude-standard", "-z").split(b"\0")):
+    parts = [_git("diff", *_DIFF, "HEAD")]
+    listed = _git("ls-files", "--others", "--exclude-standard", "-z", "--", *_CODE)
+    for name in filter(None, listed.split(b"\0")):
         path = _HERE.parent / os.fsdecode(name)
         if path.is_file() and path.stat().st_size <= _LARGEST_FILE:
-            parts.append(_git("diff", "--no-index", "--binary", os.devnull, os.fsdecode(name)))
+            parts.append(_git("diff", "--no-index", *_DIFF, os.devnull, os.fsdecode(name)))
     return b"".join(parts)
 
 
@@ -131,6 +146,13 @@ def _packages() -> Dict[str, str]:
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
+
+
 def _cpu_flags() -> List[str]:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -138,6 +160,33 @@ def _cpu_flags() -> List[str]:
         return []
     flags = [line.partition(":")[2] for line in lines if line.startswith(("flags", "Features"))]
     return sorted(flags[0].split()) if flags else []
+
+
+def recorded(folder: Path) -> Dict[str, Any]:
+    """Return the conditions a run was begun with, as read from its folder; {} if unknown."""
+    try:
+        found = json.loads((folder / NAME).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def check_to_go_on(folder: Path, data_sha256: str, stack: str) -> None:
+    """Refuse to go on with a run on other data or another stack than it was begun with.
+
+    Raises:
+        DataError: the data is another.
+        ConfigError: the stack is.
+    """
+    begun = recorded(folder)
+    if begun.get("data_sha256", data_sha256) != data_sha256:
+        problem = f"this run was begun on other data (SHA-256 {begun['data_sha256'][:12]}...)"
+        raise DataError(f"data {data_sha256[:12]}...", problem, "the folder it was begun with")
+    before = begun.get("tensorflow", {}).get("tensorflow", "")
+    if before and f"tf{before.split('.')[0]}" != stack:
+        allowed = f"the stack it was begun on, TensorFlow {before} (Python {begun['python']})"
+        remedy = f"source .venv/tf{before.split('.')[0]}/bin/activate, then the same command"
+        raise ConfigError("resume", stack, allowed, remedy)
 
 
 def differences(one: Dict[str, object], other: Dict[str, object]) -> List[str]:

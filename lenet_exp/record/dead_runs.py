@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
-from typing import Iterator, Tuple
+from typing import Iterator, NamedTuple, Optional
 
+from lenet_exp.errors import LenetExpError, StoreError
 from lenet_exp.record import journal, processes
 from lenet_exp.record.commands import resume_command, upload_command
+from lenet_exp.record.journal import Journal
 from lenet_exp.record.mlflow_store import Run, Store
 
 
@@ -20,24 +23,36 @@ def end_dead_runs(store: Store, but: Path) -> Iterator[str]:
         but: the folder of a run that is about to go on.
     """
     for run_id, tags in store.running().items():
-        folder = Path(tags.get("folder", ""))
-        if folder == but or not processes.is_dead(tags.get(processes.TAG)):
+        folder = Path(tags.get("folder", "")).resolve()
+        if folder == but.resolve() or not processes.is_dead(tags.get(processes.TAG)):
             continue
-        last, ended = _last(folder)
-        Run(store, run_id).end("KILLED", last)
+        known = _known(folder) if (folder / journal.NAME).is_file() else Known(0, "KILLED")
+        if known is None:  # it has just been gone on with
+            continue
+        ended = known.status != "RUNNING" and known.last
+        Run(store, run_id).end(known.status if ended else "KILLED", known.last or None)
         if ended:
-            yield f"run {run_id} was killed before the store knew its end: {upload_command(folder)}"
-        elif last:
-            yield f"run {run_id} was killed; to go on: {resume_command(run_id)}"
+            yield f"run {run_id} ended before the store knew all of it: {upload_command(folder)}"
+        elif known.last:
+            yield f"run {run_id} was killed; to go on: {resume_command(folder)}"
         else:
             yield f"run {run_id} was killed"
 
 
-def _last(folder: Path) -> Tuple[int, bool]:
-    """Return when the journal was told last (ms since 1970, 0: never), and if of the end."""
+class Known(NamedTuple):
+    """What a journal says: when it was told last (ms since 1970, 0: never), and the status."""
+
+    last: int
+    status: str
+
+
+def _known(folder: Path) -> Optional[Known]:
+    """Return what the journal of a dead run says; None if another process is writing it."""
     try:
-        entries = journal.read(folder)
-    except (OSError, ValueError, TypeError):
-        return 0, False
-    status = journal.merged(entries, "status").get("status", "RUNNING")
-    return (entries[-1].time if entries else 0), status != "RUNNING"
+        with contextlib.closing(Journal(folder)) as held:
+            last = held.entries[-1].time if held.entries else 0
+            return Known(last, journal.merged(held.entries, "status").get("status", "RUNNING"))
+    except StoreError:
+        return None
+    except (LenetExpError, OSError):
+        return Known(0, "KILLED")

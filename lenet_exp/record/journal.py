@@ -5,6 +5,7 @@ One JSON object a line. The store is a copy of this file that may lag behind or 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -12,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 
-from lenet_exp.errors import StoreError
+from lenet_exp.errors import DataError, StoreError
 
 NAME = "record.jsonl"
 
@@ -20,7 +21,7 @@ NAME = "record.jsonl"
 class Entry(NamedTuple):
     """One thing that was told.
 
-    `kind` and its `values`: run {run_id, name, cwd}; params, tags, metrics {key: value};
+    `kind` and its `values`: run {run_id, name, cwd, uri}; params, tags, metrics {key: value};
     artifact {path: place in the store's folders}, both relative; status {status: RUNNING |
     FINISHED | FAILED | KILLED}. `time` in ms since 1970; `step` counts for metrics only.
     """
@@ -36,8 +37,13 @@ def read(folder: Path) -> List[Entry]:
 
     Raises:
         OSError: there is no such file, or it can't be read.
+        DataError: it is not a journal.
     """
-    return [Entry(**json.loads(line)) for line in _whole_lines(folder / NAME)]
+    path = folder / NAME
+    try:
+        return [Entry(**json.loads(line)) for line in _whole_lines(path)]
+    except (ValueError, TypeError) as error:
+        raise DataError(path, f"is damaged ({error})", "another run") from error
 
 
 def _whole_lines(path: Path) -> List[bytes]:
@@ -65,7 +71,7 @@ class Journal:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         path = folder / NAME
-        self._stream = path.open("ab")
+        self._stream = path.open("ab", buffering=0)
         self._lock(path)
         self.entries = read(folder)
         # What a kill cut off would make the next line unreadable.
@@ -84,6 +90,8 @@ class Journal:
             self._stream.close()
             problem = "another process is at work on this run"
             raise StoreError(path.parent, problem, "wait for it, or end it") from error
+        except OSError:  # some network file systems have no locks
+            return
 
     @property
     def run_id(self) -> Optional[str]:
@@ -91,17 +99,30 @@ class Journal:
         return merged(self.entries, "run").get("run_id")
 
     def append(self, kind: str, values: Mapping[str, Any], step: int = 0) -> Optional[Entry]:
-        """Write an entry; return it, or None if every metric of it was told before."""
+        """Write an entry; return it, or None if every metric of it was told before.
+
+        Raises:
+            OSError: it can't be written; `entries` has it all the same, for the store to hear.
+        """
         if kind == "metrics":
             values = {k: v for k, v in values.items() if (k, step) not in self._told}
             self._told.update((key, step) for key in values)
         if not values:
             return None
         entry = Entry(kind, dict(values), int(time.time() * 1000), step)
-        self._stream.write(json.dumps(entry._asdict()).encode() + b"\n")
-        self._stream.flush()
         self.entries.append(entry)
+        self._write(json.dumps(entry._asdict()).encode() + b"\n")
         return entry
+
+    def _write(self, line: bytes) -> None:
+        path = str(self.folder / NAME)
+        before = os.fstat(self._stream.fileno()).st_size
+        try:
+            if self._stream.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            os.truncate(path, before)  # half a line would spoil the next one
+            raise OSError(error.errno, error.strerror, path) from error
 
     def sync(self) -> None:
         """Have all entries on the disk, not only with the system."""

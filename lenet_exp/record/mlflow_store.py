@@ -13,14 +13,17 @@ from pathlib import Path
 from typing import (
     AbstractSet,
     Any,
+    Callable,
     Dict,
     Iterator,
+    List,
     Mapping,
     NamedTuple,
     Optional,
     Sequence,
     Tuple,
 )
+from urllib.parse import quote
 
 from lenet_exp import tf_compat
 from lenet_exp.errors import StoreError
@@ -39,6 +42,7 @@ def _mlflow() -> Any:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # a machine without git
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     import mlflow  # noqa: PLC0415 - after the variables
     import mlflow.store.db.utils  # noqa: PLC0415
 
@@ -62,6 +66,7 @@ class Store:
         # Nobody may be half through making the store while its schema is looked at.
         with _told(self.uri), _first_use(self.uri), _without_info():
             store_check.check_schema(self.uri, head, tf_compat.stack_of_this_python())
+            _make_database(self.uri)
             self.client = mlflow.tracking.MlflowClient(tracking_uri=self.uri)
             self.experiment_id = _experiment(self.client, experiment)
         self._file = _file_number(self.uri)
@@ -87,10 +92,11 @@ class Store:
 
     def running(self) -> Dict[str, Mapping[str, str]]:
         """Return the tags of each run in the store that is RUNNING, by its id."""
+        search = self.client.search_runs
         with self.told():
-            places = [found.experiment_id for found in self.client.search_experiments()]
-            found = self.client.search_runs(places, "attributes.status = 'RUNNING'")
-        return {run.info.run_id: run.data.tags for run in found}
+            places = [found.experiment_id for found in _pages(self.client.search_experiments)]
+            runs = _pages(lambda **page: search(places, "attributes.status = 'RUNNING'", **page))
+        return {run.info.run_id: run.data.tags for run in runs}
 
     @contextlib.contextmanager
     def told(self) -> Iterator[None]:
@@ -130,6 +136,7 @@ class Run:
         self._store = store
         self._client = store.client
         self.run_id = run_id
+        self.is_remote = store.uri.startswith(("http://", "https://"))
 
     def present(self) -> Present:
         """Return what the store has of this run."""
@@ -186,6 +193,33 @@ class Run:
         """Say how the run ended: FINISHED, FAILED or KILLED; `time` in ms since 1970."""
         with self._store.told():
             self._client.set_terminated(self.run_id, status, time)
+
+
+def _pages(search: Callable[..., Any]) -> List[Any]:
+    """Return all that a search finds: a server hands it out a page at a time."""
+    found: List[Any] = []
+    page = search()
+    found += page
+    while page.token:
+        page = search(page_token=page.token)
+        found += page
+    return found
+
+
+def _make_database(uri: str) -> None:
+    """Make a sqlite store that isn't there under another name: a kill leaves none half made."""
+    path = store_check.sqlite_path(uri)
+    if path is None or (path.exists() and path.stat().st_size):
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.absolute().with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        client = _mlflow().tracking.MlflowClient(tracking_uri=f"sqlite:///{quote(str(part))}")
+        client.get_experiment_by_name("")
+        part.replace(path)
+    finally:
+        if part.exists():
+            part.unlink()
 
 
 def _file_number(uri: str) -> Optional[int]:

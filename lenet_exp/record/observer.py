@@ -13,18 +13,19 @@ from lenet_exp.record.mlflow_store import Present, Run
 from lenet_exp.record.sync import missing, write
 
 _EVERY = 5.0  # seconds between two batches: a batch costs some ms however little is in it
-_LONGEST_WAIT = 90.0  # seconds, at the end: a dead server's time-outs and retries
+_LONGEST_PAUSE = 60.0  # seconds until a store that refused is tried again
 _MOST = 10_000  # entries that wait; beyond, the journal alone has them, until the end
 
 
 class Observer:
-    """Takes entries at once, and tells the store when it suits."""
+    """Takes entries at once, and tells the store when it suits; a refusal is tried again."""
 
     def __init__(self, run: Run, folder: Path, present: Present, every: float = _EVERY) -> None:
         """Start the thread; what the store has is not written again."""
-        self.problem: Optional[StoreError] = None  # the store's first refusal
+        self.problem: Optional[StoreError] = None  # the store's last answer, if it refused
         self.cpu_seconds = 0.0
-        self._run, self._folder, self._present, self._every = run, folder, present, every
+        self._run, self._folder, self._every = run, folder, every
+        self._present: Optional[Present] = present  # None: to be asked
         self._waiting: List[Entry] = []
         self._lock = threading.Lock()
         self._ending = threading.Event()
@@ -34,27 +35,34 @@ class Observer:
     def send(self, entry: Optional[Entry]) -> None:
         """Take an entry; never waits."""
         with self._lock:
-            if entry is not None and self.problem is None and len(self._waiting) < _MOST:
+            if entry is not None and len(self._waiting) < _MOST:
                 self._waiting.append(entry)
 
-    def close(self) -> bool:
-        """Tell what waits and end; False if the store didn't answer in time."""
+    def close(self, patience: float) -> bool:
+        """Tell what waits and end; False if it takes longer than `patience` seconds."""
         self._ending.set()
-        self._thread.join(_LONGEST_WAIT)
+        self._thread.join(patience)
         return not self._thread.is_alive()
 
     def _tell(self) -> None:
-        while self.problem is None and not self._ending.wait(self._every):
+        pause = self._every
+        while not self._ending.wait(pause):
             self._tell_waiting()
-        self._tell_waiting()
+            pause = self._every if self.problem is None else min(2 * pause, _LONGEST_PAUSE)
+        if self.problem is None:
+            self._tell_waiting()
 
     def _tell_waiting(self) -> None:
         begun = time.thread_time()
         with self._lock:
-            entries, self._waiting = self._waiting, []
+            entries = list(self._waiting)
         try:
-            if self.problem is None:
-                write(self._run, missing(entries, self._present), self._folder)
+            if self._present is None:
+                self._present = self._run.present()
+            write(self._run, missing(entries, self._present), self._folder)
+            self.problem = None
+            with self._lock:
+                del self._waiting[: len(entries)]
         except StoreError as error:
-            self.problem = error
+            self.problem, self._present = error, None  # some of it may have been written
         self.cpu_seconds += time.thread_time() - begun

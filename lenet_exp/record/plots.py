@@ -77,14 +77,15 @@ def confusion_matrix(images: np.ndarray, labels: np.ndarray, classes: np.ndarray
     counts = confusion_counts(labels, classes)
     pairs = worst_confused(labels, classes)
     figure = Figure(figsize=(11.5, 6.2) if pairs else (7, 6.2))
-    grid = figure.add_gridspec(_PAIRS, 1 + _EXAMPLES, width_ratios=[8, *[1] * _EXAMPLES])
+    beside = _EXAMPLES if pairs else 0
+    grid = figure.add_gridspec(_PAIRS, 1 + beside, width_ratios=[8, *[1] * beside])
     _draw_counts(figure.add_subplot(grid[:, 0]), counts)
     for row, (digit, taken) in enumerate(pairs):
         for column, image in enumerate(np.flatnonzero((labels == digit) & (classes == taken))):
             if column == _EXAMPLES:
                 break
             axes = figure.add_subplot(grid[row, 1 + column])
-            axes.imshow(images[image, :, :, 0], cmap="gray_r")
+            axes.imshow(images[image, :, :, 0], cmap="gray_r", vmin=0, vmax=255)
             axes.set_axis_off()
             if column == 0:
                 title = f"{digit} taken for {taken}: {counts[digit, taken]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,14 +12,19 @@ from typing import Iterator
 
 import numpy as np
 
+_UNFINISHED = re.compile(r"\.(\d+|[\w.]+\.(png|txt|npz|yaml|json|diff|csv))\.\d+\.part")
+
 
 def _unfinished(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what a killed process left half written in a run folder."""
-    for path in list(folder.rglob(".*.part")):
+    """Remove what a killed process left half written in a run folder, and nothing of others."""
+    places = [folder, *(folder / name for name in ("checkpoints", "figures", "output"))]
+    for path in [path for place in places for path in place.glob(".*.part")]:
+        if not _UNFINISHED.fullmatch(path.name):
+            continue
         if path.is_dir():
             shutil.rmtree(str(path), ignore_errors=True)
         elif path.exists():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import List, Sequence, Tuple
+from typing import List, Tuple
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -15,20 +15,21 @@ from lenet_exp.config.schema import Settings
 from lenet_exp.config.suggest import PROGRAM
 from lenet_exp.errors import ConfigError, DataError
 from lenet_exp.record import journal
+from lenet_exp.record.commands import go_to
 
 
-def find(key: str, named: str, root: Path) -> Path:
-    """Return the run folder that `named` (the value of `key`) means.
+def find(command: str, named: str, root: Path) -> Path:
+    """Return the run folder that `named` means.
 
     Args:
-        key: for the error: resume or run.
+        command: what it is the last value of, for the error: "python -m lenet_exp.upload run".
         named: a run id, a run folder, or latest: the last one that was begun or gone on with.
         root: where outputs/ and multirun/ are.
 
     Raises:
         ConfigError: there is none.
     """
-    folder = Path(named).expanduser()
+    folder = _path(named)
     if (folder / journal.NAME).is_file():
         return folder.resolve()
     known = _known(root)
@@ -41,7 +42,18 @@ def find(key: str, named: str, root: Path) -> Path:
         allowed = f"latest, a run folder, or the id of a run in {root}/outputs or {root}/multirun"
     else:
         allowed = f"a run folder ({root} has no runs in outputs or multirun)"
-    raise ConfigError(key, named, allowed, _example(key, known))
+    example = f"{command}={'latest' if known else 'DIR'}"
+    raise ConfigError(command.rsplit(maxsplit=1)[-1], named, allowed, example)
+
+
+def _path(named: str) -> Path:
+    """Return the folder that a word may mean; nothing there if the system can't have it."""
+    try:
+        folder = Path(named).expanduser()
+        folder.is_dir()
+    except (RuntimeError, OSError, ValueError):  # no such user, too long, a zero byte
+        return Path(os.devnull)
+    return folder
 
 
 def _known(root: Path) -> List[Tuple[float, Path]]:
@@ -52,12 +64,10 @@ def _known(root: Path) -> List[Tuple[float, Path]]:
 
 
 def _ids(folder: Path) -> List[str]:
-    return [e.values["run_id"] for e in journal.read(folder) if e.kind == "run"]
-
-
-def _example(key: str, known: List[Tuple[float, Path]]) -> str:
-    verb = "run" if key == "resume" else "upload"
-    return f"python -m lenet_exp.{verb} {key}={'latest' if known else 'DIR'}"
+    try:
+        return [e.values["run_id"] for e in journal.read(folder) if e.kind == "run"]
+    except DataError:  # one damaged folder hides no other
+        return []
 
 
 def config_of(folder: Path) -> DictConfig:
@@ -81,11 +91,19 @@ def settings_of(folder: Path) -> Settings:
     return resolve(config_of(folder))
 
 
-def go_to_start(entries: Sequence[journal.Entry]) -> None:
-    """Make the folder current in which the run was started, if it is still there.
+def go_to_start(folder: Path) -> List[journal.Entry]:
+    """Make the folder current in which a run was started, if it is there; return its journal.
 
     Relative paths, and MLflow's default store, are meant from there.
+
+    Raises:
+        DataError: the run was never begun.
     """
-    folder = Path(journal.merged(entries, "run")["cwd"])
-    if folder.is_dir():
-        os.chdir(str(folder))
+    entries = journal.read(folder)
+    begun = journal.merged(entries, "run")
+    if not begun:
+        raise DataError(folder / journal.NAME, "tells of no run: it was never begun", PROGRAM)
+    start = Path(begun["cwd"])
+    if start.is_dir():
+        go_to(start)
+    return entries

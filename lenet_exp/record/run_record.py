@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import time
 from pathlib import Path
@@ -12,8 +13,8 @@ import numpy as np
 
 from lenet_exp.errors import StoreError, Terminated
 from lenet_exp.history import History
-from lenet_exp.record import checkpoints, plots, processes, run_files, sync
-from lenet_exp.record.commands import resume_command, short, upload_command
+from lenet_exp.record import checkpoints, conditions, plots, processes, run_files, sync
+from lenet_exp.record.commands import change_folder, resume_command, short, upload_command
 from lenet_exp.record.journal import Journal, merged
 from lenet_exp.record.mlflow_store import Present, Run, Store
 from lenet_exp.record.observer import Observer
@@ -21,6 +22,8 @@ from lenet_exp.record.progress import Progress, closing_block, next_commands
 from lenet_exp.record.store_check import without_password
 
 _LOG = logging.getLogger("lenet_exp")
+_SILENT_WAIT = 3.0  # seconds for the store, at the end
+_LONGEST_WAIT = 90.0  # a dead server's time-outs and retries
 TARGET_ACCURACY = 0.975  # the ModelZoo's
 
 
@@ -46,6 +49,13 @@ class Speed(NamedTuple):
     batch_size: int
 
 
+class Spent(NamedTuple):
+    """What recording cost this process, in seconds."""
+
+    seconds: float
+    cpu_seconds: float
+
+
 class RunRecord:
     """Takes what happens in a run, in order."""
 
@@ -57,7 +67,7 @@ class RunRecord:
         self._folder = journal.folder
         self._observer = observer
         self._progress = progress
-        self._warned = False
+        self._told_of_problem = False
         self.untold: List[str] = []  # lines to print at the very end
         self.seconds = 0.0  # spent here, while training waited
         self.cpu_seconds = 0.0
@@ -91,8 +101,8 @@ class RunRecord:
     def checkpoint(self, history: History, save: Callable[[str], None]) -> None:
         """Keep what a resumed run starts from; `save` writes the variables."""
         with self._timed():
+            self._journal.sync()  # first: what a checkpoint has is not told again
             checkpoints.write(self._folder, history, save)
-            self._journal.sync()
 
     def finish(
         self,
@@ -112,8 +122,8 @@ class RunRecord:
             "sec_per_step_p95": speed.p95,
             "ms_per_step": 1000 * speed.median,
             "images_per_sec": speed.batch_size / speed.median,
-            "recording_seconds": self.seconds,
-            "recording_cpu_seconds": self.cpu_seconds + self._observer.cpu_seconds,
+            "recording_seconds": self.spent.seconds,
+            "recording_cpu_seconds": self.spent.cpu_seconds,
         }
         self._tell("metrics", values, history.step)
         seconds = float(history.window_seconds.sum())
@@ -145,26 +155,51 @@ class RunRecord:
         self.cpu_seconds += time.thread_time() - cpu
 
     def _warn(self) -> None:
-        if self._observer.problem is not None and not self._warned:
-            self._warned = True
-            self._progress.say(f"training goes on without the store: {self._observer.problem}")
+        problem = self._observer.problem
+        if problem is not None and not self._told_of_problem:
+            self._progress.say(f"training goes on without the store: {problem}")
+        elif problem is None and self._told_of_problem:
+            self._progress.say("the store answers again")
+        self._told_of_problem = problem is not None
 
     def begin(self, identity: Identity) -> None:
-        """Record what the run is."""
-        run_files.write_bytes(self._folder / "config.yaml", identity.yaml.encode())
+        """Record what the run is; of one that goes on, what is not as it was."""
+        before = merged(self._journal.entries, "params")
+        changed = {k: str(v) for k, v in identity.params.items() if before.get(k, v) != v}
+        self._tell("tags", changed)  # MLflow's parameters can't be changed
         self._tell("status", {"status": "RUNNING"})
         self._tell("params", identity.params)
         self._tell("artifact", {"path": "config.yaml"})
-        for name, content in identity.files.items():
-            if not (self._folder / name).exists():  # a resumed run keeps what it began with
-                run_files.write_bytes(self._folder / name, content)
-                self._tell("artifact", {"path": name})
+        self._keep(identity.files)
+        self._journal.sync()
+
+    def _keep(self, files: Mapping[str, bytes]) -> None:
+        """Keep a run's own files; where they are there and not the same, both, and say so."""
+        step = max(entry.step for entry in self._journal.entries)
+        begun, now = conditions.recorded(self._folder), files.get(conditions.NAME)
+        changed = conditions.differences(begun, json.loads(now)) if begun and now else []
+        if changed:
+            self._progress.say("\n  ".join(["what differs from when it was begun:", *changed]))
+        for name, content in files.items():
+            path = self._folder / name
+            if path.exists() and changed:
+                path = path.with_name(f"{path.stem}-{step}{path.suffix}")
+            if not path.exists():
+                run_files.write_bytes(path, content)
+            self._tell("artifact", {"path": path.name})
 
     def end(self, status: str) -> None:
-        """Record how the run ended."""
-        self._journal.append("artifact", {"path": "run.log"})
-        self._journal.append("status", {"status": status})
-        self._journal.sync()
+        """Record how the run ended; a full disk is no reason not to tell the store."""
+        for kind, values in (("artifact", {"path": "run.log"}), ("status", {"status": status})):
+            with contextlib.suppress(OSError):
+                self._journal.append(kind, values)
+        with contextlib.suppress(OSError):
+            self._journal.sync()
+
+    @property
+    def spent(self) -> Spent:
+        """Seconds for which training waited, and processor seconds, of recording so far."""
+        return Spent(self.seconds, self.cpu_seconds + self._observer.cpu_seconds)
 
 
 @contextlib.contextmanager
@@ -176,12 +211,18 @@ def open_record(
     It ends with the right status whatever happens; a store that doesn't take it is told to the
     person and ends nothing.
     """
-    identity.tags.update({processes.TAG: processes.this_process(), "folder": str(folder)})
+    tags = {**identity.tags, processes.TAG: processes.this_process(), "folder": str(folder)}
     with contextlib.closing(Journal(folder)) as journal, contextlib.closing(progress):
         run_files.remove_unfinished(folder)
-        resumed = journal.run_id is not None
-        run = sync.open_run(store, journal, identity.name, identity.tags)
-        journal.append("tags", identity.tags)
+        sync.check_same_store(store, journal, resume_command(folder))
+        # Before the store hears of the run: what it knows can be gone on with.
+        run_files.write_bytes(folder / "config.yaml", identity.yaml.encode())
+        before = journal.run_id
+        resumed = before is not None
+        run = sync.open_run(store, journal, identity.name, tags)
+        if before not in (None, run.run_id):
+            progress.say(f"the store has no run {before}; it is recorded anew")
+        journal.append("tags", tags)
         present = _bring_up_to_date(run, journal) if resumed else sync.NOTHING
         observer = Observer(run, folder, present)
         record = RunRecord(run, journal, observer, progress)
@@ -198,11 +239,10 @@ def open_record(
             _LOG.exception("the run failed")
             raise
         finally:
-            with contextlib.suppress(OSError):  # what went wrong first is what is told
-                record.end(status)
-            record.untold = _complete(run, journal, observer)
+            record.end(status)
+            record.untold = _complete(run, journal, observer, progress)
             if status != "FINISHED":
-                progress.say("\n".join([*record.untold, resume_command(run.run_id)]))
+                progress.say("\n".join([*record.untold, resume_command(folder)]))
 
 
 def _bring_up_to_date(run: Run, journal: Journal) -> Present:
@@ -215,10 +255,15 @@ def _bring_up_to_date(run: Run, journal: Journal) -> Present:
     return run.present()
 
 
-def _complete(run: Run, journal: Journal, observer: Observer) -> List[str]:
+def _complete(run: Run, journal: Journal, observer: Observer, progress: Progress) -> List[str]:
     """Have the store know all; return the lines that say how it can be told later, if it can't."""
-    problem = StoreError(run.run_id, "the store does not answer", "wait")
-    if observer.close():
+    ended = observer.close(_SILENT_WAIT)
+    if not ended:
+        progress.say("waiting for the store; Ctrl-C loses nothing")
+        ended = observer.close(_LONGEST_WAIT)
+    problem = observer.problem or StoreError(run.run_id, "the store does not answer", "wait")
+    # A server that didn't answer has been waited for; a file costs nothing to try again.
+    if ended and (observer.problem is None or not run.is_remote):
         try:
             sync.complete(run, journal)
             return []
@@ -236,5 +281,5 @@ def say_result(
     progress: Progress, folder: Path, record: RunRecord, accuracy: float, speed: Speed, ui: str
 ) -> None:
     """Print the closing block: what came out, where it is, and what to type next."""
-    todo = record.untold or next_commands(ui)
+    todo = record.untold or [*change_folder(), *next_commands(ui)]
     progress.say(closing_block(accuracy, speed.median, short(folder), record.run_id, todo))

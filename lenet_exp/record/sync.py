@@ -8,6 +8,7 @@ from typing import Dict, Iterable, List, NamedTuple
 from lenet_exp.errors import StoreError
 from lenet_exp.record.journal import Entry, Journal, merged
 from lenet_exp.record.mlflow_store import Point, Present, Run, Store
+from lenet_exp.record.store_check import without_password
 
 NOTHING = Present(frozenset(), {}, frozenset(), "")
 
@@ -62,12 +63,32 @@ def open_run(store: Store, journal: Journal, name: str, tags: Dict[str, str]) ->
     Raises:
         StoreError: the store refuses.
     """
-    run = store.find(journal.run_id) if journal.run_id else None
+    known = merged(journal.entries, "run")
+    run = store.find(known["run_id"]) if known else None
     if run is None:
         begun = journal.entries[0].time if journal.entries else None
         run = store.create(name, tags, begun)
-        journal.append("run", {"run_id": run.run_id, "name": name, "cwd": str(Path.cwd())})
+        place = {"cwd": known.get("cwd", str(Path.cwd())), "uri": without_password(store.uri)}
+        journal.append("run", {"run_id": run.run_id, "name": name, **place})
     return run
+
+
+def check_same_store(store: Store, journal: Journal, command: str) -> None:
+    """Refuse another store than the one that has the journal's run.
+
+    Args:
+        store: the one that is configured now.
+        journal: of a run that is about to go on.
+        command: what to type with the right store.
+
+    Raises:
+        StoreError: another one is configured.
+    """
+    recorded = merged(journal.entries, "run").get("uri")
+    here = without_password(store.uri)
+    if recorded not in (None, here):
+        problem = f"this run is recorded in {recorded}"
+        raise StoreError(here, problem, f"MLFLOW_TRACKING_URI={recorded} {command}")
 
 
 def complete(run: Run, journal: Journal) -> None:

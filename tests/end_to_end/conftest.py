@@ -21,11 +21,11 @@ class Project:
     def command(self, *words, verb="run"):
         return [sys.executable, "-m", f"lenet_exp.{verb}", *words]
 
-    def run(self, *words, verb="run", **environment):
+    def run(self, *words, verb="run", cwd=None, **environment):
         """Run to the end; return code, stdout and stderr."""
         return subprocess.run(
             self.command(*words, verb=verb),
-            cwd=str(self.folder),
+            cwd=str(cwd or self.folder),
             env={**os.environ, **environment},
             capture_output=True,
             text=True,

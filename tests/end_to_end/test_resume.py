@@ -19,7 +19,7 @@ OVERFLOWING = {
     "none": ("loss_scale=none",),
     "fixed": (
         "loss_scale=fixed", f"loss_scale.value={2.0**126}",
-        "optimizer=sgd", "optimizer.learning_rate=200",
+        "optimizer.learning_rate=30",
     ),
     "dynamic": (
         "loss_scale=dynamic", f"loss_scale.init_loss_scale={2.0**126}",
@@ -115,7 +115,7 @@ def test_fifty_kills_leave_no_bit_of_difference(project, scaling):
     words = ("deterministic=true", *SCHEDULE, "schedule.steps_per_epoch=300", *OVERFLOWING[scaling])
     undisturbed = straight(project, "straight", *words)
     skipped = np.frombuffer(undisturbed["skipped"], bool)
-    assert skipped.any() == (scaling != "none")
+    assert (0 < skipped.sum() < len(skipped)) == (scaling != "none")
     resumed = killed_and_resumed(project, 17, random.Random(1), *words)
     assert differences(undisturbed, resumed) == []
 
@@ -143,7 +143,7 @@ def test_the_next_command_ends_what_was_killed_and_leaves_alone_what_lives(share
         said, _ = living.communicate()
     living_run = project.recorded_in(project.folder / "living")
     assert living_run.info.status == "KILLED"
-    assert f"python -m lenet_exp.run resume={living_run.info.run_id}" in said
+    assert "python -m lenet_exp.run resume=living" in said.splitlines()
     assert [run for run in project.recorded() if run.info.status == "RUNNING"] == []
 
 
@@ -155,7 +155,7 @@ def test_a_killed_run_is_said_with_what_goes_on_with_it(shared_project):
     folder = project.folder / "outputs" / "dead"
     run_id = project.recorded_in(folder).info.run_id
     assert done.stdout.splitlines()[0] == (
-        f"run {run_id} was killed; to go on: python -m lenet_exp.run resume={run_id}"
+        f"run {run_id} was killed; to go on: python -m lenet_exp.run resume=outputs/dead"
     )
     # By its id; and a checkpoint that was damaged since is named.
     newest = checkpoints.newest(folder).path

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import resource
+import signal
+
 import pytest
 
-from lenet_exp.errors import StoreError
+from lenet_exp.errors import DataError, StoreError
 from lenet_exp.record import journal
 from lenet_exp.record.journal import Journal
 
@@ -49,6 +52,31 @@ def test_a_line_that_a_kill_cut_off_is_dropped(written, left):
     again.close()
     assert path.read_bytes().startswith(whole)
     assert [entry.kind for entry in journal.read(written)] == ["run", "metrics", "status"]
+
+
+@pytest.mark.parametrize("damage", [b"garbage\n", b'{"kind": "run"}\n', b"[]\n"])
+def test_a_damaged_journal_is_told_in_words(tmp_path, damage):
+    (tmp_path / journal.NAME).write_bytes(damage)
+    with pytest.raises(DataError, match="is damaged"):
+        journal.read(tmp_path)
+
+
+def test_a_full_disk_leaves_no_half_line_and_the_entry_for_the_store(written):
+    made, whole = Journal(written), (written / journal.NAME).read_bytes()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 9, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"record\.jsonl"):
+            made.append("status", {"status": "FAILED"})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert (written / journal.NAME).read_bytes() == whole
+    assert journal.merged(made.entries, "status") == {"status": "FAILED"}
+    made.append("status", {"status": "KILLED"})
+    made.close()
+    assert len(journal.read(written)) == 3
 
 
 def test_a_second_writer_is_refused_and_the_first_goes_on(written):

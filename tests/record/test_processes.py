@@ -37,12 +37,15 @@ def test_a_process_that_ended_is_dead_and_one_with_its_number_is_another():
     [
         pytest.param({"pid": 2**22 + 1}, True, id="no such process"),
         pytest.param({"pid": 2**22 + 1, "host": "other"}, False, id="another host"),
-        pytest.param({"boot": "before"}, True, id="before the last boot"),
+        pytest.param({"boot": "before", "machine": "this"}, True, id="before the last boot"),
+        pytest.param({"boot": "before", "machine": "other"}, False, id="another localhost"),
+        pytest.param({"boot": "before", "machine": None}, False, id="an unknown machine"),
         pytest.param({"pid": 2**22 + 1, "pids": "pid:[1]"}, False, id="another container"),
         pytest.param({"pid": "x"}, False, id="not understood"),
     ],
 )
-def test_only_what_surely_ended_is_dead(change, dead):
+def test_only_what_surely_ended_is_dead(change, dead, monkeypatch):
+    monkeypatch.setattr(processes, "_machine", lambda: "this")
     told = {**json.loads(processes.this_process()), **change}
     assert processes.is_dead(json.dumps(told)) is dead
 

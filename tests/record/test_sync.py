@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import pytest
 
@@ -93,6 +94,17 @@ def test_a_run_that_is_gone_is_recorded_anew(store, journal):
     assert journal.run_id == second.run_id
 
 
+def test_a_run_goes_on_in_its_own_store_only(store, journal, tmp_path):
+    from lenet_exp.record.mlflow_store import Store
+
+    sync.open_run(store, journal, "name", {})
+    sync.check_same_store(store, journal, "resume")
+    other = Store(f"sqlite:///{tmp_path / 'other.db'}", "lenet-exp")
+    with pytest.raises(StoreError, match=r"recorded in sqlite:.*store\.db") as caught:
+        sync.check_same_store(other, journal, "resume")
+    assert f"MLFLOW_TRACKING_URI={store.uri} resume" in str(caught.value)
+
+
 def test_a_store_that_was_taken_away_is_noticed(store, journal, tmp_path):
     run = sync.open_run(store, journal, "name", {})
     (tmp_path / "store.db").unlink()
@@ -120,6 +132,9 @@ class Refusing:
     def artifact(self, path, folder):
         pass
 
+    def present(self):
+        return sync.NOTHING._replace(metrics={("loss", 10)})
+
 
 def test_the_observer_tells_all_at_the_end_and_nothing_twice(tmp_path):
     run = Refusing(after=-1)
@@ -127,16 +142,37 @@ def test_the_observer_tells_all_at_the_end_and_nothing_twice(tmp_path):
     for entry in ENTRIES:
         observer.send(entry)
     observer.send(None)
-    assert observer.close()
+    assert observer.close(10)
     assert [(p.key, p.step) for p in run.told] == [("scale", 10), ("loss", 20)]
 
 
-def test_the_observer_keeps_the_first_refusal_and_lets_training_go_on(tmp_path):
+def test_the_observer_keeps_a_refusal_and_lets_training_go_on(tmp_path):
     run = Refusing(after=0)
     observer = Observer(run, tmp_path, sync.NOTHING, every=1000)
     for entry in ENTRIES:
         observer.send(entry)
-    assert observer.close()
+    assert observer.close(10)
     assert observer.problem is not None
     assert "is gone" in str(observer.problem)
     assert run.told == []
+
+
+def test_the_observer_tries_a_store_that_refused_again_and_asks_what_it_has(tmp_path):
+    run = Refusing(after=0)
+    observer = Observer(run, tmp_path, sync.NOTHING, every=0.01)
+    for entry in ENTRIES:
+        observer.send(entry)
+    wait_until(lambda: observer.problem is not None)
+    run.after = -1
+    wait_until(lambda: observer.problem is None)
+    assert observer.close(10)
+    # The store says it had one of them after all.
+    assert [(p.key, p.step) for p in run.told] == [("scale", 10), ("loss", 20)]
+
+
+def wait_until(reached):
+    for _ in range(1000):
+        if reached():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never came")
