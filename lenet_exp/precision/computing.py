@@ -1,0 +1,174 @@
+"""What is computed before anything is written: fast, and again to the letter if it overflowed."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Tuple
+
+from lenet_exp import tf_compat
+from lenet_exp.precision.arithmetic import Exact, Fast
+from lenet_exp.precision.functions import Typed, branch, function_of, outside
+from lenet_exp.precision.graph import CONSTANTS
+from lenet_exp.precision.nodes import Nodes, node_of, split
+from lenet_exp.precision.rewriting import Lookup, Rewriter, output_dtypes, widened, copied
+
+
+class Job(NamedTuple):
+    """What is rewritten, and where to: nodes, and functions of the library."""
+
+    lookup: Lookup
+    nodes: Nodes
+    library: List[Any]
+
+
+def compute_exactly(job: Job, names: Sequence[str]) -> List[str]:
+    """Append these nodes, rounded to the letter; return bool [] tensors: nothing overflowed."""
+    exact = Exact(job.nodes)
+    Rewriter(job.lookup, exact, shortcuts=False).rewrite(names)
+    return exact.clean
+
+
+def compute_fast(job: Job, names: Sequence[str], asked: Iterable[str]) -> List[str]:
+    """Append these nodes, computed fast, and exactly in the steps that overflow.
+
+    Tensors that leave `names`, or are `asked` for, come from the exact computation then. Returns
+    as `compute_exactly`.
+    """
+    fast = Fast(job.nodes.scratch())
+    Rewriter(job.lookup, fast, shortcuts=True).rewrite(names)
+    border = _border(job.lookup, names, asked)
+    if not fast.sums or not border:
+        job.nodes.made.extend(fast.nodes.made)
+        return [] if not fast.sums else [fast.all_clean("emulation")]
+    renamed = {name: job.nodes.free(f"{name}/fast") for name in border}
+    job.nodes.made.extend(_renamed(node, renamed) for node in fast.nodes.made)
+    clean = Fast(job.nodes, fast.sums).all_clean("emulation")
+    exact = Exact(Nodes())
+    Rewriter(job.lookup, exact, shortcuts=True).rewrite(names)
+    body = exact.nodes.made
+    leaves = _leaves(job, body)
+    results = [
+        Typed(name if slot == 0 else f"{name}:{slot}", dtype)
+        for name, dtypes in border.items()
+        for slot, dtype in enumerate(dtypes)
+    ]
+    fine = [Typed(_at(each.tensor, renamed), each.dtype) for each in results]
+    given = [*fine, *leaves]
+    functions = _functions(job, given, len(fine), leaves, body, results)
+    outputs = branch(job.nodes, clean, given, functions, "emulation/either")
+    _name_outputs(job.nodes, border, outputs)
+    return [clean]
+
+
+def _border(
+    lookup: Lookup, names: Sequence[str], asked: Iterable[str]
+) -> Dict[str, List[Any]]:
+    """Return the nodes whose values are seen from outside, with the DTypes of their outputs."""
+    inside, consumed = set(names), set()
+    seen = {node_of(tensor) for tensor in asked}
+    for node in lookup.nodes.values():
+        for text in node.input:
+            if not text.startswith("^"):
+                consumed.add(node_of(text))
+                if node.name not in inside:
+                    seen.add(node_of(text))
+    found = {}
+    for name in names:
+        dtypes = output_dtypes(widened(copied(lookup.nodes[name])))
+        if dtypes and (name in seen or name not in consumed):
+            found[name] = dtypes
+    return found
+
+
+def _renamed(node: Any, names: Mapping[str, str]) -> Any:
+    """Give a node and its inputs other names, in place."""
+    node.name = names.get(node.name, node.name)
+    texts = [_at(text, names) for text in node.input]
+    del node.input[:]
+    node.input.extend(texts)
+    return node
+
+
+def _at(text: str, names: Mapping[str, str]) -> str:
+    mark, name, slot = split(text)
+    return f"{mark}{names.get(name, name)}{slot}"
+
+
+def _leaves(job: Job, body: List[Any]) -> List[Typed]:
+    """Return what the body takes from outside; constants and what only orders go into it."""
+    nodes, found = job.lookup.nodes, []
+    inside = {node.name for node in body}
+    for tensor in outside(body):
+        name, _, slot = tensor.partition(":")
+        if nodes[name].op in CONSTANTS:
+            constant = widened(copied(nodes[name]))
+            del constant.input[:]
+            body.append(constant)
+            inside.add(name)
+        else:
+            dtypes = output_dtypes(widened(copied(nodes[name])))
+            found.append(Typed(tensor, dtypes[int(slot or 0)]))
+    for node in body:
+        kept = [t for t in node.input if not t.startswith("^") or node_of(t) in inside]
+        del node.input[:]
+        node.input.extend(kept)
+    return found
+
+
+def _functions(
+    job: Job,
+    given: Sequence[Typed],
+    count: int,
+    leaves: Sequence[Typed],
+    body: Sequence[Any],
+    results: Sequence[Typed],
+) -> Tuple[Any, Any]:
+    """Return what passes the first `count` of `given` on, and what computes `results` anew."""
+    number = len(job.library)
+    taken = [Typed(f"given_{i}", each.dtype) for i, each in enumerate(given[:count])]
+    passed = function_of(
+        f"emulation_pass_{number}", [*taken, *leaves], _identities(taken), _passed(taken)
+    )
+    anew = function_of(f"emulation_exact_{number}", [*taken, *leaves], body, results)
+    job.library.extend((passed, anew))
+    return passed, anew
+
+
+def _identities(tensors: Sequence[Typed]) -> List[Any]:
+    nodes = Nodes()
+    for each in tensors:
+        nodes.add("Identity", [each.tensor], f"{each.tensor}_passed", T=each.dtype)
+    return nodes.made
+
+
+def _passed(tensors: Sequence[Typed]) -> List[Typed]:
+    return [Typed(f"{each.tensor}_passed", each.dtype) for each in tensors]
+
+
+def _name_outputs(nodes: Nodes, border: Mapping[str, List[Any]], outputs: List[str]) -> None:
+    place = 0
+    for name, dtypes in border.items():
+        own = outputs[place : place + len(dtypes)]
+        place += len(dtypes)
+        if len(dtypes) == 1:
+            nodes.add("Identity", own, name, final=name, T=dtypes[0])
+        else:
+            nodes.add("IdentityN", own, name, final=name, T=dtypes)
+
+
+def either(
+    job: Job, leaves: Sequence[str], build: Any, name: str
+) -> Tuple[List[str], str]:
+    """Return float32 outputs of `build(arithmetic, tensors)`, and bool []: nothing overflowed.
+
+    Computed fast, and exactly if that overflowed. `leaves` are float32 tensors.
+    """
+    float32 = tf_compat.load().float32
+    fast = Fast(job.nodes)
+    fine = [Typed(tensor, float32) for tensor in build(fast, leaves)]
+    clean = fast.all_clean(name)
+    exact = Exact(Nodes())
+    inner = [Typed(f"leaf_{i}", float32) for i in range(len(leaves))]
+    results = [Typed(t, float32) for t in build(exact, [each.tensor for each in inner])]
+    outer = [*fine, *(Typed(tensor, float32) for tensor in leaves)]
+    functions = _functions(job, fine, len(fine), inner, exact.nodes.made, results)
+    return branch(job.nodes, clean, outer, functions, f"{name}/either"), clean

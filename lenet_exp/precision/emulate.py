@@ -1,0 +1,191 @@
+"""A plan's graph as float16 hardware would compute it, for a CPU whose tensors stay float32.
+
+Source: precision-modes.md 8, and 6.8 for the Casts.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, NamedTuple, Sequence
+
+import numpy as np
+
+from lenet_exp import tf_compat
+from lenet_exp.errors import GraphError
+from lenet_exp.precision import float_status, rounding
+from lenet_exp.precision.arithmetic import Exact
+from lenet_exp.precision.computing import Job, compute_exactly, compute_fast
+from lenet_exp.precision.float_status import FloatStatus, kind, together, waited_for
+from lenet_exp.precision.graph import CALLS, Graph, read_graph
+from lenet_exp.precision.nodes import Nodes, node_of
+from lenet_exp.precision.plan import Plan
+from lenet_exp.precision.regions import regions_of, run_order
+from lenet_exp.precision.rewriting import Rewriter, look_up, output_dtypes
+from lenet_exp.precision.writing import is_float16_update, write_update
+
+
+class Emulated(NamedTuple):
+    """The rewritten graph.
+
+    `graph_def` has all names of the given one, and what a plan doesn't speak of as it was. The
+    variable `float_status` (float32 []) counts overflows since they were last read and cleared;
+    the operation `reset` sets it to 0, and has to be run before the first step.
+    """
+
+    graph_def: Any
+    float_status: str
+    reset: str
+
+
+def emulate(
+    graph_def: Any, plan: Plan, *, fetches: Sequence[str] = (), reference: bool = False
+) -> Emulated:
+    """Return `graph_def` as the chip computes it under a plan that `assign` made of it.
+
+    Args:
+        graph_def: what `assign` was given; not modified.
+        plan: made of it.
+        fetches: inner tensors to be seen as the chip has them also in a step that overflows;
+            what updates a variable, or nothing consumes, always is.
+        reference: round, saturate and test everywhere the rules say, with no shortcut.
+
+    Raises:
+        GraphError: there are float16 operators in functional control flow or in a while loop.
+    """
+    graph = read_graph(plan.graph_def)
+    _refuse_what_is_not_emulated(graph, plan)
+    order = run_order(graph)
+    nodes = Nodes([*graph.nodes, *(node.name for node in graph_def.node)])
+    job = Job(look_up(plan), nodes, [])
+    emulation = _Emulation(job, graph, reference)
+    emulation.rewrite(order, fetches)
+    made = tf_compat.load().GraphDef()
+    made.node.extend(nodes.made)
+    made.node.extend(_the_rest(graph_def, nodes.made))
+    made.library.CopyFrom(graph_def.library)
+    made.library.function.extend(job.library)
+    made.versions.CopyFrom(graph_def.versions)
+    return Emulated(made, f"{float_status.NAME}:0", float_status.RESET)
+
+
+def _the_rest(graph_def: Any, made: Sequence[Any]) -> List[Any]:
+    """Return the nodes that a plan doesn't speak of, such as initialisers.
+
+    Without those that take a value which the compiler folded away or left out.
+    """
+    left = {node.name: node for node in graph_def.node}
+    there = {node.name for node in made}
+    gone = {n.name for n in made if n.op == "NoOp" and n.name in left and left[n.name].op != "NoOp"}
+    kept = [node for node in graph_def.node if node.name not in there]
+    while True:
+        alive = [node for node in kept if not any(node_of(t) in gone for t in node.input)]
+        if len(alive) == len(kept):
+            return kept
+        gone |= {node.name for node in kept} - {node.name for node in alive}
+        kept = alive
+
+
+def _refuse_what_is_not_emulated(graph: Graph, plan: Plan) -> None:
+    remedy = "an unrolled graph, with control flow of version 1 (tf.disable_control_flow_v2())"
+    rounds = any("float16" in (*row.inputs, *row.outputs) for row in plan.operators)
+    for name, node in graph.nodes.items():
+        if rounds and node.op in CALLS | {"Enter", "RefEnter"}:
+            problem = f"a {node.op} can be planned but not emulated"
+            raise GraphError(name, problem, remedy)
+
+
+class _Emulation:
+    """Appends all nodes of a plan's graph, in order."""
+
+    def __init__(self, job: Job, graph: Graph, reference: bool) -> None:
+        self._job, self._graph, self._reference = job, graph, reference
+        self._status = FloatStatus(job.nodes)
+        self._spot = Exact(job.nodes)  # in branches, and after something was written
+        self._rewriter = Rewriter(job.lookup, self._spot, shortcuts=not reference)
+        self._words: Dict[str, str] = {}  # what a status buffer is read as
+
+    def rewrite(self, order: List[str], fetches: Sequence[str]) -> None:
+        """Append everything."""
+        regions = regions_of(self._graph, order)
+        computing = [name for name in order if name in regions.computing]
+        if self._reference:
+            clean = compute_exactly(self._job, computing)
+        else:
+            clean = compute_fast(self._job, computing, fetches)
+        status = [name for name in order if kind(self._graph.nodes[name]).startswith("get")]
+        for name in order:
+            node = self._graph.nodes[name]
+            if kind(node):
+                self._status_operator(node, clean)
+            elif name not in regions.computing:
+                self._node(node)
+        if clean and not status:
+            self._count_at_the_end(clean)
+        self._read_words_for_buffers()
+
+    def _node(self, node: Any) -> None:
+        row = self._job.lookup.rows.get(node.name)
+        if row is not None and is_float16_update(row, node):
+            write_update(self._job, self._rewriter, self._status, row, self._reference)
+            return
+        before = len(self._spot.clean)
+        self._rewriter.node(node)
+        named = self._job.nodes.made[-1]
+        flags = self._spot.clean[before:]
+        if flags:
+            clean = together(self._job.nodes, flags, f"{node.name}/clean")
+            count = self._status.add(clean, node.name)
+            named.input.append(f"^{count}")
+
+    def _count_at_the_end(self, clean: Sequence[str]) -> None:
+        """Have the flag set by whatever ends a run of this graph: nothing reads it there."""
+        whole = together(self._job.nodes, clean, "emulation/clean")
+        count = self._status.add(whole, "emulation")
+        fed = {node_of(text) for node in self._graph.nodes.values() for text in node.input}
+        for node in self._job.nodes.made:
+            if node.name in self._graph.nodes and node.name not in fed:
+                node.input.append(f"^{count}")
+
+    def _status_operator(self, node: Any, clean: Sequence[str]) -> None:
+        nodes, tf = self._job.nodes, self._job.nodes.tf
+        control = [text[1:] for text in node.input if text.startswith("^")]
+        verb = kind(node)
+        zeros = np.zeros(8, np.float32)
+        if verb == "alloc":
+            nodes.add("Const", [], node.name, control, final=node.name, dtype=tf.float32, value=zeros)
+        elif verb == "get":
+            words = self._read(node, clean, control, tf.float32)
+            self._words[node_of(node.input[0])] = words
+            nodes.add("Const", [], node.name, [words], final=node.name, dtype=tf.float32, value=zeros)
+        elif verb == "get_v2":
+            self._read(node, clean, control, tf.int32, final=node.name)
+        elif verb == "clear":
+            cleared = self._status.clear([*control, *self._words.values()], node.name)
+            nodes.add("Const", [], node.name, [cleared], final=node.name, dtype=tf.float32, value=zeros)
+        else:
+            cleared = self._status.clear(control, node.name)
+            nodes.add("NoOp", [], node.name, [cleared], final=node.name)
+
+    def _read(
+        self, node: Any, clean: Sequence[str], control: Sequence[str], dtype: Any, final: str = ""
+    ) -> str:
+        """Append the reading of the flag, after all that the vendor's operator waits for."""
+        nodes = self._job.nodes
+        flags = list(clean)
+        for name in waited_for(self._graph.nodes, node):
+            row = self._job.lookup.rows.get(name)
+            types = output_dtypes(self._graph.nodes[name])
+            wide = row is None or "float16" not in row.outputs
+            if wide and types and types[0] == nodes.tf.float32:
+                flags.append(rounding.finite(nodes, name, f"{node.name}/{name}"))
+        fine = self._status.read(flags, control, node.name)
+        return self._status.words(fine, node.name, dtype, final)
+
+    def _read_words_for_buffers(self) -> None:
+        """Have everybody but the status operators see what was written into the buffer."""
+        for node in self._job.nodes.made:
+            original = self._graph.nodes.get(node.name)
+            if original is None or kind(original):
+                continue
+            for place, text in enumerate(node.input):
+                if text in self._words:
+                    node.input[place] = self._words[text]

@@ -1,0 +1,126 @@
+"""NodeDefs under construction."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+
+import numpy as np
+
+from lenet_exp import tf_compat
+
+
+class Nodes:
+    """A list of NodeDefs that grows; tensors are named as in a GraphDef's inputs."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        """Begin with no nodes; `taken` names are not given to new ones."""
+        self.made: List[Any] = []
+        self._taken: Set[str] = set(taken)
+        self._constants: Dict[Any, str] = {}
+        self.tf = tf_compat.load()
+
+    def scratch(self) -> Nodes:
+        """Return nodes of its own that take their names from the same stock."""
+        other = Nodes()
+        other._taken = self._taken
+        return other
+
+    def add(
+        self,
+        op: str,
+        inputs: Sequence[str],
+        name: str,
+        control: Sequence[str] = (),
+        final: Optional[str] = None,
+        **attributes: Any,
+    ) -> str:
+        """Append a node; return its first output.
+
+        Its name is `final`, or a free one that begins with `name`.
+        """
+        node = self.tf.NodeDef(name=self.free(name) if final is None else final, op=op)
+        node.input.extend(inputs)
+        node.input.extend(f"^{before}" for before in control)
+        for key, value in attributes.items():
+            set_attribute(node, key, value)
+        self.made.append(node)
+        return str(node.name)
+
+    def free(self, name: str) -> str:
+        """Return `name`, or it with a number, and take it."""
+        found, number = name, 0
+        while found in self._taken:
+            number += 1
+            found = f"{name}_{number}"
+        self._taken.add(found)
+        return found
+
+    def constant(self, value: Any, dtype: Any = np.float32) -> str:
+        """Return a constant; equal scalars are one node."""
+        array = np.asarray(value, dtype)
+        key = (array.dtype.str, array.shape, array.tobytes()) if array.size == 1 else None
+        if key is None or key not in self._constants:
+            kind = self.tf.as_dtype(array.dtype)
+            made = self.add("Const", [], "emulation/constant", dtype=kind, value=array)
+            if key is None:
+                return made
+            self._constants[key] = made
+        return self._constants[key]
+
+    def float_op(self, op: str, inputs: Sequence[str], name: str, **attributes: Any) -> str:
+        """Append a node whose only type attribute is T = float32."""
+        return self.add(op, inputs, name, T=self.tf.float32, **attributes)
+
+    def cast(
+        self, tensor: str, source: str, target: str, name: str, final: Optional[str] = None
+    ) -> str:
+        """Append a Cast; TensorFlow's rounds to nearest, ties to even."""
+        kinds = {"SrcT": self.tf.as_dtype(source), "DstT": self.tf.as_dtype(target)}
+        return self.add("Cast", [tensor], name, final=final, **kinds)
+
+    def identity(self, tensor: str, name: str, final: Optional[str] = None) -> str:
+        """Append a float32 Identity."""
+        return self.add("Identity", [tensor], name, final=final, T=self.tf.float32)
+
+
+def set_attribute(node: Any, key: str, value: Any) -> None:
+    """Set an attribute of a NodeDef by the Python type of `value`."""
+    tf = tf_compat.load()
+    attribute = node.attr[key]
+    if isinstance(value, bool):
+        attribute.b = value
+    elif isinstance(value, int):
+        attribute.i = value
+    elif isinstance(value, float):
+        attribute.f = value
+    elif isinstance(value, np.ndarray):
+        attribute.tensor.CopyFrom(tf.make_tensor_proto(value))
+    elif isinstance(value, tf.DType):
+        attribute.type = value.as_datatype_enum
+    elif isinstance(value, bytes):
+        attribute.s = value
+    elif value and isinstance(value[0], tf.DType):
+        attribute.list.type.extend(each.as_datatype_enum for each in value)
+    else:
+        attribute.list.i.extend(value)
+
+
+def split(text: str) -> Tuple[str, str, str]:
+    """Return the "^", the node and the ":slot" of a node's input; what isn't there is ""."""
+    mark = "^" if text.startswith("^") else ""
+    name, colon, slot = text[len(mark) :].partition(":")
+    return mark, name, colon + slot
+
+
+def node_of(tensor: str) -> str:
+    """Return the node of a tensor or of a control input."""
+    return tensor.lstrip("^").partition(":")[0]
+
+
+def copied(node: Any, name: Optional[str] = None) -> Any:
+    """Return a copy of a NodeDef, renamed."""
+    copy = type(node)()
+    copy.CopyFrom(node)
+    if name is not None:
+        copy.name = name
+    return copy

@@ -1,0 +1,65 @@
+"""Which nodes of a graph compute only, before anything is written, and in no branch."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, FrozenSet, List, NamedTuple
+
+from lenet_exp.precision import float_status
+from lenet_exp.precision.graph import DATA, MERGES, SWITCHES, VARIABLES, Graph, writes
+from lenet_exp.precision.nodes import node_of
+
+
+class Regions(NamedTuple):
+    """`computing`: nodes that may be computed twice; `conditional`: nodes inside a branch."""
+
+    computing: FrozenSet[str]
+    conditional: FrozenSet[str]
+
+
+def regions_of(graph: Graph, order: List[str]) -> Regions:
+    """Return the regions of a graph whose node names are given in topological order."""
+    behind: Dict[str, bool] = {}  # does it come after a write?
+    depth: Dict[str, int] = {}  # how many branches is it in?
+    for name in order:
+        node = graph.nodes[name]
+        before = [node_of(text) for text in node.input]
+        behind[name] = _has_effect(node) or any(behind.get(each, False) for each in before)
+        inside = max((depth.get(each, 0) for each in before), default=0)
+        depth[name] = max(0, inside + (node.op in SWITCHES) - (node.op in MERGES))
+    conditional = frozenset(name for name, count in depth.items() if count)
+    computing = frozenset(
+        name
+        for name in order
+        if not behind[name] and name not in conditional and _computes(graph, graph.nodes[name])
+    )
+    return Regions(computing, conditional)
+
+
+def run_order(graph: Graph) -> List[str]:
+    """Return the names so that what a node waits for, control inputs included, comes first."""
+    waiting: Dict[str, int] = {}
+    after: Dict[str, List[str]] = {}
+    for name, node in graph.nodes.items():
+        before = {node_of(text) for text in node.input}
+        waiting[name] = len(before)
+        for each in before:
+            after.setdefault(each, []).append(name)
+    ready = [name for name, count in waiting.items() if not count]
+    for name in ready:  # grows on the way
+        for each in after.get(name, ()):
+            waiting[each] -= 1
+            if not waiting[each]:
+                ready.append(each)
+    return ready
+
+
+def _has_effect(node: Any) -> bool:
+    return bool(float_status.kind(node)) or writes(node)
+
+
+def _computes(graph: Graph, node: Any) -> bool:
+    """Return whether a node may be computed twice; a source is read once, for both."""
+    if not node.input or node.op in SWITCHES | MERGES | VARIABLES | DATA:
+        return False
+    reads = node.op in ("Identity", "ReadVariableOp")
+    return not (reads and any(graph.nodes[t.node].op in VARIABLES for t in graph.data[node.name]))
