@@ -106,7 +106,7 @@ def _variables_behind_handles(
     behind: Optional[str] = None
     if node.op == "VarHandleOp":
         behind = dtype_name(attribute(node, "dtype").type)
-    elif node.op in CONTROL_FLOW | PASS_THROUGH:
+    elif node.op in CONTROL_FLOW or node.op in PASS_THROUGH:
         behind = _first_known(graph.data[name], found)
     return tuple(behind or t if t == "resource" else t for t in types)
 

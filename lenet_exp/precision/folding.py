@@ -14,6 +14,7 @@ from lenet_exp.precision.graph import CALLS, CONTROL_FLOW, Graph, in_order, stan
 from lenet_exp.precision.plan import Tensor
 from lenet_exp.precision.shapes import Shape, copy_attributes, static_shapes
 
+_NEVER = CONTROL_FLOW | CALLS
 _OF_SHAPES = frozenset(("Shape", "ShapeN", "Size", "Rank"))
 _FOLDABLE_TYPES = frozenset(
     ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
@@ -72,7 +73,7 @@ def _constant_nodes(
 def _foldable(node: Any, types: Tuple[str, ...], inputs: int) -> bool:
     if node.op == "Const":
         return True
-    if not inputs or stand_in(node) or node.op in CONTROL_FLOW | CALLS:
+    if not inputs or stand_in(node) or node.op in _NEVER:
         return False
     definition = tf_compat.op_def(node.op)
     if definition is None or definition.is_stateful:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Tuple
 
 from lenet_exp import tf_compat
@@ -101,21 +102,23 @@ def graph_of(node_defs: Iterable[Any], functions: Mapping[str, Any]) -> Graph:
         if node.name in nodes:
             raise GraphError(node.name, "two nodes have this name", "a graph TensorFlow imports")
         nodes[node.name] = node
-    data = {}
-    control = {}
+    # One string object per name: comparing copies made a large graph's operators dearer.
+    own = {name: name for name in nodes}
+    graph = Graph(nodes, {}, {}, functions)
     for name, node in nodes.items():
-        data[name] = tuple(_tensor(text) for text in node.input if not text.startswith("^"))
-        control[name] = tuple(text[1:] for text in node.input if text.startswith("^"))
-        for producer in (*(tensor.node for tensor in data[name]), *control[name]):
-            if producer not in nodes:
+        data: List[Tensor] = []
+        control: List[str] = []
+        for text in node.input:
+            producer, _, slot = text.lstrip("^").partition(":")
+            if producer not in own:
                 problem = f'its input "{producer}" is no node of the graph'
                 raise GraphError(name, problem, "the whole graph, not a part of it")
-    return Graph(nodes, data, control, functions)
-
-
-def _tensor(text: str) -> Tensor:
-    node, _, slot = text.partition(":")
-    return Tensor(node, int(slot or 0))
+            if text.startswith("^"):
+                control.append(own[producer])
+            else:
+                data.append(Tensor(own[producer], int(slot or 0)))
+        graph.data[name], graph.control[name] = tuple(data), tuple(control)
+    return graph
 
 
 def stand_in(node: Any) -> str:
@@ -130,26 +133,19 @@ def transparent(node: Any) -> bool:
 
 def invisible(node: Any) -> bool:
     """Return whether this node is no operator: a source, an order, or removed."""
-    if stand_in(node):
-        return False
-    return transparent(node) or node.op in VARIABLES | CONSTANTS | DATA | ORDER_ONLY | _ENDS
+    return node.op in _INVISIBLE and not stand_in(node)
 
 
 # The borders of a function's body, as `bodies` writes them.
 _ENDS = frozenset(("_Arg", "_Retval"))
+_INVISIBLE = PASS_THROUGH | VARIABLES | CONSTANTS | DATA | ORDER_ONLY | _ENDS
 
-_EFFECT_FREE = VARIABLES | DATA | frozenset(("ReadVariableOp", "VarIsInitializedOp", "_Arg"))
-_REF_READERS = frozenset(
-    (
-        "RefIdentity",
-        "RefSwitch",
-        "RefMerge",
-        "RefEnter",
-        "RefExit",
-        "RefNextIteration",
-        "RefSelect",
-        "IsVariableInitialized",
-    )
+_EFFECT_FREE = (
+    VARIABLES
+    | DATA
+    | frozenset(("ReadVariableOp", "VarIsInitializedOp", "IsVariableInitialized", "_Arg"))
+    | frozenset(("RefIdentity", "RefSwitch", "RefMerge", "RefEnter", "RefExit"))
+    | frozenset(("RefNextIteration", "RefSelect"))
 )
 
 
@@ -159,17 +155,21 @@ def writes(node: Any) -> bool:
     Writers of ref and resource variables, the float status operators, and every other stateful
     operator but reads, sources and random numbers.
     """
-    vendor = str(stand_in(node) or node.op)
+    return _writes(stand_in(node) or node.op, node.op)
+
+
+@functools.lru_cache(maxsize=None)
+def _writes(vendor: str, op_type: str) -> bool:
     if vendor.lower().startswith("npu") and "floatstatus" in vendor.lower():
         return True
-    if node.op in _EFFECT_FREE | _REF_READERS:
+    if op_type in _EFFECT_FREE:
         return False
-    definition = tf_compat.op_def(node.op)
+    definition = tf_compat.op_def(op_type)
     if definition is None:
         return False
     if any(arg.is_ref for arg in definition.input_arg):
         return True
-    return bool(definition.is_stateful) and not _is_random(node.op, definition)
+    return bool(definition.is_stateful) and not _is_random(op_type, definition)
 
 
 def _is_random(op_type: str, definition: Any) -> bool:

@@ -58,6 +58,7 @@ _BY_HAND = {
     "StridedSliceAssign": (1, 2, 3),
     "ResourceStridedSliceAssign": (1, 2, 3),
 }
+_LATE = CONSTANTS | VARIABLES
 # Stays as it is though a D form exists (3.3).
 _NO_D_FORM = frozenset(("GatherV2",))
 
@@ -73,7 +74,7 @@ def visible_operators(
     found = {}
     for name, node in prepared.graph.nodes.items():
         if not invisible(node):
-            operator = _operator(prepared, library, node)
+            operator = _operator(prepared, library, name, node)
             found[name] = operator._replace(keeps=name in named or _marked(node))
     return found
 
@@ -86,22 +87,19 @@ def _marked(node: Any) -> bool:
     return bool(value.b or value.i)
 
 
-def _operator(prepared: Prepared, library: OperatorLibrary, node: Any) -> GraphOperator:
+def _operator(prepared: Prepared, library: OperatorLibrary, name: str, node: Any) -> GraphOperator:
     graph = prepared.graph
     inputs = []
-    for index, tensor in enumerate(graph.data[node.name]):
+    for index, tensor in enumerate(graph.data[name]):
         source = graph.source(tensor)
-        inputs.append(Input(source, prepared.dtype(source), Port(node.name, index)))
-    outputs = [
-        Output(Tensor(node.name, slot), dtype)
-        for slot, dtype in enumerate(prepared.types[node.name])
-    ]
+        inputs.append(Input(source, prepared.dtype(source), Port(name, index)))
+    outputs = [Output(Tensor(name, slot), dtype) for slot, dtype in enumerate(prepared.types[name])]
     ge_type, vanished = _form(prepared, library, node, inputs, outputs)
     left = tuple(value for i, value in enumerate(inputs) if i not in vanished)
     entry = library.operators.get(ge_type)
     if entry is not None and (writes(node) or updates(node)):
-        outputs.extend(_chip_only(node.name, entry, left, len(outputs)))
-    return GraphOperator(node.name, node.op, ge_type, (node.name,), left, tuple(outputs))
+        outputs.extend(_chip_only(name, entry, left, len(outputs)))
+    return GraphOperator(name, node.op, ge_type, (name,), left, tuple(outputs))
 
 
 def _chip_only(name: str, entry: GeOperator, inputs: Sequence[Input], begin: int) -> List[Output]:
@@ -189,4 +187,4 @@ def _runs(
 def late(prepared: Prepared, source: Tensor) -> bool:
     """Return whether an input is looked at last: a constant or a variable feeds it (4.3)."""
     node = prepared.graph.nodes.get(source.node)
-    return node is not None and not stand_in(node) and node.op in CONSTANTS | VARIABLES
+    return node is not None and node.op in _LATE and not stand_in(node)

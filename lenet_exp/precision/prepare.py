@@ -62,14 +62,15 @@ def _restricted(graph: Graph, kept: FrozenSet[str]) -> Graph:
         control = pruning.control_inputs(graph, kept, graph.control[name])
         if control != graph.control[name]:
             node = _rewired(node, graph.data[name], control)
-        _put(made, node, graph.data[name], control)
+        _put(made, name, node, (graph.data[name], control))
     return made
 
 
-def _put(graph: Graph, node: Any, data: Tuple[Tensor, ...], control: Tuple[str, ...]) -> None:
-    graph.nodes[node.name] = node
-    graph.data[node.name] = data
-    graph.control[node.name] = control
+def _put(
+    graph: Graph, name: str, node: Any, inputs: Tuple[Tuple[Tensor, ...], Tuple[str, ...]]
+) -> None:
+    graph.nodes[name] = node
+    graph.data[name], graph.control[name] = inputs
 
 
 def _rewired(node: Any, data: Iterable[Tensor], control: Iterable[str]) -> Any:
@@ -94,16 +95,17 @@ def _with_constants(graph: Graph, folded: Folded) -> Graph:
     for name, node in graph.nodes.items():
         order = _order_of(graph, folded, name) if name in constants else graph.control[name]
         for constant in constants.get(name, ()):
-            _put(made, _ordered(const_node(constant, values[constant]), order), (), order)
+            value = _ordered(const_node(constant, values[constant]), order)
+            _put(made, constant, value, ((), order))
         if name not in folded.nodes:
             data = tuple(renamed.get(tensor, tensor) for tensor in graph.data[name])
             if data != graph.data[name]:
                 node = _rewired(node, data, order)
-            _put(made, node, data, order)
+            _put(made, name, node, (data, order))
         elif name not in values:
             # Only folded nodes consumed it, but control edges may stay.
             no_op = tf_compat.load().NodeDef(name=name, op="NoOp")
-            _put(made, _ordered(no_op, order), (), order)
+            _put(made, name, _ordered(no_op, order), ((), order))
     return made
 
 
