@@ -9,9 +9,6 @@ from lenet_exp.config import suggest
 from lenet_exp.config.schema import Settings
 from lenet_exp.errors import ConfigError
 
-# What trains today; the emulator will bring the other three.
-_RUNS_UNCHANGED = "must_keep_origin_dtype"
-
 
 def check_together(settings: Settings) -> None:
     """Raise ConfigError where keys that are possible one by one can't go together."""
@@ -26,13 +23,6 @@ def _check_hardware(settings: Settings) -> None:
             "ascend910",
             "auto | cpu (this version can't drive the chip yet)",
             suggest.command("hardware"),
-        )
-    if settings.precision.mode != _RUNS_UNCHANGED:
-        raise ConfigError(
-            "precision",
-            settings.precision.mode,
-            f"{_RUNS_UNCHANGED} (the other modes are not emulated yet on hardware=cpu)",
-            suggest.command("precision"),
         )
 
 

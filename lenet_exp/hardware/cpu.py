@@ -10,6 +10,7 @@ from lenet_exp import tf_compat
 from lenet_exp.errors import HardwareError
 
 NAME = "cpu"
+_OFF = 2  # RewriterConfig.OFF
 
 
 def threads_for(threads: Optional[int], deterministic: bool) -> int:
@@ -34,6 +35,8 @@ def open_session(graph: Any, threads: int) -> Any:
         inter_op_parallelism_threads=threads,
         device_count={"GPU": 0},
     )
+    # As on the chip. It fuses, and then sums in another order.
+    config.graph_options.rewrite_options.remapping = _OFF
     try:
         with tf_compat.quiet():
             return tf.Session(graph=graph, config=config)

@@ -1,6 +1,7 @@
 """What each precision mode of the Ascend 910 does to every operator of a graph."""
 
 from lenet_exp.precision.assign import assign
+from lenet_exp.precision.emulate import Emulated, emulate
 from lenet_exp.precision.plan import Plan
 
-__all__ = ["Plan", "assign"]
+__all__ = ["Emulated", "Plan", "assign", "emulate"]

@@ -6,10 +6,10 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Tup
 
 from lenet_exp import tf_compat
 from lenet_exp.precision.arithmetic import Exact, Fast
-from lenet_exp.precision.functions import Typed, branch, function_of, outside
+from lenet_exp.precision.functions import Typed, branch, function_of, named, outside
 from lenet_exp.precision.graph import CONSTANTS
 from lenet_exp.precision.nodes import Nodes, node_of, split
-from lenet_exp.precision.rewriting import Lookup, Rewriter, output_dtypes, widened, copied
+from lenet_exp.precision.rewriting import Lookup, Rewriter, copied, output_dtypes, widened
 
 
 class Job(NamedTuple):
@@ -59,9 +59,7 @@ def compute_fast(job: Job, names: Sequence[str], asked: Iterable[str]) -> List[s
     return [clean]
 
 
-def _border(
-    lookup: Lookup, names: Sequence[str], asked: Iterable[str]
-) -> Dict[str, List[Any]]:
+def _border(lookup: Lookup, names: Sequence[str], asked: Iterable[str]) -> Dict[str, List[Any]]:
     """Return the nodes whose values are seen from outside, with the DTypes of their outputs."""
     inside, consumed = set(names), set()
     seen = {node_of(tensor) for tensor in asked}
@@ -123,12 +121,9 @@ def _functions(
     results: Sequence[Typed],
 ) -> Tuple[Any, Any]:
     """Return what passes the first `count` of `given` on, and what computes `results` anew."""
-    number = len(job.library)
     taken = [Typed(f"given_{i}", each.dtype) for i, each in enumerate(given[:count])]
-    passed = function_of(
-        f"emulation_pass_{number}", [*taken, *leaves], _identities(taken), _passed(taken)
-    )
-    anew = function_of(f"emulation_exact_{number}", [*taken, *leaves], body, results)
+    passed = named(function_of([*taken, *leaves], _identities(taken), _passed(taken)), "pass")
+    anew = named(function_of([*taken, *leaves], body, results), "exact")
     job.library.extend((passed, anew))
     return passed, anew
 
@@ -155,9 +150,7 @@ def _name_outputs(nodes: Nodes, border: Mapping[str, List[Any]], outputs: List[s
             nodes.add("IdentityN", own, name, final=name, T=dtypes)
 
 
-def either(
-    job: Job, leaves: Sequence[str], build: Any, name: str
-) -> Tuple[List[str], str]:
+def either(job: Job, leaves: Sequence[str], build: Any, name: str) -> Tuple[List[str], str]:
     """Return float32 outputs of `build(arithmetic, tensors)`, and bool []: nothing overflowed.
 
     Computed fast, and exactly if that overflowed. `leaves` are float32 tensors.

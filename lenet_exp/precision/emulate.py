@@ -62,7 +62,9 @@ def emulate(
     made.node.extend(nodes.made)
     made.node.extend(_the_rest(graph_def, nodes.made))
     made.library.CopyFrom(graph_def.library)
-    made.library.function.extend(job.library)
+    have = {function.signature.name for function in made.library.function}
+    functions = {function.signature.name: function for function in job.library}
+    made.library.function.extend(f for name, f in functions.items() if name not in have)
     made.versions.CopyFrom(graph_def.versions)
     return Emulated(made, f"{float_status.NAME}:0", float_status.RESET)
 
@@ -151,16 +153,22 @@ class _Emulation:
         verb = kind(node)
         zeros = np.zeros(8, np.float32)
         if verb == "alloc":
-            nodes.add("Const", [], node.name, control, final=node.name, dtype=tf.float32, value=zeros)
+            nodes.add(
+                "Const", [], node.name, control, final=node.name, dtype=tf.float32, value=zeros
+            )
         elif verb == "get":
             words = self._read(node, clean, control, tf.float32)
             self._words[node_of(node.input[0])] = words
-            nodes.add("Const", [], node.name, [words], final=node.name, dtype=tf.float32, value=zeros)
+            nodes.add(
+                "Const", [], node.name, [words], final=node.name, dtype=tf.float32, value=zeros
+            )
         elif verb == "get_v2":
             self._read(node, clean, control, tf.int32, final=node.name)
         elif verb == "clear":
             cleared = self._status.clear([*control, *self._words.values()], node.name)
-            nodes.add("Const", [], node.name, [cleared], final=node.name, dtype=tf.float32, value=zeros)
+            nodes.add(
+                "Const", [], node.name, [cleared], final=node.name, dtype=tf.float32, value=zeros
+            )
         else:
             cleared = self._status.clear(control, node.name)
             nodes.add("NoOp", [], node.name, [cleared], final=node.name)

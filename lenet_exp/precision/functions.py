@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, Dict, List, NamedTuple, Sequence
 
 from lenet_exp import tf_compat
@@ -16,19 +17,22 @@ class Typed(NamedTuple):
     dtype: Any
 
 
-def function_of(
-    name: str, arguments: Sequence[Typed], body: Sequence[Any], results: Sequence[Typed]
-) -> Any:
-    """Return a FunctionDef.
+def named(function: Any, what: str) -> Any:
+    """Name a function by what is in it, so that graphs can be put together."""
+    content = function.SerializeToString(deterministic=True)
+    function.signature.name = f"emulation_{what}_{hashlib.sha256(content).hexdigest()[:16]}"
+    return function
+
+
+def function_of(arguments: Sequence[Typed], body: Sequence[Any], results: Sequence[Typed]) -> Any:
+    """Return a FunctionDef without a name.
 
     Args:
-        name: its name.
         arguments: what `body` takes from outside, by the names it uses for it.
         body: NodeDefs.
         results: tensors of `body`.
     """
     made = _empty()
-    made.signature.name = name
     renamed: Dict[str, str] = {}
     for index, argument in enumerate(arguments):
         entry = made.signature.input_arg.add(name=f"argument_{index}")

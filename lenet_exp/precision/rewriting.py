@@ -15,19 +15,25 @@ from lenet_exp import tf_compat
 from lenet_exp.precision import rounding
 from lenet_exp.precision.dtypes import _of_arguments
 from lenet_exp.precision.nodes import Nodes, copied, set_attribute
-from lenet_exp.precision.plan import CastEdge, Operator, Plan
+from lenet_exp.precision.plan import CastEdge, Operator, Plan, Tensor
 from lenet_exp.precision.vector import CONVOLUTIONS, EXACT, SPECIAL, Arithmetic
 
 _HALF = 19  # DT_HALF
 
 
 class Lookup(NamedTuple):
-    """A plan by the names of its graph: rows by node, float16 Casts by (node, data input)."""
+    """A plan by the names of its graph: rows by node, edges by (node, data input).
+
+    `casts` are Casts to float16; `past` what an input reads where a pass removed the Casts in
+    front of it; `removed` the graph's own Casts that don't round, with what they read instead.
+    """
 
     plan: Plan
     nodes: Mapping[str, Any]
     rows: Mapping[str, Operator]
     casts: Mapping[Tuple[str, int], CastEdge]
+    past: Mapping[Tuple[str, int], str]
+    removed: Mapping[str, Optional[str]]
 
 
 def look_up(plan: Plan) -> Lookup:
@@ -38,7 +44,20 @@ def look_up(plan: Plan) -> Lookup:
         for edge in plan.casts
         if edge.port is not None and edge.target == "float16" and not edge.removed
     }
-    return Lookup(plan, {node.name: node for node in plan.graph_def.node}, rows, casts)
+    past = {
+        (edge.port.node, edge.port.slot): _text(edge.reads)
+        for edge in plan.casts
+        if edge.port is not None and edge.removed and edge.reads is not None
+    }
+    removed = {
+        cast.name: None if cast.reads is None else _text(cast.reads) for cast in plan.removed_casts
+    }
+    nodes = {node.name: node for node in plan.graph_def.node}
+    return Lookup(plan, nodes, rows, casts, past, removed)
+
+
+def _text(tensor: Tensor) -> str:
+    return str(tensor) if tensor.slot else tensor.node
 
 
 class Rewriter:
@@ -62,6 +81,7 @@ class Rewriter:
         found = []
         for index, text in enumerate(node.input):
             edge = self._lookup.casts.get((node.name, index))
+            text = self._lookup.past.get((node.name, index), text)
             if text.startswith("^") or edge is None or takes_reference(node, index):
                 found.append(text)
             else:
@@ -91,6 +111,9 @@ class Rewriter:
         row = self._lookup.rows.get(node.name)
         inputs = self.inputs(node)
         slots = () if row is None else self._slots(row, node)
+        if node.name in self._lookup.removed:
+            instead, slots = self._lookup.removed[node.name], ()
+            inputs = inputs if instead is None else [instead, *inputs[1:]]
         if not slots or row is None:
             self.append(node, inputs)
             return

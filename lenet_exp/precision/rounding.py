@@ -22,7 +22,9 @@ def round_array(values: np.ndarray, flush: bool = False) -> np.ndarray:
 
     `flush`: subnormal results become 0, for comparison only.
     """
-    held = np.clip(np.nan_to_num(values, nan=0.0, posinf=LARGEST, neginf=-LARGEST), -LARGEST, LARGEST)
+    held = np.clip(
+        np.nan_to_num(values, nan=0.0, posinf=LARGEST, neginf=-LARGEST), -LARGEST, LARGEST
+    )
     rounded = held.astype(np.float16).astype(np.float32)
     if flush:
         rounded = np.where(np.abs(rounded) < _SMALLEST_NORMAL, np.float32(0) * rounded, rounded)

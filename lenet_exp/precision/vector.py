@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Sequence, Union
 
-
 from lenet_exp.precision.arithmetic import Exact, Fast
 from lenet_exp.precision.plan import Generation
 
@@ -53,7 +52,7 @@ def _sigmoid_grad(
 def _mean(
     a: Arithmetic, node: Any, inputs: Sequence[str], name: str, generation: Generation
 ) -> str:
-    """x * float32(1 / n), summed in float32, rounded once."""
+    """X * float32(1 / n), summed in float32, rounded once."""
     nodes, tf = a.nodes, a.nodes.tf
     kinds = {"T": tf.float32, "Tidx": tf.as_dtype(node.attr["Tidx"].type or 3)}
     kinds["keep_dims"] = bool(node.attr["keep_dims"].b)

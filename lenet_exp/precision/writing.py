@@ -77,9 +77,7 @@ def _is_resource(job: Job, variable: str) -> bool:
 def _assign(job: Job, variable: str, value: str, control: Sequence[str], name: str) -> str:
     tf = job.nodes.tf
     if _is_resource(job, variable):
-        return job.nodes.add(
-            "AssignVariableOp", [variable, value], name, control, dtype=tf.float32
-        )
+        return job.nodes.add("AssignVariableOp", [variable, value], name, control, dtype=tf.float32)
     return job.nodes.add("Assign", [variable, value], name, control, T=tf.float32)
 
 

@@ -21,7 +21,7 @@ class StepGraph(NamedTuple):
     """One training step as a GraphDef, and the names in it.
 
     `images` float32 [batch, ...], `labels` int32 [batch], `loss` float32 [] are tensors;
-    `train` and `init` operations; `variables` the ref variables' tensors, slots included.
+    `train` and each of `init` operations; `variables` the ref variables' tensors, slots included.
     `finite` bool [] says whether the update was made, None if it always is; `loss_scale` is the
     variable of a dynamic scale, which the step reads and never writes.
     """
@@ -31,10 +31,15 @@ class StepGraph(NamedTuple):
     labels: str
     loss: str
     train: str
-    init: str
+    init: Tuple[str, ...]
     variables: Tuple[str, ...]
     finite: Optional[str]
     loss_scale: Optional[str]
+
+    @property
+    def fetches(self) -> Tuple[str, ...]:
+        """What a run of the step asks for."""
+        return tuple(name for name in (self.train, self.loss, self.finite) if name is not None)
 
 
 class InferenceGraph(NamedTuple):
@@ -76,7 +81,7 @@ def build_step(
         labels.name,
         loss.name,
         train.name,
-        init.name,
+        (init.name,),
         variables,
         None if finite is None else finite.name,
         None if scale is None or scale.op.type == "Const" else scale.name,

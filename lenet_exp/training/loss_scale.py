@@ -49,14 +49,27 @@ def advance(state: ScaleState, finite: Any, settings: DynamicLossScale) -> Scale
 def scaled_gradients(
     optimizer: Any, loss: Any, scale: Any
 ) -> Tuple[Sequence[Tuple[Any, Any]], Any]:
-    """Return ((gradient, variable), ...) of `loss`, and whether all gradients are finite.
+    """Return ((gradient, variable), ...) of `loss`, and whether nothing overflowed.
 
-    The gradients are those of loss * scale, multiplied by 1 / scale: what overflows at that
-    scale stays infinite or NaN.
+    The gradients are those of loss * scale, multiplied by 1 / scale. The chip's float status is
+    read and cleared after them; stand-ins marked with the chip's names are put there, which
+    whoever runs the graph replaces (npu-bridge-contract.md, 4).
     """
     tf = tf_compat.load()
     pairs = optimizer.compute_gradients(loss * scale)
     inverse = tf.reciprocal(scale, name="inverse_scale")
     pairs = [(gradient * inverse, variable) for gradient, variable in pairs]
-    each = [tf.reduce_all(tf.is_finite(gradient)) for gradient, _ in pairs]
-    return pairs, tf.reduce_all(tf.stack(each), name="all_finite")
+    status = _stand_in(tf.placeholder(tf.float32, [8], "float_status_buffer"), "Alloc")
+    with tf.control_dependencies([gradient for gradient, _ in pairs]):
+        got = _stand_in(tf.identity(status, name="get_float_status"), "Get")
+    with tf.control_dependencies([got]):
+        cleared = _stand_in(tf.identity(status, name="clear_float_status"), "Clear")
+    with tf.control_dependencies([cleared]):
+        return pairs, tf.reduce_all(tf.equal(status, cleared), name="all_finite")
+
+
+def _stand_in(tensor: Any, verb: str) -> Any:
+    tf = tf_compat.load()
+    name = f"NPU{verb}FloatStatus".encode()
+    tensor.op._set_attr("_ge_type", tf.AttrValue(s=name))  # noqa: SLF001 - no public way
+    return tensor

@@ -47,10 +47,11 @@ def assemble(step: StepGraph, inference: InferenceGraph, loss_scale: LossScale) 
     tf = tf_compat.load()
     with tf.Graph().as_default() as graph:
         extract = tf.graph_util.extract_sub_graph
-        tf.import_graph_def(extract(step.graph_def, [step.init]), name="")
+        tf.import_graph_def(extract(step.graph_def, list(step.init)), name="")
         variables = {name: graph.get_tensor_by_name(name) for name in step.variables}
         state = _state_of(tf, step, variables, loss_scale)
-        init = tf.group(graph.get_operation_by_name(step.init), *_initializers(state))
+        begin = [graph.get_operation_by_name(name) for name in step.init]
+        init = tf.group(*begin, *_initializers(state))
         placeholders = _step_placeholders(tf, step)
         steps = _loop(tf, step, variables, state, loss_scale, placeholders)
         images, classes = _inference(tf, inference, variables)
