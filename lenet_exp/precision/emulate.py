@@ -126,11 +126,11 @@ class _Emulation:
 
     def _node(self, node: Any) -> None:
         row = self._job.lookup.rows.get(node.name)
+        before = len(self._spot.clean)
         if row is not None and is_float16_update(row, node):
             write_update(self._job, self._rewriter, self._status, row, self._reference)
-            return
-        before = len(self._spot.clean)
-        self._rewriter.node(node)
+        else:
+            self._rewriter.node(node)
         named = self._job.nodes.made[-1]
         flags = self._spot.clean[before:]
         if flags:

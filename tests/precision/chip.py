@@ -41,7 +41,7 @@ def overflows(values):
 
 def bits(values):
     """Return what two equal tensors have in common, the sign of 0 included."""
-    return np.ascontiguousarray(values).view("u{}".format(np.asarray(values).itemsize))
+    return np.ascontiguousarray(values).view(f"u{np.asarray(values).itemsize}")
 
 
 def same_bits(got, expected):

@@ -41,7 +41,8 @@ def patterns(count, seed=0):
 
 SPECIALS = np.array(
     [np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-45, -1e-45, 3.4e38, -3.4e38, 65504, 65519.996,
-     65520, 65536, -65519.996, -65520, 2.0**-24, 2.0**-25, -(2.0**-25), 2.0**-25 * 1.0001, 2.0**-14],
+     65520, 65536, -65519.996, -65520, 2.0**-24, 2.0**-25, -(2.0**-25), 2.0**-25 * 1.0001,
+     2.0**-14],
     np.float32,
 )  # fmt: skip
 # id -> float32 values
@@ -121,7 +122,7 @@ LIMITS = [
 
 
 @pytest.mark.parametrize("kind", ["exact", "fast"])
-@pytest.mark.parametrize("value, overflow", LIMITS)
+@pytest.mark.parametrize(("value", "overflow"), LIMITS)
 def test_flag_is_set_from_65520_on(rounding, kind, value, overflow):
     # Among others, at a place that vectorised and scalar loops see; and alone.
     for count, place in ((1, 0), (37, 3), (37, 36)):
@@ -149,7 +150,7 @@ def test_any_shape_is_rounded(rounding, kind, shape):
 
 
 @pytest.mark.parametrize(
-    "value, expected",
+    ("value", "expected"),
     [
         pytest.param(2.0**-14, 2.0**-14, id="least normal"),
         pytest.param(2.0**-14 - 2.0**-26, 2.0**-14, id="rounded up to it"),
@@ -201,7 +202,7 @@ def check_with_onednn(onednn, files):
         cwd=str(Path(__file__).parents[2]),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        universal_newlines=True,
+        text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:]
