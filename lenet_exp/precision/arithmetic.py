@@ -47,7 +47,14 @@ class Exact:
 
     def step(self, op: str, inputs: Sequence[str], name: str) -> str:
         """Return one operation, rounded; inputs and output in this arithmetic's form."""
-        return self.rounded(self.nodes.float_op(op, inputs, name), name)
+        wide = self._root(inputs[0], name) if op == "Sqrt" else None
+        return self.rounded(wide or self.nodes.float_op(op, inputs, name), name)
+
+    def _root(self, tensor: str, name: str) -> str:
+        """Return a float32 square root; TensorFlow 1.15's own is not always rounded to nearest."""
+        double = self.nodes.cast(tensor, "float32", "float64", f"{name}/double")
+        root = self.nodes.add("Sqrt", [double], name, T=self.nodes.tf.float64)
+        return self.nodes.cast(root, "float64", "float32", f"{name}/single")
 
     def end(self, value: str, name: str, final: Optional[str] = None, sure: bool = False) -> str:
         """Return a value in float32 again; `sure`: it can't be beyond 65504 (no matter here)."""

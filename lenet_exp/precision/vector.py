@@ -68,7 +68,15 @@ def _mean(
     return a.rounded(wide, name, final=name)
 
 
+def _sqrt(
+    a: Arithmetic, node: Any, inputs: Sequence[str], name: str, generation: Generation
+) -> str:
+    root = a.step("Sqrt", [a.begin(inputs[0])], f"{name}/root")
+    return a.end(root, name, final=name)
+
+
 SPECIAL: Dict[str, Kernel] = {
+    "Sqrt": _sqrt,
     "Sigmoid": _sigmoid,
     "SigmoidGrad": _sigmoid_grad,
     "ReduceMean": _mean,
