@@ -1,0 +1,420 @@
+"""Whole emulated graphs: the fast path is bit-equal to the letter of the rules."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lenet_exp import tf_compat
+from lenet_exp.errors import GraphError
+from lenet_exp.precision import assign, emulate
+from tests.precision import lenet_graph, test_random_graphs
+from tests.precision.chip import Run, bits, compute, emulated, overflows, same_bits, session_of
+from tests.precision.small import ALLOW, FORCE, KEEP, MIX, floats, graph_of
+from tests.precision.test_random_graphs import common, recipes
+
+MODES = (MIX, ALLOW, FORCE, KEEP)
+BATCH = 4
+BOTH = pytest.mark.parametrize("reference", [False, True], ids=["fast", "reference"])
+
+
+def variables_of(graph_def):
+    """Return the shapes of a graph's variables by name."""
+    kinds = ("VariableV2", "VarHandleOp")
+    return {
+        node.name: [dim.size for dim in node.attr["shape"].shape.dim]
+        for node in graph_def.node
+        if node.op in kinds and node.name != "float_status"
+    }
+
+
+def initial_values(graph_def, seed=0):
+    """Return small random weights, zero slots, and beta powers."""
+    random = np.random.RandomState(seed)
+    found = {}
+    for name, shape in variables_of(graph_def).items():
+        slot = "Adam" in name or "Momentum" in name
+        found[name] = np.zeros(shape) if slot else random.randn(*shape) * 0.1
+        if name.endswith("_power"):
+            found[name] = 0.9 if "beta1" in name else 0.999
+    return found
+
+
+def forward_then_update(run, fetches, feeds):
+    """Run what is last first: in one run, an update may overtake a forward that isn't needed."""
+    return [run(name, feeds) for name in fetches[::-1]]
+
+
+def run_steps(graph_def, plan, fetches, initial, batches, reference):
+    """Return per step the values fetched, all variables and the flag."""
+    asked = [name for name in fetches if ":" in name]
+    made = emulate(graph_def, plan, fetches=asked, reference=reference)
+    with session_of(made.graph_def) as session:
+        run, found = Run(session, made, initial), []
+        for feeds in batches:
+            values = forward_then_update(run, fetches, feeds)
+            found.append((values, [run.get(name) for name in initial], run.flag))
+    return found
+
+
+def same_values(one, other):
+    if one is None or other is None:
+        assert one is other
+        return
+    one, other = np.asarray(one), np.asarray(other)
+    assert one.dtype == other.dtype
+    assert one.shape == other.shape
+    either_nan = one.dtype.kind == "f" and (np.isnan(one) & np.isnan(other))
+    assert ((bits(one) == bits(other)) | either_nan).all(), (one, other)
+
+
+def check_paths(graph_def, fetches, mode, generation, batches, initial=None):
+    """Assert that both paths leave the same bits; return the flags."""
+    initial = initial_values(graph_def) if initial is None else initial
+    plan = assign(graph_def, mode, fetches=fetches, generation=generation)
+    paths = [
+        run_steps(graph_def, plan, fetches, initial, batches, reference)
+        for reference in (False, True)
+    ]
+    for fast, exact in zip(*paths):
+        for one, other in zip((*fast[0], *fast[1]), (*exact[0], *exact[1])):
+            same_values(one, other)
+        assert fast[2] is exact[2]
+    return [flag for _, _, flag in paths[0]]
+
+
+def lenet_batches(steps=3, size=1.0, seed=1):
+    random = np.random.RandomState(seed)
+    return [
+        {
+            "images:0": (random.rand(BATCH, 28, 28, 1) * size).astype(np.float32),
+            "labels:0": random.randint(0, 10, BATCH),
+        }
+        for _ in range(steps)
+    ]
+
+
+def lenet(kind, scale):
+    """Return a LeNet graph with a scale of this value, and its fetches."""
+    if kind == "cond":
+        graph_def, fetches = lenet_graph.conditional_graph(BATCH), ["update/Merge:0", "loss/Mean:0"]
+    else:
+        graph_def, fetches = lenet_graph.training_graph(kind, BATCH), ["train", "loss/Mean:0"]
+    initial = initial_values(graph_def)
+    if kind == "constant":
+        (node,) = (each for each in graph_def.node if each.name == "scale")
+        value = tf_compat.load().make_tensor_proto(np.float32(scale))
+        node.attr["value"].tensor.CopyFrom(value)
+    elif kind != "none":
+        initial["scale"] = scale
+    return graph_def, fetches, initial
+
+
+LENET = [("none", 1), *itertools.product(("constant", "variable", "cond"), (2.0**10, 2.0**40))]
+QUICK = {
+    ("none", 1, FORCE, "2021"), ("constant", 2.0**40, MIX, "today"),
+    ("constant", 2.0**10, ALLOW, "2021"), ("variable", 2.0**40, FORCE, "today"),
+    ("cond", 2.0**10, MIX, "today"), ("cond", 2.0**40, MIX, "2021"),
+    ("cond", 2.0**40, FORCE, "today"), ("cond", 2.0**40, ALLOW, "today"),
+}  # fmt: skip
+
+
+def lenet_rows():
+    for (kind, scale), mode, generation in itertools.product(LENET, MODES, ("today", "2021")):
+        row = (kind, scale, mode, generation)
+        text = f"{kind} 2^{int(np.log2(scale))} {mode} {generation}"
+        yield pytest.param(*row, id=text, marks=[] if row in QUICK else [pytest.mark.full])
+
+
+@pytest.mark.parametrize(("kind", "scale", "mode", "generation"), lenet_rows())
+def test_lenets_fast_path_is_bit_equal(kind, scale, mode, generation):
+    graph_def, fetches, initial = lenet(kind, scale)
+    batches = [*lenet_batches(2), *lenet_batches(1, 1e6)]
+    check_paths(graph_def, fetches, mode, generation, batches, initial)
+
+
+def test_inner_tensors_asked_for_are_bit_equal_too():
+    graph_def, fetches, initial = lenet("cond", 2.0**40)
+    inner = ["conv1/Sigmoid:0", "fc3/MatMul:0", "unscale/fc1/kernel:0", "xent:0", "inv_scale:0"]
+    names = {node.name for node in graph_def.node}
+    inner = [name for name in inner if name[:-2] in names]
+    assert len(inner) > 3
+    flags = check_paths(graph_def, [*fetches, *inner], MIX, "today", lenet_batches(2), initial)
+    assert flags
+
+
+def extreme_feed(random):
+    values = random.randn(2, 4, 4, 3) * 10.0 ** random.uniform(-12, 30, (2, 4, 4, 3))
+    values = values * (random.rand(2, 4, 4, 3) > 0.2)
+    kind = random.randint(4)
+    if kind == 0:
+        values[0, 0, 0, 0] = (np.nan, np.inf, -np.inf)[random.randint(3)]
+    elif kind == 1:
+        values = random.randn(2, 4, 4, 3)
+    elif kind == 2:
+        values = random.randn(2, 4, 4, 3) * 2.0**-22
+    return {"x:0": values.astype(np.float32)}
+
+
+def check_random_graph(recipe, seed, mode, generation):
+    graph_def = test_random_graphs.training_graph(recipe)
+    random = np.random.RandomState(seed)
+    batches = [extreme_feed(random) for _ in range(3)]
+    with np.errstate(all="ignore"):
+        check_paths(graph_def, ["train", "loss:0"], mode, generation, batches)
+
+
+cases = st.tuples(
+    recipes, st.integers(0, 2**31), st.sampled_from(MODES), st.sampled_from(("today", "2021"))
+)
+
+
+@settings(common, max_examples=8)
+@given(cases)
+def test_random_graphs_fast_path_is_bit_equal(case):
+    check_random_graph(*case)
+
+
+@pytest.mark.full
+@settings(common, max_examples=150)
+@given(cases)
+def test_random_graphs_fast_path_is_bit_equal_at_length(case):
+    check_random_graph(*case)
+
+
+def run_original(graph_def, fetches, initial, batches):
+    found = []
+    tf = tf_compat.load()
+    graph = tf.GraphDef()
+    graph.CopyFrom(graph_def)
+    with session_of(graph) as session:
+        run = Run.__new__(Run)
+        run.session = session
+        for name, value in initial.items():
+            run.set(name, value)
+        for feeds in batches:
+            values = forward_then_update(run, fetches, feeds)
+            found.append((values, [run.get(name) for name in initial]))
+    return found
+
+
+@BOTH
+@pytest.mark.parametrize("kind", ["none", "variable"])
+def test_a_mode_that_changes_nothing_gives_the_same_bits(kind, reference):
+    graph_def, fetches, initial = lenet(kind, 1024.0)
+    batches = lenet_batches(3, 1e3)
+    plan = assign(graph_def, KEEP, fetches=fetches)
+    made = run_steps(graph_def, plan, fetches, initial, batches, reference)
+    for got, expected in zip(made, run_original(graph_def, fetches, initial, batches)):
+        for one, other in zip((*got[0], *got[1]), (*expected[0], *expected[1])):
+            same_values(one, other)
+        assert not got[2]
+
+
+@settings(common, max_examples=3)
+@given(recipes, st.integers(0, 2**31))
+def test_random_graphs_that_keep_their_types_give_the_same_bits(recipe, seed):
+    recipe = [step for step in recipe if step[0] != "there and back"]  # a Cast pair that goes
+    graph_def = test_random_graphs.training_graph(recipe)
+    fetches, initial = ["train", "loss:0"], initial_values(graph_def)
+    batches = [extreme_feed(np.random.RandomState(seed))]
+    plan = assign(graph_def, KEEP, fetches=fetches)
+    made = run_steps(graph_def, plan, fetches, initial, batches, False)
+    for got, expected in zip(made, run_original(graph_def, fetches, initial, batches)):
+        for one, other in zip((*got[0], *got[1]), (*expected[0], *expected[1])):
+            same_values(one, other)
+
+
+@BOTH
+@pytest.mark.parametrize("mode", MODES)
+def test_arguments_are_not_modified(mode, reference):
+    graph_def = lenet_graph.conditional_graph(BATCH, stand_ins=True)
+    plan = assign(graph_def, mode, fetches=lenet_graph.CONDITIONAL_FETCHES)
+    before = [each.SerializeToString(deterministic=True) for each in (graph_def, plan.graph_def)]
+    text = repr(plan._replace(graph_def=None))
+    first, second = (emulate(graph_def, plan, reference=reference) for _ in range(2))
+    after = [each.SerializeToString(deterministic=True) for each in (graph_def, plan.graph_def)]
+    assert before == after
+    assert repr(plan._replace(graph_def=None)) == text
+    assert first == second
+
+
+@BOTH
+def test_initialisers_and_saver_go_on_working(reference, tmp_path):
+    tf = tf_compat.load()
+    with tf.Graph().as_default() as graph:
+        variable = tf.get_variable("var", [3], initializer=tf.ones_initializer())
+        loss = tf.reduce_sum(variable * floats(tf, "x", [3]))
+        tf.train.MomentumOptimizer(1.0, 0.9).minimize(loss, name="train")
+        tf.global_variables_initializer()
+        saver = tf.train.Saver().as_saver_def()
+        graph_def = graph.as_graph_def()
+    with emulated(graph_def, ["train"], FORCE, reference=reference) as run:
+        run("init")
+        run("train", {"x:0": np.array([1, 2, 3], np.float32)})
+        assert run.get("var").tolist() == [0, -1, -2]
+        path = str(tmp_path / "saved")
+        run(saver.save_tensor_name, {saver.filename_tensor_name: path})
+        run("init")
+        assert run.get("var").tolist() == [1, 1, 1]
+        run(saver.restore_op_name, {saver.filename_tensor_name: path})
+        assert run.get("var").tolist() == [0, -1, -2]
+        assert run.get("var/Momentum").tolist() == [1, 2, 3]
+
+
+def resource_graph():
+    """Return a small network with resource variables throughout."""
+    tf = tf_compat.load()
+    with tf.Graph().as_default() as graph:
+        tf.get_variable_scope().set_use_resource(True)
+        hidden = floats(tf, "x", (8, 6))
+        for layer in range(2):
+            kernel = tf.get_variable(f"kernel{layer}", [6, 6])
+            bias = tf.get_variable(f"bias{layer}", [6])
+            hidden = tf.sigmoid(tf.nn.bias_add(tf.matmul(hidden, kernel), bias))
+        loss = tf.reduce_mean(tf.square(hidden), name="loss")
+        tf.train.AdamOptimizer(0.1, epsilon=1e-4).minimize(loss, name="train")
+    return graph.as_graph_def()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_resource_variables(mode):
+    graph_def = resource_graph()
+    random = np.random.RandomState(0)
+    batches = [{"x:0": (random.randn(8, 6) * size).astype(np.float32)} for size in (1, 1e6, 1)]
+    flags = check_paths(graph_def, ["train", "loss:0"], mode, "today", batches)
+    assert flags == [False, mode != KEEP, mode != KEEP]  # nothing clears it
+
+
+def batch_norm_graph(training):
+    tf = tf_compat.load()
+    with tf.Graph().as_default() as graph:
+        kernel = tf.get_variable("kernel", [3, 3, 3, 3])
+        hidden = tf.nn.conv2d(floats(tf, "x", (2, 4, 4, 3)), kernel, [1] * 4, "SAME")
+        scale, offset = tf.get_variable("scale", [3]), tf.get_variable("offset", [3])
+        given = {} if training else {
+            "mean": tf.get_variable("mean", [3], trainable=False),
+            "variance": tf.get_variable("variance", [3], trainable=False),
+        }  # fmt: skip
+        made, _, _ = tf.nn.fused_batch_norm(hidden, scale, offset, is_training=training, **given)
+        loss = tf.reduce_mean(made * made, name="loss")
+        tf.train.MomentumOptimizer(0.1, 0.9, use_nesterov=True).minimize(loss, name="train")
+    return graph.as_graph_def()
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
+@pytest.mark.parametrize("mode", MODES)
+def test_batch_norm(mode, training):
+    graph_def = batch_norm_graph(training)
+    initial = initial_values(graph_def)
+    if not training:
+        initial["variance"] = np.ones(3)
+    random = np.random.RandomState(0)
+    batches = [{"x:0": random.randn(2, 4, 4, 3).astype(np.float32) * s} for s in (1, 1e6)]
+    check_paths(graph_def, ["train", "loss:0"], mode, "today", batches, initial)
+
+
+def while_graph(tf):
+    return tf.while_loop(lambda i, x: i < 3, lambda i, x: (i + 1, x * 2.0), [0, floats(tf, "x")])[1]
+
+
+@BOTH
+@pytest.mark.parametrize("mode", [MIX, FORCE])
+def test_a_loop_is_refused_in_words(mode, reference):
+    def build(tf):
+        return tf.matmul(while_graph(tf), tf.get_variable("w", [8, 8]))
+
+    graph_def, names = graph_of(build)
+    plan = assign(graph_def, mode, fetches=names)
+    with pytest.raises(GraphError, match=r"Enter.*not emulated"):
+        emulate(graph_def, plan, reference=reference)
+
+
+def test_a_loop_without_float16_is_left_alone():
+    (got,), flag = compute(while_graph, {"x:0": np.ones((4, 8), np.float32)}, KEEP)
+    same_bits(got, np.full((4, 8), 8.0))
+    assert not flag
+
+
+TRAPS = {"scale 2^24": (2.0**24, 2.0**-24), "scale 2^25": (2.0**25, 0.0)}
+
+
+@BOTH
+@pytest.mark.parametrize(("scale", "expected"), TRAPS.values(), ids=TRAPS)
+def test_dense_gradients_are_lost_from_scale_2_25_on(scale, expected, reference):
+    """Trap 2: 1/scale is itself rounded to float16, so 2^-25 is 0."""
+
+    def build(tf):
+        kernel = tf.get_variable("kernel", [4, 4])
+        weights = tf.matmul(floats(tf, "x", (4, 4)), kernel)
+        return tf.multiply(weights, tf.reciprocal(tf.get_variable("scale", [])), name="unscaled")
+
+    initial = {"kernel": np.eye(4), "scale": scale}
+    feeds = {"x:0": np.ones((4, 4), np.float32)}
+    (got,), flag = compute(build, feeds, MIX, initial, reference)
+    same_bits(got, np.full((4, 4), expected))
+    assert not flag
+
+
+@BOTH
+@pytest.mark.parametrize("mode", [MIX, FORCE])
+def test_a_constant_that_the_host_converts_sets_no_flag(mode, reference):
+    """Trap 6: it saturates, and nobody says so."""
+
+    def build(tf):
+        product = tf.matmul(floats(tf, "x", (2, 2)), tf.get_variable("kernel", [2, 2]))
+        return tf.multiply(product, tf.constant(1e6))
+
+    initial = {"kernel": np.eye(2) * 2.0**-10}
+    (got,), flag = compute(build, {"x:0": np.ones((2, 2), np.float32)}, mode, initial, reference)
+    same_bits(got, np.full((2, 2), 65504 * 2.0**-10))
+    assert not flag
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("scale", "seen", "flagged"), [(2.0**32, 65504, True), (1024, 1024, False)]
+)
+def test_a_variable_scale_beyond_float16_is_flagged_at_each_read(scale, seen, flagged, reference):
+    """Trap 6: the chip casts the variable itself in force_fp16."""
+
+    def build(tf):
+        return tf.multiply(floats(tf, "x", (2,)), tf.get_variable("scale", []))
+
+    feeds = {"x:0": np.ones(2, np.float32)}
+    (got,), flag = compute(build, feeds, FORCE, {"scale": scale}, reference)
+    assert got.tolist() == [seen] * 2
+    assert flag is flagged
+
+
+@BOTH
+def test_force_leaves_float16_values_in_every_variable(reference):
+    """Trap 7: weights, slots and beta powers."""
+    graph_def, fetches, initial = lenet("none", 1)
+    plan = assign(graph_def, FORCE, fetches=fetches)
+    (step,) = run_steps(graph_def, plan, fetches, initial, lenet_batches(1), reference)
+    for value in step[1]:
+        same_bits(value, value.astype(np.float16))
+    powers = dict(zip(initial, step[1]))
+    first, second = (np.float16(each) for each in (0.9, 0.999))
+    assert powers["beta1_power"] == np.float16(np.float32(first) * np.float32(first))
+    assert powers["beta2_power"] == np.float16(np.float32(second) * np.float32(second))
+    assert not overflows(powers["fc1/kernel"]).any()
+
+
+@BOTH
+def test_a_users_own_cast_pair_does_not_round(reference):
+    """Source: precision-modes.md 6.8."""
+
+    def build(tf):
+        x = floats(tf, "x", (3,))
+        return tf.cast(tf.cast(x, tf.float16), tf.float32) + tf.get_variable("shift", [3])
+
+    value = np.array([1.0001, 1e6, 1e-9], np.float32)
+    (got,), flag = compute(build, {"x:0": value}, KEEP, {"shift": np.zeros(3)}, reference)
+    same_bits(got, value)
+    assert not flag
