@@ -56,7 +56,7 @@ def prepare(words: Sequence[str]) -> Resumption:
     run_folders.go_to_start(entries)
     done = journal.merged(entries, "status").get("status") == "FINISHED"
     tags = journal.merged(entries, "tags")
-    kept = {key: str(tags[key]) for key in ("sweep", "rerun_of") if key in tags}
+    kept: Dict[str, str] = {key: str(tags[key]) for key in ("sweep", "rerun_of") if key in tags}
     return Resumption(folder, kept, settings, done and not wanted)
 
 
