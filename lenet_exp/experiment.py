@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Dict, NamedTuple
+from typing import Dict, NamedTuple, Tuple
 
 import numpy as np
 from omegaconf import OmegaConf
@@ -15,17 +15,35 @@ from lenet_exp.config.resolve import flatten
 from lenet_exp.config.schema import Settings
 from lenet_exp.data import download, files, mnist
 from lenet_exp.data.batches import batch_indices
+from lenet_exp.errors import PrecisionError
 from lenet_exp.hardware import cpu
 from lenet_exp.history import History
 from lenet_exp.model import lenet
+from lenet_exp.precision import assign, report
+from lenet_exp.precision.verdict import Verdict, verdict
 from lenet_exp.record import checkpoints, conditions, dead_runs, store_check
 from lenet_exp.record.mlflow_store import Store
 from lenet_exp.record.progress import Progress, fetch_progress
 from lenet_exp.record.run_record import Identity, RunRecord, Speed, open_record, say_result
 from lenet_exp.training import graphs, timing, trainer
-from lenet_exp.training.program import Program, Runner, Steps, assemble
+from lenet_exp.training.program import Runner, Steps, assemble
 
 INFERENCE_BATCH = 250  # divides the validation and the test set
+PLAN_FILE = "precision.csv"
+
+
+class Graphs(NamedTuple):
+    """What a precision mode acts on, the inference of test and validation included."""
+
+    step: graphs.StepGraph
+    inference: graphs.InferenceGraph
+
+
+class ChipPlan(NamedTuple):
+    """What the chip would do: `csv` a row for each operator of both graphs."""
+
+    csv: bytes
+    verdict: Verdict
 
 
 class Result(NamedTuple):
@@ -51,14 +69,18 @@ def run_experiment(settings: Settings, folder: Path, tags: Dict[str, str]) -> Re
     store = Store(uri, settings.tracking.experiment)
     data = _load(settings)
     configured = _configure(settings)
-    program = _program(settings)
+    built = _graphs(settings)
+    chip = _plan(settings, built)
+    program = assemble(built.step, built.inference, settings.loss_scale)
     threads = cpu.threads_for(settings.threads, settings.deterministic)
     schedule = settings.schedule
     found = checkpoints.newest(folder)
     progress = Progress(schedule.epochs, schedule.steps_per_epoch, found.history.step)
     for line in dead_runs.end_dead_runs(store, folder):
         progress.say(line)
+    tags = {**tags, "chip": _told(chip.verdict, settings, progress)}
     identity = _identity(settings, data.sha256, tags, {**configured, "threads": str(threads)})
+    identity.files[PLAN_FILE] = chip.csv
     with open_record(store, identity, folder, progress) as record, cpu.open_session(
         program.graph, threads
     ) as session:
@@ -98,8 +120,7 @@ def _configure(settings: Settings) -> Dict[str, str]:
     return {**configured, "tensorflow": tf_compat.version()}
 
 
-def _program(settings: Settings) -> Program:
-    """Return the session's graph: the step, the inference, and what is put around them."""
+def _graphs(settings: Settings) -> Graphs:
     step = graphs.build_step(
         lenet.logits,
         lenet.IMAGE_SHAPE,
@@ -108,8 +129,36 @@ def _program(settings: Settings) -> Program:
         settings.loss_scale,
         settings.seed,
     )
-    inference = graphs.build_inference(lenet.logits, lenet.IMAGE_SHAPE, INFERENCE_BATCH)
-    return assemble(step, inference, settings.loss_scale)
+    return Graphs(step, graphs.build_inference(lenet.logits, lenet.IMAGE_SHAPE, INFERENCE_BATCH))
+
+
+def _plan(settings: Settings, built: Graphs) -> ChipPlan:
+    """Decide every operator of both graphs, as the chip would.
+
+    Raises:
+        PrecisionError: the chip would not compile them, and `hardware.on_refused` is error.
+    """
+    mode, generation = settings.precision.mode, settings.hardware.cann
+    asked: Tuple[Tuple[object, Tuple[str, ...]], ...] = (
+        (built.step.graph_def, (built.step.train, built.step.loss)),
+        (built.inference.graph_def, (built.inference.classes,)),
+    )
+    plans = [assign(graph, mode, generation=generation, fetches=names) for graph, names in asked]
+    found = verdict(plans)
+    if found.refused and settings.hardware.on_refused == "error":
+        problem = f"the chip refuses to compile this graph ({found})"
+        remedy = "python -m lenet_exp.run hardware.on_refused=warn, or another precision mode"
+        raise PrecisionError(f"precision={mode}", problem, remedy)
+    rows = {"train": report.report(plans[0]), "inference": report.report(plans[1])}
+    return ChipPlan(report.as_csv_of_run(rows).encode(), found)
+
+
+def _told(found: Verdict, settings: Settings, progress: Progress) -> str:
+    """Warn of what the chip would not run as it is; return the verdict in words."""
+    if any(found):
+        command = f"python -m lenet_exp.explain precision={settings.precision.mode}"
+        progress.say(f"warning: on the chip {found}\n  why: {command}")
+    return str(found)
 
 
 def _train(
