@@ -71,7 +71,7 @@ def _binary(message: Callable[[], Any], content: bytes) -> Optional[Any]:
     made = message()
     try:
         made.ParseFromString(content)
-    except (DecodeError, UnicodeDecodeError, RuntimeError):  # the last two: protobuf's Python form
+    except (DecodeError, UnicodeDecodeError, RuntimeError, SystemError):  # by protobuf's versions
         return None
     return made
 

@@ -99,7 +99,10 @@ class Comparison(NamedTuple):
 def report(plan: Plan) -> Report:
     """Return the records and totals of a plan."""
     known, costs = sections(plan.graph_def), cost_of(plan)
-    records = [_record(row, section_of(row.name, known), costs[row.name]) for row in plan.operators]
+    records = [
+        _record(row, section_of(row.name, known), costs.operators[row.name])
+        for row in plan.operators
+    ]
     records.sort(key=lambda record: SECTIONS.index(record.section))  # stable
     return Report(
         plan.mode.value,

@@ -45,16 +45,17 @@ def summary_table(read: Report, width: int) -> str:
     width = max(width, _NARROWEST)
     groups = summary(read).groups
     types = [group.types for group in groups]
-    size, kind = _types_width(types), max([len(g.ge_type) for g in groups] or [7])
-    lines = [_title(read), ""]
-    lines.append(f"  n  {'GE type':{kind}}  {'types':{size}}  list   rule        casts  operators")
+    longest = max([len(group.ge_type) for group in groups] or [7])
+    size, kind = _types_width(types), min(longest, max(10, width - 70))
+    head = f"  n  {'GE type':{kind}}  {'types':{size}}  list   rule        casts  operators"
+    lines = [_title(read), "", _cut(head, width)]
     section = ""
     for group in groups:
         if group.section != section:
             section = group.section
             lines.append(_SECTIONS[section])
         facts = (
-            f"{len(group.names):3}  {group.ge_type:{kind}}  {_cut(group.types, size):{size}}"
+            f"{len(group.names):3}  {_cut(group.ge_type, kind):{kind}}  {_cut(group.types, size):{size}}"
             f"  {group.colour:5}  {group.rule:10}  {group.casts or '-':>5}  "
         )
         lines.append(_cut(facts + _names(group, width - len(facts)), width))

@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tup
 from lenet_exp.precision.dtypes import attribute, output_types
 from lenet_exp.precision.graph import Graph, read_graph
 from lenet_exp.precision.oplib import load_library
-from lenet_exp.precision.plan import Engine, Operator, Plan, Tensor
+from lenet_exp.precision.plan import CastEdge, Engine, Operator, Plan, Tensor
 from lenet_exp.precision.shapes import Shape, static_shapes
 
 _HALF = "float16"
@@ -32,6 +32,13 @@ class Cost(NamedTuple):
     moved: Optional[Mapping[str, int]]
 
 
+class Costs(NamedTuple):
+    """The cost of every operator by name, and the bytes that casts on the chip move."""
+
+    operators: Mapping[str, Cost]
+    cast_bytes: int
+
+
 class Totals(NamedTuple):
     """Sums over a plan. FLOP count a multiplication and an addition as two.
 
@@ -53,9 +60,9 @@ class Totals(NamedTuple):
     uncounted: Tuple[str, ...]
 
 
-def totals(plan: Plan, costs: Optional[Mapping[str, Cost]] = None) -> Totals:
+def totals(plan: Plan, costs: Optional[Costs] = None) -> Totals:
     """Return what a plan adds up to; `costs` are those of `cost_of`, if they are at hand."""
-    known = cost_of(plan) if costs is None else costs
+    known, cast_bytes = costs or cost_of(plan)
     flops, half_flops, moved, half_moved = 0, 0, 0, 0
     for operator in plan.operators:
         cost = known[operator.name]
@@ -72,7 +79,7 @@ def totals(plan: Plan, costs: Optional[Mapping[str, Cost]] = None) -> Totals:
         half_flops,
         moved,
         half_moved,
-        _cast_bytes(plan),
+        cast_bytes,
         tuple(row.name for row in plan.operators if _uncounted(row, known[row.name])),
     )
 
@@ -85,15 +92,15 @@ def _uncounted(operator: Operator, cost: Cost) -> bool:
     return cost.moved is None or (operator.unit == "cube" and cost.flops is None)
 
 
-def cost_of(plan: Plan) -> Dict[str, Cost]:
-    """Return the cost of every operator, by name; a null operator moves nothing."""
+def cost_of(plan: Plan) -> Costs:
+    """Return what operators and casts cost; a null operator moves nothing."""
     shapes = _Shapes(plan)
     found = {}
     for operator in plan.operators:
         cube = operator.unit == "cube"
         flops = _flops(shapes, operator) if cube else None
         found[operator.name] = Cost(flops, _moved(shapes, operator))
-    return found
+    return Costs(found, _cast_bytes(shapes, plan.casts))
 
 
 class _Shapes:
@@ -105,7 +112,10 @@ class _Shapes:
         asked = [
             Tensor(name, slot) for name, listed in types.items() for slot in range(len(listed))
         ]
-        self._shapes = static_shapes(self.graph, types, asked)
+        try:
+            self._shapes = static_shapes(self.graph, types, asked)
+        except ValueError:  # TensorFlow can't import the graph: nothing is counted, and all named
+            self._shapes = {}
 
     def of_input(self, node: str, index: int) -> Shape:
         inputs = self.graph.data.get(node, ())
@@ -150,11 +160,10 @@ def _moved(shapes: _Shapes, operator: Operator) -> Optional[Dict[str, int]]:
     return found
 
 
-def _cast_bytes(plan: Plan) -> int:
+def _cast_bytes(shapes: _Shapes, casts: Iterable[CastEdge]) -> int:
     """Return the bytes read and written by casts on the chip; constants are cast on the host."""
-    shapes = _Shapes(plan)
     total = 0
-    for cast in plan.casts:
+    for cast in casts:
         shape = shapes.of(cast.producer)
         if shape is not None and not cast.on_host and not cast.removed:
             total += _size(shape) * (_BYTES[cast.source] + _BYTES[cast.target])
