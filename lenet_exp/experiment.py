@@ -78,9 +78,10 @@ def run_experiment(settings: Settings, folder: Path, tags: Dict[str, str]) -> Re
     progress = Progress(schedule.epochs, schedule.steps_per_epoch, found.history.step)
     for line in dead_runs.end_dead_runs(store, folder):
         progress.say(line)
-    tags = {**tags, "chip": _told(chip.verdict, settings, progress)}
-    identity = _identity(settings, data.sha256, tags, {**configured, "threads": str(threads)})
-    identity.files[PLAN_FILE] = chip.csv
+    if found.path is None:  # a resumed run has said it
+        _warn(chip.verdict, settings, progress)
+    configured["threads"] = str(threads)
+    identity = _identity(settings, data.sha256, tags, configured, chip)
     with open_record(store, identity, folder, progress) as record, cpu.open_session(
         program.graph, threads
     ) as session:
@@ -90,8 +91,7 @@ def run_experiment(settings: Settings, folder: Path, tags: Dict[str, str]) -> Re
         classes = runner.predict(data.test.images)
         speed = Speed(*timing.summarize(history), schedule.batch_size)
         accuracy = record.finish(data.test.labels, classes, speed, history)
-    ui = store_check.ui_command(uri)
-    say_result(progress, folder, record, accuracy, speed, ui)
+    say_result(progress, folder, record, accuracy, speed, store_check.ui_command(uri))
     return Result(accuracy, record.run_id)
 
 
@@ -153,12 +153,11 @@ def _plan(settings: Settings, built: Graphs) -> ChipPlan:
     return ChipPlan(report.as_csv_of_run(rows).encode(), found)
 
 
-def _told(found: Verdict, settings: Settings, progress: Progress) -> str:
-    """Warn of what the chip would not run as it is; return the verdict in words."""
+def _warn(found: Verdict, settings: Settings, progress: Progress) -> None:
+    """Say what the chip would not run as it is."""
     if any(found):
         command = f"python -m lenet_exp.explain precision={settings.precision.mode}"
         progress.say(f"warning: on the chip {found}\n  why: {command}")
-    return str(found)
 
 
 def _train(
@@ -189,7 +188,11 @@ def _train(
 
 
 def _identity(
-    settings: Settings, data_hash: str, tags: Dict[str, str], configured: Dict[str, str]
+    settings: Settings,
+    data_hash: str,
+    tags: Dict[str, str],
+    configured: Dict[str, str],
+    chip: ChipPlan,
 ) -> Identity:
     """Return what MLflow is told about the run before it starts."""
     stack = tf_compat.stack()
@@ -202,9 +205,11 @@ def _identity(
         "config_hash": config_hash(settings, data_hash, stack),
         "emulated": "false",  # the one mode that trains today changes no operator
         "data_sha256": data_hash,
+        "chip": str(chip.verdict),
         **configured,
     }
     parts = (settings.precision.mode, settings.loss_scale.name, settings.optimizer.name)
     plain = OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(settings)))
     name = f"{'-'.join(parts)}-seed{settings.seed}"
-    return Identity(name, flatten(settings), plain, tags, conditions.files(data_hash, configured))
+    kept = {**conditions.files(data_hash, configured), PLAN_FILE: chip.csv}
+    return Identity(name, flatten(settings), plain, tags, kept)

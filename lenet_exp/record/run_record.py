@@ -34,7 +34,7 @@ class Identity(NamedTuple):
     params: Mapping[str, object]
     yaml: str
     tags: Dict[str, str]
-    files: Dict[str, bytes]
+    files: Mapping[str, bytes]
 
 
 class Speed(NamedTuple):
