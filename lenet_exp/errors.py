@@ -3,6 +3,8 @@
 LenetExpError            exit code 1: a run failed
 |-- ConfigError          2: the command line or the configuration is wrong
 |-- DataError            2: a data file is not what it should be
+|-- GraphError           2: a graph is not what a plan can be made of
+|-- PrecisionError       2: a mode, a list or a table that decides types is wrong
 |-- StoreError           2: the tracking store can't take this run
 |-- WriteError           1: a file or folder of the run could not be written
 |-- FetchError           1: MNIST could not be fetched or kept
@@ -51,6 +53,18 @@ class _ProblemError(LenetExpError):
 
 class DataError(_ProblemError):
     """A data file is missing, unreadable or not what it should be."""
+
+    exit_code = 2
+
+
+class GraphError(_ProblemError):
+    """A graph lacks a node that was named, or has an edge from nowhere."""
+
+    exit_code = 2
+
+
+class PrecisionError(_ProblemError):
+    """A precision mode, a list of operators or a table of types is wrong."""
 
     exit_code = 2
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Callable, Dict, NamedTuple
+from typing import Callable, Dict, Iterable, NamedTuple, Tuple
 
 import numpy as np
 from omegaconf import OmegaConf
@@ -15,18 +15,35 @@ from lenet_exp.config.resolve import flatten
 from lenet_exp.config.schema import Settings
 from lenet_exp.data import download, files, mnist
 from lenet_exp.data.batches import batch_indices
-from lenet_exp.errors import stop_if_interrupted
+from lenet_exp.errors import PrecisionError, stop_if_interrupted
 from lenet_exp.hardware import cpu
 from lenet_exp.history import History
 from lenet_exp.model import lenet
+from lenet_exp.precision import assign, report
+from lenet_exp.precision.verdict import Verdict, verdict
 from lenet_exp.record import checkpoints, conditions, dead_runs, store_check
 from lenet_exp.record.mlflow_store import Store
 from lenet_exp.record.progress import Progress, fetch_progress
 from lenet_exp.record.run_record import Identity, RunRecord, Speed, open_record, say_result
 from lenet_exp.training import graphs, timing, trainer
-from lenet_exp.training.program import Program, Runner, Steps, assemble
+from lenet_exp.training.program import Runner, Steps, assemble
 
 INFERENCE_BATCH = 250  # divides the validation and the test set
+PLAN_FILE = "precision.csv"
+
+
+class Graphs(NamedTuple):
+    """What a precision mode acts on, the inference of test and validation included."""
+
+    step: graphs.StepGraph
+    inference: graphs.InferenceGraph
+
+
+class ChipPlan(NamedTuple):
+    """What the chip would do: `csv` a row for each operator of both graphs."""
+
+    csv: bytes
+    verdict: Verdict
 
 
 class Result(NamedTuple):
@@ -53,15 +70,15 @@ def run_experiment(settings: Settings, folder: Path, tags: Dict[str, str]) -> Re
     data = _load(settings)
     conditions.check_to_go_on(folder, data.sha256, tf_compat.stack_of_this_python())
     configured = _configure(settings)
-    program = build_program(settings)
+    built = build_graphs(settings)
     stop_if_interrupted()  # TensorFlow's import may have swallowed a Ctrl-C
+    chip = _plan(settings, built)
+    program = assemble(built.step, built.inference, settings.loss_scale)
     threads = cpu.threads_for(settings.threads, settings.deterministic)
-    schedule = settings.schedule
     found = checkpoints.newest(folder)
-    progress = Progress(schedule.epochs, schedule.steps_per_epoch, found.history.step)
-    for line in dead_runs.end_dead_runs(store, folder):
-        progress.say(line)
-    identity = _identity(settings, data.sha256, tags, {**configured, "threads": str(threads)})
+    progress = _first_lines(settings, chip, found, dead_runs.end_dead_runs(store, folder))
+    configured["threads"] = str(threads)
+    identity = _identity(settings, data.sha256, tags, configured, chip)
     with open_record(store, identity, folder, progress) as record, cpu.open_session(
         program.graph, threads
     ) as session:
@@ -69,11 +86,23 @@ def run_experiment(settings: Settings, folder: Path, tags: Dict[str, str]) -> Re
         history = _restore(found, runner, record, progress)
         history = _train(settings, data, runner, record, history)
         classes = runner.predict(data.test.images)
-        speed = Speed(*timing.summarize(history), schedule.batch_size)
+        speed = Speed(*timing.summarize(history), settings.schedule.batch_size)
         accuracy = record.finish(*data.test, classes, speed, history)
-    ui = store_check.ui_command(uri)
-    say_result(progress, folder, record, accuracy, speed, ui)
+    say_result(progress, folder, record, accuracy, speed, store_check.ui_command(uri))
     return Result(accuracy, record.run_id)
+
+
+def _first_lines(
+    settings: Settings, chip: ChipPlan, found: checkpoints.Found, of_others: Iterable[str]
+) -> Progress:
+    """Say what the person should know before the training; return what shows the rest."""
+    schedule = settings.schedule
+    progress = Progress(schedule.epochs, schedule.steps_per_epoch, found.history.step)
+    for line in of_others:
+        progress.say(line)
+    if found.path is None:  # a resumed run has said it
+        _warn(chip.verdict, settings, progress)
+    return progress
 
 
 def _restore(
@@ -105,8 +134,8 @@ def _configure(settings: Settings) -> Dict[str, str]:
     return {**configured, "tensorflow": tf_compat.version()}
 
 
-def build_program(settings: Settings) -> Program:
-    """Return the session's graph: the step, the inference, and what is put around them."""
+def build_graphs(settings: Settings) -> Graphs:
+    """Return the graphs of a run as the chip's compiler is given them."""
     step = graphs.build_step(
         lenet.logits,
         lenet.IMAGE_SHAPE,
@@ -115,8 +144,35 @@ def build_program(settings: Settings) -> Program:
         settings.loss_scale,
         settings.seed,
     )
-    inference = graphs.build_inference(lenet.logits, lenet.IMAGE_SHAPE, INFERENCE_BATCH)
-    return assemble(step, inference, settings.loss_scale)
+    return Graphs(step, graphs.build_inference(lenet.logits, lenet.IMAGE_SHAPE, INFERENCE_BATCH))
+
+
+def _plan(settings: Settings, built: Graphs) -> ChipPlan:
+    """Decide every operator of both graphs, as the chip would.
+
+    Raises:
+        PrecisionError: the chip would not compile them, and `hardware.on_refused` is error.
+    """
+    mode, generation = settings.precision.mode, settings.hardware.cann
+    asked: Tuple[Tuple[object, Tuple[str, ...]], ...] = (
+        (built.step.graph_def, (built.step.train, built.step.loss)),
+        (built.inference.graph_def, (built.inference.classes,)),
+    )
+    plans = [assign(graph, mode, generation=generation, fetches=names) for graph, names in asked]
+    found = verdict(plans)
+    if found.refused and settings.hardware.on_refused == "error":
+        problem = f"the chip refuses to compile this graph ({found})"
+        remedy = "python -m lenet_exp.run hardware.on_refused=warn, or another precision mode"
+        raise PrecisionError(f"precision={mode}", problem, remedy)
+    rows = {"train": report.report(plans[0]), "inference": report.report(plans[1])}
+    return ChipPlan(report.as_csv_of_run(rows).encode(), found)
+
+
+def _warn(found: Verdict, settings: Settings, progress: Progress) -> None:
+    """Say what the chip would not run as it is."""
+    if any(found):
+        command = f"python -m lenet_exp.explain precision={settings.precision.mode}"
+        progress.say(f"warning: on the chip {found}\n  why: {command}")
 
 
 def stepper(settings: Settings, train: mnist.Split, runner: Runner) -> Callable[[int, int], Steps]:
@@ -153,7 +209,11 @@ def _train(
 
 
 def _identity(
-    settings: Settings, data_hash: str, tags: Dict[str, str], configured: Dict[str, str]
+    settings: Settings,
+    data_hash: str,
+    tags: Dict[str, str],
+    configured: Dict[str, str],
+    chip: ChipPlan,
 ) -> Identity:
     """Return what MLflow is told about the run before it starts."""
     stack = tf_compat.stack()
@@ -166,11 +226,11 @@ def _identity(
         "config_hash": config_hash(settings, data_hash, stack),
         "emulated": "false",  # the one mode that trains today changes no operator
         "data_sha256": data_hash,
+        "chip": str(chip.verdict),
         **configured,
     }
     parts = (settings.precision.mode, settings.loss_scale.name, settings.optimizer.name)
     plain = OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(settings)))
     name = f"{'-'.join(parts)}-seed{settings.seed}"
-    return Identity(
-        name, flatten(settings), plain, tags, conditions.files(data_hash, cpu.device(), configured)
-    )
+    kept = conditions.files(data_hash, cpu.device(), configured)
+    return Identity(name, flatten(settings), plain, tags, {**kept, PLAN_FILE: chip.csv})

@@ -52,6 +52,17 @@ def load() -> Any:
     return tf
 
 
+@functools.lru_cache(maxsize=None)
+def op_def(op_type: str) -> Any:
+    """Return the OpDef of a registered operator, or None. Shared: not to be modified."""
+    load()
+    from tensorflow.python.framework import op_def_registry  # noqa: PLC0415 - after `load`
+
+    if hasattr(op_def_registry, "get"):
+        return op_def_registry.get(op_type)
+    return op_def_registry.get_registered_ops().get(op_type)
+
+
 def version() -> str:
     """Return TensorFlow's version."""
     return str(load().__version__)

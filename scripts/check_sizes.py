@@ -22,7 +22,7 @@ def too_long(path):
 
 
 def main():
-    folders = ("lenet_exp", "tests", "scripts", "benchmarks")
+    folders = ("lenet_exp", "tests", "scripts", "benchmarks", "docs")
     found = [text for f in folders for p in sorted(Path(f).rglob("*.py")) for text in too_long(p)]
     print("\n".join(found) or "sizes: every file and function is short enough")
     return 1 if found else 0

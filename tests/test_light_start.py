@@ -20,6 +20,26 @@ print("HEAVY", sorted(heavy), "CODE", code)
 """
 
 
+EXPLAIN = PROBE.replace("lenet_exp.run", "lenet_exp.explain")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        pytest.param(["--help"], 0, id="help"),
+        pytest.param(["sumary=true"], 2, id="a key misspelt"),
+        pytest.param(["diff=nope"], 2, id="no such mode"),
+        pytest.param(["precision=nope"], 2, id="no such option"),
+        pytest.param(["loss_scale=fixed", "graph=FILE"], 2, id="not of that graph"),
+    ],
+)
+def test_explain_refuses_without_anything_heavy(words, code):
+    done = subprocess.run(
+        [sys.executable, "-c", EXPLAIN, *words], stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == f"HEAVY [] CODE {code}"
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

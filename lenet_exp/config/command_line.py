@@ -56,6 +56,24 @@ def check_command_line(argv: Sequence[str]) -> None:
         _check_sweep(jobs)
 
 
+def settings_to_explain(words: Sequence[str]) -> Settings:
+    """Return the settings of plain key=value words, whether or not they can be trained here.
+
+    Raises:
+        ConfigError: as `check_command_line`; the remedies are those of a run.
+    """
+    register_resolvers()
+    with initialize_config_dir(str(CONF), version_base="1.3", job_name="explain"):
+        overrides = _parse_overrides(words)
+        for override in overrides:
+            _check_key(override)
+            if override.is_sweep_override():
+                key, first = override.key_or_group, _value(override).partition(",")[0]
+                remedy = f"{suggest.PROGRAM} {key}={first}"
+                raise ConfigError(key, _value(override), "one value", remedy)
+        return _compose(list(words), overrides, to_run=False)
+
+
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = get_args_parser()
 
@@ -169,14 +187,14 @@ def _search_path(config_dir: str) -> str:
     return f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"
 
 
-def _compose(job: Sequence[str], overrides: Sequence[Override]) -> Settings:
+def _compose(job: Sequence[str], overrides: Sequence[Override], to_run: bool = True) -> Settings:
     try:
         cfg: DictConfig = compose("config", overrides=list(job))
     except MissingConfigException as error:
         raise _unknown_option(error) from error
     except _NOT_COMPOSED as error:
         raise _not_composed(error, overrides) from error
-    return resolve(cfg)
+    return resolve(cfg, to_run)
 
 
 def _unknown_option(error: MissingConfigException) -> ConfigError:

@@ -34,8 +34,13 @@ def _first_loss_scale(epochs: object, steps_per_epoch: object) -> float:
     return 2.0**32  # the schedule is wrong, and will be refused by its own key
 
 
-def resolve(cfg: DictConfig) -> Settings:
+def resolve(cfg: DictConfig, to_run: bool = True) -> Settings:
     """Return the checked settings of one composed configuration.
+
+    Args:
+        cfg: composed, not yet resolved.
+        to_run: whether they are for a training on this machine; a plan needs neither its data
+            nor an emulator.
 
     Raises:
         ConfigError: a key is missing, unknown, of a wrong type or impossible.
@@ -49,7 +54,8 @@ def resolve(cfg: DictConfig) -> Settings:
             dotted, None, f"a reference that can be resolved ({problem})", suggest.command()
         ) from error
     settings: Settings = _build(Settings, plain, "")
-    check_together(settings)
+    if to_run:
+        check_together(settings)
     return settings
 
 

@@ -142,9 +142,15 @@ class RMSProp:
 
 @dataclass(frozen=True)
 class Hardware:
-    """Where the session runs."""
+    """Where the session runs, and what is done about the chip.
+
+    `cann`: the generation of the chip's compiler that plans are made for; `on_refused`: what a
+    run does whose graph the chip would not compile.
+    """
 
     name: str = _one_of("auto", "cpu", "ascend910")
+    cann: str = _one_of("today", "2021")
+    on_refused: str = _one_of("warn", "error")
 
 
 @dataclass(frozen=True)

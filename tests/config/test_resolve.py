@@ -27,6 +27,8 @@ def test_defaults_are_the_design_s():
         "optimizer.beta2": 0.999,
         "optimizer.epsilon": 1e-8,
         "hardware.name": "auto",
+        "hardware.cann": "today",
+        "hardware.on_refused": "warn",
         "data.name": "mnist",
         "data.path": None,
         "schedule.epochs": 5,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 
 import numpy as np
@@ -22,7 +23,9 @@ def test_it_prints_progress_and_one_closing_block_and_nothing_else(smoke):
     done, run = smoke
     assert done.stderr == ""
     lines = done.stdout.splitlines()
-    assert lines[0].startswith("epoch 1/1 step 2/20 loss 2.")
+    assert lines[0].startswith("warning: on the chip refused: Conv2D, Conv2DBackpropInputD, ")
+    assert lines[1] == "  why: python -m lenet_exp.explain precision=must_keep_origin_dtype"
+    assert lines[2].startswith("epoch 1/1 step 2/20 loss 2.")
     block = "\n".join(lines[-8:])
     accuracy = run.data.metrics["accuracy"]
     assert f"accuracy {accuracy:.4f}" in block
@@ -78,9 +81,36 @@ def test_artifacts_are_whole(smoke, shared_project):
         "figures/confusion_matrix.png",
         "figures/loss.png",
         "output/performance_precision.txt",
+        "precision.csv",
         "run.log",
         "test_predictions.npz",
     ]
+
+
+def test_the_plan_of_both_graphs_is_kept_and_the_chip_s_verdict_is_a_tag(smoke, shared_project):
+    tag = smoke[1].data.tags["chip"]
+    assert tag.startswith(
+        "refused: Conv2D, Conv2DBackpropInputD, Conv2DBackpropFilterD; AI CPU: MaxPool, MaxPoolGrad"
+    )
+    folder = next(shared_project.folder.glob("outputs/*"))
+    with (folder / "precision.csv").open(newline="") as kept:
+        rows = list(csv.DictReader(kept))
+    assert {row["graph"] for row in rows} == {"train", "inference"}
+    assert {row["mode"] for row in rows} == {"must_keep_origin_dtype"}
+    convolutions = [row for row in rows if row["ge_type"] == "Conv2D"]
+    assert [row["engine"] for row in convolutions] == ["refused"] * 4
+    assert [row["graph"] for row in rows if row["ge_type"].startswith("ArgMax")] == ["inference"]
+    assert sum(row["ge_type"] == "ApplyAdamD" for row in rows) == 10
+
+
+def test_a_graph_that_the_chip_refuses_is_refused_before_training_if_asked(project):
+    done = project.run("schedule=smoke", "hardware.on_refused=error")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "precision=must_keep_origin_dtype: the chip refuses" in done.stderr
+    assert "Conv2D" in done.stderr
+    assert "hardware.on_refused=warn" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not project.recorded()
 
 
 def test_accuracy_is_over_all_test_images(smoke, shared_project, mnist_folder):

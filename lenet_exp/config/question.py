@@ -1,0 +1,143 @@
+"""The words of `explain` -> what is asked. Imports neither TensorFlow nor MLflow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from lenet_exp.config import suggest
+from lenet_exp.config.command_line import settings_to_explain
+from lenet_exp.config.schema import PRECISION_MODES, Settings, all_keys, groups
+from lenet_exp.errors import ConfigError
+
+PROGRAM = "python -m lenet_exp.explain"
+_GENERATIONS = ("today", "2021")
+_FORMATS = ("table", "csv", "json")
+_OWN = ("diff", "summary", "format", "graph", "fetches", "inference")
+# What of a run's settings still means something to a graph that is not LeNet's.
+_OF_ANY_GRAPH = ("precision", "precision.mode", "hardware", "hardware.cann")
+
+
+class Question(NamedTuple):
+    """What is asked; `against` (mode, generation) asks for the difference.
+
+    `graph` is a file, None for LeNet as `settings` describe it; `fetches` are of that file.
+    """
+
+    settings: Settings
+    against: Optional[Tuple[str, str]]
+    graph: Optional[Path]
+    fetches: Tuple[str, ...]
+    inference: bool
+    summary: bool
+    format: str
+
+
+def read(words: Sequence[str]) -> Question:
+    """Return what the words of a command line ask.
+
+    Raises:
+        ConfigError: with the key, the value, what is allowed and what to type instead.
+    """
+    own, others = _split(words)
+    _check_own(own, others)
+    settings = _settings(others)
+    return Question(
+        settings,
+        _against(own.get("diff"), settings),
+        Path(own["graph"]).expanduser() if "graph" in own else None,
+        tuple(filter(None, own.get("fetches", "").strip("[]").replace(" ", "").split(","))),
+        own.get("inference") == "true",
+        own.get("summary") == "true",
+        own.get("format", "table"),
+    )
+
+
+def _split(words: Sequence[str]) -> Tuple[Dict[str, str], List[str]]:
+    """Return our own keys with their text, and the words that are a run's."""
+    own: Dict[str, str] = {}
+    others = []
+    for word in words:
+        key, equals, value = word.partition("=")
+        if key.startswith("-"):
+            allowed = "key=value without dashes, and --help"
+            raise ConfigError(word, None, allowed, _without_dashes(key, value))
+        if key in _OWN:
+            if not equals:
+                raise ConfigError(word, None, "key=value", f"{PROGRAM} {key}={_good(key)}")
+            own[key] = value
+            continue
+        meant = None if key in (*all_keys(), *groups()) else suggest.close_to(key, _OWN)
+        if meant:
+            given = value or _good(meant)
+            problem = f"no such key; {meant} is one"
+            raise ConfigError(key, value or None, problem, f"{PROGRAM} {meant}={given}")
+        others.append(word)
+    return own, others
+
+
+def _without_dashes(key: str, value: str) -> str:
+    plain = key.lstrip("-").replace("-", "_")
+    return f"{PROGRAM} {plain}={value or _good(plain)}" if plain in _OWN else f"{PROGRAM} --help"
+
+
+def _good(key: str) -> str:
+    good = {"diff": "force_fp16", "format": "csv", "graph": "FILE", "fetches": "[NAME]"}
+    return good.get(key, "true")
+
+
+def _check_own(own: Mapping[str, str], others: Sequence[str]) -> None:
+    options = {
+        "diff": (*PRECISION_MODES, *_GENERATIONS),
+        "format": _FORMATS,
+        "summary": ("true", "false"),
+        "inference": ("true", "false"),
+    }
+    for key, value in own.items():
+        if key in options and value not in options[key]:
+            meant = suggest.close_to(value, options[key]) or _good(key)
+            raise ConfigError(key, value, " | ".join(options[key]), f"{PROGRAM} {key}={meant}")
+        if key in ("graph", "fetches") and not value.strip("[]"):
+            raise ConfigError(key, value, "a file" if key == "graph" else "names", _example(key))
+    if own.get("summary") == "true" and "diff" in own:
+        remedy = f"{PROGRAM} diff={own['diff']}"
+        raise ConfigError("summary", "true", "diff= or summary=true, not both", remedy)
+    if "fetches" in own and "graph" not in own:
+        raise ConfigError("fetches", own["fetches"], "only with graph=FILE", _example("fetches"))
+    if "graph" in own:
+        _check_beside_graph(own, others)
+
+
+def _example(key: str) -> str:
+    return f"{PROGRAM} graph=FILE" + (" fetches=[NAME]" if key == "fetches" else "")
+
+
+def _check_beside_graph(own: Mapping[str, str], others: Sequence[str]) -> None:
+    allowed = "with graph=FILE only precision=, hardware.cann= and keys of explain"
+    if own.get("inference") == "true":
+        remedy = f"{_example('fetches')}, with the network's output"
+        raise ConfigError("inference", "true", allowed, remedy)
+    for word in others:
+        key, _, value = word.partition("=")
+        known = key in (*all_keys(), *groups(), *suggest.PRESETS)
+        if known and key not in _OF_ANY_GRAPH:
+            raise ConfigError(key, value, allowed, f"{PROGRAM} graph={own['graph']}")
+
+
+def _settings(words: Sequence[str]) -> Settings:
+    try:
+        return settings_to_explain(words)
+    except ConfigError as error:  # its remedy is for a run, and works here too
+        key, value, allowed, remedy = error.args
+        raise ConfigError(key, value, allowed, remedy.replace(suggest.PROGRAM, PROGRAM)) from error
+
+
+def _against(diff: Optional[str], settings: Settings) -> Optional[Tuple[str, str]]:
+    if diff is None:
+        return None
+    mode, generation = settings.precision.mode, settings.hardware.cann
+    if diff in (mode, generation):
+        other = [m for m in (*PRECISION_MODES[::-1], *_GENERATIONS) if m not in (mode, generation)]
+        allowed = f"another one; {diff} is what it would be compared with"
+        raise ConfigError("diff", diff, allowed, f"{PROGRAM} precision={mode} diff={other[0]}")
+    return (mode, diff) if diff in _GENERATIONS else (diff, generation)

@@ -1,0 +1,54 @@
+"""python -m lenet_exp.explain: what a precision mode does to every operator, and why.
+
+python -m lenet_exp.explain precision=allow_mix_precision [KEY=VALUE ...]
+
+any setting of python -m lenet_exp.run: precision= loss_scale= optimizer= schedule.batch_size=
+hardware.cann=today|2021   the generation of the chip's compiler
+summary=true               operators alike in one line
+diff=MODE|2021|today       what differs under another mode, or in the other generation
+format=table|csv|json      csv and json carry every field
+inference=true             the inference graph instead of the training step
+graph=FILE                 any TensorFlow 1 graph: model.ckpt.meta, .pb, .pbtxt; also one written
+                           on a chip. Of a MetaGraph, its collections train_op and losses say
+                           what a run fetches
+fetches=[NAME,...]         of that graph, what a run fetches
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from typing import Optional, Sequence
+
+from lenet_exp.config import question
+from lenet_exp.errors import LenetExpError, told
+from lenet_exp.record.progress import stop_printing
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Print the plan, or refuse the question in words; return the exit code."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    try:
+        if words in (["-h"], ["--help"]):
+            print(__doc__, end="")
+            return 0
+        asked = question.read(words)
+        from lenet_exp import explanation  # noqa: PLC0415 - TensorFlow
+
+        answer = explanation.answer(asked, shutil.get_terminal_size((100, 24)).columns)
+        print(answer.text, flush=True)
+        for warning in answer.warnings:
+            print(f"warning: {warning}", file=sys.stderr)
+    except BrokenPipeError:  # `| head`
+        stop_printing()
+    except (LenetExpError, OSError) as error:
+        print(f"lenet-exp: {told(error)}", file=sys.stderr)
+        return told(error).exit_code
+    except KeyboardInterrupt:
+        print("lenet-exp: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""What a person asks about a precision mode -> plans -> text."""
+
+from __future__ import annotations
+
+from typing import Any, List, NamedTuple, Tuple
+
+from lenet_exp import tf_compat
+from lenet_exp.config.question import Question
+from lenet_exp.model import lenet
+from lenet_exp.precision import assign, report, tables
+from lenet_exp.precision.load import load_graph
+from lenet_exp.training import graphs
+
+
+class Answer(NamedTuple):
+    """`text` for stdout, and for stderr what must not be mixed into CSV and JSON."""
+
+    text: str
+    warnings: Tuple[str, ...]
+
+
+def answer(question: Question, width: int) -> Answer:
+    """Return what the plan, or the difference of two plans, reads like at this width.
+
+    Raises:
+        LenetExpError: the file is no graph, or lacks a fetch.
+    """
+    tf_compat.configure(hide_gpus=True, deterministic=False)
+    graph_def, fetches = _graph(question)
+    settings = question.settings
+    asked = [(settings.precision.mode, settings.hardware.cann)]
+    asked += [question.against] if question.against else []
+    reports = [
+        report.report(assign(graph_def, mode, generation=generation, fetches=fetches))
+        for mode, generation in asked
+    ]
+    warnings = tuple(dict.fromkeys(text for read in reports for text in read.warnings))
+    if question.format == "table":
+        return Answer(_as_table(question, reports, width, warnings), ())
+    return Answer(_as_data(question, reports), warnings)
+
+
+def _graph(question: Question) -> Tuple[Any, Tuple[str, ...]]:
+    if question.graph is not None:
+        loaded = load_graph(question.graph)
+        return loaded.graph_def, question.fetches or loaded.fetches
+    settings, size = question.settings, question.settings.schedule.batch_size
+    if question.inference:
+        inference = graphs.build_inference(lenet.logits, lenet.IMAGE_SHAPE, size)
+        return inference.graph_def, (inference.classes,)
+    step = graphs.build_step(
+        lenet.logits, lenet.IMAGE_SHAPE, size, settings.optimizer, settings.loss_scale, seed=0
+    )
+    return step.graph_def, (step.train, step.loss)
+
+
+def _as_table(
+    question: Question, reports: List[report.Report], width: int, warnings: Tuple[str, ...]
+) -> str:
+    if question.against is not None:
+        text = tables.comparison_table(report.compare(*reports), width)
+        lines = tables.warnings_text(warnings, width)
+        return "\n".join([text, *([""] if lines else []), *lines])
+    shown = tables.summary_table if question.summary else tables.table
+    return shown(reports[0], width)
+
+
+def _as_data(question: Question, reports: List[report.Report]) -> str:
+    read: Any = reports[0]
+    if question.against is not None:
+        read = report.compare(*reports)
+    elif question.summary:
+        read = report.summary(read)
+    if question.format == "json":
+        return report.as_json(read)
+    if question.against is not None:
+        return report.as_csv(read.differences).rstrip("\n")
+    rows = read.groups if question.summary else read.records
+    same = {"mode": read.mode, "generation": read.generation}
+    return report.as_csv(rows, same).rstrip("\n")

@@ -1,0 +1,126 @@
+"""Graphs from files: a MetaGraph, a GraphDef or a SavedModel, binary or text.
+
+Messages are only parsed, never imported, so that operators which this TensorFlow doesn't know
+(`Npu*`, of a graph written on a chip) do no harm.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from pathlib import Path
+from typing import Any, Callable, Iterator, NamedTuple, Optional, Tuple
+
+from lenet_exp import tf_compat
+from lenet_exp.errors import GraphError
+
+_ALLOWED = "a MetaGraph (model.ckpt.meta), a GraphDef or frozen graph (.pb, .pbtxt), a SavedModel"
+_NAME = re.compile(r"[A-Za-z0-9.][\w./>\\-]*$")
+_OP = re.compile(r"[A-Za-z_][\w>]*$")
+
+
+class LoadedGraph(NamedTuple):
+    """A GraphDef, and what the file says a run fetches of it: nothing, if it says nothing."""
+
+    graph_def: Any
+    fetches: Tuple[str, ...]
+
+
+def load_graph(path: Path) -> LoadedGraph:
+    """Return the graph in a file.
+
+    `fetches` are, of a MetaGraph, what its collections `train_op` and `losses` name; without
+    `train_op`, the outputs of its signatures.
+
+    Raises:
+        GraphError: there is no such file, it can't be read, or it holds no graph.
+    """
+    content = _content(path)
+    for read in (_binary, _text):
+        for message in _messages():
+            meta = _meta(read(message, content))
+            if meta is not None and _is_graph(meta.graph_def):
+                return LoadedGraph(meta.graph_def, _fetches(meta))
+    raise GraphError(path, "it holds no TensorFlow graph", _ALLOWED)
+
+
+def _content(path: Path) -> bytes:
+    if path.is_dir():
+        kept = path / "saved_model.pb"
+        if not kept.exists():
+            raise GraphError(path, "it is a folder", f"the file in it: {_ALLOWED}")
+        path = kept
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise GraphError(path, f"it can't be read ({reason})", _ALLOWED) from error
+
+
+def _messages() -> Iterator[Callable[[], Any]]:
+    tf = tf_compat.load()
+    from tensorflow.core.protobuf import saved_model_pb2  # noqa: PLC0415 - after `load`
+
+    yield tf.MetaGraphDef
+    yield tf.GraphDef
+    yield saved_model_pb2.SavedModel
+
+
+def _binary(message: Callable[[], Any], content: bytes) -> Optional[Any]:
+    from google.protobuf.message import DecodeError  # noqa: PLC0415 - comes with TensorFlow
+
+    made = message()
+    # Protobuf's versions differ: one only warns of what it could not read to the end.
+    refused = (DecodeError, UnicodeDecodeError, RuntimeError, RuntimeWarning, SystemError)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", RuntimeWarning)
+            made.ParseFromString(content)
+    except refused:
+        return None
+    return made
+
+
+def _text(message: Callable[[], Any], content: bytes) -> Optional[Any]:
+    from google.protobuf import text_format  # noqa: PLC0415 - comes with TensorFlow
+
+    made = message()
+    try:
+        text_format.Parse(content.decode(), made, allow_unknown_extension=True)
+    except (text_format.ParseError, UnicodeDecodeError):
+        return None
+    return made
+
+
+def _meta(message: Optional[Any]) -> Optional[Any]:
+    """Return whatever was parsed as a MetaGraphDef; of a SavedModel its first."""
+    if message is None or hasattr(message, "graph_def"):
+        return message
+    if hasattr(message, "meta_graphs"):
+        return message.meta_graphs[0] if message.meta_graphs else None
+    meta = tf_compat.load().MetaGraphDef()
+    meta.graph_def.CopyFrom(message)
+    return meta
+
+
+def _is_graph(graph_def: Any) -> bool:
+    """Return whether this is a graph, and not other bytes that happened to parse."""
+    return bool(graph_def.node) and all(
+        _NAME.match(node.name) and _OP.match(node.op) for node in graph_def.node
+    )
+
+
+def _fetches(meta: Any) -> Tuple[str, ...]:
+    train = _collection(meta, "train_op")
+    found = [*train, *_collection(meta, "losses")] if train else []
+    if not found:
+        signatures = (meta.signature_def[key] for key in sorted(meta.signature_def))
+        found = [info.name for signature in signatures for info in signature.outputs.values()]
+    names = {node.name for node in meta.graph_def.node}
+    return tuple(name for name in found if name.partition(":")[0] in names)
+
+
+def _collection(meta: Any, key: str) -> Tuple[str, ...]:
+    if key not in meta.collection_def:
+        return ()
+    return tuple(meta.collection_def[key].node_list.value)

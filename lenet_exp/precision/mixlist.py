@@ -1,0 +1,145 @@
+"""modify_mixlist: the vendor's JSON that moves operators between the lists.
+
+Source: precision-modes.md 6.4.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, NamedTuple, Tuple, Union
+
+from lenet_exp.errors import PrecisionError
+from lenet_exp.precision.plan import Colour
+
+MixlistInput = Union[str, Path, Mapping[str, Any]]
+
+_LISTS = {"black-list": Colour.BLACK, "white-list": Colour.WHITE, "gray-list": Colour.GRAY}
+_ADD, _REMOVE = "to-add", "to-remove"
+_ARRAYS = (_ADD, _REMOVE)
+_ALLOWED = "remove from black or white; add to one list; add to one and remove from another list"
+_EXAMPLE = '{"black-list": {"to-remove": ["ReduceMeanD"]}}'
+
+
+class Change(NamedTuple):
+    """What the file asks for one GE type: the lists it is added to and removed from."""
+
+    added: Tuple[Colour, ...]
+    removed: Tuple[Colour, ...]
+
+
+class Mixlist(NamedTuple):
+    """The colours of all operators, and removals that matched nothing."""
+
+    colours: Mapping[str, Colour]
+    warnings: Tuple[str, ...]
+
+
+def recoloured(source: MixlistInput, colours: Mapping[str, Colour]) -> Mixlist:
+    """Return the library's colours as changed by a mixlist.
+
+    Args:
+        source: a path, the file's text (it begins with "{"), or the parsed object.
+        colours: the library's colour of every GE type; not modified.
+
+    A removal that matches the library's colour gives gray, one that doesn't only warns; then
+    adding to black wins over white; adding to gray alone changes nothing; unknown names are
+    ignored.
+
+    Raises:
+        PrecisionError: as the graph engine refuses to start: unreadable, empty, no JSON, other
+            keys, no object or array where one must be, or an impossible combination.
+    """
+    made = dict(colours)
+    warnings = []
+    for name, change in _changes(_content(source)).items():
+        if name not in colours:
+            continue
+        for colour in change.removed:
+            if colours[name] is colour:
+                made[name] = Colour.GRAY
+            else:
+                warnings.append(
+                    f"modify_mixlist: {name} is on the {colours[name]} list, so removing it "
+                    f"from the {colour} list does nothing"
+                )
+        for colour in (Colour.BLACK, Colour.WHITE):
+            if colour in change.added:
+                made[name] = colour
+                break
+    return Mixlist(made, tuple(warnings))
+
+
+def _content(source: MixlistInput) -> Any:
+    if isinstance(source, Mapping):
+        return source
+    text, where = _text(source)
+    if not text.strip():
+        raise PrecisionError(where, "it is empty", _EXAMPLE)
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise PrecisionError(where, f"it is no JSON ({error})", _EXAMPLE) from error
+
+
+def _text(source: Union[str, Path]) -> Tuple[str, str]:
+    if isinstance(source, str) and source.lstrip().startswith("{"):
+        return source, "modify_mixlist"
+    where = f"modify_mixlist {source}"
+    try:
+        return Path(source).read_text(), where
+    except (OSError, ValueError) as error:
+        problem = f"it can't be read ({error})"
+        raise PrecisionError(where, problem, "the path of a JSON file") from error
+
+
+def _changes(content: Any) -> Dict[str, Change]:
+    added: Dict[str, List[Colour]] = {}
+    removed: Dict[str, List[Colour]] = {}
+    for list_name, arrays in _object(content, "the file", tuple(_LISTS)).items():
+        for key, names in _object(arrays, f'"{list_name}"', _ARRAYS).items():
+            where = f'"{list_name}" "{key}"'
+            found = added if key == _ADD else removed
+            for name in _names(names, where):
+                found.setdefault(name, []).append(_LISTS[list_name])
+    changes = {
+        name: Change(tuple(added.get(name, ())), tuple(removed.get(name, ())))
+        for name in (*added, *removed)
+    }
+    for name, change in changes.items():
+        if not _possible(change):
+            raise PrecisionError(
+                f"modify_mixlist {name}", f"{_told(change)} is no possible combination", _ALLOWED
+            )
+    return changes
+
+
+def _object(value: Any, where: str, keys: Tuple[str, ...]) -> Mapping[str, Any]:
+    allowed = "only the keys " + ", ".join(f'"{key}"' for key in keys)
+    if not isinstance(value, Mapping):
+        raise PrecisionError(f"modify_mixlist {where}", "it is no JSON object", allowed)
+    for key in value:
+        if key not in keys:
+            raise PrecisionError(f"modify_mixlist {where}", f'it has the key "{key}"', allowed)
+    return value
+
+
+def _names(value: Any, where: str) -> Tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        remedy = 'an array of GE names, such as ["MatMulV2"]'
+        raise PrecisionError(f"modify_mixlist {where}", "it is no array of names", remedy)
+    return tuple(dict.fromkeys(value))
+
+
+def _possible(change: Change) -> bool:
+    added, removed = change.added, change.removed
+    if len(added) > 1 or len(removed) > 1 or (Colour.GRAY in removed and not added):
+        return False
+    # Removing from gray goes with an addition only (white or black).
+    return not (added and removed) or added[0] is not removed[0]
+
+
+def _told(change: Change) -> str:
+    words = [f"add to {colour}" for colour in change.added]
+    words += [f"remove from {colour}" for colour in change.removed]
+    return " and ".join(words)

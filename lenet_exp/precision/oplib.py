@@ -1,0 +1,165 @@
+"""The operator library: which types an operator's kernels take, and its list.
+
+Source: precision-modes.md 3. The shipped table, `ascend910_ops.json`, was generated from the
+operator information of CANN 8.1.RC1 and of the public operator repository of 24 February 2021.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import Any, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Tuple, Union
+
+from lenet_exp.errors import PrecisionError
+from lenet_exp.precision.plan import Colour, Generation
+
+LETTERS = {
+    "h": "float16",
+    "f": "float32",
+    "i": "int32",
+    "l": "int64",
+    "b": "bool",
+    "c": "int8",
+    "u": "uint8",
+}
+# The table leaves out columns of other types (3.2): about these an absence says nothing.
+LEFT_OUT = frozenset(LETTERS.values()) - {"int8", "uint8"}
+
+_COLOURS = {True: Colour.WHITE, False: Colour.BLACK, None: Colour.GRAY}
+_SHIPPED = Path(__file__).with_name("ascend910_ops.json")
+
+LibraryInput = Union[None, str, Path, Mapping[str, Any]]
+
+
+class Column(NamedTuple):
+    """The dtype names of all inputs and outputs of one kernel."""
+
+    inputs: Tuple[str, ...]
+    outputs: Tuple[str, ...]
+
+
+class GeOperator(NamedTuple):
+    """One operator type. `columns` is None if they are not known."""
+
+    name: str
+    inputs: Tuple[str, ...]
+    outputs: Tuple[str, ...]
+    columns: Optional[Tuple[Column, ...]]
+    colour: Colour
+    null: bool
+    unit: str
+
+
+class OperatorLibrary(NamedTuple):
+    """The table of one generation.
+
+    `operators` by GE type; `forms` the GE types of a TensorFlow type; `full_inputs` the input
+    names of a TensorFlow type's largest form, of whichever generation.
+    """
+
+    operators: Mapping[str, GeOperator]
+    forms: Mapping[str, Tuple[str, ...]]
+    full_inputs: Mapping[str, Tuple[str, ...]]
+    fp16_first: FrozenSet[str]
+    ai_cpu_only: FrozenSet[str]
+    ai_cpu_fallback: FrozenSet[str]
+
+
+def load_library(library: LibraryInput, generation: Generation) -> OperatorLibrary:
+    """Return the table of one generation, of the shipped file unless another is given.
+
+    Args:
+        library: a path, or the parsed JSON; its form is that of the shipped file.
+        generation: "2021" reads the fields `*_2021` and has no float16-first list (5.2).
+
+    Raises:
+        PrecisionError: the file is missing, is no JSON, or lacks a section.
+    """
+    if library is None:
+        return _shipped(generation)
+    return _parsed(_content(library), generation)
+
+
+@functools.lru_cache(maxsize=None)
+def _shipped(generation: Generation) -> OperatorLibrary:
+    return _parsed(json.loads(_SHIPPED.read_text()), generation)
+
+
+def _content(library: Union[str, Path, Mapping[str, Any]]) -> Mapping[str, Any]:
+    if isinstance(library, (str, Path)):
+        try:
+            content = json.loads(Path(library).read_text())
+        except (OSError, ValueError) as error:
+            raise _not_a_library(str(library), f"can't be read as JSON ({error})") from error
+    else:
+        content = library
+    if not isinstance(content, Mapping) or not isinstance(content.get("ops"), Mapping):
+        raise _not_a_library("library", 'has no object "ops"')
+    return content
+
+
+def _not_a_library(what: str, problem: str) -> PrecisionError:
+    return PrecisionError(what, problem, "a file of the form of lenet_exp/precision/*_ops.json")
+
+
+def _parsed(content: Mapping[str, Any], generation: Generation) -> OperatorLibrary:
+    old = generation is Generation.FEBRUARY_2021
+    absent = "only_today" if old else "only_2021"
+    entries = content["ops"]
+    operators = {
+        name: _operator(name, entry, old)
+        for name, entry in entries.items()
+        if not entry.get(absent, False)
+    }
+    forms: Dict[str, List[str]] = {}
+    for name in operators:
+        for tf_type in entries[name].get("tf") or ():
+            forms.setdefault(tf_type, []).append(name)
+    only = content.get("ai_cpu_only", {}).get("ops", {})
+    aliases = [alias for name, (_, *others) in only.items() for alias in (name, *others)]
+    return OperatorLibrary(
+        operators,
+        {tf_type: tuple(names) for tf_type, names in forms.items()},
+        _full_inputs(entries),
+        frozenset(() if old else content.get("fp16_first", ())),
+        frozenset(aliases),
+        frozenset(content.get("ai_cpu_fallback", {}).get("ops", ())),
+    )
+
+
+def _full_inputs(entries: Mapping[str, Any]) -> Dict[str, Tuple[str, ...]]:
+    full: Dict[str, Tuple[str, ...]] = {}
+    for entry in entries.values():
+        for tf_type in entry.get("tf") or ():
+            if len(entry["in"]) > len(full.get(tf_type, ())):
+                full[tf_type] = tuple(entry["in"])
+    return full
+
+
+def _operator(name: str, entry: Mapping[str, Any], old: bool) -> GeOperator:
+    texts = entry.get("cols")
+    colour = entry.get("pr")
+    if old:
+        texts = entry.get("cols_2021", texts)
+        colour = entry.get("pr_2021")
+    return GeOperator(
+        name,
+        tuple(entry["in"]),
+        tuple(entry["out"]),
+        # Empty: columns of other types only, so not known either (3.2).
+        tuple(_column(name, text) for text in texts) if texts else None,
+        _COLOURS[colour],
+        bool(entry.get("null", False)),
+        entry.get("unit", "none"),
+    )
+
+
+def _column(name: str, text: str) -> Column:
+    try:
+        inputs, outputs = text.split(">")
+        return Column(tuple(LETTERS[c] for c in inputs), tuple(LETTERS[c] for c in outputs))
+    except (KeyError, ValueError) as error:
+        allowed = " ".join(f"{letter} {dtype}" for letter, dtype in LETTERS.items())
+        problem = f'{name} has the column "{text}"; a column is like "hf>f" of {allowed}'
+        raise _not_a_library("library", problem) from error

@@ -1,0 +1,160 @@
+"""What a plan is made of: the values that `assign` returns and an emulator reads."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, NamedTuple, Optional, Tuple
+
+
+class _Word(str, Enum):
+    """An Enum whose text is its value on every Python."""
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class Mode(_Word):
+    """The four modes, under the names of version 1. Source: precision-modes.md 2."""
+
+    ALLOW_MIX_PRECISION = "allow_mix_precision"
+    ALLOW_FP32_TO_FP16 = "allow_fp32_to_fp16"
+    FORCE_FP16 = "force_fp16"
+    MUST_KEEP = "must_keep_origin_dtype"
+
+
+class Generation(_Word):
+    """The documented generations of library and rules. Source: precision-modes.md 9."""
+
+    TODAY = "today"
+    FEBRUARY_2021 = "2021"
+
+
+class Colour(_Word):
+    """The list an operator is on."""
+
+    WHITE = "white"
+    BLACK = "black"
+    GRAY = "gray"
+    NONE = "none"
+
+
+class Rule(_Word):
+    """The rule that decided an operator's types."""
+
+    WHITE = "white"
+    BLACK = "black"
+    GRAY = "gray"
+    FP16_FIRST = "fp16_first"
+    KEEP = "keep"
+    REDUCED = "reduced"
+    FORCED = "forced"
+    AI_CPU = "ai_cpu"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+class Engine(_Word):
+    """Where an operator runs; NONE for null operators and for those the library lacks."""
+
+    AI_CORE = "ai_core"
+    AI_CPU = "ai_cpu"
+    REFUSED = "refused"
+    NONE = "none"
+
+
+class Tensor(NamedTuple):
+    """Output `slot` of the node `node`."""
+
+    node: str
+    slot: int
+
+    def __str__(self) -> str:
+        return f"{self.node}:{self.slot}"
+
+
+class Port(NamedTuple):
+    """Data input `slot` of the node `node` in the plan's GraphDef."""
+
+    node: str
+    slot: int
+
+
+class Operator(NamedTuple):
+    """One operator of the chip's graph, decided.
+
+    `name` is a node of `Plan.graph_def`; of a fused group the Conv2D, MatMul or update, and
+    `parts` names all its nodes. `inputs` and `outputs` are dtype names, `origin_inputs` and
+    `origin_outputs` what the graph itself says. `ports[i]` is where input i enters the GraphDef
+    and `results[i]` the tensor that output i is there; both are None for tensors that only the
+    chip has (the mask of ReluV2, Adam's second output). `casts` are the indexes of the inputs
+    that get a Cast. An operator of a function's body is named `owner/function/node`, and its
+    ports and results are those of the function's own nodes.
+    """
+
+    name: str
+    tf_type: str
+    ge_type: str
+    inputs: Tuple[str, ...]
+    outputs: Tuple[str, ...]
+    casts: Tuple[int, ...]
+    colour: Colour
+    rule: Rule
+    reason: str
+    engine: Engine
+    unit: str
+    parts: Tuple[str, ...]
+    ports: Tuple[Optional[Port], ...]
+    results: Tuple[Optional[Tensor], ...]
+    origin_inputs: Tuple[str, ...]
+    origin_outputs: Tuple[str, ...]
+
+
+class CastEdge(NamedTuple):
+    """A Cast put on the edge from `producer` to input `slot` of the operator `consumer`.
+
+    `producer` is the tensor in front, Identity and variable reads looked through; `port` where
+    the edge enters the GraphDef (None inside a fused group). `on_host`: the producer is a
+    constant, so that the compiler computes the Cast and no flag is set. `removed`: a later pass
+    merges it with its inverse, so that nothing is rounded here; `reads` is then the tensor in
+    front of both, None if only a Reshape or a Relu between them keeps it from being read.
+    """
+
+    producer: Tensor
+    consumer: str
+    slot: int
+    port: Optional[Port]
+    source: str
+    target: str
+    on_host: bool
+    removed: bool = False
+    reads: Optional[Tensor] = None
+
+
+class RemovedCast(NamedTuple):
+    """A Cast operator of the graph itself that a later pass merges with its inverse (6.8).
+
+    `name` must not round. Where the inverse in front of it has other consumers too, `reads`,
+    the tensor in front of both, is what its own consumers get.
+    """
+
+    name: str
+    reads: Optional[Tensor]
+
+
+class Plan(NamedTuple):
+    """What one precision mode does to one graph.
+
+    `operators` in the order of their decision; `casts` as put in after selection (6.8).
+    `removed_casts` are Cast operators of the graph itself that go with their inverse.
+    `graph_def` is the folded and pruned graph the rows
+    speak of; TensorFlow can run it (fused groups are still their parts, Identity nodes are
+    still there) but for `Npu*` operators it was given.
+    """
+
+    mode: Mode
+    generation: Generation
+    operators: Tuple[Operator, ...]
+    casts: Tuple[CastEdge, ...]
+    removed_casts: Tuple[RemovedCast, ...]
+    warnings: Tuple[str, ...]
+    graph_def: Any

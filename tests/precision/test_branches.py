@@ -1,0 +1,125 @@
+"""cond, while loops, If, While and calls: sections 4.2, 6.3 and 6.7."""
+
+from __future__ import annotations
+
+import pytest
+
+from lenet_exp import tf_compat
+from lenet_exp.precision import assign
+from tests.precision.small import FORCE, MIX, cell, cells, floats, graph_of, halves, plan_of
+
+
+def test_types_pass_through_a_cond_of_version_1():
+    def build(tf):
+        half, choice = halves(tf), tf.placeholder(tf.bool, [], "choice")
+        made = tf.cond(choice, lambda: tf.exp(half, "exp"), lambda: tf.abs(half, "abs"), name="c")
+        return tf.sigmoid(made, "after")
+
+    rows = cells(build)
+    assert rows["c/exp/Switch"] == "Switch hb>hh gray"
+    assert (rows["c/exp"], rows["c/abs"]) == ("Exp h>h gray", "Abs h>h gray")
+    assert rows["c/Merge"] == "Merge hh>hi gray"
+    assert rows["after"] == "Sigmoid h>h gray"
+
+
+def test_a_merge_follows_its_first_input():
+    def build(tf):
+        half, choice = halves(tf), tf.placeholder(tf.bool, [], "choice")
+        made = tf.cond(choice, lambda: tf.exp(half, "exp"), lambda: tf.log(half, "log"), name="c")
+        return tf.sigmoid(made, "after")
+
+    rows = cells(build)
+    assert rows["c/log"] == "Log f>f black *0"
+    # tf.cond merges [false, true]: the black Log is the first.
+    assert rows["c/Merge"] == "Merge ff>fi gray *1"
+
+
+def loop(tf):
+    half = halves(tf)
+    body = lambda i, x: (i + 1, tf.exp(x, "exp"))  # noqa: E731 - names are made in the loop
+    return tf.while_loop(lambda i, x: i < 3, body, [tf.constant(0), half], name="loop")[1]
+
+
+def test_a_loop_is_entered_and_closed_by_black_null_operators():
+    rows = cells(loop)
+    assert rows["loop/Enter_1"] == "Enter f>f black *0"
+    # The back edge's producer is not visited yet: it shows its type in the graph, float32.
+    assert rows["loop/Merge_1"] == "Merge ff>fi gray"
+    assert rows["loop/exp"] == "Exp f>f gray"
+    assert rows["loop/NextIteration_1"] == "NextIteration f>f black"
+
+
+def test_a_loop_is_forced_but_for_what_the_library_lacks():
+    rows = cells(loop, FORCE)
+    assert rows["loop/Enter_1"] == "Enter h>h forced"
+    assert rows["loop/Exit_1"].startswith("Exit f>f unknown *0")
+
+
+@pytest.fixture
+def version_2():
+    """Functional control flow, for graphs built inside."""
+    tf = tf_compat.load()
+    tf.enable_control_flow_v2()
+    yield
+    tf.disable_control_flow_v2()
+
+
+def functional_if(tf):
+    half, choice = halves(tf), tf.placeholder(tf.bool, [], "choice")
+    made = tf.cond(choice, lambda: tf.exp(half, "exp"), lambda: tf.log(half, "log"), name="c")
+    return tf.sigmoid(made, "after")
+
+
+def by_last_name(plan):
+    """Return the rows without scopes; TensorFlow 2 numbers the nodes of a function."""
+    names = [row.name.rsplit("/", maxsplit=1)[-1] for row in plan.operators]
+    return {n[:-2] if n.endswith("_0") else n: cell(r) for n, r in zip(names, plan.operators)}
+
+
+def test_an_if_hands_types_to_its_branches_and_back(version_2):
+    plan = plan_of(functional_if)
+    rows = by_last_name(plan)
+    assert rows["exp"] == "Exp h>h gray"
+    assert rows["log"] == "Log f>f black *0"
+    assert rows["after"] == "Sigmoid h>h gray"
+    call = next(row for row in plan.operators if row.ge_type in ("If", "StatelessIf"))
+    assert (call.outputs, call.casts, call.engine) == (("float16",), (), "none")
+    # The second branch's result is cast to the first one's type.
+    last = [edge for edge in plan.casts if edge.port is None]
+    assert [(edge.source, edge.target) for edge in last] == [("float32", "float16")]
+
+
+def functional_while(tf):
+    half = halves(tf)
+    body = lambda i, x: (i + 1, tf.exp(x, "exp"))  # noqa: E731
+    made = tf.while_loop(lambda i, x: i < 3, body, [tf.constant(0), half], name="loop")
+    return tf.sigmoid(made[1], "after")
+
+
+def test_a_while_hands_types_to_its_body(version_2):
+    rows = by_last_name(plan_of(functional_while))
+    assert rows["exp"] == "Exp h>h gray"
+    assert rows["after"] == "Sigmoid h>h gray"
+
+
+@pytest.mark.parametrize("build", [functional_if, functional_while])
+def test_the_planned_graph_with_functions_runs(version_2, build):
+    tf = tf_compat.load()
+    graph_def, fetches = graph_of(build)
+    plan = assign(graph_def, MIX, fetches=fetches)
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(plan.graph_def, name="")
+    assert graph.get_tensor_by_name(fetches[0]).shape.as_list() == [4, 8]
+
+
+def test_a_call_whose_function_is_missing_is_told():
+    graph_def, fetches = graph_of(lambda tf: tf.sigmoid(floats(tf, "x"), "end"))
+    node = next(node for node in graph_def.node if node.name == "end")
+    node.op = "PartitionedCall"
+    node.attr.clear()
+    node.attr["f"].func.name = "nowhere"
+    node.attr["Tin"].list.type.append(1)
+    node.attr["Tout"].list.type.append(1)
+    plan = assign(graph_def, MIX, fetches=fetches)
+    assert (plan.operators[0].rule, plan.operators[0].outputs) == ("unknown", ("float32",))
+    assert "PartitionedCall" in plan.warnings[0]
