@@ -34,7 +34,7 @@ from lenet_exp.record.mlflow_store import Store
 from lenet_exp.record.progress import Progress
 from lenet_exp.record.run_record import Identity, RunRecord, open_record
 from lenet_exp.training import trainer
-from lenet_exp.training.program import Runner
+from lenet_exp.training.program import Runner, assemble
 
 ROUNDS, STEPS, RUNS, REPEATS = 20, 100, 3, 5
 OURS, TWICE = "ours", "hand-written, twice"
@@ -83,7 +83,9 @@ def our_round(data: mnist.Mnist, record: RunRecord, stack: contextlib.ExitStack)
     register_resolvers()
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         settings = resolve(hydra.compose("config"))
-    program = experiment.build_program(settings)
+    built = experiment.build_graphs(settings)
+    chip = experiment.plan(settings, built)
+    program = assemble(*experiment.emulated(built, chip), settings.loss_scale)
     session = stack.enter_context(cpu.open_session(program.graph, 0))
     run = experiment.stepper(settings, data.train, Runner(program, session))
     history = History()

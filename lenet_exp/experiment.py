@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Callable, Dict, NamedTuple, Tuple
+from typing import Callable, Dict, Iterable, NamedTuple, Tuple
 
 import numpy as np
 from omegaconf import OmegaConf
@@ -77,14 +77,10 @@ def run_experiment(settings: Settings, folder: Path, tags: Dict[str, str]) -> Re
     chip = plan(settings, built)
     program = assemble(*emulated(built, chip), settings.loss_scale)
     threads = cpu.threads_for(settings.threads, settings.deterministic)
-    schedule = settings.schedule
     found = checkpoints.newest(folder)
-    progress = Progress(schedule.epochs, schedule.steps_per_epoch, found.history.step)
-    for line in dead_runs.end_dead_runs(store, folder):
-        progress.say(line)
-    tags = {**tags, "chip": _told(chip.verdict, settings, progress)}
-    identity = _identity(settings, data.sha256, tags, {**configured, "threads": str(threads)})
-    identity.files[PLAN_FILE] = chip.csv
+    progress = _first_lines(settings, chip, found, dead_runs.end_dead_runs(store, folder))
+    configured["threads"] = str(threads)
+    identity = _identity(settings, data.sha256, tags, configured, chip)
     with open_record(store, identity, folder, progress) as record, cpu.open_session(
         program.graph, threads
     ) as session:
@@ -92,11 +88,23 @@ def run_experiment(settings: Settings, folder: Path, tags: Dict[str, str]) -> Re
         history = _restore(found, runner, record, progress)
         history = _train(settings, data, runner, record, history)
         classes = runner.predict(data.test.images)
-        speed = Speed(*timing.summarize(history), schedule.batch_size)
+        speed = Speed(*timing.summarize(history), settings.schedule.batch_size)
         accuracy = record.finish(*data.test, classes, speed, history)
-    ui = store_check.ui_command(uri)
-    say_result(progress, folder, record, accuracy, speed, ui)
+    say_result(progress, folder, record, accuracy, speed, store_check.ui_command(uri))
     return Result(accuracy, record.run_id)
+
+
+def _first_lines(
+    settings: Settings, chip: ChipPlan, found: checkpoints.Found, of_others: Iterable[str]
+) -> Progress:
+    """Say what the person should know before the training; return what shows the rest."""
+    schedule = settings.schedule
+    progress = Progress(schedule.epochs, schedule.steps_per_epoch, found.history.step)
+    for line in of_others:
+        progress.say(line)
+    if found.path is None:  # a resumed run has said it
+        _warn(chip.verdict, settings, progress)
+    return progress
 
 
 def _restore(
@@ -162,24 +170,30 @@ def plan(settings: Settings, built: Graphs) -> ChipPlan:
     return ChipPlan(plans[0], plans[1], report.as_csv_of_run(rows).encode(), found)
 
 
+def _has_float16(chip: ChipPlan) -> bool:
+    rows = (*chip.step.operators, *chip.inference.operators)
+    return any("float16" in (*row.inputs, *row.outputs) for row in rows)
+
+
 def emulated(built: Graphs, chip: ChipPlan) -> Graphs:
     """Return the graphs as the CPU runs them: float16 where the chip would have it."""
     step, inference = built
     made = emulate(step.graph_def, chip.step)
-    status = (*step.variables, made.float_status)
-    names = {"variables": status, "init": (*step.init, made.reset)}
     return Graphs(
-        step._replace(graph_def=made.graph_def, **names),
+        step._replace(
+            graph_def=made.graph_def,
+            variables=(*step.variables, made.float_status),
+            init=(*step.init, made.reset),
+        ),
         inference._replace(graph_def=emulate(inference.graph_def, chip.inference).graph_def),
     )
 
 
-def _told(found: Verdict, settings: Settings, progress: Progress) -> str:
-    """Warn of what the chip would not run as it is; return the verdict in words."""
+def _warn(found: Verdict, settings: Settings, progress: Progress) -> None:
+    """Say what the chip would not run as it is."""
     if any(found):
         command = f"python -m lenet_exp.explain precision={settings.precision.mode}"
         progress.say(f"warning: on the chip {found}\n  why: {command}")
-    return str(found)
 
 
 def stepper(settings: Settings, train: mnist.Split, runner: Runner) -> Callable[[int, int], Steps]:
@@ -216,7 +230,11 @@ def _train(
 
 
 def _identity(
-    settings: Settings, data_hash: str, tags: Dict[str, str], configured: Dict[str, str]
+    settings: Settings,
+    data_hash: str,
+    tags: Dict[str, str],
+    configured: Dict[str, str],
+    chip: ChipPlan,
 ) -> Identity:
     """Return what MLflow is told about the run before it starts."""
     stack = tf_compat.stack()
@@ -227,13 +245,13 @@ def _identity(
         "device": cpu.device(),
         "precision": settings.precision.mode,
         "config_hash": config_hash(settings, data_hash, stack),
-        "emulated": "false",  # the one mode that trains today changes no operator
+        "emulated": str(_has_float16(chip)).lower(),
         "data_sha256": data_hash,
+        "chip": str(chip.verdict),
         **configured,
     }
     parts = (settings.precision.mode, settings.loss_scale.name, settings.optimizer.name)
     plain = OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(settings)))
     name = f"{'-'.join(parts)}-seed{settings.seed}"
-    return Identity(
-        name, flatten(settings), plain, tags, conditions.files(data_hash, cpu.device(), configured)
-    )
+    kept = conditions.files(data_hash, cpu.device(), configured)
+    return Identity(name, flatten(settings), plain, tags, {**kept, PLAN_FILE: chip.csv})

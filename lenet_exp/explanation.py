@@ -51,7 +51,7 @@ def _graph(question: Question) -> Tuple[Any, Tuple[str, ...]]:
     step = graphs.build_step(
         lenet.logits, lenet.IMAGE_SHAPE, size, settings.optimizer, settings.loss_scale, seed=0
     )
-    return step.graph_def, (step.train, step.loss)
+    return step.graph_def, step.fetches
 
 
 def _as_table(

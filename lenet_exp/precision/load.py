@@ -7,6 +7,7 @@ Messages are only parsed, never imported, so that operators which this TensorFlo
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 from typing import Any, Callable, Iterator, NamedTuple, Optional, Tuple
 
@@ -69,9 +70,13 @@ def _binary(message: Callable[[], Any], content: bytes) -> Optional[Any]:
     from google.protobuf.message import DecodeError  # noqa: PLC0415 - comes with TensorFlow
 
     made = message()
+    # Protobuf's versions differ: one only warns of what it could not read to the end.
+    refused = (DecodeError, UnicodeDecodeError, RuntimeError, RuntimeWarning, SystemError)
     try:
-        made.ParseFromString(content)
-    except (DecodeError, UnicodeDecodeError, RuntimeError, SystemError):  # by protobuf's versions
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", RuntimeWarning)
+            made.ParseFromString(content)
+    except refused:
         return None
     return made
 

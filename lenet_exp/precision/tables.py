@@ -54,8 +54,9 @@ def summary_table(read: Report, width: int) -> str:
         if group.section != section:
             section = group.section
             lines.append(_SECTIONS[section])
+        ge_type, shown = _cut(group.ge_type, kind), _cut(group.types, size)
         facts = (
-            f"{len(group.names):3}  {_cut(group.ge_type, kind):{kind}}  {_cut(group.types, size):{size}}"
+            f"{len(group.names):3}  {ge_type:{kind}}  {shown:{size}}"
             f"  {group.colour:5}  {group.rule:10}  {group.casts or '-':>5}  "
         )
         lines.append(_cut(facts + _names(group, width - len(facts)), width))

@@ -18,6 +18,9 @@ _BYTES = {
     **dict.fromkeys(("float64", "int64", "uint64", "complex64"), 8),
     "complex128": 16,
 }
+# Input of the gradient and output of the operator: what cuDNN keeps, which the chip doesn't have.
+_CUDNN_SLOT = 5
+_WITH_CUDNN = ("FusedBatchNormV3", "FusedBatchNormGradV3")
 _PRODUCTS = ("MatMul", "BatchMatMul", "BatchMatMulV2")
 
 
@@ -135,19 +138,23 @@ def _size(shape: Iterable[int]) -> int:
 def _moved(shapes: _Shapes, operator: Operator) -> Optional[Dict[str, int]]:
     """Return the bytes by dtype; tensors that only the chip has count as the input they replace.
 
-    A mask (ReluV2's, one bit a value) is left out.
+    A mask (ReluV2's, one bit a value) is left out, and so is what batch normalisation keeps for
+    a GPU alone, whose shape TensorFlow doesn't know.
     """
     if operator.engine is Engine.NONE:
         return {}
+    cudnn = _CUDNN_SLOT if operator.tf_type in _WITH_CUDNN else None
     inputs = [
         None if port is None else shapes.of_input(port.node, port.slot) for port in operator.ports
     ]
     sizes: List[Tuple[str, Shape]] = [
         (dtype, shape)
         for dtype, shape, port in zip(operator.inputs, inputs, operator.ports)
-        if port is not None
+        if port is not None and port.slot != cudnn
     ]
     for index, (dtype, result) in enumerate(zip(operator.outputs, operator.results)):
+        if result is not None and result.slot == cudnn:
+            continue
         if result is not None:
             sizes.append((dtype, shapes.of(result)))
         elif index < len(inputs):

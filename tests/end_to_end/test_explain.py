@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -200,11 +201,9 @@ def test_a_terminal_s_width_is_used(project):
     ) as child:
         os.close(theirs)
         shown = b""
-        while True:
-            try:
+        with contextlib.suppress(OSError):  # the other end is closed
+            while True:
                 shown += os.read(ours, 65536)
-            except OSError:  # the other end is closed
-                break
     os.close(ours)
     assert child.returncode == 0
     lines = shown.decode().splitlines()

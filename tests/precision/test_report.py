@@ -100,7 +100,7 @@ def test_the_generations_give_lenet_the_same_types_by_other_lists(reports):
 
 
 def test_an_operator_that_one_plan_lacks_is_a_difference():
-    one = report.report(plan_of(lambda tf: halves(tf)))
+    one = report.report(plan_of(halves))
     two = report.report(plan_of(lambda tf: tf.sigmoid(halves(tf), name="more")))
     found = report.compare(one, two)
     assert [(d.name, d.first) for d in found.differences] == [("more", None)]

@@ -134,6 +134,23 @@ def test_flops_of_other_cube_operators(build, flops):
     assert totals(plan_of(build)).cube_flops == flops
 
 
+def test_batch_normalisation_is_counted_without_what_only_a_gpu_keeps():
+    def build(tf):
+        # As tf.layers builds it: with a fifth and sixth output that TensorFlow has no shape for.
+        scale = tf.get_variable("scale", [8])
+        made = tf.raw_ops.FusedBatchNormV3(
+            x=floats(tf, "x", (2, 4, 4, 8)), scale=scale, offset=tf.get_variable("offset", [8]),
+            mean=tf.constant([]), variance=tf.constant([]), is_training=True, name="norm",
+        )  # fmt: skip
+        return tf.gradients(made.y, scale)
+
+    plan = plan_of(build)
+    found = totals(plan)
+    assert found.uncounted == ()
+    # x and y, scale and offset, mean and variance and the two kept for the gradient
+    assert cost_of(plan).operators["norm"].moved == {"float32": 4 * (2 * 256 + 6 * 8)}
+
+
 def test_what_has_no_static_shape_is_named():
     def build(tf):
         return tf.matmul(tf.placeholder(tf.float32, [None, 8], "x"), floats(tf, "y", (8, 8)))
