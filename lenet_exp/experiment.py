@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from lenet_exp import tf_compat
 from lenet_exp.config.identity import config_hash
 from lenet_exp.config.resolve import flatten
-from lenet_exp.config.schema import Settings
+from lenet_exp.config.schema import Adam, Settings
 from lenet_exp.data import download, files, mnist
 from lenet_exp.data.batches import batch_indices
 from lenet_exp.errors import PrecisionError, stop_if_interrupted
@@ -30,6 +30,7 @@ from lenet_exp.training.program import Runner, Steps, assemble
 
 INFERENCE_BATCH = 250  # divides the validation and the test set
 PLAN_FILE = "precision.csv"
+_LEAST_EPSILON = 2.0**-24  # float16's least subnormal
 
 
 class Graphs(NamedTuple):
@@ -190,7 +191,14 @@ def emulated(built: Graphs, chip: ChipPlan) -> Graphs:
 
 
 def _warn(found: Verdict, settings: Settings, progress: Progress) -> None:
-    """Say what the chip would not run as it is."""
+    """Say what the chip would not run as it is, and what can't learn in float16."""
+    optimizer, mode = settings.optimizer, settings.precision.mode
+    if mode == "force_fp16" and isinstance(optimizer, Adam) and optimizer.epsilon < _LEAST_EPSILON:
+        progress.say(
+            f"warning: force_fp16 runs Adam in float16, where epsilon {optimizer.epsilon:g} is 0"
+            " and a small gradient's square too\n"
+            "  try: python -m lenet_exp.run experiment=force_fp16_adam"
+        )
     if any(found):
         command = f"python -m lenet_exp.explain precision={settings.precision.mode}"
         progress.say(f"warning: on the chip {found}\n  why: {command}")

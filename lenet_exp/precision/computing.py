@@ -8,8 +8,8 @@ from lenet_exp import tf_compat
 from lenet_exp.precision.arithmetic import Exact, Fast
 from lenet_exp.precision.functions import Typed, branch, function_of, named, outside
 from lenet_exp.precision.graph import CONSTANTS
-from lenet_exp.precision.nodes import Nodes, node_of, split
-from lenet_exp.precision.rewriting import Lookup, Rewriter, copied, output_dtypes, widened
+from lenet_exp.precision.nodes import Nodes, copied, node_of, split
+from lenet_exp.precision.rewriting import Lookup, Rewriter, output_dtypes, widened
 
 
 class Job(NamedTuple):

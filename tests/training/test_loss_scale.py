@@ -7,6 +7,7 @@ import pytest
 
 from lenet_exp import tf_compat
 from lenet_exp.config.schema import DynamicLossScale
+from lenet_exp.precision import assign, emulate
 from lenet_exp.training.loss_scale import ScaleState, advance, scaled_gradients
 
 
@@ -82,13 +83,19 @@ def test_from_two_to_the_32_to_two_to_the_15_takes_34_steps():
 )
 def test_gradients_come_back_unscaled_and_overflow_is_seen(x, scale, gradient, finite):
     tf = tf_compat.load()
-    with tf.Graph().as_default(), tf.Session() as session:
+    with tf.Graph().as_default() as graph:
         variable = tf.get_variable("x", initializer=np.float32(x))
         optimizer = tf.train.GradientDescentOptimizer(1.0)
         pairs, flag = scaled_gradients(
             optimizer, variable * variable, tf.constant(scale, tf.float32)
         )
-        session.run(tf.global_variables_initializer())
-        found, seen = session.run([pairs[0][0], flag])
+        init = tf.global_variables_initializer().name
+        names = [pairs[0][0].name, flag.name]
+    plan = assign(graph.as_graph_def(), "must_keep_origin_dtype", fetches=names)
+    made = emulate(graph.as_graph_def(), plan)
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.import_graph_def(made.graph_def, name="")
+        session.run([init, made.reset])
+        found, seen = session.run(names)
     np.testing.assert_equal(found, np.float32(gradient))
     assert bool(seen) is finite
