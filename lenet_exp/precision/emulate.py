@@ -16,7 +16,7 @@ from lenet_exp.precision.arithmetic import Exact
 from lenet_exp.precision.computing import Job, compute_exactly, compute_fast
 from lenet_exp.precision.float_status import FloatStatus, kind, together, waited_for
 from lenet_exp.precision.graph import CALLS, Graph, read_graph
-from lenet_exp.precision.nodes import Nodes, node_of
+from lenet_exp.precision.nodes import Nodes, node_of, split
 from lenet_exp.precision.plan import Plan
 from lenet_exp.precision.regions import regions_of, run_order
 from lenet_exp.precision.rewriting import Rewriter, look_up, output_dtypes
@@ -77,7 +77,14 @@ def _the_rest(graph_def: Any, made: Sequence[Any]) -> List[Any]:
     left = {node.name: node for node in graph_def.node}
     there = {node.name for node in made}
     gone = {n.name for n in made if n.op == "NoOp" and n.name in left and left[n.name].op != "NoOp"}
-    kept = [node for node in graph_def.node if node.name not in there]
+    folded = {n.name for n in made if n.op == "Const" and n.name in left}  # one output is left
+    kept = [
+        node
+        for node in graph_def.node
+        if node.name not in there
+        and not any(split(t)[2] and node_of(t) in folded for t in node.input)
+    ]
+    gone |= left.keys() - there - {node.name for node in kept}
     while True:
         alive = [node for node in kept if not any(node_of(t) in gone for t in node.input)]
         if len(alive) == len(kept):

@@ -212,3 +212,14 @@ def test_a_users_own_cast_pair_does_not_round(reference):
     (got,), flag = compute(build, {"x:0": value}, KEEP, {"shift": np.zeros(3)}, reference)
     same_bits(got, value)
     assert not flag
+
+
+@BOTH
+def test_what_takes_another_output_of_a_folded_node_is_left_out(reference):
+    def build(tf):
+        one, other = tf.split(tf.constant([1.0, 2.0]), 2)
+        tf.identity(other, name="elsewhere")
+        return floats(tf, "x", (1,)) * one
+
+    (got,), _ = compute(build, {"x:0": np.array([3], np.float32)}, FORCE, reference=reference)
+    assert got.tolist() == [3]
