@@ -196,10 +196,10 @@ class _Emulation:
         return self._status.words(fine, node.name, dtype, final)
 
     def _read_words_for_buffers(self) -> None:
-        """Have everybody but the status operators see what was written into the buffer."""
+        """Have all but the status operators see what was written into the buffer, Casts too."""
         for node in self._job.nodes.made:
             original = self._graph.nodes.get(node.name)
-            if original is None or kind(original):
+            if original is not None and kind(original):
                 continue
             for place, text in enumerate(node.input):
                 if text in self._words:
