@@ -67,33 +67,46 @@ class Run:
     """An emulated graph in a session; its variables have the values of `initial`."""
 
     def __init__(self, session, made, initial):
-        self.session, self._made = session, made
-        session.run(made.reset)
-        for name, value in initial.items():
-            self.set(name, value)
+        self.session, self._made, self._reads = session, made, {}
+        if made is not None:
+            session.run(made.reset)
+        self.set(initial)
 
-    def set(self, variable, value):
-        graph = self.session.graph
-        tf = tf_compat.load()
-        with graph.as_default():
-            feed = tf.placeholder(tf.float32, np.shape(value))
-            handle = graph.get_operation_by_name(variable)
-            if handle.type == "VarHandleOp":
-                write = tf.raw_ops.AssignVariableOp(resource=handle.outputs[0], value=feed)
-            else:
-                write = tf.raw_ops.Assign(
-                    ref=handle.outputs[0], value=feed, validate_shape=False
-                )  # fmt: skip
-        self.session.run(write, {feed: value})
-
-    def get(self, variable):
-        handle = self.session.graph.get_operation_by_name(variable)
-        if handle.type != "VarHandleOp":
-            return self.session.run(handle.outputs[0])
-        tf = tf_compat.load()
+    def set(self, values):
+        """Give variables new values, by name; all at once, as each run of its own costs."""
+        tf, writes, feeds = tf_compat.load(), [], {}
         with self.session.graph.as_default():
-            read = tf.raw_ops.ReadVariableOp(resource=handle.outputs[0], dtype=tf.float32)
-        return self.session.run(read)
+            for name, value in values.items():
+                feed = tf.placeholder(tf.float32, np.shape(value))
+                feeds[feed] = value
+                writes.append(self._write(tf, self._handle(name), feed))
+        self.session.run(writes, feeds)
+
+    @staticmethod
+    def _write(tf, handle, feed):
+        if handle.dtype == tf.resource:
+            return tf.raw_ops.AssignVariableOp(resource=handle, value=feed)
+        return tf.raw_ops.Assign(ref=handle, value=feed, validate_shape=False)
+
+    def get(self, name):
+        return self.get_all([name])[0]
+
+    def get_all(self, names):
+        """Return the values of variables."""
+        tf, reads = tf_compat.load(), []
+        with self.session.graph.as_default():
+            for name in names:
+                handle = self._handle(name)
+                if handle.dtype == tf.resource:
+                    if name not in self._reads:
+                        read = tf.raw_ops.ReadVariableOp(resource=handle, dtype=tf.float32)
+                        self._reads[name] = read
+                    handle = self._reads[name]
+                reads.append(handle)
+        return self.session.run(reads)
+
+    def _handle(self, name):
+        return self.session.graph.get_operation_by_name(name).outputs[0]
 
     def __call__(self, fetches, feeds=None):
         return self.session.run(fetches, feeds or {})

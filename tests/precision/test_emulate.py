@@ -56,7 +56,7 @@ def run_steps(graph_def, plan, fetches, initial, batches, reference):
         run, found = Run(session, made, initial), []
         for feeds in batches:
             values = forward_then_update(run, fetches, feeds)
-            found.append((values, [run.get(name) for name in initial], run.flag))
+            found.append((values, run.get_all(initial), run.flag))
     return found
 
 
@@ -116,9 +116,8 @@ def lenet(kind, scale):
 LENET = [("none", 1), *itertools.product(("constant", "variable", "cond"), (2.0**10, 2.0**40))]
 QUICK = {
     ("none", 1, FORCE, "2021"), ("constant", 2.0**40, MIX, "today"),
-    ("constant", 2.0**10, ALLOW, "2021"), ("variable", 2.0**40, FORCE, "today"),
-    ("cond", 2.0**10, MIX, "today"), ("cond", 2.0**40, MIX, "2021"),
-    ("cond", 2.0**40, FORCE, "today"), ("cond", 2.0**40, ALLOW, "today"),
+    ("constant", 2.0**10, ALLOW, "2021"), ("cond", 2.0**40, MIX, "2021"),
+    ("cond", 2.0**40, FORCE, "today"), ("cond", 2.0**10, ALLOW, "today"),
 }  # fmt: skip
 
 
@@ -191,13 +190,10 @@ def run_original(graph_def, fetches, initial, batches):
     graph = tf.GraphDef()
     graph.CopyFrom(graph_def)
     with session_of(graph) as session:
-        run = Run.__new__(Run)
-        run.session = session
-        for name, value in initial.items():
-            run.set(name, value)
+        run = Run(session, None, initial)
         for feeds in batches:
             values = forward_then_update(run, fetches, feeds)
-            found.append((values, [run.get(name) for name in initial]))
+            found.append((values, run.get_all(initial)))
     return found
 
 

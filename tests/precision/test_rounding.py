@@ -193,7 +193,9 @@ with tf_compat.load().Session() as session:  # reads the setting once and for al
     session.run(tf_compat.load().matmul([[1.0]], [[1.0]]))
 sys.exit(pytest.main(["-q", "-k", "not onednn", "-m", "not full", *sys.argv[2:]]))
 """
-NUMERIC = [f"tests/precision/test_{name}.py" for name in ("vector", "updates", "cube")]
+NUMERIC = [
+    f"tests/precision/test_{name}.py" for name in ("vector", "vector_operators", "updates", "cube")
+]
 
 
 def check_with_onednn(onednn, files):

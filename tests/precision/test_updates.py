@@ -110,7 +110,7 @@ def run_update(op, slots, state, gradient, reference, resource, **attributes):
     initial = dict(zip(names, state))
     with emulated(graph_def, [name], FORCE, initial, reference) as run:
         run(name if resource else f"{name}:0", {"g:0": gradient})
-        return [run.get(each) for each in names], run.flag
+        return run.get_all(names), run.flag
 
 
 def tensors(seed, size=1.0):
@@ -129,8 +129,7 @@ SLOTS = {"moderate": 1.0, "overflowing": 100.0, "not finite": 1.0}
 
 @BOTH
 @RESOURCE
-@pytest.mark.parametrize("epsilon", [1e-8, 1e-4])
-@pytest.mark.parametrize("nesterov", [False, True], ids=["plain", "nesterov"])
+@pytest.mark.parametrize(("epsilon", "nesterov"), [(1e-8, False), (1e-4, False), (1e-4, True)])
 @pytest.mark.parametrize("kind", GRADIENTS)
 def test_adam_rounds_fifteen_times(kind, nesterov, epsilon, resource, reference):
     state = tensors(0), tensors(1), np.abs(tensors(2))
@@ -246,8 +245,7 @@ def test_other_optimizers_leave_float16_values(name, resource, reference):
     initial = {"var": tensors(0)}
     with emulated(graph_def, ["train"], FORCE, initial, reference) as run:
         variables = [n.name for n in graph_def.node if n.op in ("VariableV2", "VarHandleOp")]
-        for variable in variables:
-            run.set(variable, np.abs(tensors(1)) if variable != "var" else tensors(0))
+        run.set({name: np.abs(tensors(1)) for name in variables if name != "var"})
         run("train", {"g:0": GRADIENTS["moderate"]})
         for variable in variables:
             value = run.get(variable)
