@@ -95,6 +95,28 @@ def test_sigmoid_grad_is_computed_in_float32(generation, largest, reference):
     assert flag is chip.flag is (largest > 10)
 
 
+@BOTH
+@pytest.mark.parametrize(
+    ("generation", "expected"),
+    [
+        ("today", [0.00684356689453125, 0.08575439453125]),
+        ("2021", [0.006847381591796875, 0.0858154296875]),
+    ],
+)
+def test_sigmoid_grad_differs_in_the_last_bit_between_the_generations(
+    generation, expected, reference
+):
+    def build(tf):
+        names = [tf.placeholder(tf.float32, [None], name) for name in "ab"]
+        return tf.raw_ops.SigmoidGrad(y=names[0], dy=names[1])
+
+    y = np.array([0.00444793701171875, 0.05462646484375], np.float32)
+    dy = np.array([1.5458984375, 1.6611328125], np.float32)
+    assert sigmoid_grad(Chip(), y, dy, generation).tolist() == expected
+    (got,), _ = compute(build, {"a:0": y, "b:0": dy}, reference=reference, generation=generation)
+    assert got.tolist() == expected
+
+
 def tanh_grad(chip, y, dy):
     y, dy = chip.round(y).astype(np.float64), chip.round(dy).astype(np.float64)
     return chip.round(dy * (1 - y * y))
