@@ -12,13 +12,12 @@ import numpy as np
 from lenet_exp import tf_compat
 from lenet_exp.errors import GraphError
 from lenet_exp.precision import float_status, rounding
-from lenet_exp.precision.arithmetic import Exact
 from lenet_exp.precision.computing import Job, compute_exactly, compute_fast
-from lenet_exp.precision.float_status import FloatStatus, kind, together, waited_for
+from lenet_exp.precision.float_status import CountedExact, FloatStatus, kind, together, waited_for
 from lenet_exp.precision.graph import CALLS, Graph, read_graph
 from lenet_exp.precision.nodes import Nodes, node_of, split
 from lenet_exp.precision.plan import Plan
-from lenet_exp.precision.regions import regions_of, run_order
+from lenet_exp.precision.regions import computing_region, run_order
 from lenet_exp.precision.rewriting import Rewriter, look_up, output_dtypes
 from lenet_exp.precision.writing import is_float16_update, write_update
 
@@ -108,14 +107,15 @@ class _Emulation:
     def __init__(self, job: Job, graph: Graph, reference: bool) -> None:
         self._job, self._graph, self._reference = job, graph, reference
         self._status = FloatStatus(job.nodes)
-        self._spot = Exact(job.nodes)  # in branches, and after something was written
-        self._rewriter = Rewriter(job.lookup, self._spot, shortcuts=not reference)
+        # For what stands in branches, or after something was written.
+        counted = CountedExact(job.nodes, self._status)
+        self._rewriter = Rewriter(job.lookup, counted, shortcuts=not reference)
         self._words: Dict[str, str] = {}  # what a status buffer is read as
 
     def rewrite(self, order: List[str], fetches: Sequence[str]) -> None:
         """Append everything."""
-        regions = regions_of(self._graph, order)
-        computing = [name for name in order if name in regions.computing]
+        region = computing_region(self._graph, order)
+        computing = [name for name in order if name in region]
         if self._reference:
             clean = compute_exactly(self._job, computing)
         else:
@@ -125,7 +125,7 @@ class _Emulation:
             node = self._graph.nodes[name]
             if kind(node):
                 self._status_operator(node, clean)
-            elif name not in regions.computing:
+            elif name not in region:
                 self._node(node)
         if clean and not status:
             self._count_at_the_end(clean)
@@ -133,17 +133,10 @@ class _Emulation:
 
     def _node(self, node: Any) -> None:
         row = self._job.lookup.rows.get(node.name)
-        before = len(self._spot.clean)
         if row is not None and is_float16_update(row, node):
             write_update(self._job, self._rewriter, self._status, row, self._reference)
         else:
             self._rewriter.node(node)
-        named = self._job.nodes.made[-1]
-        flags = self._spot.clean[before:]
-        if flags:
-            clean = together(self._job.nodes, flags, f"{node.name}/clean")
-            count = self._status.add(clean, node.name)
-            named.input.append(f"^{count}")
 
     def _count_at_the_end(self, clean: Sequence[str]) -> None:
         """Have the flag set by whatever ends a run of this graph: nothing reads it there."""

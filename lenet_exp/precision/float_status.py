@@ -6,10 +6,11 @@ since the previous clear, the previous step's update included. Source: precision
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 
+from lenet_exp.precision.arithmetic import Exact
 from lenet_exp.precision.graph import stand_in
 from lenet_exp.precision.nodes import Nodes, node_of
 
@@ -25,6 +26,25 @@ def kind(node: Any) -> str:
         return ""
     verb = name[len("npu") : name.index("floatstatus")]
     return verb + ("_v2" if name.endswith("v2") else "")
+
+
+class CountedExact(Exact):
+    """Arithmetic to the letter, for branches and after a write: each overflow counts by itself.
+
+    Whoever takes a rounded value has its overflow counted, whichever of its consumers that is.
+    """
+
+    def __init__(self, nodes: Nodes, status: FloatStatus) -> None:
+        """Append to `nodes`, and count in `status`."""
+        super().__init__(nodes)
+        self._status = status
+
+    def rounded(self, tensor: str, name: str, final: Optional[str] = None) -> str:
+        """Return as `Exact.rounded`; its node waits for the count."""
+        result = super().rounded(tensor, name, final)
+        made = self.nodes.made[-1]
+        made.input.append(f"^{self._status.add(self.clean.pop(), name)}")
+        return result
 
 
 class FloatStatus:

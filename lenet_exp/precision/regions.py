@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, FrozenSet, List, NamedTuple
+from typing import Any, Dict, FrozenSet, List
 
 from lenet_exp.precision import float_status
 from lenet_exp.precision.graph import DATA, MERGES, SWITCHES, VARIABLES, Graph, writes
 from lenet_exp.precision.nodes import node_of
 
 
-class Regions(NamedTuple):
-    """`computing`: nodes that may be computed twice; `conditional`: nodes inside a branch."""
+def computing_region(graph: Graph, order: List[str]) -> FrozenSet[str]:
+    """Return the nodes that may be computed twice.
 
-    computing: FrozenSet[str]
-    conditional: FrozenSet[str]
-
-
-def regions_of(graph: Graph, order: List[str]) -> Regions:
-    """Return the regions of a graph whose node names are given in topological order."""
+    `order` are the graph's names as `run_order` returns them.
+    """
     behind: Dict[str, bool] = {}  # does it come after a write?
     depth: Dict[str, int] = {}  # how many branches is it in?
     for name in order:
@@ -26,13 +22,11 @@ def regions_of(graph: Graph, order: List[str]) -> Regions:
         behind[name] = _has_effect(node) or any(behind.get(each, False) for each in before)
         inside = max((depth.get(each, 0) for each in before), default=0)
         depth[name] = max(0, inside + (node.op in SWITCHES) - (node.op in MERGES))
-    conditional = frozenset(name for name, count in depth.items() if count)
-    computing = frozenset(
+    return frozenset(
         name
         for name in order
-        if not behind[name] and name not in conditional and _computes(graph, graph.nodes[name])
+        if not behind[name] and not depth[name] and _computes(graph, graph.nodes[name])
     )
-    return Regions(computing, conditional)
 
 
 def run_order(graph: Graph) -> List[str]:

@@ -107,7 +107,7 @@ class Rewriter:
         return self._nodes.add("Const", [], name, dtype=tf.float32, value=value)
 
     def node(self, node: Any) -> None:
-        """Append one node, and what rounds it; the last one appended has its name."""
+        """Append one node, and what rounds it; the last of them has its name."""
         row = self._lookup.rows.get(node.name)
         inputs = self.inputs(node)
         slots = () if row is None else self._slots(row, node)
@@ -121,7 +121,8 @@ class Rewriter:
         if special is not None:
             data = [text for text in inputs if not text.startswith("^")]
             special(self._arithmetic, node, data, node.name, self._lookup.plan.generation)
-            self._nodes.made[-1].input.extend(t for t in inputs if t.startswith("^"))
+            named = next(n for n in reversed(self._nodes.made) if n.name == node.name)
+            named.input.extend(text for text in inputs if text.startswith("^"))
             return
         wide = self.append(node, inputs, self._nodes.free(f"{node.name}/float32"))
         self._round_outputs(node, wide, slots)

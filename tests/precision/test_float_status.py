@@ -216,3 +216,29 @@ def test_the_second_status_operators(stand_ins, reference):
             assert words.dtype == np.int32
             assert words.tolist() == [expected] * 8
             assert not run.flag
+
+
+def branch_graph():
+    """Two products of one tensor in a branch: one Cast in front of both."""
+    tf = tf_compat.load()
+    with tf.Graph().as_default() as graph:
+        x, taken = floats(tf, "x", (2, 2)), tf.placeholder(tf.bool, [], "taken")
+        kernels = [tf.constant(EYE), tf.constant(EYE / 2)]  # no product overflows
+
+        def products():
+            inside = tf.identity(x)
+            return [tf.matmul(inside, kernel) for kernel in kernels]
+
+        both = tf.cond(taken, products, lambda: [tf.identity(x)] * 2)
+        for name, tensor in zip(("one", "other"), both):
+            tf.identity(tensor, name=name)
+    return graph.as_graph_def()
+
+
+@BOTH
+@pytest.mark.parametrize("fetch", ["one:0", "other:0"])
+def test_a_cast_in_a_branch_is_counted_for_each_of_its_consumers(fetch, reference):
+    with emulated(branch_graph(), ["one", "other"], MIX, {}, reference) as run:
+        for x, taken, expected in ((1e6, False, False), (1, True, False), (1e6, True, True)):
+            run(fetch, {"x:0": ONES * x, "taken:0": taken})
+            assert run.flag is expected
