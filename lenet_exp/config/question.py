@@ -45,12 +45,19 @@ def read(words: Sequence[str]) -> Question:
     return Question(
         settings,
         _against(own.get("diff"), settings),
-        Path(own["graph"]).expanduser() if "graph" in own else None,
+        _path(own["graph"]) if "graph" in own else None,
         tuple(filter(None, own.get("fetches", "").strip("[]").replace(" ", "").split(","))),
         own.get("inference") == "true",
         own.get("summary") == "true",
         own.get("format", "table"),
     )
+
+
+def _path(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:  # no such user
+        raise ConfigError("graph", text, "a file", f"{PROGRAM} graph={_good('graph')}") from error
 
 
 def _split(words: Sequence[str]) -> Tuple[Dict[str, str], List[str]]:

@@ -5,10 +5,10 @@ Source: precision-modes.md 6.7.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Tuple
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 from lenet_exp import tf_compat
-from lenet_exp.precision.dtypes import output_offsets
+from lenet_exp.precision.dtypes import HANDLE, output_offsets
 from lenet_exp.precision.graph import CALLS, Graph, graph_of
 from lenet_exp.precision.graph import writes as node_writes
 from lenet_exp.precision.plan import Tensor
@@ -56,8 +56,11 @@ def leading_inputs(tf_type: str) -> int:
     return 1 if tf_type in ("If", "StatelessIf") else 0
 
 
-def bodies(graph: Graph, name: str) -> List[Body]:
-    """Return the functions a node calls, those that the library has."""
+def bodies(graph: Graph, name: str, dtypes: Sequence[str] = ()) -> List[Body]:
+    """Return the functions a node calls, those that the library has.
+
+    `dtypes` are those of the inputs handed to them, in the graph; of a handle its variable's.
+    """
     node = graph.nodes[name]
     called = (
         [node.attr[key].func.name for key in _FUNCTIONS[node.op] if key in node.attr]
@@ -65,20 +68,23 @@ def bodies(graph: Graph, name: str) -> List[Body]:
         else [node.op]
     )
     return [
-        _body(graph, f"{name}/{function}", graph.library[function])
+        _body(graph, f"{name}/{function}", graph.library[function], dtypes)
         for function in called
         if function in graph.library
     ]
 
 
-def _body(graph: Graph, prefix: str, function: Any) -> Body:
-    node_def = tf_compat.load().NodeDef
+def _body(graph: Graph, prefix: str, function: Any, dtypes: Sequence[str]) -> Body:
+    tf = tf_compat.load()
+    node_def = tf.NodeDef
     nodes = []
     where: Dict[str, str] = {}
     arguments = []
-    for arg in function.signature.input_arg:
+    for place, arg in enumerate(function.signature.input_arg):
         made = node_def(name=f"{prefix}/{arg.name}", op="_Arg")
         made.attr["T"].type = arg.type
+        if arg.type == tf.resource.as_datatype_enum and place < len(dtypes):
+            made.attr[HANDLE].type = tf.as_dtype(dtypes[place]).as_datatype_enum
         nodes.append(made)
         arguments.append(made.name)
         where[arg.name] = made.name
@@ -88,26 +94,29 @@ def _body(graph: Graph, prefix: str, function: Any) -> Body:
         made.CopyFrom(node)
         made.name = f"{prefix}/{node.name}"
         del made.input[:]
-        made.input.extend(_outside(text, prefix, where, inner) for text in node.input)
+        made.input.extend(_outside(text, prefix, where, inner, graph) for text in node.input)
         nodes.append(made)
     results = []
     for arg in function.signature.output_arg:
         made = node_def(name=f"{prefix}/{arg.name}__result", op="_Retval")
         made.attr["T"].type = arg.type
-        made.input.append(_outside(function.ret[arg.name], prefix, where, inner))
+        made.input.append(_outside(function.ret[arg.name], prefix, where, inner, graph))
         nodes.append(made)
         results.append(made.name)
     return Body(prefix, graph_of(nodes, graph.library), tuple(arguments), tuple(results))
 
 
-def _outside(text: str, prefix: str, where: Dict[str, str], inner: Dict[str, Any]) -> str:
+def _outside(
+    text: str, prefix: str, where: Dict[str, str], inner: Dict[str, Any], graph: Graph
+) -> str:
     """Turn a function's "node:output:index" into a graph's "node:slot"."""
     if text.startswith("^"):
         return f"^{prefix}/{text[1:]}"
     name, *rest = text.split(":")
     if name in where:
         return where[name]
-    offset = output_offsets(inner[name]).get(rest[0], 0) if len(rest) > 1 else 0
+    begins = output_offsets(inner[name], graph.library) if len(rest) > 1 else {}
+    offset = begins.get(rest[0], 0) if rest else 0
     return f"{prefix}/{name}:{offset + int(rest[-1] if rest else 0)}"
 
 

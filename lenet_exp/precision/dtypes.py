@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from types import MappingProxyType
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from lenet_exp import tf_compat
+from lenet_exp.errors import GraphError
 from lenet_exp.precision.graph import CONTROL_FLOW, PASS_THROUGH, Graph, in_order
 from lenet_exp.precision.oplib import OperatorLibrary
 from lenet_exp.precision.plan import Tensor
 
+HANDLE = "_variable_dtype"  # of a function's argument: the type of the variable it hands in
 _REF_OFFSET = 100  # DT_FLOAT_REF = DT_FLOAT + 100
 _FROM_NODE = ("T", "dtype", "DstT", "out_type", "output_type")
 
@@ -26,19 +29,32 @@ def output_types(graph: Graph, library: OperatorLibrary) -> Dict[str, Tuple[str,
 
     References count as their base type and a resource handle as its variable: that is how the
     compiler parses them (precision-modes.md 3.3 and 11). An operator that TensorFlow doesn't
-    know takes its types from the library, else from its own attributes, else float32.
+    know takes its types from the library, else from what its consumers take, else from its own
+    attributes, else float32.
     """
     found: Dict[str, Tuple[str, ...]] = {}
-    slots = _referenced_slots(graph)
+    wanted = _wanted_types(graph)
     for name in in_order(graph):
         node = graph.nodes[name]
         definition = tf_compat.op_def(node.op)
         if definition is not None:
             types = _of_arguments(node, definition.output_arg)
+        elif node.op in graph.library:
+            returned = graph.library[node.op].signature.output_arg
+            types = tuple(dtype_name(argument.type) for argument in returned)
         else:
-            types = _unregistered(node, library, slots.get(name, 1))
+            types = _unregistered(node, library, wanted[name])
         found[name] = _variables_behind_handles(graph, found, name, types)
+    _check_slots(graph, found)
     return found
+
+
+def _check_slots(graph: Graph, types: Mapping[str, Tuple[str, ...]]) -> None:
+    for name, inputs in graph.data.items():
+        for tensor in inputs:
+            if tensor.slot >= len(types[tensor.node]):
+                problem = f'its input "{tensor}" is no output of that node'
+                raise GraphError(name, problem, "a graph TensorFlow imports")
 
 
 def attribute(node: Any, name: str) -> Any:
@@ -61,14 +77,21 @@ def _of_arguments(node: Any, arguments: Any) -> Tuple[str, ...]:
             continue
         named = argument.type_attr
         enum = attribute(node, named).type if named else argument.type
+        if not enum:
+            problem = f"this {node.op} has no attribute {named}, its type"
+            raise GraphError(node.name, problem, "a graph TensorFlow imports")
         count = attribute(node, argument.number_attr).i if argument.number_attr else 1
         types.extend([dtype_name(enum)] * count)
     return tuple(types)
 
 
-def output_offsets(node: Any) -> Dict[str, int]:
-    """Return where each named output of a registered operator begins."""
+def output_offsets(
+    node: Any, functions: Mapping[str, Any] = MappingProxyType({})
+) -> Dict[str, int]:
+    """Return where each named output of a registered operator, or of a function, begins."""
     offsets: Dict[str, int] = {}
+    if node.op in functions:
+        return {a.name: i for i, a in enumerate(functions[node.op].signature.output_arg)}
     definition = tf_compat.op_def(node.op)
     begin = 0
     for argument in definition.output_arg if definition is not None else ():
@@ -77,24 +100,35 @@ def output_offsets(node: Any) -> Dict[str, int]:
     return offsets
 
 
-def _referenced_slots(graph: Graph) -> Dict[str, int]:
-    slots: Dict[str, int] = {}
-    for inputs in graph.data.values():
-        for tensor in inputs:
-            slots[tensor.node] = max(slots.get(tensor.node, 1), tensor.slot + 1)
-    return slots
+def _wanted_types(graph: Graph) -> Dict[str, List[Optional[str]]]:
+    """Return the type that consumers take of each output of nodes TensorFlow doesn't know."""
+    wanted: Dict[str, List[Optional[str]]] = {
+        name: [None] for name, node in graph.nodes.items() if tf_compat.op_def(node.op) is None
+    }
+    if not wanted:
+        return wanted
+    for name, inputs in graph.data.items():
+        definition = tf_compat.op_def(graph.nodes[name].op)
+        taken = _of_arguments(graph.nodes[name], definition.input_arg) if definition else ()
+        for index, tensor in enumerate(inputs):
+            if tensor.node in wanted:
+                types = wanted[tensor.node]
+                types.extend([None] * (tensor.slot + 1 - len(types)))
+                types[tensor.slot] = taken[index] if index < len(taken) else types[tensor.slot]
+    return wanted
 
 
-def _unregistered(node: Any, library: OperatorLibrary, slots: int) -> Tuple[str, ...]:
+def _unregistered(
+    node: Any, library: OperatorLibrary, wanted: Sequence[Optional[str]]
+) -> Tuple[str, ...]:
     for ge_type in (node.op, *library.forms.get(node.op, ())):
         operator = library.operators.get(ge_type)
         columns = operator.columns if operator is not None else None
         if columns and len({column.outputs for column in columns}) == 1:
             return columns[0].outputs
-    for key in _FROM_NODE:
-        if key in node.attr and node.attr[key].type:
-            return (dtype_name(node.attr[key].type),) * slots
-    return ("float32",) * slots
+    own = [node.attr[key].type for key in _FROM_NODE if key in node.attr and node.attr[key].type]
+    rest = dtype_name(own[0]) if own else "float32"
+    return tuple(dtype or rest for dtype in wanted)
 
 
 def _variables_behind_handles(
@@ -106,6 +140,8 @@ def _variables_behind_handles(
     behind: Optional[str] = None
     if node.op == "VarHandleOp":
         behind = dtype_name(attribute(node, "dtype").type)
+    elif HANDLE in node.attr:
+        behind = dtype_name(node.attr[HANDLE].type)
     elif node.op in CONTROL_FLOW or node.op in PASS_THROUGH:
         behind = _first_known(graph.data[name], found)
     return tuple(behind or t if t == "resource" else t for t in types)

@@ -191,8 +191,8 @@ def _half_product_widened(pool: Pool, operator: GraphOperator) -> None:
     if owner is None or owner.ge_type not in _MATMULS | {"Conv2D"}:
         return
     types = ("float16", "float16", "float32")
-    entry = pool.library.operators[owner.ge_type]
-    columns = node_columns(entry, len(owner.inputs), 1) or ()
+    entry = pool.library.operators.get(owner.ge_type)
+    columns = () if entry is None else node_columns(entry, len(owner.inputs), 1) or ()
     if len(owner.inputs) == 2 and types in columns and pool.only_feeds(owner, operator):
         made = owner._replace(
             parts=(*owner.parts, *operator.parts),

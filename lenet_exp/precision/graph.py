@@ -110,13 +110,15 @@ def graph_of(node_defs: Iterable[Any], functions: Mapping[str, Any]) -> Graph:
         control: List[str] = []
         for text in node.input:
             producer, _, slot = text.lstrip("^").partition(":")
-            if producer not in own:
-                problem = f'its input "{producer}" is no node of the graph'
+            if producer not in own or not (slot or "0").isdecimal():
+                problem = f'its input "{text}" is no node of the graph'
                 raise GraphError(name, problem, "the whole graph, not a part of it")
             if text.startswith("^"):
                 control.append(own[producer])
             else:
                 data.append(Tensor(own[producer], int(slot or 0)))
+        if node.op in PASS_THROUGH and not data:
+            raise GraphError(name, f"this {node.op} has no input", "a graph TensorFlow imports")
         graph.data[name], graph.control[name] = tuple(data), tuple(control)
     return graph
 

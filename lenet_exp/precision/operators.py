@@ -68,14 +68,16 @@ def visible_operators(
 ) -> Dict[str, GraphOperator]:
     """Return the operators in the GraphDef's order, not yet fused.
 
-    `keeps` are the nodes with keep_dtype besides those marked `_keep_dtype`.
+    `keeps` are the nodes with keep_dtype besides those marked `_keep_dtype`; what a kept call's
+    functions hold is kept with it.
     """
-    named = frozenset(keeps)
+    named, scopes = frozenset(keeps), tuple(f"{name}/" for name in keeps)
     found = {}
     for name, node in prepared.graph.nodes.items():
         if not invisible(node):
             operator = _operator(prepared, library, name, node)
-            found[name] = operator._replace(keeps=name in named or _marked(node))
+            keep = name in named or name.startswith(scopes) or _marked(node)
+            found[name] = operator._replace(keeps=keep)
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from lenet_exp import tf_compat
+from lenet_exp.errors import GraphError
 from lenet_exp.precision.graph import Graph
 from lenet_exp.precision.plan import Tensor
 
@@ -50,8 +51,12 @@ def _inferred(
 ) -> Dict[Tensor, Shape]:
     tf = tf_compat.load()
     scratch = tf.Graph()
-    with scratch.as_default():
-        tf.import_graph_def(importable(graph, types), name="")
+    try:
+        with scratch.as_default():
+            tf.import_graph_def(importable(graph, types), name="")
+    except ValueError as error:
+        problem = f"TensorFlow can't make it: {str(error).splitlines()[0]}"
+        raise GraphError("the graph", problem, "a graph TensorFlow imports") from error
     found = {}
     for tensor in asked:
         name, slot = _scratch(graph, tensor)

@@ -154,8 +154,10 @@ class _Walker:
         """Visit a call's functions with it; it takes and gives the types of their borders."""
         given = [producer.now for producer in producers]
         outputs: Optional[List[str]] = None
-        for body in bodies(prepared.graph, operator.name):
-            results = self._visit_body(body, given[leading_inputs(operator.tf_type) :])
+        begin = leading_inputs(operator.tf_type)
+        origins = [value.dtype for value in operator.inputs]
+        for body in bodies(prepared.graph, operator.name, origins[begin:]):
+            results = self._visit_body(body, given[begin:])
             if outputs is None:
                 outputs = [dtype for _, dtype in results]
             self._join(body, results, outputs)

@@ -53,6 +53,7 @@ WRONG = [
     ("diff=2021 summary=true", ["not both", "explain diff=2021"]),
     ("fetches=[a]", ["only with graph=FILE"]),
     ("graph=", ["a file", "explain graph=FILE"]),
+    ("graph=~nobody-of-this-name/x.pb", ["graph=~nobody-of-this-name", "explain graph=FILE"]),
     ("graph=x fetches=[]", ["names", "fetches=[NAME]"]),
     ("graph=x inference=true", ["with graph=FILE only", "fetches=[NAME]"]),
     ("graph=x optimizer=sgd", ["optimizer=sgd", "with graph=FILE only", "explain graph=x"]),

@@ -123,3 +123,60 @@ def test_a_call_whose_function_is_missing_is_told():
     plan = assign(graph_def, MIX, fetches=fetches)
     assert (plan.operators[0].rule, plan.operators[0].outputs) == ("unknown", ("float32",))
     assert "PartitionedCall" in plan.warnings[0]
+
+
+@pytest.fixture
+def resources():
+    tf = tf_compat.load()
+    tf.enable_resource_variables()
+    yield
+    tf.disable_resource_variables()
+
+
+def resource_if(tf):
+    x, choice = floats(tf, "x"), tf.placeholder(tf.bool, [], "choice")
+    kernel = tf.get_variable("kernel", [8, 8])
+    return tf.cond(choice, lambda: tf.matmul(x, kernel, name="mm"), lambda: x, name="c")
+
+
+def test_a_branch_reads_a_resource_variable_as_its_type(version_2, resources):
+    assert by_last_name(plan_of(resource_if))["mm"] == "MatMulV2 hh>h white *01"
+
+
+def test_what_keep_dtype_names_is_kept_in_its_functions_too(version_2, resources):
+    graph_def, fetches = graph_of(resource_if)
+    call = next(node.name for node in graph_def.node if node.op in ("If", "StatelessIf"))
+    kept = assign(graph_def, MIX, fetches=fetches, keep_dtype=[call])
+    assert by_last_name(kept)["mm"] == "MatMulV2 ff>f keep"
+
+
+def test_outputs_of_a_function_have_the_types_it_returns():
+    def build(tf):
+        @function_of_two(tf)
+        def both(x):
+            return x * 2.0, tf.cast(x, tf.int32)
+
+        whole = both(floats(tf, "x"))[1]
+        return tf.add(whole, whole, name="y"), tf.shape(whole, name="shape")
+
+    rows = cells(build, FORCE)
+    assert rows["y"].startswith("Add ii>i") or rows["y"].startswith("AddV2 ii>i")
+
+
+def function_of_two(tf):
+    from tensorflow.python.framework.function import Defun
+
+    return Defun(tf.float32)
+
+
+def test_an_unknown_operator_gives_what_its_consumers_take():
+    graph_def, fetches = graph_of(
+        lambda tf: tf.nn.relu(tf.placeholder(tf.int32, [4], "tokens"), "end")
+    )
+    node = next(node for node in graph_def.node if node.name == "tokens")
+    node.op = "MyTokens"
+    node.attr.clear()
+    plan = assign(graph_def, FORCE, fetches=fetches)
+    rows = {row.name: cell(row) for row in plan.operators}
+    assert rows["end"].startswith("Relu i>i")
+    assert any("MyTokens" in warning for warning in plan.warnings)

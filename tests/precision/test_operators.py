@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from lenet_exp.precision import oplib
 from tests.precision.small import ALLOW, KEEP, MIX, cell, cells, floats, halves, plan_of
 
 STRIDES = [1, 1, 1, 1]
@@ -167,3 +169,17 @@ def test_another_library_brings_its_own_first_list(tmp_path):
     assert cells(build, ALLOW)["exp"] == "Exp f>f keep"
     assert cells(build, ALLOW, library=str(path))["exp"] == "Exp h>h fp16_first *0"
     assert cells(build, MIX, library=path)["exp"] == "Exp h>h white *0"
+
+
+def test_a_table_without_matmul_leaves_a_half_product_and_its_cast_alone():
+    table = json.loads(Path(oplib.__file__).with_name("ascend910_ops.json").read_text())
+    for name in ("MatMul", "MatMulV2"):
+        del table["ops"][name]
+
+    def build(tf):
+        half = tf.cast(floats(tf, "x", (8, 8)), tf.float16)
+        return tf.cast(tf.matmul(half, half, name="product"), tf.float32)
+
+    plan = plan_of(build, library=table)
+    (product,) = [row for row in plan.operators if row.name == "product"]
+    assert (product.rule, product.outputs) == ("unknown", ("float16",))
