@@ -7,7 +7,7 @@ from typing import Any, List, Sequence
 from lenet_exp import tf_compat
 from lenet_exp.precision.arithmetic import Exact
 from lenet_exp.precision.computing import Job, either
-from lenet_exp.precision.float_status import FloatStatus, together
+from lenet_exp.precision.float_status import CountedExact, FloatStatus, together
 from lenet_exp.precision.nodes import node_of
 from lenet_exp.precision.plan import Operator
 from lenet_exp.precision.rewriting import Rewriter, takes_reference
@@ -124,10 +124,7 @@ def _rounded_around(job: Job, rewriter: Rewriter, status: FloatStatus, node: Any
 def _round_variables(
     job: Job, status: FloatStatus, variables: Sequence[str], control: Sequence[str], name: str
 ) -> List[str]:
-    made = []
-    for variable in variables:
-        exact = Exact(job.nodes)
-        value = exact.rounded(_read(job, variable, control, name), name)
-        count = status.add(together(job.nodes, exact.clean, name), name)
-        made.append(_assign(job, variable, value, [count], f"{name}/assign"))
-    return made
+    counted = CountedExact(job.nodes, status)
+    values = [counted.rounded(_read(job, each, control, name), name) for each in variables]
+    pairs = zip(variables, values)
+    return [_assign(job, variable, value, (), f"{name}/assign") for variable, value in pairs]
