@@ -31,7 +31,7 @@ test-full: ## the same with the tests that are too slow for every run
 lint: ## check format, style, types, layers and sizes
 	@$(environment) && sh scripts/lint.sh "$$env"
 
-bench: ## measure on this machine what a refusal, the memory, a plan and a step cost
+bench: ## measure on this machine what a refusal, the memory, a plan, a step and its emulation cost
 	@$(environment) && sh scripts/bench.sh "$$env"
 
 clean: ## remove caches and build products; results, stores and environments stay
