@@ -7,12 +7,15 @@ saturates: its results count only where its check says that nothing overflowed.
 
 from __future__ import annotations
 
-from typing import List, Optional, Sequence
+from types import MappingProxyType
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
 from lenet_exp.precision import rounding
-from lenet_exp.precision.nodes import Nodes
+from lenet_exp.precision.clusters import Cluster, Fused, Within
+from lenet_exp.precision.coverage import tested
+from lenet_exp.precision.nodes import Nodes, node_of
 
 
 class Exact:
@@ -23,6 +26,13 @@ class Exact:
         self.nodes = nodes
         self.clean: List[str] = []  # bool []: no overflow there
         self._flush = flush
+
+    def of(self, tensor: str) -> Exact:
+        """Return the arithmetic for a tensor: this one."""
+        return self
+
+    def appended(self, node: Any, made: Iterable[Any]) -> None:
+        """Be told which nodes were made for `node`."""
 
     def rounded(self, tensor: str, name: str, final: Optional[str] = None) -> str:
         """Return a float32 tensor as the float16 values the chip holds.
@@ -41,12 +51,19 @@ class Exact:
         """Return a float16-valued float32 tensor in this arithmetic's own form."""
         return tensor
 
+    def flat(self, tensor: str) -> str:
+        """Return a float32 tensor for operations in float32: as it is."""
+        return tensor
+
     def constant(self, value: float) -> str:
         """Return a scalar as the host converts it."""
         return self.nodes.constant(rounding.round_array(np.float32(value)))
 
-    def step(self, op: str, inputs: Sequence[str], name: str) -> str:
-        """Return one operation, rounded; inputs and output in this arithmetic's form."""
+    def step(self, op: str, inputs: Sequence[str], name: str, bounded: bool = False) -> str:
+        """Return one operation, rounded; inputs and output in this arithmetic's form.
+
+        `bounded`: its result is from 0 to 65504, whatever the inputs (no matter here).
+        """
         wide = self._root(inputs[0], name) if op == "Sqrt" else None
         return self.rounded(wide or self.nodes.float_op(op, inputs, name), name)
 
@@ -64,10 +81,24 @@ class Exact:
 class Fast:
     """Casts and float16 kernels, and one test of whether that was all right."""
 
-    def __init__(self, nodes: Nodes, sums: Sequence[str] = ()) -> None:
-        """Append to `nodes`; `sums` are tested with the rest."""
+    def __init__(
+        self, nodes: Nodes, clusters: Mapping[str, Cluster] = MappingProxyType({})
+    ) -> None:
+        """Append to `nodes`; `clusters` of large tensors by their nodes."""
         self.nodes = nodes
-        self.sums: List[str] = list(sums)  # float32 []: not finite where something overflowed
+        self.ends: List[str] = []  # float32: not finite where something overflowed
+        self.within = Within({}, {})
+        self._fused = {
+            name: Fused(nodes, self.ends, self.within, each) for name, each in clusters.items()
+        }
+        self._halves: Dict[str, str] = {}  # a rounded tensor's float16 form
+
+    def of(self, tensor: str) -> Union[Fast, Fused]:
+        """Return the arithmetic for a tensor: of a cluster, if it is large."""
+        return self._fused.get(node_of(tensor), self)
+
+    def appended(self, node: Any, made: Iterable[Any]) -> None:
+        """Be told which nodes were made for `node`."""
 
     def rounded(self, tensor: str, name: str, final: Optional[str] = None) -> str:
         """Return a float32 tensor cast to float16 and back."""
@@ -76,27 +107,47 @@ class Fast:
 
     def begin(self, tensor: str) -> str:
         """Return a float16-valued float32 tensor as float16."""
-        return self.nodes.cast(tensor, "float32", "float16", f"{tensor.replace(':', '_')}/half")
+        if tensor not in self._halves:
+            name = f"{tensor.replace(':', '_')}/half"
+            self._halves[tensor] = self.nodes.cast(tensor, "float32", "float16", name)
+        return self._halves[tensor]
+
+    def can_add(self, tensor: str, bias: str) -> bool:
+        """Return whether `begin` has the float16 form of both already."""
+        return tensor in self._halves and bias in self._halves
+
+    def flat(self, tensor: str) -> str:
+        """Return a float32 tensor for operations in float32: as it is."""
+        return tensor
 
     def constant(self, value: float) -> str:
         """Return a float16 scalar."""
         return self.nodes.constant(rounding.round_array(np.float32(value)), np.float16)
 
-    def step(self, op: str, inputs: Sequence[str], name: str) -> str:
+    def step(self, op: str, inputs: Sequence[str], name: str, bounded: bool = False) -> str:
         """Return one float16 operation: TensorFlow's kernels round each once."""
         return self.nodes.add(op, inputs, name, T=self.nodes.tf.float16)
 
     def end(self, value: str, name: str, final: Optional[str] = None, sure: bool = False) -> str:
         """Return a value as float32, and have it tested unless `sure`."""
         wide = self.nodes.cast(value, "float16", "float32", f"{name}/rounded", final)
+        self._halves[wide] = value
         if not sure:
-            # Squares of at most 65504 add up to less than float32's largest; infinity stays.
-            self.sums.append(self.nodes.float_op("L2Loss", [wide], f"{name}/sum"))
+            self.ends.append(wide)
         return wide
 
-    def all_clean(self, name: str) -> str:
-        """Return bool []: nothing overflowed. Less is false for NaN too; never its negation."""
-        if not self.sums:
-            return self.nodes.constant(True, np.bool_)
-        total = self.nodes.float_op("AddN", self.sums, f"{name}/total", N=len(self.sums))
-        return self.nodes.float_op("Less", [total, self.nodes.constant(np.inf)], f"{name}/clean")
+    def sums(self) -> List[str]:
+        """Append sums; return float32 [] tensors that are all finite if nothing overflowed."""
+        # Squares of at most 65504 add up to less than float32's largest; infinity stays.
+        return [
+            self.nodes.float_op("L2Loss", [each], f"{each}/sum")
+            for each in tested(self.nodes.made, self.ends)
+        ]
+
+
+def all_finite(nodes: Nodes, sums: Sequence[str], name: str) -> str:
+    """Return bool []: all are finite. Less is false for NaN too; never its negation."""
+    if not sums:
+        return nodes.constant(True, np.bool_)
+    total = nodes.float_op("AddN", sums, f"{name}/total", N=len(sums))
+    return nodes.float_op("Less", [total, nodes.constant(np.inf)], f"{name}/clean")

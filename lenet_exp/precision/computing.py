@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Tuple
 
 from lenet_exp import tf_compat
-from lenet_exp.precision.arithmetic import Exact, Fast
+from lenet_exp.precision.arithmetic import Exact, Fast, all_finite
+from lenet_exp.precision.clusters import Cluster, clusters, compiled, launched
+from lenet_exp.precision.dtypes import output_types
 from lenet_exp.precision.functions import Typed, branch, function_of, named, outside
-from lenet_exp.precision.graph import CONSTANTS
+from lenet_exp.precision.graph import CONSTANTS, read_graph
 from lenet_exp.precision.nodes import Nodes, copied, node_of, split
+from lenet_exp.precision.oplib import load_library
+from lenet_exp.precision.plan import Tensor
 from lenet_exp.precision.rewriting import Lookup, Rewriter, output_dtypes, widened
+from lenet_exp.precision.shapes import static_shapes
 
 
 class Job(NamedTuple):
@@ -33,15 +38,19 @@ def compute_fast(job: Job, names: Sequence[str], asked: Iterable[str]) -> List[s
     Tensors that leave `names`, or are `asked` for, come from the exact computation then. Returns
     as `compute_exactly`.
     """
-    fast = Fast(job.nodes.scratch())
-    Rewriter(job.lookup, fast, shortcuts=True).rewrite(names)
+    shapes = _shapes(job.lookup)
+    fast = Fast(job.nodes.scratch(), clusters(job.lookup.plan, shapes))
+    Rewriter(job.lookup, fast, shortcuts=True, shapes=shapes).rewrite(names)
     border = _border(job.lookup, names, asked)
-    if not fast.sums or not border:
-        job.nodes.made.extend(fast.nodes.made)
-        return [] if not fast.sums else [fast.all_clean("emulation")]
+    sums = fast.sums()
+    made = launched(fast.nodes.made, fast.within.scopes, [*border, *_controls(job.lookup)])
+    job.library.extend(made.functions)
+    if not sums or not border:
+        job.nodes.made.extend(made.nodes)
+        return [all_finite(job.nodes, sums, "emulation")] if sums else []
     renamed = {name: job.nodes.free(f"{name}/fast") for name in border}
-    job.nodes.made.extend(_renamed(node, renamed) for node in fast.nodes.made)
-    clean = Fast(job.nodes, fast.sums).all_clean("emulation")
+    job.nodes.made.extend(_renamed(node, renamed) for node in made.nodes)
+    clean = all_finite(job.nodes, sums, "emulation")
     exact = Exact(Nodes())
     Rewriter(job.lookup, exact, shortcuts=True).rewrite(names)
     body = exact.nodes.made
@@ -57,6 +66,20 @@ def compute_fast(job: Job, names: Sequence[str], asked: Iterable[str]) -> List[s
     outputs = branch(job.nodes, clean, given, functions, "emulation/either")
     _name_outputs(job.nodes, border, outputs)
     return [clean]
+
+
+def _controls(lookup: Lookup) -> List[str]:
+    """Return the nodes that others wait for."""
+    return [t[1:] for node in lookup.nodes.values() for t in node.input if t.startswith("^")]
+
+
+def _shapes(lookup: Lookup) -> Dict[str, Sequence[int]]:
+    """Return the shapes of first outputs, where they are known."""
+    graph = read_graph(lookup.plan.graph_def)
+    types = output_types(graph, load_library(None, lookup.plan.generation))
+    asked = [Tensor(name, 0) for name in graph.nodes if types[name]]
+    found = static_shapes(graph, types, asked)
+    return {tensor.node: shape for tensor, shape in found.items() if shape is not None}
 
 
 def _border(lookup: Lookup, names: Sequence[str], asked: Iterable[str]) -> Dict[str, List[Any]]:
@@ -150,15 +173,25 @@ def _name_outputs(nodes: Nodes, border: Mapping[str, List[Any]], outputs: List[s
             nodes.add("IdentityN", own, name, final=name, T=dtypes)
 
 
-def either(job: Job, leaves: Sequence[str], build: Any, name: str) -> Tuple[List[str], str]:
+def either(
+    job: Job, leaves: Sequence[str], build: Any, name: str, size: int = 0
+) -> Tuple[List[str], str]:
     """Return float32 outputs of `build(arithmetic, tensors)`, and bool []: nothing overflowed.
 
-    Computed fast, and exactly if that overflowed. `leaves` are float32 tensors.
+    Computed fast, and exactly if that overflowed. `leaves` are float32 tensors, the largest of
+    them of so many elements.
     """
     float32 = tf_compat.load().float32
-    fast = Fast(job.nodes)
-    fine = [Typed(tensor, float32) for tensor in build(fast, leaves)]
-    clean = fast.all_clean(name)
+    scratch = job.nodes.scratch()
+    fast = Fast(scratch, {name: Cluster(name, (size,))} if compiled(size) else {})
+    arithmetic = fast.of(name)
+    fine = [Typed(tensor, float32) for tensor in build(arithmetic, leaves)]
+    arithmetic.appended(None, scratch.made)
+    sums = fast.sums()
+    made = launched(scratch.made, fast.within.scopes, [each.tensor for each in fine])
+    job.nodes.made.extend(made.nodes)
+    job.library.extend(made.functions)
+    clean = all_finite(job.nodes, sums, name)
     exact = Exact(Nodes())
     inner = [Typed(f"leaf_{i}", float32) for i in range(len(leaves))]
     results = [Typed(t, float32) for t in build(exact, [each.tensor for each in inner])]

@@ -5,7 +5,7 @@ Source: precision-modes.md 8, and 6.8 for the Casts.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Sequence
+from typing import AbstractSet, Any, Dict, List, NamedTuple, Sequence
 
 import numpy as np
 
@@ -16,10 +16,11 @@ from lenet_exp.precision.computing import Job, compute_exactly, compute_fast
 from lenet_exp.precision.float_status import CountedExact, FloatStatus, kind, together, waited_for
 from lenet_exp.precision.graph import CALLS, Graph, read_graph
 from lenet_exp.precision.nodes import Nodes, node_of, split
-from lenet_exp.precision.plan import Plan
+from lenet_exp.precision.plan import Operator, Plan
 from lenet_exp.precision.regions import computing_region, run_order
 from lenet_exp.precision.rewriting import Rewriter, look_up, output_dtypes
-from lenet_exp.precision.writing import is_float16_update, write_update
+from lenet_exp.precision.together import groups
+from lenet_exp.precision.writing import is_float16_update, write_updates
 
 
 class Emulated(NamedTuple):
@@ -120,23 +121,29 @@ class _Emulation:
             clean = compute_exactly(self._job, computing)
         else:
             clean = compute_fast(self._job, computing, fetches)
+        updates = self._updates(order, region)
+        alone = {name: [row] for name, row in updates.items()}
+        joined = alone if self._reference else groups(self._graph.nodes, order, updates)
         status = [name for name in order if kind(self._graph.nodes[name]).startswith("get")]
         for name in order:
             node = self._graph.nodes[name]
             if kind(node):
                 self._status_operator(node, clean)
+            elif name in updates:
+                rows = joined.get(name, ())
+                if rows:  # of those computed together, the last
+                    write_updates(self._job, self._rewriter, self._status, rows, self._reference)
             elif name not in region:
-                self._node(node)
+                self._rewriter.node(node)
         if clean and not status:
             self._count_at_the_end(clean)
         self._read_words_for_buffers()
 
-    def _node(self, node: Any) -> None:
-        row = self._job.lookup.rows.get(node.name)
-        if row is not None and is_float16_update(row, node):
-            write_update(self._job, self._rewriter, self._status, row, self._reference)
-        else:
-            self._rewriter.node(node)
+    def _updates(self, order: Sequence[str], region: AbstractSet[str]) -> Dict[str, Operator]:
+        """Return the rows of updates in float16, by the nodes that write."""
+        rows = self._job.lookup.rows
+        found = ((name, rows[name]) for name in order if name in rows and name not in region)
+        return {n: row for n, row in found if is_float16_update(row, self._graph.nodes[n])}
 
     def _count_at_the_end(self, clean: Sequence[str]) -> None:
         """Have the flag set by whatever ends a run of this graph: nothing reads it there."""

@@ -7,16 +7,30 @@ a Cast get another input.
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
+from types import MappingProxyType
+from typing import (
+    Any,
+    Dict,
+    FrozenSet,
+    Iterable,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import numpy as np
 
 from lenet_exp import tf_compat
 from lenet_exp.precision import rounding
+from lenet_exp.precision.arithmetic import Exact, Fast
+from lenet_exp.precision.clusters import Fused
 from lenet_exp.precision.dtypes import _of_arguments
-from lenet_exp.precision.nodes import Nodes, copied, set_attribute
+from lenet_exp.precision.nodes import Nodes, copied, node_of, set_attribute
 from lenet_exp.precision.plan import CastEdge, Operator, Plan, Tensor
-from lenet_exp.precision.vector import CONVOLUTIONS, EXACT, SPECIAL, Arithmetic
+from lenet_exp.precision.vector import CONVOLUTIONS, EXACT, SPECIAL, Arithmetic, tiled_bias
 
 _HALF = 19  # DT_HALF
 
@@ -63,12 +77,22 @@ def _text(tensor: Tensor) -> str:
 class Rewriter:
     """Appends rewritten nodes to the arithmetic's `nodes`."""
 
-    def __init__(self, lookup: Lookup, arithmetic: Arithmetic, shortcuts: bool) -> None:
-        """Round by `arithmetic`; `shortcuts`: not what only moves or chooses values."""
+    def __init__(
+        self,
+        lookup: Lookup,
+        arithmetic: Arithmetic,
+        shortcuts: bool,
+        shapes: Mapping[str, Sequence[int]] = MappingProxyType({}),
+    ) -> None:
+        """Round by `arithmetic`; `shortcuts`: not what only moves or chooses values.
+
+        `shapes` of first outputs, by node, allow for faster forms.
+        """
         self._lookup = lookup
         self._arithmetic = arithmetic
         self._nodes: Nodes = arithmetic.nodes
         self._shortcuts = shortcuts
+        self._shapes = shapes
         self._rounded: Dict[str, str] = {}
 
     def rewrite(self, names: Iterable[str]) -> None:
@@ -76,28 +100,46 @@ class Rewriter:
         for name in names:
             self.node(self._lookup.nodes[name])
 
-    def inputs(self, node: Any) -> List[str]:
-        """Return a node's inputs, with those rounded on which the plan has a Cast to float16."""
+    def inputs(self, node: Any, later: FrozenSet[int] = frozenset()) -> List[str]:
+        """Return a node's inputs, with those rounded on which the plan has a Cast to float16.
+
+        Not those that whoever asks rounds `later`.
+        """
         found = []
         for index, text in enumerate(node.input):
             edge = self._lookup.casts.get((node.name, index))
             text = self._lookup.past.get((node.name, index), text)
-            if text.startswith("^") or edge is None or takes_reference(node, index):
+            whole = edge is None or index in later or takes_reference(node, index)
+            if whole or edge is None or text.startswith("^"):
                 found.append(text)
             else:
                 found.append(self.rounded(text, edge))
         return found
+
+    def unrounded(self, node: Any) -> FrozenSet[int]:
+        """Return the inputs on which the plan has a Cast to float16 that the chip itself makes."""
+        found = set()
+        for index in range(len(node.input)):
+            edge = self._lookup.casts.get((node.name, index))
+            if edge is not None and not edge.on_host and not takes_reference(node, index):
+                found.add(index)
+        return frozenset(found)
 
     def rounded(self, tensor: str, edge: CastEdge) -> str:
         """Return a tensor rounded to float16 values; once for all its consumers."""
         if tensor not in self._rounded:
             name = f"{tensor.replace(':', '_')}/float16"
             self._rounded[tensor] = (
-                self._on_host(edge, name)
-                if edge.on_host
-                else self._arithmetic.rounded(tensor, name)
+                self._on_host(edge, name) if edge.on_host else self._cast(tensor, name)
             )
         return self._rounded[tensor]
+
+    def _cast(self, tensor: str, name: str) -> str:
+        arithmetic, before = self._arithmetic.of(tensor), len(self._nodes.made)
+        rounded = arithmetic.rounded(tensor, name)
+        producer = self._lookup.nodes[node_of(tensor)]
+        arithmetic.appended(producer, self._nodes.made[before:])
+        return rounded
 
     def _on_host(self, edge: CastEdge, name: str) -> str:
         """Convert a constant as the compiler does: no flag is set."""
@@ -117,15 +159,44 @@ class Rewriter:
         if not slots or row is None:
             self.append(node, inputs)
             return
+        arithmetic, before = self._arithmetic.of(node.name), len(self._nodes.made)
+        self._in_float16(arithmetic, node, row, inputs, slots)
+        arithmetic.appended(node, self._nodes.made[before:])
+
+    def _in_float16(
+        self,
+        arithmetic: Arithmetic,
+        node: Any,
+        row: Operator,
+        inputs: List[str],
+        slots: Tuple[int, ...],
+    ) -> None:
         special = SPECIAL.get(row.ge_type)
         if special is not None:
             data = [text for text in inputs if not text.startswith("^")]
-            special(self._arithmetic, node, data, node.name, self._lookup.plan.generation)
+            special(arithmetic, node, data, node.name, self._lookup.plan.generation)
             named = next(n for n in reversed(self._nodes.made) if n.name == node.name)
             named.input.extend(text for text in inputs if text.startswith("^"))
             return
+        if self._tiles(arithmetic, node, inputs):
+            if isinstance(arithmetic, Fused):
+                arithmetic.biased(inputs[:2], node.name)
+            elif isinstance(arithmetic, Fast):
+                tiled_bias(arithmetic, inputs[:2], self._shapes[node.name], node.name)
+            self._nodes.made[-1].input.extend(inputs[2:])
+            return
         wide = self.append(node, inputs, self._nodes.free(f"{node.name}/float32"))
-        self._round_outputs(node, wide, slots)
+        self._round_outputs(arithmetic, node, wide, slots)
+
+    def _tiles(self, arithmetic: Arithmetic, node: Any, inputs: Sequence[str]) -> bool:
+        """Return whether a BiasAdd's operands were rounded just before, and its shape is known."""
+        return (
+            node.op == "BiasAdd"
+            and len(self._shapes.get(node.name, ())) > 2
+            and node.attr["data_format"].s in (b"", b"NHWC")
+            and not isinstance(arithmetic, Exact)
+            and arithmetic.can_add(*inputs[:2])
+        )
 
     def append(self, node: Any, inputs: List[str], name: Optional[str] = None) -> str:
         """Append a copy of a node with other inputs; return its name."""
@@ -137,7 +208,7 @@ class Rewriter:
 
     def _slots(self, row: Operator, node: Any) -> Tuple[int, ...]:
         """Return the outputs of a node that are rounded."""
-        if row.unit == "none" or (self._shortcuts and row.ge_type in EXACT):
+        if row.unit == "none" or (self._shortcuts and moves(row, node)):
             return ()
         found = tuple(
             result.slot
@@ -149,16 +220,26 @@ class Rewriter:
             return (0,)  # the sum is rounded before the bias is added, and again after (8.1)
         return found
 
-    def _round_outputs(self, node: Any, wide: str, slots: Tuple[int, ...]) -> None:
+    def _round_outputs(
+        self, arithmetic: Arithmetic, node: Any, wide: str, slots: Tuple[int, ...]
+    ) -> None:
         count = max(count_outputs(node), max(slots) + 1)
         if count == 1:
-            self._arithmetic.rounded(wide, node.name, final=node.name)
+            arithmetic.rounded(wide, node.name, final=node.name)
             return
         tensors = [wide if slot == 0 else f"{wide}:{slot}" for slot in range(count)]
         types = output_dtypes(widened(copied(node)))
         for slot in slots:
-            tensors[slot] = self._arithmetic.rounded(tensors[slot], f"{node.name}/output_{slot}")
+            tensors[slot] = arithmetic.rounded(tensors[slot], f"{node.name}/output_{slot}")
         self._nodes.add("IdentityN", tensors, node.name, final=node.name, T=types)
+
+
+def moves(row: Operator, node: Any) -> bool:
+    """Return whether an operator only moves or chooses values."""
+    if row.ge_type == "MaxPoolGrad":  # windows that don't overlap: nothing is added up
+        sizes = zip(node.attr["ksize"].list.i, node.attr["strides"].list.i)
+        return all(size <= step for size, step in sizes)
+    return row.ge_type in EXACT
 
 
 def takes_reference(node: Any, index: int) -> bool:

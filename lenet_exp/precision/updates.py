@@ -13,12 +13,16 @@ from lenet_exp.precision.vector import Arithmetic
 class Update(NamedTuple):
     """An update operator: how many of its first inputs are variables, and what they become.
 
+    `gradient` is the index of the only other input that is no scalar; `stepwise`: everything in it
+    is rounded (XLA would join a float32 product and its sum).
     `new_values(arithmetic, node, inputs, name)`: `inputs` float16-valued float32 tensors, the
     variables' values first; the results likewise, in the variables' order.
     """
 
     variables: int
+    gradient: int
     new_values: Callable[[Arithmetic, Any, Sequence[str], str], List[str]]
+    stepwise: bool
 
 
 def _adam(a: Arithmetic, node: Any, inputs: Sequence[str], name: str) -> List[str]:
@@ -68,9 +72,9 @@ def _momentum(a: Arithmetic, node: Any, inputs: Sequence[str], name: str) -> Lis
 
 
 UPDATES: Dict[str, Update] = {
-    "ApplyAdam": Update(3, _adam),
-    "ApplyAdamD": Update(3, _adam),
-    "ApplyGradientDescent": Update(1, _gradient_descent),
-    "ApplyMomentum": Update(2, _momentum),
-    "ApplyMomentumD": Update(2, _momentum),
+    "ApplyAdam": Update(3, 9, _adam, stepwise=True),
+    "ApplyAdamD": Update(3, 9, _adam, stepwise=True),
+    "ApplyGradientDescent": Update(1, 2, _gradient_descent, stepwise=True),
+    "ApplyMomentum": Update(2, 3, _momentum, stepwise=False),
+    "ApplyMomentumD": Update(2, 3, _momentum, stepwise=False),
 }

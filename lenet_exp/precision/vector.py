@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Sequence, Union
 
+import numpy as np
+
 from lenet_exp.precision.arithmetic import Exact, Fast
+from lenet_exp.precision.clusters import Fused
 from lenet_exp.precision.plan import Generation
 
-Arithmetic = Union[Exact, Fast]
+Arithmetic = Union[Exact, Fast, Fused]
 # (arithmetic, node, its inputs, its name, generation) -> the output under that name
 Kernel = Callable[[Arithmetic, Any, Sequence[str], str, Generation], str]
 _LEAST_SIGMOID = -11.0859375  # -11.089 as float16: exp(11.09) would overflow
@@ -24,19 +27,19 @@ def _sigmoid(
     if today:
         value = a.step("Maximum", [value, a.constant(_LEAST_SIGMOID)], f"{name}/clamped")
     negated = a.step("Neg", [value], f"{name}/negated")
-    power = a.step("Exp", [negated], f"{name}/exp")
+    power = a.step("Exp", [negated], f"{name}/exp", bounded=today)
     if not today:
         # Its overflow is lost in 1 / (1 + exp).
         a.end(power, f"{name}/exp_checked")
-    total = a.step("AddV2", [a.constant(1), power], f"{name}/total")
-    result = a.step("Reciprocal", [total], f"{name}/reciprocal")
+    total = a.step("AddV2", [a.constant(1), power], f"{name}/total", bounded=today)
+    result = a.step("Reciprocal", [total], f"{name}/reciprocal", bounded=today)
     return a.end(result, name, final=name, sure=True)
 
 
 def _sigmoid_grad(
     a: Arithmetic, node: Any, inputs: Sequence[str], name: str, generation: Generation
 ) -> str:
-    output, gradient = inputs
+    output, gradient = map(a.flat, inputs)
     op, one = a.nodes.float_op, a.nodes.constant(1)
     if generation is Generation.TODAY:
         rest = op("Sub", [one, output], f"{name}/rest")
@@ -66,6 +69,26 @@ def _mean(
     scaled = nodes.float_op("Mul", [inputs[0], share], f"{name}/scaled")
     wide = nodes.add("Sum", [scaled, inputs[1]], f"{name}/wide", **kinds)
     return a.rounded(wide, name, final=name)
+
+
+def tiled_bias(a: Fast, inputs: Sequence[str], shape: Sequence[int], name: str) -> str:
+    """Return BiasAdd's output of this shape, channels last, by a float16 addition.
+
+    A row as long as an example: additions of a few channels at a time are slow.
+    """
+    nodes, int32 = a.nodes, a.nodes.tf.int32
+    value, bias = map(a.begin, inputs)
+    kinds = {"T": nodes.tf.float16, "Tshape": int32}
+    flat, whole = (
+        nodes.constant(np.array(each, np.int32), np.int32)
+        for each in ([shape[0], int(np.prod(shape[1:]))], shape)
+    )
+    times = nodes.constant(np.array([int(np.prod(shape[1:-1]))], np.int32), np.int32)
+    rows = nodes.add("Reshape", [value, flat], f"{name}/rows", **kinds)
+    row = nodes.add("Tile", [bias, times], f"{name}/row", T=nodes.tf.float16, Tmultiples=int32)
+    total = a.step("AddV2", [rows, row], f"{name}/total")
+    back = nodes.add("Reshape", [total, whole], f"{name}/back", **kinds)
+    return a.end(back, name, final=name)
 
 
 def _sqrt(

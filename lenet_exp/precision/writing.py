@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Sequence
+from typing import Any, FrozenSet, List, Sequence
+
+import numpy as np
 
 from lenet_exp import tf_compat
 from lenet_exp.precision.arithmetic import Exact
@@ -11,7 +13,8 @@ from lenet_exp.precision.float_status import CountedExact, FloatStatus, together
 from lenet_exp.precision.nodes import node_of
 from lenet_exp.precision.plan import Operator
 from lenet_exp.precision.rewriting import Rewriter, takes_reference
-from lenet_exp.precision.updates import UPDATES
+from lenet_exp.precision.together import apart, in_line, variable_shape
+from lenet_exp.precision.updates import UPDATES, Update
 
 _PLAIN = frozenset(("Assign", "AssignVariableOp"))  # what they write was rounded before
 
@@ -25,37 +28,67 @@ def is_float16_update(row: Operator, node: Any) -> bool:
     return takes and definition is not None and node.op not in ("RefSwitch", "RefMerge")
 
 
-def write_update(
-    job: Job, rewriter: Rewriter, status: FloatStatus, row: Operator, reference: bool
+def write_updates(
+    job: Job, rewriter: Rewriter, status: FloatStatus, rows: Sequence[Operator], reference: bool
 ) -> None:
-    """Append an update under its old name: read, compute in float16, count overflows, assign."""
-    node = job.lookup.nodes[row.parts[-1]]
-    known = UPDATES.get(row.ge_type)
+    """Append updates under their old names: read, compute in float16, count overflows, assign."""
+    nodes = [job.lookup.nodes[row.parts[-1]] for row in rows]
+    known = UPDATES.get(rows[0].ge_type)
     if known is None:
-        _rounded_around(job, rewriter, status, node)
+        for node in nodes:
+            _rounded_around(job, rewriter, status, node)
         return
-    inputs = [text for text in rewriter.inputs(node) if not text.startswith("^")]
-    control = [node_of(text) for text in inputs[known.variables :]]
-    control += [text[1:] for text in node.input if text.startswith("^")]
-    values = [_read(job, text, control, node.name) for text in inputs[: known.variables]]
-    leaves = [*values, *inputs[known.variables :]]
-
-    def build(arithmetic: Any, tensors: Sequence[str]) -> List[str]:
-        held = [
-            arithmetic.rounded(tensor, f"{node.name}/held_{index}")
-            for index, tensor in enumerate(tensors[: known.variables])
-        ]
-        given = [*held, *tensors[known.variables :]]
-        return known.new_values(arithmetic, node, given, node.name)
-
+    name, count = nodes[0].name, known.variables
+    later = [frozenset() if reference else rewriter.unrounded(node) for node in nodes]
+    inputs = [rewriter.inputs(node, left) for node, left in zip(nodes, later)]
+    data = [[text for text in each if not text.startswith("^")] for each in inputs]
+    control = [node_of(text) for each in data for text in each[count:]]
+    control += [text[1:] for node in nodes for text in node.input if text.startswith("^")]
+    control = list(dict.fromkeys(control))
+    lines = [
+        [*(_read(job, text, control, n.name) for text in each[:count]), *each[count:]]
+        for n, each in zip(nodes, data)
+    ]
+    shapes = [variable_shape(job.lookup.nodes, each[0]) for each in data]
+    leaves = _leaves(job, known, lines, name)
+    build = _computation(known, nodes[0], frozenset(range(count)).union(*later))
     if reference:
         exact = Exact(job.nodes)
         new = build(exact, leaves)
-        clean = together(job.nodes, exact.clean, f"{node.name}/clean")
+        clean = together(job.nodes, exact.clean, f"{name}/clean")
     else:
-        new, clean = either(job, leaves, build, node.name)
-    count = status.add(clean, node.name)
-    _assign_all(job, node, inputs[: known.variables], new, [count])
+        size = sum(int(np.prod(shape)) for shape in shapes if shape is not None)
+        new, clean = either(job, leaves, build, name, size if known.stepwise else 0)
+    counted = status.add(clean, name)
+    parts = [[each] for each in new]
+    if len(nodes) > 1:
+        parts = [apart(job.nodes, each, shapes, name) for each in new]
+    for node, each, values in zip(nodes, data, zip(*parts)):
+        _assign_all(job, node, each[:count], list(values), [counted])
+
+
+def _leaves(job: Job, known: Update, lines: Sequence[Sequence[str]], name: str) -> List[str]:
+    """Return the inputs of one update: variables and gradients of several in a line."""
+    if len(lines) == 1:
+        return list(lines[0])
+    long = {*range(known.variables), known.gradient}
+    return [
+        in_line(job.nodes, list(each), name) if place in long else each[0]
+        for place, each in enumerate(zip(*lines))
+    ]
+
+
+def _computation(known: Update, node: Any, rounded: FrozenSet[int]) -> Any:
+    """Return what computes the new values, rounding those inputs first that are not yet."""
+
+    def build(arithmetic: Any, tensors: Sequence[str]) -> List[str]:
+        held = [
+            arithmetic.rounded(tensor, f"{node.name}/held_{index}") if index in rounded else tensor
+            for index, tensor in enumerate(tensors)
+        ]
+        return known.new_values(arithmetic, node, held, node.name)
+
+    return build
 
 
 def _read(job: Job, variable: str, control: Sequence[str], name: str) -> str:
