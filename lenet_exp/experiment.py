@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
-from typing import Callable, Dict, Iterable, NamedTuple, Tuple
+from typing import Callable, Dict, Iterable, NamedTuple, Optional
 
 import numpy as np
 from omegaconf import OmegaConf
 
 from lenet_exp import tf_compat
-from lenet_exp.config.identity import config_hash
+from lenet_exp.config.identity import config_hash, file_hashes, named_files
 from lenet_exp.config.resolve import flatten
 from lenet_exp.config.schema import Adam, Settings
 from lenet_exp.data import download, files, mnist
@@ -20,6 +21,7 @@ from lenet_exp.hardware import cpu
 from lenet_exp.history import History
 from lenet_exp.model import lenet
 from lenet_exp.precision import Plan, assign, emulate, report
+from lenet_exp.precision.request import nodes_of
 from lenet_exp.precision.verdict import Verdict, verdict
 from lenet_exp.record import checkpoints, conditions, dead_runs, store_check
 from lenet_exp.record.mlflow_store import Store
@@ -71,7 +73,8 @@ def run_experiment(settings: Settings, folder: Path, tags: Dict[str, str]) -> Re
     store_check.check_root(uri, Path.cwd(), tf_compat.stack_of_this_python())
     store = Store(uri, settings.tracking.experiment)
     data = _load(settings)
-    conditions.check_to_go_on(folder, data.sha256, tf_compat.stack_of_this_python())
+    stack = tf_compat.stack_of_this_python()
+    conditions.check_to_go_on(folder, data.sha256, file_hashes(settings), stack)
     configured = _configure(settings)
     built = build_graphs(settings)
     stop_if_interrupted()  # TensorFlow's import may have swallowed a Ctrl-C
@@ -156,19 +159,31 @@ def plan(settings: Settings, built: Graphs) -> ChipPlan:
     Raises:
         PrecisionError: the chip would not compile them, and `hardware.on_refused` is error.
     """
-    mode, generation = settings.precision.mode, settings.hardware.cann
-    asked: Tuple[Tuple[object, Tuple[str, ...]], ...] = (
-        (built.step.graph_def, built.step.fetches),
-        (built.inference.graph_def, (built.inference.classes,)),
+    precision, inference = settings.precision, built.inference.graph_def
+    decide = functools.partial(
+        assign,
+        mode=precision.mode,
+        generation=settings.hardware.cann,
+        modify_mixlist=_path(precision.modify_mixlist),
+        customize_dtypes=_path(precision.customize_dtypes),
     )
-    plans = [assign(graph, mode, generation=generation, fetches=names) for graph, names in asked]
+    # What keeps its type may be of the backward pass or the optimizer, which inference lacks.
+    kept = [name for name in precision.keep_dtype if nodes_of(inference, name)]
+    plans = [
+        decide(built.step.graph_def, fetches=built.step.fetches, keep_dtype=precision.keep_dtype),
+        decide(inference, fetches=(built.inference.classes,), keep_dtype=kept),
+    ]
     found = verdict(plans)
     if found.refused and settings.hardware.on_refused == "error":
         problem = f"the chip refuses to compile this graph ({found})"
         remedy = "python -m lenet_exp.run hardware.on_refused=warn, or another precision mode"
-        raise PrecisionError(f"precision={mode}", problem, remedy)
+        raise PrecisionError(f"precision={precision.mode}", problem, remedy)
     rows = {"train": report.report(plans[0]), "inference": report.report(plans[1])}
     return ChipPlan(plans[0], plans[1], report.as_csv_of_run(rows).encode(), found)
+
+
+def _path(name: Optional[str]) -> Optional[Path]:
+    return None if name is None else Path(name).expanduser()
 
 
 def _has_float16(chip: ChipPlan) -> bool:
@@ -261,5 +276,6 @@ def _identity(
     parts = (settings.precision.mode, settings.loss_scale.name, settings.optimizer.name)
     plain = OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(settings)))
     name = f"{'-'.join(parts)}-seed{settings.seed}"
-    kept = conditions.files(data_hash, cpu.device(), configured)
-    return Identity(name, flatten(settings), plain, tags, {**kept, PLAN_FILE: chip.csv})
+    kept = conditions.files(data_hash, cpu.device(), configured, file_hashes(settings))
+    kept.update({PLAN_FILE: chip.csv, **named_files(settings)})
+    return Identity(name, flatten(settings), plain, tags, kept)

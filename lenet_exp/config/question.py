@@ -15,7 +15,15 @@ _GENERATIONS = ("today", "2021")
 _FORMATS = ("table", "csv", "json")
 _OWN = ("diff", "summary", "format", "graph", "fetches", "inference")
 # What of a run's settings still means something to a graph that is not LeNet's.
-_OF_ANY_GRAPH = ("precision", "precision.mode", "hardware", "hardware.cann")
+_OF_ANY_GRAPH = (
+    "precision",
+    "precision.mode",
+    "precision.modify_mixlist",
+    "precision.keep_dtype",
+    "precision.customize_dtypes",
+    "hardware",
+    "hardware.cann",
+)
 
 
 class Question(NamedTuple):
@@ -120,7 +128,7 @@ def _example(key: str) -> str:
 
 
 def _check_beside_graph(own: Mapping[str, str], others: Sequence[str]) -> None:
-    allowed = "with graph=FILE only precision=, hardware.cann= and keys of explain"
+    allowed = "with graph=FILE only precision, hardware.cann and the keys of explain"
     if own.get("inference") == "true":
         remedy = f"{_example('fetches')}, with the network's output"
         raise ConfigError("inference", "true", allowed, remedy)

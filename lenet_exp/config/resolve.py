@@ -7,13 +7,13 @@ import os
 import re
 import struct
 from dataclasses import fields, is_dataclass
-from typing import Any, Dict, Mapping, Union, get_type_hints
+from typing import Any, Dict, Mapping, Tuple, Union, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lenet_exp.config import suggest
-from lenet_exp.config.checks import check_together
+from lenet_exp.config.checks import check_precision, check_together
 from lenet_exp.config.schema import FAMILIES, Settings, all_keys
 from lenet_exp.errors import ConfigError
 
@@ -54,6 +54,7 @@ def resolve(cfg: DictConfig, to_run: bool = True) -> Settings:
             dotted, None, f"a reference that can be resolved ({problem})", suggest.command()
         ) from error
     settings: Settings = _build(Settings, plain, "")
+    check_precision(settings)
     if to_run:
         check_together(settings)
     return settings
@@ -120,11 +121,20 @@ def _typed(value: Any, hint: Any) -> Any:
     """Return `value` in the type of the key, or _WRONG; nothing is rounded, cut or guessed."""
     if getattr(hint, "__origin__", None) is Union:  # Optional[X]
         return None if value is None else _typed(value, hint.__args__[0])
+    if getattr(hint, "__origin__", None) in (tuple, Tuple):  # Tuple[X, ...]
+        return _typed_list(value, hint.__args__[0])
     if hint is float and type(value) is int:
         return float(value)
     if hint is str and type(value) in (int, float):
         return str(value)  # an experiment named 2026
     return value if type(value) is hint else _WRONG
+
+
+def _typed_list(value: Any, hint: Any) -> Any:
+    if not isinstance(value, list):
+        return _WRONG
+    typed = tuple(_typed(item, hint) for item in value)
+    return _WRONG if _WRONG in typed else typed
 
 
 def _shown(value: Any) -> object:

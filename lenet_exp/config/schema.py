@@ -16,6 +16,7 @@ PRECISION_MODES = (
     "must_keep_origin_dtype",
     "allow_mix_precision",
 )
+PRECISION_FILES = ("modify_mixlist", "customize_dtypes")
 
 
 def key(allowed: str, good: object, check: Callable[[Any], bool] = lambda value: True) -> Any:
@@ -65,11 +66,22 @@ def _fraction(good: float) -> Any:
     return key("a number from 0 to below 1", good, _below_one_from(0))
 
 
+def _file() -> Any:
+    return key("null or a file", "null", lambda value: value != "")
+
+
 @dataclass(frozen=True)
 class Precision:
-    """Which of the four modes."""
+    """Which of the four modes, and what a person changes of its decisions.
+
+    `modify_mixlist` and `customize_dtypes`: the vendor's files; `keep_dtype`: nodes or name
+    scopes (precision-modes.md, 6.4 to 6.6).
+    """
 
     mode: str = _one_of(*PRECISION_MODES, good="must_keep_origin_dtype")
+    modify_mixlist: Optional[str] = _file()
+    keep_dtype: Tuple[str, ...] = key("a list of nodes or name scopes of the graph", "[fc_3]", all)
+    customize_dtypes: Optional[str] = _file()
 
 
 @dataclass(frozen=True)

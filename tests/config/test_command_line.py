@@ -69,6 +69,26 @@ WRONG = [
     ("precision=nope", ["precision=nope", "force_fp16", "must_keep_origin_dtype"]),
     ("precision=force_fp61", ["run precision=force_fp16"]),
     ("precision.mode=x", ["precision.mode=x", "allow_mix_precision"]),
+    ("precision.keep_dtype=fc_3", ["keep_dtype=fc_3", "a list of nodes", "keep_dtype=[fc_3]"]),
+    ("'precision.keep_dtype=[\"\"]'", ["a list of nodes"]),
+    ("precision.modify_mixlist=''", ["null or a file"]),
+    (
+        "precision=force_fp16 precision.modify_mixlist=/dev/null",
+        ["only with allow_mix_precision: force_fp16 has no lists", "precision=allow_mix_precision"],
+    ),
+    (
+        "precision=allow_mix_precision precision.modify_mixlist=/no/such.json",
+        ["modify_mixlist=/no/such.json", "can be read (No such file", "modify_mixlist=null"],
+    ),
+    ("precision.customize_dtypes=/", ["can be read (Is a directory)", "customize_dtypes=null"]),
+    (
+        "precision.customize_dtypes=/dev/null hardware.cann=2021",
+        [
+            "only with hardware.cann=today",
+            "hardware.cann=today precision.customize_dtypes=/dev/null",
+        ],
+    ),
+    ("precision.keep_dtypes=[a]", ["precision.keep_dtype is one"]),
     ("optimizer=5", ["optimizer=5", "name of an option", "optimizer=adam"]),
     ("optimizer=null", ["optimizer=null", "name of an option"]),
     ("experiment=nope", ["experiment=nope", "modelzoo_baseline"]),

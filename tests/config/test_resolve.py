@@ -20,6 +20,9 @@ def settings_of(*overrides):
 def test_defaults_are_the_design_s():
     assert flatten(settings_of()) == {
         "precision.mode": "must_keep_origin_dtype",
+        "precision.modify_mixlist": None,
+        "precision.keep_dtype": (),
+        "precision.customize_dtypes": None,
         "loss_scale.name": "none",
         "optimizer.name": "adam",
         "optimizer.learning_rate": 0.001,
@@ -94,6 +97,8 @@ def test_every_experiment_and_debug_preset_resolves():
         ("tracking.experiment=other", True),
         ("tracking.uri=sqlite:///other.db", True),
         ("data.path=.", True),
+        ("hardware.on_refused=error", True),
+        ("precision.keep_dtype=[fc_3]", False),
     ],
 )
 def test_identity_follows_what_is_computed_not_where_it_is_kept(override, same):
@@ -103,3 +108,18 @@ def test_identity_follows_what_is_computed_not_where_it_is_kept(override, same):
     assert (config_hash(settings_of(override), "d", "tf2") == base) is same
     assert config_hash(settings_of(), "other", "tf2") != base
     assert config_hash(settings_of(), "d", "tf1") != base
+
+
+def test_of_a_file_what_is_in_it_makes_the_identity_not_its_name(tmp_path):
+    def identity(name, text):
+        (tmp_path / name).write_text(text)
+        typed = f"precision.modify_mixlist={tmp_path / name}"
+        return config_hash(settings_of("precision=allow_mix_precision", typed), "d", "tf2")
+
+    first = identity("a.json", '{"black-list": {"to-remove": ["ReduceMeanD"]}}')
+    assert identity("b.json", '{"black-list": {"to-remove": ["ReduceMeanD"]}}') == first
+    assert identity("a.json", '{"white-list": {"to-add": ["ReduceMeanD"]}}') != first
+
+
+def test_names_that_keep_their_type_are_a_list():
+    assert settings_of("precision.keep_dtype=[fc_3,loss]").precision.keep_dtype == ("fc_3", "loss")
