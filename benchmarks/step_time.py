@@ -82,7 +82,8 @@ def our_round(data: mnist.Mnist, record: RunRecord, stack: contextlib.ExitStack)
     """Return one window of the real loop, recorded."""
     register_resolvers()
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        settings = resolve(hydra.compose("config"))
+        # The loops beside it are float32.
+        settings = resolve(hydra.compose("config", ["precision=must_keep_origin_dtype"]))
     built = experiment.build_graphs(settings)
     chip = experiment.plan(settings, built)
     program = assemble(*experiment.emulated(built, chip), settings.loss_scale)

@@ -78,7 +78,7 @@ class Precision:
     scopes (precision-modes.md, 6.4 to 6.6).
     """
 
-    mode: str = _one_of(*PRECISION_MODES, good="must_keep_origin_dtype")
+    mode: str = _one_of(*PRECISION_MODES, good="allow_mix_precision")
     modify_mixlist: Optional[str] = _file()
     keep_dtype: Tuple[str, ...] = key("a list of nodes or name scopes of the graph", "[fc_3]", all)
     customize_dtypes: Optional[str] = _file()

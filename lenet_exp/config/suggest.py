@@ -12,7 +12,7 @@ from lenet_exp.errors import ConfigError
 PROGRAM = "python -m lenet_exp.run"
 PRESETS = ("experiment", "debug")
 _GOOD_OPTIONS = {
-    "precision": PRECISION_MODES[2],
+    "precision": PRECISION_MODES[3],
     "loss_scale": "none",
     "optimizer": "adam",
     "hardware": "cpu",

@@ -19,7 +19,7 @@ def settings_of(*overrides):
 
 def test_defaults_are_the_design_s():
     assert flatten(settings_of()) == {
-        "precision.mode": "must_keep_origin_dtype",
+        "precision.mode": "allow_mix_precision",
         "precision.modify_mixlist": None,
         "precision.keep_dtype": (),
         "precision.customize_dtypes": None,

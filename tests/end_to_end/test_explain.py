@@ -76,7 +76,8 @@ def test_the_inference_graph_has_a_plan_of_its_own(explain):
 
 
 def test_csv_and_json_are_pure_and_carry_every_field(explain):
-    done = explain("format=csv", quiet=False)
+    keep = "precision=must_keep_origin_dtype"
+    done = explain("format=csv", keep, quiet=False)
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert len(rows) == 55
     assert rows[0]["engine"] == "refused"
