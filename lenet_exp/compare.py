@@ -28,6 +28,19 @@ if TYPE_CHECKING:  # MLflow
 _REMEDY = "room and permission in outputs/comparisons, then python -m lenet_exp.compare again"
 
 
+def compare_sweep(
+    tracking_uri: Optional[str],
+    experiment: str,
+    sweep_name: str,
+    reference: Optional[str] = None,
+    width: int = 100,
+) -> str:
+    """Compare the runs of a sweep; return the table: comparison.compared.compare_sweep."""
+    from lenet_exp.comparison import compared  # noqa: PLC0415 - MLflow
+
+    return compared.compare_sweep(tracking_uri, experiment, sweep_name, reference, width)
+
+
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Print the comparison, or refuse in words; return the exit code."""
     words = sys.argv[1:] if argv is None else list(argv)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from lenet_exp.comparison.recorded import Recorded
 from lenet_exp.config.identity import is_part
@@ -72,7 +72,7 @@ def _numbered(made: Sequence[Configuration]) -> List[Configuration]:
 
 
 def _configuration(
-    settings: Dict[str, str], members: Sequence[Recorded], apart: Sequence[str]
+    settings: Dict[str, str], members: Sequence[Recorded], apart: Sequence[Tuple[str, str]]
 ) -> Configuration:
     latest: Dict[int, Recorded] = {}
     for run in members:
@@ -83,16 +83,25 @@ def _configuration(
     return Configuration(_label(settings, apart), settings, kept, rest)
 
 
-def _what_differs(settings: Sequence[Mapping[str, str]]) -> List[str]:
-    """Return the keys with more than one value among those that have them."""
-    keys = dict.fromkeys(key for one in settings for key in one)
-    seen = {key: {one[key] for one in settings if key in one} for key in keys}
-    return [key for key in keys if len(seen[key]) > 1]
+def _of_option(key: str, settings: Mapping[str, str]) -> Tuple[str, str]:
+    """Return the key with the option it belongs to: learning_rate of sgd is not that of adam."""
+    return key, "" if key.endswith(".name") else settings.get(key.partition(".")[0] + ".name", "")
 
 
-def _label(settings: Mapping[str, str], apart: Sequence[str]) -> str:
-    parts = [_shown(key, settings[key]) for key in apart if key in settings and key != _MODE]
-    if _MODE in apart or not parts:
+def _what_differs(settings: Sequence[Mapping[str, str]]) -> List[Tuple[str, str]]:
+    """Return the keys, each with its option, that have more than one value."""
+    seen: Dict[Tuple[str, str], Set[str]] = {}
+    for one in settings:
+        for key, value in one.items():
+            seen.setdefault(_of_option(key, one), set()).add(value)
+    return [key for key, values in seen.items() if len(values) > 1]
+
+
+def _label(settings: Mapping[str, str], apart: Sequence[Tuple[str, str]]) -> str:
+    keys = [key for key, option in apart if (key, option) == _of_option(key, settings)]
+    keys.sort(key=lambda key: not key.endswith(".name"))  # an option before its own keys
+    parts = [_shown(key, settings[key]) for key in keys if key in settings and key != _MODE]
+    if _MODE in keys or not parts:
         parts.insert(0, settings.get(_MODE, "?"))
     return " ".join(parts)
 

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure  # without pyplot: no display, no global state
-from matplotlib.ticker import FixedFormatter, FixedLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedFormatter, FixedLocator, LogLocator, MaxNLocator, NullLocator
 
 from lenet_exp.comparison.rows import BASELINE_ACCURACY, Row
 from lenet_exp.comparison.series import Curve, Scale
@@ -27,6 +27,7 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 # On a logit axis 0.98 and 0.99 are as far apart as 0.90 and 0.95.
 _TICKS = (0.1, 0.2, 0.5, 0.8, 0.9, 0.95, 0.975, 0.99, 0.995)
 _LEAST, _MOST = 0.05, 0.998
+_WIDE = 5.0  # largest over least loss, beyond which a linear axis hides the end
 
 
 class Theme(NamedTuple):
@@ -43,22 +44,26 @@ DARK = Theme("#161c24", "#e3e8ee", "#333d49", _DARK_COLOURS)
 
 
 class Style(NamedTuple):
-    """How one configuration is drawn, in every picture alike."""
+    """How one configuration is drawn, in every picture alike; the first lines are the widest.
+
+    So a line shows beneath another one that covers it.
+    """
 
     color: str
     dashes: str
     marker: str
+    width: float
 
 
 def styles(labels: Sequence[str], theme: Theme) -> Dict[str, Style]:
     """Return a style for each label."""
-    parts = zip(
-        labels,
+    looks = zip(
         itertools.cycle(theme.colours),
         itertools.cycle(_DASHES),
         itertools.cycle(_MARKERS),
+        np.linspace(3.2, 1.4, max(2, len(labels))),
     )
-    return {label: Style(color, dashes, marker) for label, color, dashes, marker in parts}
+    return {label: Style(*look) for label, look in zip(labels, looks)}
 
 
 def accuracy_by_step(
@@ -68,6 +73,7 @@ def accuracy_by_step(
     if not found:
         return None
     figure, axes = _figure(theme, "Validation accuracy", "step", "accuracy")
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     for one in found:
         _draw(axes, one, look[one.label], marked=True)
     _accuracy_axis(axes, [float(curve.low.min()) for curve in found], theme)
@@ -81,11 +87,9 @@ def loss_by_step(found: Sequence[Curve], look: Dict[str, Style], theme: Theme) -
     figure, axes = _figure(theme, "Training loss", "step", "loss (cross-entropy)")
     for one in found:
         _draw(axes, one, look[one.label], marked=False)
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(FixedLocator([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5]))
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.yaxis.set_minor_locator(NullLocator())
+    finite = np.concatenate([one.mean[np.isfinite(one.mean)] for one in found])
+    if len(finite) and finite.min() > 0 and finite.max() > _WIDE * finite.min():
+        axes.set_yscale("log")
     return _png(figure, axes, theme)
 
 
@@ -128,11 +132,12 @@ def loss_scales(found: Sequence[Scale], look: Dict[str, Style], theme: Theme) ->
         style = look[one.label]
         axes.step(
             one.steps, one.values, where="post", color=style.color, linestyle=style.dashes,
-            label=one.label,
+            linewidth=style.width, label=one.label,
         )  # fmt: skip
         over = one.overflowed
         axes.plot(one.steps[over], one.values[over], "x", color=style.color, markersize=8)
     axes.set_yscale("log", base=2)
+    axes.yaxis.set_major_locator(LogLocator(base=2, numticks=10))
     return _png(figure, axes, theme)
 
 
@@ -140,7 +145,7 @@ def _draw(axes: Axes, one: Curve, style: Style, marked: bool) -> None:
     axes.plot(
         one.steps, one.mean, color=style.color, linestyle=style.dashes,
         marker=style.marker if marked or len(one.steps) < 3 else None, markersize=5,
-        label=one.label,
+        linewidth=style.width, label=one.label,
     )  # fmt: skip
     if np.any(one.high > one.low):
         axes.fill_between(one.steps, one.low, one.high, color=style.color, alpha=0.15, linewidth=0)

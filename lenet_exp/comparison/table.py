@@ -10,7 +10,7 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from lenet_exp.comparison.rows import BASELINE_ACCURACY, CHIP_SEC_PER_STEP, Row
 from lenet_exp.comparison.verdicts import REFERENCE
 
-_NARROWEST = 72
+_NARROWEST = 84  # below that no room is left for names
 _GAP = "  "
 UNKNOWN = "-"
 

@@ -172,7 +172,8 @@ def _told(verdict: Verdict) -> str:
 def _told_of_networks(verdict: Verdict, shown: str) -> str:
     ours, theirs = verdict.discordant
     images = f"{ours} images right that the reference has wrong, {theirs} the other way"
-    return f"{verdict.word}, {shown} ({verdict.method}, p = {verdict.p:.2g}: {images})"
+    p = f"p = {verdict.p:.2g}" if verdict.p else "p < 1e-300"
+    return f"{verdict.word}, {shown} ({verdict.method}, {p}: {images})"
 
 
 def method_notes(judged: Sequence[Verdict], comparisons: int) -> List[str]:
