@@ -152,10 +152,11 @@ def _wrapped(lines: Sequence[str], width: int) -> str:
     return "\n".join(part for line in lines for part in table.wrapped(line, width))
 
 
-def _markdown(comparison: Comparison) -> str:
+def _markdown(comparison: Comparison, columns: Sequence[table.Column] = table.ALL) -> str:
     listed = "".join(f"- {line}\n" for line in (*comparison.said, *comparison.notes))
     head = f"**{comparison.title}**: {comparison.about}\n\n"
-    return f"{head}{table.markdown(comparison.rows)}\nAgainst {comparison.reference}:\n\n{listed}"
+    made = f"{head}{table.markdown(comparison.rows, columns)}"
+    return table.typeset(f"{made}\nAgainst {comparison.reference}:\n\n{listed}")
 
 
 def _attach(store: Store, parent: Recorded, paths: Sequence[Path], comparison: Comparison) -> None:
@@ -167,17 +168,18 @@ def _attach(store: Store, parent: Recorded, paths: Sequence[Path], comparison: C
 
 def note(comparison: Comparison) -> str:
     """Return the parent run's description: the compare link, then the table as far as it fits."""
-    text = f"[Compare these runs]({compare_link(comparison)})\n\n{_markdown(comparison)}"
+    link = compare_link(comparison.configurations)
+    told = _markdown(comparison, table.IN_SHORT)
+    text = f"[Compare these runs]({link})\n\n{told}"
     if len(text) <= _LONGEST_NOTE:
         return text
     return text[:_LONGEST_NOTE].rpartition("\n")[0] + f"\n\nThe rest is in {_ARTIFACTS}/.\n"
 
 
-def compare_link(comparison: Comparison) -> str:
+def compare_link(found: Sequence[Configuration]) -> str:
     """Return MLflow's own compare page of the runs; of many, of one for each configuration."""
-    every = [run for one in comparison.configurations for run in one.runs]
-    firsts = [one.runs[0] for one in comparison.configurations if one.runs]
-    link = _link(every)
+    firsts = [one.runs[0] for one in found if one.runs]
+    link = _link([run for one in found for run in one.runs])
     while len(link) > _LONGEST_LINK:
         link = _link(firsts)
         firsts = firsts[:-1]

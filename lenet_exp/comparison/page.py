@@ -33,21 +33,16 @@ class _Embedded(NamedTuple):
 def html(comparison: Comparison, pictures: Sequence[Picture], shown: int) -> str:
     """Return the page; `shown` configurations are in the pictures."""
     environment = Environment(autoescape=True, trim_blocks=False)
-    environment.filters["typeset"] = _typeset
+    environment.filters["typeset"] = table.typeset
     finished = sum(bool(one.runs) for one in comparison.configurations)
     return environment.from_string(_TEMPLATE.read_text("utf-8")).render(
         comparison=comparison,
-        columns=(*table.ACCURACY, *table.SPEED),
+        columns=table.ALL,
         baseline=BASELINE_ACCURACY,
         plots=[_Embedded(p.title, _base64(p.light), _base64(p.dark)) for p in pictures],
         shown=shown,
         hidden=finished - shown,
     )
-
-
-def _typeset(text: str) -> str:
-    """Return text with the signs that a terminal may lack."""
-    return text.replace("+-", "\u00b1")
 
 
 def _base64(content: bytes) -> str:

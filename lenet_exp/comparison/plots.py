@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import textwrap
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -27,6 +27,7 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 # On a logit axis 0.98 and 0.99 are as far apart as 0.90 and 0.95.
 _TICKS = (0.1, 0.2, 0.5, 0.8, 0.9, 0.95, 0.975, 0.99, 0.995)
 _LEAST, _MOST = 0.05, 0.998
+_WIDTH, _PLOT_HEIGHT, _LEGEND_LINE, _LEGEND_LETTERS = 7.0, 3.9, 0.2, 44  # inches, letters
 _WIDE = 5.0  # largest over least loss, beyond which a linear axis hides the end
 
 
@@ -90,6 +91,8 @@ def loss_by_step(found: Sequence[Curve], look: Dict[str, Style], theme: Theme) -
     finite = np.concatenate([one.mean[np.isfinite(one.mean)] for one in found])
     if len(finite) and finite.min() > 0 and finite.max() > _WIDE * finite.min():
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_locator(NullLocator())
     return _png(figure, axes, theme)
 
 
@@ -138,6 +141,7 @@ def loss_scales(found: Sequence[Scale], look: Dict[str, Style], theme: Theme) ->
         axes.plot(one.steps[over], one.values[over], "x", color=style.color, markersize=8)
     axes.set_yscale("log", base=2)
     axes.yaxis.set_major_locator(LogLocator(base=2, numticks=10))
+    axes.yaxis.set_major_formatter(lambda scale, _: f"2^{np.log2(scale):.0f}")
     return _png(figure, axes, theme)
 
 
@@ -171,7 +175,7 @@ def _accuracy_axis(axes: Axes, values: Sequence[float], theme: Theme) -> None:
 
 
 def _figure(theme: Theme, title: str, horizontal: str, vertical: str) -> Tuple[Figure, Axes]:
-    figure = Figure(figsize=(7, 4.6), facecolor=theme.paper)
+    figure = Figure(facecolor=theme.paper)
     axes = figure.add_subplot()
     axes.set_facecolor(theme.paper)
     axes.set_title(title, color=theme.ink, loc="left", fontsize=12)
@@ -187,14 +191,22 @@ def _figure(theme: Theme, title: str, horizontal: str, vertical: str) -> Tuple[F
 
 
 def _png(figure: Figure, axes: Axes, theme: Theme) -> bytes:
+    """Draw with the legend below; sizes are set here, for a tight box would draw all twice."""
     handles, labels = axes.get_legend_handles_labels()
-    options: Dict[str, Any] = {"frameon": False, "fontsize": 9, "labelcolor": theme.ink}
-    axes.legend(
-        handles, [textwrap.fill(label, 44) for label in labels], ncol=2, loc="upper left",
-        bbox_to_anchor=(-0.12, -0.14), handlelength=3.2, **options,
+    shown = [textwrap.fill(label, _LEGEND_LETTERS) for label in labels]
+    lines = sum(
+        max(label.count("\n") + 1 for label in shown[row::rows])
+        for rows in [-(-len(shown) // 2)]
+        for row in range(rows)
+    )
+    below = 0.75 + _LEGEND_LINE * lines
+    height = _PLOT_HEIGHT + below
+    figure.set_size_inches(_WIDTH, height)
+    figure.subplots_adjust(left=0.12, right=0.97, top=1 - 0.4 / height, bottom=below / height)
+    figure.legend(
+        handles, shown, ncol=2, loc="lower left", bbox_to_anchor=(0.02, 0), frameon=False,
+        fontsize=9, labelcolor=theme.ink, handlelength=3.2,
     )  # fmt: skip
     packed = io.BytesIO()
-    figure.savefig(
-        packed, format="png", dpi=110, bbox_inches="tight", facecolor=figure.get_facecolor()
-    )
+    figure.savefig(packed, format="png", dpi=110, facecolor=figure.get_facecolor())
     return packed.getvalue()

@@ -96,6 +96,10 @@ SPEED = (
 )
 
 
+ALL = (*ACCURACY, *SPEED)
+IN_SHORT = (*ACCURACY, SPEED[0], SPEED[2])  # what MLflow's narrow description has room for
+
+
 def terminal(rows: Sequence[Row], width: int) -> str:
     """Return two blocks of columns, neither wider than `width`."""
     width = max(width, _NARROWEST)
@@ -133,9 +137,8 @@ def _line(name: str, first: int, cells: Sequence[str], sizes: Sequence[int]) -> 
     return _GAP.join([f"{name:{first}}", *shown]).rstrip()
 
 
-def markdown(rows: Sequence[Row]) -> str:
-    """Return one table with every column."""
-    columns = (*ACCURACY, *SPEED)
+def markdown(rows: Sequence[Row], columns: Sequence[Column] = ALL) -> str:
+    """Return one table."""
     heads = ["configuration", *(column.head for column in columns)]
     lines = [heads, ["---"] * len(heads)]
     lines += [[row.configuration, *(column.cell(row) for column in columns)] for row in rows]
@@ -144,6 +147,11 @@ def markdown(rows: Sequence[Row]) -> str:
 
 def _escaped(cell: str) -> str:
     return cell.replace("|", "\\|").replace("*", "\\*").replace("_", "\\_")
+
+
+def typeset(text: str) -> str:
+    """Return text with the signs that a terminal may lack."""
+    return text.replace("+-", "\u00b1")
 
 
 def as_csv(rows: Sequence[Row]) -> str:
