@@ -12,11 +12,6 @@ from lenet_exp.config.schema import Settings
 _NOT_PART = ("tracking.", "data.path", "resume", "schedule.checkpoint_every")
 
 
-def is_part(key: str) -> bool:
-    """Return whether a setting says what a run computes, not where and how it is kept."""
-    return not key.startswith(_NOT_PART)
-
-
 def config_hash(settings: Settings, data_hash: str, stack: str) -> str:
     """Return the job's identity: 12 hex digits over settings, data and stack.
 
@@ -25,6 +20,11 @@ def config_hash(settings: Settings, data_hash: str, stack: str) -> str:
         data_hash: SHA-256 of the data's raw bytes.
         stack: "tf1" or "tf2".
     """
-    kept = {k: v for k, v in flatten(settings).items() if is_part(k)}
+    kept = {k: v for k, v in flatten(settings).items() if not k.startswith(_NOT_PART)}
     text = json.dumps({**kept, "data": data_hash, "stack": stack}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def is_part(key: str) -> bool:
+    """Return whether a setting says what a run computes, not where and how it is kept."""
+    return not key.startswith(_NOT_PART)
