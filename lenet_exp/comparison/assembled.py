@@ -74,13 +74,17 @@ def _by_label(made: Sequence[Configuration], texts: Mapping[str, str]) -> Dict[s
 def _about(found: Found, made: Sequence[Configuration]) -> str:
     """Return in a line what all the runs have alike."""
     alike = common(made)
-    parts = [f"{len(found.runs)} runs", f"{len(made)} configurations"]
+    parts = [_counted(len(found.runs), "run"), _counted(len(made), "configuration")]
     if "schedule.epochs" in alike and "schedule.steps_per_epoch" in alike:
         parts.append(f"{alike['schedule.epochs']} x {alike['schedule.steps_per_epoch']} steps")
     parts += [f"{key.partition('.')[0]} {alike[key]}" for key in _SETTINGS_SHOWN if key in alike]
     devices = {run.tags.get("device", "") for run in found.runs} - {""}
     parts += sorted(devices) if len(devices) == 1 else [f"{len(devices)} kinds of device"]
     return ", ".join(parts)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _notes(

@@ -138,14 +138,15 @@ def _text(comparison: Comparison, width: int) -> str:
     parts = [
         _wrapped([f"{comparison.title}: {comparison.about}"], width),
         table.terminal(comparison.rows, width),
-        _wrapped([f"against {comparison.reference}:", *_indented(comparison.said)], width),
+        _wrapped(_against(comparison), width),
         _wrapped(comparison.notes, width),
     ]
     return "\n\n".join(part for part in parts if part)
 
 
-def _indented(lines: Iterable[str]) -> List[str]:
-    return [f"  {line}" for line in lines]
+def _against(comparison: Comparison) -> List[str]:
+    lines = [f"  {line}" for line in comparison.said]
+    return [f"against {comparison.reference}:", *lines] if lines else []
 
 
 def _wrapped(lines: Sequence[str], width: int) -> str:
@@ -153,10 +154,11 @@ def _wrapped(lines: Sequence[str], width: int) -> str:
 
 
 def _markdown(comparison: Comparison, columns: Sequence[table.Column] = table.ALL) -> str:
-    listed = "".join(f"- {line}\n" for line in (*comparison.said, *comparison.notes))
-    head = f"**{comparison.title}**: {comparison.about}\n\n"
-    made = f"{head}{table.markdown(comparison.rows, columns)}"
-    return table.typeset(f"{made}\nAgainst {comparison.reference}:\n\n{listed}")
+    against = [f"Against {comparison.reference}:", ""] if comparison.said else []
+    listed = "\n".join([*against, *(f"- {line}" for line in (*comparison.said, *comparison.notes))])
+    shown = table.markdown(comparison.rows, columns)
+    head = f"**{comparison.title}**: {comparison.about}"
+    return table.typeset(f"{head}\n\n{shown}\n{listed}\n")
 
 
 def _attach(store: Store, parent: Recorded, paths: Sequence[Path], comparison: Comparison) -> None:

@@ -37,6 +37,9 @@ def sweep(store: Store, name: str) -> Found:
         problem = f"no such sweep in this experiment, which has {names}"
         raise DataError(f"sweep={name}", problem, "python -m lenet_exp.compare sweep=latest")
     children = tuple(run for run in runs if not _is_parent(run))
+    if not children:
+        remedy = "its first job is being trained; then the same command"
+        raise DataError(f"sweep={name}", "has no runs yet", remedy)
     return Found(name, children, next((run for run in runs if _is_parent(run)), None))
 
 

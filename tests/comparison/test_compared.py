@@ -199,6 +199,22 @@ def test_runs_that_lack_files_are_compared_by_their_numbers(tmp_path):
     assert "allow_mix_precision: +0.00 points; no verdict: one run" in text
 
 
+def test_seeds_of_one_configuration_are_held_against_nothing(tmp_path):
+    uri = f"sqlite:///{tmp_path / 'runs.db'}"
+    jobs = [((f"seed={seed}",), 9800 + 2 * seed, {}) for seed in range(2)]
+    parent, _ = record_sweep(uri, tmp_path / "runs", "seeds", jobs)
+    text = compare_sweep(uri, "lenet-exp", "seeds")
+    # 12.706 x 0.0001, from the table of Student's t
+    shown = r"^must_keep_origin_dtype +2 +0\.9801 \+-0\.0013 +reference"
+    assert re.search(shown, text, re.MULTILINE)
+    assert "2 runs, 1 configuration," in text
+    note = Store(uri, "lenet-exp").client.get_run(parent).data.tags["mlflow.note.content"]
+    assert "gainst" not in text + note
+    record_sweep(uri, tmp_path / "runs", "none yet", [])
+    with pytest.raises(DataError, match="has no runs yet"):
+        compare_sweep(uri, "lenet-exp", "none yet")
+
+
 def test_a_sweep_with_nothing_finished_says_so(tmp_path):
     uri = f"sqlite:///{tmp_path / 'runs.db'}"
     jobs = [((mode,), 0, {"status": "FAILED"}) for mode in (FLOAT32, MIXED)]
