@@ -40,6 +40,17 @@ def test_explain_refuses_without_anything_heavy(words, code):
     assert done.stdout.splitlines()[-1] == f"HEAVY [] CODE {code}"
 
 
+@pytest.mark.parametrize(("words", "code"), [(["--help"], 0), (["sweeps=x"], 2)])
+def test_compare_refuses_without_anything_heavy(words, code):
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE.replace("lenet_exp.run", "lenet_exp.compare"), *words],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == f"HEAVY [] CODE {code}"
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

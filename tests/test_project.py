@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGETS = ["help", "setup", "run", "sweep", "test", "lint", "bench", "clean"]
+TARGETS = ["help", "setup", "run", "sweep", "test", "lint", "bench", "screenshots", "clean"]
 
 
 def script(name, *words, **environment):
@@ -187,7 +187,7 @@ def test_the_wheel_carries_every_option_and_module(wheel):
     packed = set(zipfile.ZipFile(str(wheel)).namelist())
     for path in (ROOT / "conf").rglob("*.yaml"):
         assert f"lenet_exp/conf/{path.relative_to(ROOT / 'conf')}" in packed
-    for path in (ROOT / "lenet_exp").rglob("*.py"):
+    for path in [*(ROOT / "lenet_exp").rglob("*.py"), *(ROOT / "lenet_exp").rglob("*.html")]:
         assert str(path.relative_to(ROOT)) in packed
 
 

@@ -48,3 +48,8 @@ def config_hash(settings: Settings, data_hash: str, stack: str) -> str:
     kept.update(file_hashes(settings))
     text = json.dumps({**kept, "data": data_hash, "stack": stack}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def is_part(key: str) -> bool:
+    """Return whether a setting says what a run computes, not where and how it is kept."""
+    return not key.startswith(_NOT_PART)

@@ -128,7 +128,7 @@ class RunRecord:
         self._tell("metrics", values, history.step)
         seconds = float(history.window_seconds.sum())
         run_files.write_performance_precision(self._folder, accuracy, 1000 * speed.median, seconds)
-        run_files.write_test_predictions(self._folder, classes)
+        run_files.write_test_predictions(self._folder, classes, labels)
         if not np.isfinite(history.losses[-1]):
             first = int(np.argmin(np.isfinite(history.losses))) + 1
             self._progress.say(f"the training diverged: the loss of step {first} is no number")
