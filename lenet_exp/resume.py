@@ -9,7 +9,7 @@ from typing import Dict, NamedTuple, Sequence, Union
 
 from omegaconf import DictConfig, OmegaConf
 
-from lenet_exp.config.command_line import CONF
+from lenet_exp.config.folder import CONF
 from lenet_exp.config.resolve import resolve
 from lenet_exp.config.schema import Settings
 from lenet_exp.config.suggest import PROGRAM

@@ -76,7 +76,7 @@ def gather(data_sha256: str, device: str, tensorflow: Dict[str, str], diff: byte
         _cpu_flags(),
         _packages(),
         {k: v for k, v in sorted(os.environ.items()) if k.startswith(_VARIABLES)},
-        _code_sha256(),
+        code_sha256(),
         _git("rev-parse", "HEAD").decode().strip() if _is_our_repository() else "none",
         hashlib.sha256(diff).hexdigest() if diff else "none",
         data_sha256,
@@ -128,7 +128,7 @@ def _git(*words: str) -> bytes:
     return done.stdout if done.returncode == 0 or "--no-index" in words else b""
 
 
-def _code_sha256() -> str:
+def code_sha256() -> str:
     """Return the hash of the package's Python files and data, which a wheel has too."""
     digest = hashlib.sha256()
     for path in sorted(_HERE.rglob("*")):
