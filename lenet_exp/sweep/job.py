@@ -20,6 +20,7 @@ from lenet_exp import resume
 from lenet_exp.config.resolve import resolve
 from lenet_exp.errors import LenetExpError, Terminated, handle_signals, told
 
+
 def main() -> int:
     """Run the job that was ordered; return the exit code."""
     handle_signals()
