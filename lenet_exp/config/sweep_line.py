@@ -40,9 +40,13 @@ def read(overrides: Sequence[Override], args: argparse.Namespace, searched: Sequ
         searched: an override that has a person's own folder of options found.
     """
     mode, params = None, []
-    if any(item.key_or_group in (*suggest.PRESETS, "hydra.mode") for item in overrides):
-        words = [item.input_line for item in overrides if not item.is_sweep_override()]
-        cfg = compose("config", [*searched, *map(str, words)], return_hydra_config=True)
+    words = [str(item.input_line) for item in overrides if not item.is_sweep_override()]
+    chosen = [item for item in overrides if item.key_or_group in (*suggest.PRESETS, "hydra.mode")]
+    for item in chosen:
+        if item.is_discrete_sweep():
+            _check_no_sweep_of_sweeps(item, searched)
+    if chosen:
+        cfg = compose("config", [*searched, *words], return_hydra_config=True)
         mode = cfg.hydra.mode
         params = [
             f"{key}={value}" for key, value in (cfg.hydra.sweeper.get("params") or {}).items()
@@ -51,6 +55,16 @@ def read(overrides: Sequence[Override], args: argparse.Namespace, searched: Sequ
     sweeps = args.multirun or (mode == RunMode.MULTIRUN and not asks)
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
     return Line([*(parser.parse_overrides(params) if sweeps else []), *overrides], sweeps)
+
+
+def _check_no_sweep_of_sweeps(override: Override, searched: Sequence[str]) -> None:
+    for value in override.sweep_string_iterator():
+        word = f"{override.key_or_group}={value}"
+        cfg = compose("config", [*searched, word], return_hydra_config=True)
+        if cfg.hydra.mode == RunMode.MULTIRUN:
+            allowed = f"one sweep at a time; {value} is one"
+            remedy = f"{suggest.PROGRAM} {word}"
+            raise ConfigError(override.key_or_group, _value(override), allowed, remedy)
 
 
 def jobs(line: Line) -> Optional[List[List[str]]]:

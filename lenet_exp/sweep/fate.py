@@ -14,10 +14,10 @@ from lenet_exp.sweep.jobs import Job
 class Action(Enum):
     """What is done with a job."""
 
-    RUN = "runs"
-    RESUME = "goes on"
-    REDO = "is redone"
-    KEEP = "is kept"
+    RUN = "to run"
+    RESUME = "to go on with"
+    REDO = "to redo"
+    KEEP = "to keep"
 
 
 class Fate(NamedTuple):

@@ -53,6 +53,8 @@ class SweepLauncher(Launcher):
         from lenet_exp.sweep.sweep import run_sweep  # noqa: PLC0415 - MLflow
 
         accuracies = run_sweep(request)
+        if options.dry_run:
+            _forget(sweep_folder)
         return [
             JobReturn(overrides=list(job.words), status=JobStatus.COMPLETED, _return_value=accuracy)
             for job, accuracy in zip(composed, accuracies)
@@ -69,6 +71,13 @@ class SweepLauncher(Launcher):
             "overrides.yaml": OmegaConf.to_yaml(cfg.hydra.overrides.task),
         }
         return Composed(tuple(words), resolve(_without_hydra(cfg)), files)
+
+
+def _forget(folder: Path) -> None:
+    """Remove what Hydra's sweeper makes before it asks: a dry run leaves nothing."""
+    if [path.name for path in folder.iterdir()] == ["multirun.yaml"]:
+        (folder / "multirun.yaml").unlink()
+        folder.rmdir()
 
 
 def _without_hydra(cfg: DictConfig) -> DictConfig:

@@ -71,7 +71,7 @@ def table(rows: Sequence[Row], most: int) -> List[str]:
     summary = ", ".join(f"{count} {state}" for count, state in counts if count)
     ordered = sorted(rows, key=lambda row: _ORDER.index(row.state))
     shown = ordered if len(ordered) <= most - 2 else ordered[: max(1, most - 3)]
-    width = max([3, *(min(44, len(row.delta)) for row in shown)])
+    width = max([3, *(min(40, len(row.delta)) for row in shown)])
     head = f"{'job':{width}}  {'state':8}  {'step':>15}  {'loss':>8}  {'accuracy':>8}  {'left':>8}"
     lines = [head, *(_line(row, width) for row in shown)]
     if len(shown) < len(rows):
