@@ -44,6 +44,6 @@ def test_the_page_on_precision_shows_real_output(words):
 
 
 def test_links_between_pages_lead_somewhere():
-    for page in (DOCS / "precision.md", DOCS.parent / "README.md"):
+    for page in (DOCS / "precision.md", DOCS / "sweeps.md", DOCS.parent / "README.md"):
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), target

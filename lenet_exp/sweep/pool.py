@@ -33,6 +33,7 @@ class Pool:
     def __init__(self, request: Request, store: Store, parent_id: str, view: View) -> None:
         """Start nothing yet."""
         self.ended = False  # without an interruption
+        self.stopped: List[Job] = []  # because another one failed
         self._request, self._store, self._parent_id, self._view = request, store, parent_id, view
         self._running: List[_Running] = []
         self._states: Dict[str, str] = {}  # identity -> what the table shows
@@ -61,10 +62,11 @@ class Pool:
                 time.sleep(_PAUSE)
             self.ended = True
         finally:
-            end_all([running.worker for running in self._running])
-            self._end_in_store()
-        for job in [running.worker.job for running in self._running] + [w.job for w in waiting]:
-            self._failed[job.identity] = f"  {job.delta}: stopped, because another one failed"
+            if self._running:
+                end_all([running.worker for running in self._running])
+                self._end_in_store()
+        self.stopped = [running.worker.job for running in self._running]
+        self.stopped += [fate.job for fate in waiting]
         return self._failed
 
     def _stops(self) -> bool:

@@ -54,6 +54,8 @@ def run_sweep(request: Request) -> List[Optional[float]]:
                 if not pool.ended:
                     view.say(f"to go on: {request.command}")
             run.failed = bool(failed)
+            for job in pool.stopped:
+                view.say(f"{job.delta}: stopped, because another one failed")
     _say_end(request, jobs, failed, run.untold, view)
     if failed:
         raise JobsFailedError(len(failed), len(distinct))

@@ -11,7 +11,7 @@ from lenet_exp.sweep.jobs import deltas
     ("words", "told"),
     [
         pytest.param(
-            [["precision=a", "seed=0", "schedule=smoke"], ["precision=b", "seed=0", "schedule=smoke"]],
+            [["precision=a", "seed=0", "epochs=2"], ["precision=b", "seed=0", "epochs=2"]],
             ["precision=a", "precision=b"],
             id="what all have is left out",
         ),
@@ -20,7 +20,7 @@ from lenet_exp.sweep.jobs import deltas
             ["precision=a,seed=0", "precision=a,seed=1", "precision=b,seed=0"],
             id="in the order of the command line",
         ),
-        pytest.param([["seed=3", "sweep=mine"]], ["seed=3"], id="one job has nobody to differ from"),
+        pytest.param([["seed=3", "sweep=mine"]], ["seed=3"], id="one job has all of it"),
         pytest.param([["sweep=mine", "fail_fast=true"]], ["the defaults"], id="nothing typed"),
     ],
 )  # fmt: skip
