@@ -76,3 +76,14 @@ def job_folders(project, sweep):
 def process_of(folder):
     """Return the tag that tells which process makes, or made, the job in a folder."""
     return journal.merged(journal.read(folder), "tags").get(processes.TAG)
+
+
+def unfinished(project, sweep, after):
+    """Return the folder of the job that is at work once `after` others have finished, or None."""
+    folders = job_folders(project, sweep)
+    open_ones = [
+        folder
+        for folder in folders
+        if journal.merged(journal.read(folder), "status").get("status") == "RUNNING"
+    ]
+    return open_ones[0] if len(open_ones) == 1 and len(folders) == after + 1 else None

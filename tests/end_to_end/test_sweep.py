@@ -15,6 +15,7 @@ from tests.end_to_end.sweeps import (
     running,
     runs_of,
     statuses,
+    unfinished,
     wait_for,
 )
 from tests.end_to_end.test_resume import differences, outcome, straight
@@ -84,6 +85,7 @@ def test_each_job_is_a_process_of_its_own_with_its_identity(mended, shared_proje
     }  # fmt: skip
 
 
+@pytest.mark.full
 def test_a_job_is_as_the_same_run_alone(mended, shared_project):
     _, children = runs_of(shared_project, "mended")
     alone = straight(shared_project, "alone", *FAST, "seed=1")
@@ -101,7 +103,7 @@ def test_a_dry_run_lists_what_would_happen_and_changes_nothing(mended, shared_pr
     words = ("-m", *FAST, "seed=1,2,3", "sweep=mended", "dry_run=true")
     done = project.run(*words)
     assert (done.returncode, done.stderr) == (0, "")
-    lines = {line.split()[1]: line for line in done.stdout.splitlines() if "  seed=" in line}
+    lines = {line.split()[1]: line for line in done.stdout.splitlines() if ": it " in line}
     assert "to keep: it finished with accuracy" in lines["seed=1"]
     assert "to run: it was never begun" in lines["seed=3"]
     assert f"{folder.name}  seed=2" in done.stdout.partition("with other code")[2]
@@ -120,9 +122,8 @@ def test_a_killed_sweep_leaves_no_worker_and_goes_on_where_it_was(shared_project
     words = ("-m", *FAST, "seed=4,5", "sweep=killed")
     path = plant(project.folder / "faults", {5: "hang"}, step=10)
     with project.start(*words, env_added={"PYTHONPATH": path}) as launching:
-        hangs = project.folder / "multirun" / "killed"
-        found = wait_for(lambda: list(hangs.glob("*/checkpoints/10")), launching)
-        assert (found[0].parent.parent / "record.jsonl").exists()
+        folder = wait_for(lambda: unfinished(project, "killed", after=1), launching)
+        wait_for((folder / "checkpoints" / "10").is_dir, launching)
         refused = project.run(*words)
         assert refused.returncode == 2
         assert f"process {launching.pid} on " in refused.stderr
@@ -130,8 +131,7 @@ def test_a_killed_sweep_leaves_no_worker_and_goes_on_where_it_was(shared_project
         assert launching.poll() is None
         launching.kill()
         launching.communicate()
-    worker = process_of(found[0].parent.parent)
-    wait_for(lambda: processes.is_dead(worker), seconds=10)
+    wait_for(lambda: processes.is_dead(process_of(folder)), seconds=10)
     _, before = runs_of(project, "killed")
     assert statuses(before) == {"seed=4": "FINISHED", "seed=5": "RUNNING"}
     again = project.run(*words)
@@ -146,12 +146,15 @@ def test_a_killed_sweep_leaves_no_worker_and_goes_on_where_it_was(shared_project
     assert children["seed=4"].info.end_time == before["seed=4"].info.end_time
     monkeypatch.delenv("MLFLOW_RUN_ID")
     undisturbed = straight(project, "undisturbed", *FAST, "seed=5")
-    folder = project.folder / children["seed=5"].data.tags["folder"]
     assert differences(undisturbed, outcome(project, folder)) == []
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+    ("number", "code"),
+    [
+        pytest.param(signal.SIGINT, 130, id="Ctrl-C"),
+        pytest.param(signal.SIGTERM, 143, id="SIGTERM", marks=pytest.mark.full),
+    ],
 )
 def test_an_interrupted_sweep_and_its_jobs_are_killed_in_the_store(shared_project, number, code):
     project, name = shared_project, f"interrupted{number:d}"
