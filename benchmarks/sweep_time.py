@@ -54,11 +54,11 @@ def timed(name, function):
 
 plain = builtins.__import__
 
-def importing(name, *rest):
+def importing(name, *rest, **more):
     root = name.partition(".")[0]
     if root in ("tensorflow", "mlflow", "hydra") and root not in sys.modules and not outer:
-        return timed("import of " + root, plain)(name, *rest)
-    return plain(name, *rest)
+        return timed("import of " + root, plain)(name, *rest, **more)
+    return plain(name, *rest, **more)
 
 builtins.__import__ = importing
 

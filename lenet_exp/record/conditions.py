@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -138,11 +139,14 @@ def code_sha256() -> str:
 
 
 def _packages() -> Dict[str, str]:
-    found = {
-        str(item.metadata["Name"]): str(item.version)
-        for item in distributions()
-        if item.metadata["Name"]
-    }
+    # `item.metadata` would read every word of a package's description: a second for all.
+    texts = [item.read_text("METADATA") or item.read_text("PKG-INFO") for item in distributions()]
+    found = {}
+    for text in filter(None, texts):
+        head = text.partition("\n\n")[0]
+        named = [re.search(f"^{key}: *(.+?) *$", head, re.MULTILINE) for key in ("Name", "Version")]
+        if named[0] and named[1]:
+            found[named[0].group(1)] = named[1].group(1)
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 
