@@ -19,8 +19,8 @@ setup: ## make the environment of PYTHON in .venv (HOST=1: over the host's own p
 run: ## train on real MNIST with the default experiment, and print the result
 	@$(environment) && "$$env/bin/python" -m lenet_exp.run $(ARGS)
 
-sweep: ## train three seeds in a row (ARGS=... for another sweep)
-	@$(environment) && "$$env/bin/python" -m lenet_exp.run -m $(or $(ARGS),'seed=range(0,3)' schedule=smoke)
+sweep: ## train the four precision modes with three seeds each (ARGS=... for another sweep)
+	@$(environment) && "$$env/bin/python" -m lenet_exp.run -m $(or $(ARGS),experiment=precision_sweep schedule=smoke)
 
 test: ## lint, then the tests on every stack found
 	@sh scripts/test.sh

@@ -25,7 +25,7 @@ import rivals
 from paired import Ratio, measure, ratio
 
 from lenet_exp import experiment, tf_compat
-from lenet_exp.config.command_line import CONF
+from lenet_exp.config.folder import CONF
 from lenet_exp.config.resolve import register_resolvers, resolve
 from lenet_exp.data import download, files, mnist
 from lenet_exp.hardware import cpu

@@ -58,13 +58,16 @@ class Result(NamedTuple):
     run_id: str
 
 
-def run_experiment(settings: Settings, folder: Path, tags: Dict[str, str]) -> Result:
+def run_experiment(
+    settings: Settings, folder: Path, tags: Dict[str, str], cores: int = 0
+) -> Result:
     """Train, validate and test as `settings` say, and record it.
 
     Args:
         settings: the checked settings of this run.
         folder: the run folder; holds run.log already. What was recorded there is gone on with.
         tags: what this run belongs to: the sweep it is part of, the run that it repeats.
+        cores: this run's share of them, where `settings` fix no threads; 0: all.
 
     Raises:
         LenetExpError: the store, the data or the session can't be used.
@@ -72,7 +75,7 @@ def run_experiment(settings: Settings, folder: Path, tags: Dict[str, str]) -> Re
     uri = store_check.chosen_uri(settings.tracking.uri)
     store_check.check_root(uri, Path.cwd(), tf_compat.stack_of_this_python())
     store = Store(uri, settings.tracking.experiment)
-    data = _load(settings)
+    data = load_data(settings.data.path)
     stack = tf_compat.stack_of_this_python()
     conditions.check_to_go_on(folder, data.sha256, file_hashes(settings), stack)
     configured = _configure(settings)
@@ -80,7 +83,7 @@ def run_experiment(settings: Settings, folder: Path, tags: Dict[str, str]) -> Re
     stop_if_interrupted()  # TensorFlow's import may have swallowed a Ctrl-C
     chip = plan(settings, built)
     program = assemble(*emulated(built, chip), settings.loss_scale)
-    threads = cpu.threads_for(settings.threads, settings.deterministic)
+    threads = cpu.threads_for(settings.threads, settings.deterministic, cores)
     found = checkpoints.newest(folder)
     progress = _first_lines(settings, chip, found, dead_runs.end_dead_runs(store, folder))
     configured["threads"] = str(threads)
@@ -125,10 +128,10 @@ def _restore(
     return found.history
 
 
-def _load(settings: Settings) -> mnist.Mnist:
+def load_data(path: Optional[str]) -> mnist.Mnist:
     """Read the person's own folder, or the verified cache, fetching what is missing there."""
-    if settings.data.path is not None:
-        return mnist.load(Path(settings.data.path).expanduser())
+    if path is not None:
+        return mnist.load(Path(path).expanduser())
     folder = files.cache_folder()
     with fetch_progress() as progress:
         download.fetch(folder, progress)

@@ -221,6 +221,24 @@ class Settings:
     resume: Optional[str] = key("null; a run is named on the command line only", "latest", _never)
 
 
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep (-m) does with its jobs; none of it is part of a job."""
+
+    # It names a folder, and the runs in MLflow.
+    sweep: Optional[str] = key(
+        "null or a name of letters, digits, dots, - and _",
+        "mine",
+        lambda value: re.fullmatch(r"[A-Za-z0-9][\w.-]{0,99}", value, re.ASCII) is not None,
+    )
+    dry_run: bool = key("true | false", "true")
+    fail_fast: bool = key("true | false", "true")
+    on_changed_code: str = _one_of("keep", "redo")
+    reference: Optional[str] = key("null or a precision mode", "null", lambda value: value != "")
+
+
+SWEEP_KEYS = tuple(item.name for item in fields(Sweep))
+
 # A family's options; the key `name` says which one a mapping is.
 FAMILIES: Dict[str, Dict[str, type]] = {
     "loss_scale": {"none": NoLossScale, "fixed": FixedLossScale, "dynamic": DynamicLossScale},
@@ -249,7 +267,7 @@ def all_keys() -> Dict[str, Tuple[str, ...]]:
                 dotted = f"{group}.{item.name}"
                 name = _option_name(group, option)
                 found[dotted] = (*found.get(dotted, ()), *name)
-    for item in fields(Settings):
+    for item in (*fields(Settings), *fields(Sweep)):
         if item.name not in groups():
             found[item.name] = ()
     return found

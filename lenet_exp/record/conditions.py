@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -86,7 +87,7 @@ def gather(
         _cpu_flags(),
         _packages(),
         {k: v for k, v in sorted(os.environ.items()) if k.startswith(_VARIABLES)},
-        _code_sha256(),
+        code_sha256(),
         _git("rev-parse", "HEAD").decode().strip() if _is_our_repository() else "none",
         hashlib.sha256(diff).hexdigest() if diff else "none",
         data_sha256,
@@ -139,7 +140,7 @@ def _git(*words: str) -> bytes:
     return done.stdout if done.returncode == 0 or "--no-index" in words else b""
 
 
-def _code_sha256() -> str:
+def code_sha256() -> str:
     """Return the hash of the package's Python files and data, which a wheel has too."""
     digest = hashlib.sha256()
     for path in sorted(_HERE.rglob("*")):
@@ -149,11 +150,14 @@ def _code_sha256() -> str:
 
 
 def _packages() -> Dict[str, str]:
-    found = {
-        str(item.metadata["Name"]): str(item.version)
-        for item in distributions()
-        if item.metadata["Name"]
-    }
+    # `item.metadata` would read every word of a package's description: a second for all.
+    texts = [item.read_text("METADATA") or item.read_text("PKG-INFO") for item in distributions()]
+    found = {}
+    for text in filter(None, texts):
+        head = text.partition("\n\n")[0]
+        named = [re.search(f"^{key}: *(.+?) *$", head, re.MULTILINE) for key in ("Name", "Version")]
+        if named[0] and named[1]:
+            found[named[0].group(1)] = named[1].group(1)
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 

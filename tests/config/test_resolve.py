@@ -6,7 +6,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from lenet_exp.config import schema
-from lenet_exp.config.command_line import CONF
+from lenet_exp.config.folder import CONF
 from lenet_exp.config.identity import config_hash
 from lenet_exp.config.resolve import flatten, register_resolvers, resolve
 

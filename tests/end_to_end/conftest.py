@@ -33,11 +33,12 @@ class Project:
             timeout=600,
         )
 
-    def start(self, *words, **options):
+    def start(self, *words, env_added=None, **options):
         """Start in the background, with a pipe for what it prints; `options` are Popen's."""
         return subprocess.Popen(
             self.command(*words),
             cwd=str(self.folder),
+            env={**os.environ, **(env_added or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
