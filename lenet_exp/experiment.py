@@ -72,11 +72,10 @@ def run_experiment(
     Raises:
         LenetExpError: the store, the data or the session can't be used.
     """
-    uri = store_check.chosen_uri(settings.tracking.uri)
-    store_check.check_root(uri, Path.cwd(), tf_compat.stack_of_this_python())
+    uri, stack = store_check.chosen_uri(settings.tracking.uri), tf_compat.stack_of_this_python()
+    store_check.check_root(uri, Path.cwd(), stack)
     store = Store(uri, settings.tracking.experiment)
     data = load_data(settings.data.path)
-    stack = tf_compat.stack_of_this_python()
     conditions.check_to_go_on(folder, data.sha256, file_hashes(settings), stack)
     configured = _configure(settings)
     built = build_graphs(settings)
@@ -92,8 +91,8 @@ def run_experiment(
         program.graph, threads
     ) as session:
         runner = Runner(program, session)
-        history = _restore(found, runner, record, progress)
-        history = _train(settings, data, runner, record, history)
+        begun = _restore(found, runner, record, progress)
+        history = _train(settings, data, runner, record, begun)
         classes = runner.predict(data.test.images)
         speed = Speed(*timing.summarize(history), settings.schedule.batch_size)
         accuracy = record.finish(*data.test, classes, speed, history)
