@@ -67,9 +67,15 @@ def _fraction(good: float) -> Any:
 
 @dataclass(frozen=True)
 class Precision:
-    """Which of the four modes."""
+    """Which of the four modes, and how it is emulated.
+
+    `trace_overflow`: count what each rounding loses; `flush_subnormals`: take what is below
+    float16's smallest normal as 0, which the chip is thought not to do.
+    """
 
     mode: str = _one_of(*PRECISION_MODES, good="must_keep_origin_dtype")
+    trace_overflow: bool = key("true | false", "true")
+    flush_subnormals: bool = key("true | false", "false")
 
 
 @dataclass(frozen=True)
