@@ -31,7 +31,7 @@ class Row(NamedTuple):
     """An operator that overflowed.
 
     `calls` in which it did, the `first` by its step; `values` that did; `site` the first of its
-    sites in that step; `largest` magnitude before rounding.
+    sites in that step; `largest` magnitude before rounding, NaN if nothing but NaN was too much.
     """
 
     site: Site
@@ -110,7 +110,8 @@ def rows(tally: Tally, sites: Sequence[Site]) -> List[Row]:
         own = np.flatnonzero((begins == begin) & (tally.first > 0))
         first = own[np.argmin(tally.first[own])]
         step, calls = int(tally.first[first]), int(tally.operator_hit[begin])
-        largest = float(tally.largest[own].max())
+        only_nan = values[own].sum() == tally.counts[own, _COLUMN["nan"]].sum()
+        largest = np.nan if only_nan else float(tally.largest[own].max())
         found.append((step, int(first), Row(sites[first], calls, step, values[own].sum(), largest)))
     return [row for _, _, row in sorted(found, key=lambda each: each[:2])]
 

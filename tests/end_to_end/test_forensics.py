@@ -44,7 +44,8 @@ def test_the_console_names_the_step_and_the_operator_that_overflowed_first(trace
     assert lines[at + 1] == "  first in step 1: Cast loss_scale"
     assert lines[at + 3].split() == ["3", "1", "3", "2.62e+05", "Cast", "loss_scale"]
     assert any(line.startswith("overflows in 2 evaluations") for line in lines[at:])
-    assert sum(line.split()[-1].startswith(("layer_", "fc_")) for line in lines[at:]) == 10
+    gradients = [line for line in lines[at:] if "%" in line]
+    assert [line.split()[-1].partition("_")[0] for line in gradients] == ["fc"] * 6 + ["layer"] * 4
     assert "constant update/Adam/epsilon: 1e-08 is 0 in float16" in lines
     assert any("accuracy" in line for line in lines[at:])  # the closing block stays last
 
@@ -61,6 +62,7 @@ def test_the_store_has_the_rows_of_both_graphs(traced, shared_project):
     assert (scale["values"], scale["overflowed"], scale["first_step"]) == ("20", "3", "1")
 
 
+@pytest.mark.full
 def test_a_run_that_was_killed_goes_on_counting(traced, shared_project):
     words = (*FORCE, *SCALE, TRACED, "schedule.checkpoint_every=5", "hydra.run.dir=killed")
     with shared_project.start(*words) as child:
@@ -73,12 +75,16 @@ def test_a_run_that_was_killed_goes_on_counting(traced, shared_project):
     assert rows_of(folder) == rows_of(traced[1])
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
-)
+STOPS = [
+    pytest.param(signal.SIGINT, 130, id="Ctrl-C"),
+    pytest.param(signal.SIGTERM, 143, id="SIGTERM", marks=pytest.mark.full),
+]
+
+
+@pytest.mark.parametrize(("number", "code"), STOPS)
 def test_an_interrupted_run_tells_what_it_has_seen(shared_project, number, code):
     project, name = shared_project, f"stopped-{code}"
-    words = (*FORCE, TRACED, "schedule.epochs=1000", f"hydra.run.dir={name}")
+    words = ("debug=fast", TRACED, "schedule.epochs=1000", f"hydra.run.dir={name}")
     with project.start(*words) as child:
         for _ in range(3):
             while " loss " not in child.stdout.readline():
@@ -98,15 +104,14 @@ def test_an_interrupted_run_tells_what_it_has_seen(shared_project, number, code)
     assert calls == {str(steps)}
 
 
-def test_a_run_that_was_begun_without_it_can_not_be_resumed_with_it(shared_project):
-    done = shared_project.run("debug=fast", "hydra.run.dir=plain")
-    assert done.returncode == 0
-    refused = shared_project.run("resume=plain", TRACED)
+def test_a_run_goes_on_with_what_it_was_begun_with(traced, shared_project):
+    refused = shared_project.run(f"resume={traced[1]}", TRACED)
     assert refused.returncode == 2
     assert "precision.trace_overflow=true is not possible" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
+@pytest.mark.full
 def test_flushing_subnormals_gives_other_numbers(traced, shared_project):
     words = (*FORCE, *SCALE, "precision.flush_subnormals=true", "hydra.run.dir=flushed")
     done = shared_project.run(*words)
