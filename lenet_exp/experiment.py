@@ -89,7 +89,7 @@ def run_experiment(settings: Settings, folder: Path, tags: Dict[str, str]) -> Re
     with open_record(store, identity, folder, progress) as record, cpu.open_session(
         program.graph, threads
     ) as session:
-        runner = _runner(run, program, session)
+        runner = make_runner(run, program, session)
         history = _restore(found, runner, record, progress)
         with runner.told(record) if isinstance(runner, TracedRunner) else nullcontext():
             history = _train(settings, data, runner, record, history)
@@ -200,7 +200,8 @@ def emulated(built: Graphs, chip: ChipPlan, trace: bool = False, flush: bool = F
     )
 
 
-def _runner(run: Graphs, program: Program, session: Any) -> Runner:
+def make_runner(run: Graphs, program: Program, session: Any) -> Runner:
+    """Return what runs the program, step by step if its graphs have counters."""
     if run.step.traces is None:
         return Runner(program, session)
     traces = {"train": run.step.traces, "inference": run.inference.traces}
