@@ -107,8 +107,8 @@ class Tracer:
 
     def _count(self, tensor: str, key: str, site: Site) -> str:
         nodes, tf = self._nodes, self._nodes.tf
-        while key in self._sites:  # a step that an operator makes twice
-            key += "+"
+        while key in self._sites:  # what an operator rounds several times under one name
+            key += "_again"
         index = nodes.constant(len(self._sites), np.int32)
         self._sites[key] = site
         name = f"{self._scope}/{key}"

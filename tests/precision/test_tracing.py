@@ -20,6 +20,7 @@ from tests.precision.test_emulate import (
     lenet,
     lenet_batches,
     same_values,
+    variables_of,
 )
 from tests.precision.test_random_graphs import common, recipes
 from tests.precision.test_rounding import INPUTS
@@ -182,6 +183,21 @@ def test_a_gradients_shares_are_those_of_its_values(mode):
         assert (found.zero, found.lost, found.subnormal, found.largest) == (3 / 8, 0, 3 / 8, 1)
         (constant,) = traces.constants
         assert (constant.value, constant.becomes) == (pytest.approx(1e-8), 0)
+
+
+def test_an_update_that_no_rule_lists_is_counted_around_each_variable():
+    def build(tf):
+        weights = tf.get_variable("weights", [8])
+        loss = tf.reduce_sum(floats(tf, "x") * weights)
+        return tf.train.FtrlOptimizer(0.01).minimize(loss, name="train")
+
+    graph_def, _ = graph_of(build)
+    initial = {name: np.ones(shape) for name, shape in variables_of(graph_def).items()}
+    batches = [{"x:0": np.ones((4, 8), np.float32)}]
+    traces, counted = check_same_bits(graph_def, ["train"], FORCE, initial, batches)
+    parts = [site.part for site in traces.sites if site.ge_type.startswith("ApplyFtrl")]
+    assert parts == ["before"] * 3 + ["after"] * 3
+    assert not tally.rows(counted, traces.sites)
 
 
 def test_two_graphs_of_one_session_have_counters_of_their_own():
