@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Callable, Dict, Iterable, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterable, NamedTuple, Optional
 
 import numpy as np
 from omegaconf import OmegaConf
@@ -17,6 +18,7 @@ from lenet_exp.config.schema import Adam, Settings
 from lenet_exp.data import download, files, mnist
 from lenet_exp.data.batches import batch_indices
 from lenet_exp.errors import PrecisionError, stop_if_interrupted
+from lenet_exp.forensics import TracedRunner
 from lenet_exp.hardware import cpu
 from lenet_exp.history import History
 from lenet_exp.model import lenet
@@ -28,7 +30,7 @@ from lenet_exp.record.mlflow_store import Store
 from lenet_exp.record.progress import Progress, fetch_progress
 from lenet_exp.record.run_record import Identity, RunRecord, Speed, open_record, say_result
 from lenet_exp.training import graphs, timing, trainer
-from lenet_exp.training.program import Runner, Steps, assemble
+from lenet_exp.training.program import Program, Runner, Steps, assemble
 
 INFERENCE_BATCH = 250  # divides the validation and the test set
 PLAN_FILE = "precision.csv"
@@ -81,7 +83,9 @@ def run_experiment(
     built = build_graphs(settings)
     stop_if_interrupted()  # TensorFlow's import may have swallowed a Ctrl-C
     chip = plan(settings, built)
-    program = assemble(*emulated(built, chip), settings.loss_scale)
+    precision = settings.precision
+    run = emulated(built, chip, precision.trace_overflow, precision.flush_subnormals)
+    program = assemble(*run, settings.loss_scale)
     threads = cpu.threads_for(settings.threads, settings.deterministic, cores)
     found = checkpoints.newest(folder)
     progress = _first_lines(settings, chip, found, dead_runs.end_dead_runs(store, folder))
@@ -90,10 +94,11 @@ def run_experiment(
     with open_record(store, identity, folder, progress) as record, cpu.open_session(
         program.graph, threads
     ) as session:
-        runner = Runner(program, session)
-        begun = _restore(found, runner, record, progress)
-        history = _train(settings, data, runner, record, begun)
-        classes = runner.predict(data.test.images)
+        runner = make_runner(run, program, session)
+        history = _restore(found, runner, record, progress)
+        with runner.told(record) if isinstance(runner, TracedRunner) else nullcontext():
+            history = _train(settings, data, runner, record, history)
+            classes = runner.predict(data.test.images)
         speed = Speed(*timing.summarize(history), settings.schedule.batch_size)
         accuracy = record.finish(*data.test, classes, speed, history)
     say_result(progress, folder, record, accuracy, speed, store_check.ui_command(uri))
@@ -193,18 +198,31 @@ def _has_float16(chip: ChipPlan) -> bool:
     return any("float16" in (*row.inputs, *row.outputs) for row in rows)
 
 
-def emulated(built: Graphs, chip: ChipPlan) -> Graphs:
+def emulated(built: Graphs, chip: ChipPlan, trace: bool = False, flush: bool = False) -> Graphs:
     """Return the graphs as the CPU runs them: float16 where the chip would have it."""
     step, inference = built
-    made = emulate(step.graph_def, chip.step)
+    made = emulate(step.graph_def, chip.step, trace=trace, flush_subnormals=flush)
+    other = emulate(
+        inference.graph_def, chip.inference, trace=trace, trace_scope="trace_inference",
+        flush_subnormals=flush,
+    )  # fmt: skip
     return Graphs(
         step._replace(
             graph_def=made.graph_def,
             variables=(*step.variables, made.float_status),
             init=(*step.init, made.reset),
+            traces=made.traces,
         ),
-        inference._replace(graph_def=emulate(inference.graph_def, chip.inference).graph_def),
+        inference._replace(graph_def=other.graph_def, traces=other.traces),
     )
+
+
+def make_runner(run: Graphs, program: Program, session: Any) -> Runner:
+    """Return what runs the program, step by step if its graphs have counters."""
+    if run.step.traces is None:
+        return Runner(program, session)
+    traces = {"train": run.step.traces, "inference": run.inference.traces}
+    return TracedRunner(program, session, traces)
 
 
 def _warn(found: Verdict, settings: Settings, progress: Progress) -> None:

@@ -15,6 +15,7 @@ _NOT_PART = (
     "tracking.",
     "data.path",
     "hardware.on_refused",
+    "precision.trace_overflow",
     "resume",
     "schedule.checkpoint_every",
 )

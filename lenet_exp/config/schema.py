@@ -72,16 +72,20 @@ def _file() -> Any:
 
 @dataclass(frozen=True)
 class Precision:
-    """Which of the four modes, and what a person changes of its decisions.
+    """Which of the four modes, what a person changes of its decisions, and how it is emulated.
 
     `modify_mixlist` and `customize_dtypes`: the vendor's files; `keep_dtype`: nodes or name
-    scopes (precision-modes.md, 6.4 to 6.6).
+    scopes (precision-modes.md, 6.4 to 6.6). `trace_overflow`: count what each rounding loses;
+    `flush_subnormals`: take what is below float16's smallest normal as 0, which the chip is
+    thought not to do.
     """
 
     mode: str = _one_of(*PRECISION_MODES, good="allow_mix_precision")
     modify_mixlist: Optional[str] = _file()
     keep_dtype: Tuple[str, ...] = key("a list of nodes or name scopes of the graph", "[fc_3]", all)
     customize_dtypes: Optional[str] = _file()
+    trace_overflow: bool = key("true | false", "true")
+    flush_subnormals: bool = key("true | false", "false")
 
 
 @dataclass(frozen=True)

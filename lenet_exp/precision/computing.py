@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp import tf_compat
-from lenet_exp.precision.arithmetic import Exact, Fast
+from lenet_exp.precision.arithmetic import Exact, Fast, Watch
 from lenet_exp.precision.functions import Typed, branch, function_of, named, outside
 from lenet_exp.precision.graph import CONSTANTS
 from lenet_exp.precision.nodes import Nodes, copied, node_of, split
@@ -13,16 +13,21 @@ from lenet_exp.precision.rewriting import Lookup, Rewriter, output_dtypes, widen
 
 
 class Job(NamedTuple):
-    """What is rewritten, and where to: nodes, and functions of the library."""
+    """What is rewritten, and where to: nodes, and functions of the library.
+
+    `flush` and `watch` are what `Exact` takes.
+    """
 
     lookup: Lookup
     nodes: Nodes
     library: List[Any]
+    flush: bool = False
+    watch: Optional[Watch] = None
 
 
 def compute_exactly(job: Job, names: Sequence[str]) -> List[str]:
     """Append these nodes, rounded to the letter; return bool [] tensors: nothing overflowed."""
-    exact = Exact(job.nodes)
+    exact = Exact(job.nodes, job.flush, job.watch)
     Rewriter(job.lookup, exact, shortcuts=False).rewrite(names)
     return exact.clean
 

@@ -144,6 +144,19 @@ class RunRecord:
         self._progress.say(f"test accuracy {accuracy:.4f}")
         return accuracy
 
+    def report(self, files: Mapping[str, str], shown: str) -> None:
+        """Keep files that say what was found, name -> content, and show it.
+
+        A disk that is full is no reason to lose how the run ended.
+        """
+        try:
+            for name, content in files.items():
+                run_files.write_bytes(self._folder / name, content.encode())
+                self._tell("artifact", {"path": name})
+        except OSError as error:
+            self._progress.say(f"{', '.join(files)} can't be kept: {error}")
+        self._progress.say(shown)
+
     def _tell(self, kind: str, values: Mapping[str, object], step: int = 0) -> None:
         self._observer.send(self._journal.append(kind, values, step))
 

@@ -23,7 +23,8 @@ class StepGraph(NamedTuple):
     `images` float32 [batch, ...], `labels` int32 [batch], `loss` float32 [] are tensors;
     `train` and each of `init` operations; `variables` the ref variables' tensors, slots included.
     `finite` bool [] says whether the update was made, None if it always is; `loss_scale` is the
-    variable of a dynamic scale, which the step reads and never writes.
+    variable of a dynamic scale, which the step reads and never writes. `traces` names counters
+    that are no part of a run's state (`counts`, `largest`, `reset`), if the graph has any.
     """
 
     graph_def: Any
@@ -35,6 +36,7 @@ class StepGraph(NamedTuple):
     variables: Tuple[str, ...]
     finite: Optional[str]
     loss_scale: Optional[str]
+    traces: Any = None
 
     @property
     def fetches(self) -> Tuple[str, ...]:
@@ -43,11 +45,15 @@ class StepGraph(NamedTuple):
 
 
 class InferenceGraph(NamedTuple):
-    """The inference of one batch: `images` float32 [batch, ...] -> `classes` int32 [batch]."""
+    """The inference of one batch: `images` float32 [batch, ...] -> `classes` int32 [batch].
+
+    `traces` as in StepGraph.
+    """
 
     graph_def: Any
     images: str
     classes: str
+    traces: Any = None
 
 
 def build_step(

@@ -5,10 +5,8 @@ from __future__ import annotations
 import time
 from typing import Callable, Iterator
 
-import numpy as np
-
 from lenet_exp.history import Window
-from lenet_exp.training.program import STEPS_PER_CALL, Steps
+from lenet_exp.training.program import STEPS_PER_CALL, Steps, joined
 
 LONGEST_WINDOW = 100
 
@@ -50,10 +48,5 @@ def train(
             for offset in range(0, size, STEPS_PER_CALL)
         ]
         seconds = clock() - start
-        yield Window(
-            seconds,
-            np.concatenate([part.losses for part in parts]),
-            np.concatenate([part.skipped for part in parts]),
-            parts[-1].loss_scale,
-        )
+        yield Window(seconds, *joined(parts))
         first_step += size

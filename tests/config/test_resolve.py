@@ -23,6 +23,8 @@ def test_defaults_are_the_design_s():
         "precision.modify_mixlist": None,
         "precision.keep_dtype": (),
         "precision.customize_dtypes": None,
+        "precision.trace_overflow": False,
+        "precision.flush_subnormals": False,
         "loss_scale.name": "none",
         "optimizer.name": "adam",
         "optimizer.learning_rate": 0.001,
@@ -94,6 +96,8 @@ def test_every_experiment_and_debug_preset_resolves():
         ("seed=1", False),
         ("optimizer.learning_rate=0.002", False),
         ("deterministic=true", False),
+        ("precision.flush_subnormals=true", False),
+        ("precision.trace_overflow=true", False),  # another sec/step, and more is recorded
         ("tracking.experiment=other", True),
         ("tracking.uri=sqlite:///other.db", True),
         ("data.path=.", True),
