@@ -1,8 +1,8 @@
 """python -m lenet_exp.export run=RUN [to=DIR]: freeze a trained LeNet for other programs.
 
-  DIR/lenet.pb     float32 images of 0..1 -> logits, probabilities, class; plain TensorFlow reads it
-  DIR/saved_model  the same as a SavedModel
-  to=DIR           another folder than RUN/export
+DIR/lenet.pb     float32 images of 0..1 -> logits, probabilities, class; plain TensorFlow reads it
+DIR/saved_model  the same as a SavedModel
+to=DIR           another folder than RUN/export
 """
 
 from __future__ import annotations
