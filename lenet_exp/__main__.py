@@ -10,6 +10,7 @@ VERBS = {
     "run": "train once, or sweep with -m",
     "explain": "show what a precision mode does to every operator, of LeNet or of any graph",
     "export": "freeze a trained run into a .pb and a SavedModel",
+    "predict": "print which digits a trained network sees in pictures",
     "rerun": "repeat a recorded run, and say whether the same bits came out",
     "upload": "tell the tracking store of a run that it lacks",
     "fetch_mnist": "put the four verified MNIST files into the cache",
