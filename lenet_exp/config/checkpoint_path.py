@@ -26,6 +26,14 @@ def prefix_of(path: Path) -> Optional[Path]:
     return _last_saved(path)
 
 
+def prefix_named(text: str) -> Optional[Path]:
+    """Return what `prefix_of` does for a path as it is typed; None too for what can be none."""
+    try:
+        return prefix_of(Path(text).expanduser())
+    except (OSError, RuntimeError, ValueError):  # too long, no such user, a zero byte
+        return None
+
+
 def _last_saved(folder: Path) -> Optional[Path]:
     try:
         text = (folder / "checkpoint").read_text()

@@ -120,6 +120,11 @@ def _typed(value: Any, hint: Any) -> Any:
     """Return `value` in the type of the key, or _WRONG; nothing is rounded, cut or guessed."""
     if getattr(hint, "__origin__", None) is Union:  # Optional[X]
         return None if value is None else _typed(value, hint.__args__[0])
+    if getattr(hint, "__origin__", None) is tuple:  # Tuple[X, ...]
+        whole = isinstance(value, (list, tuple)) and all(
+            type(item) is hint.__args__[0] for item in value
+        )
+        return tuple(value) if whole else _WRONG
     if hint is float and type(value) is int:
         return float(value)
     if hint is str and type(value) in (int, float):
@@ -141,5 +146,5 @@ def flatten(settings: Any, prefix: str = "") -> Dict[str, Any]:
         if is_dataclass(value):
             flat.update(flatten(value, prefix + item.name + "."))
         else:
-            flat[prefix + item.name] = value
+            flat[prefix + item.name] = list(value) if isinstance(value, tuple) else value
     return flat
