@@ -11,6 +11,7 @@ VERBS = {
     "explain": "show what a precision mode does to every operator, of LeNet or of any graph",
     "export": "freeze a trained run into a .pb and a SavedModel",
     "predict": "print which digits a trained network sees in pictures",
+    "modelzoo": "train by the command line of the ModelZoo, and leave its files",
     "rerun": "repeat a recorded run, and say whether the same bits came out",
     "upload": "tell the tracking store of a run that it lacks",
     "fetch_mnist": "put the four verified MNIST files into the cache",
