@@ -238,7 +238,7 @@ def _train(
 ) -> History:
     """Make the epochs that `history` lacks, each followed by a validation; return all of it."""
     schedule, run = settings.schedule, stepper(settings, data.train, runner)
-    size, cold = trainer.window_size(schedule.steps_per_epoch, schedule.log_every), True
+    size, cold = trainer.window_size(schedule.steps_per_epoch, asked=schedule.log_every), True
     total = schedule.epochs * schedule.steps_per_epoch
     pauses = (schedule.steps_per_epoch, schedule.checkpoint_every)
     for stop in trainer.stops(history.step, total, *pauses):
