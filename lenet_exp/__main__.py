@@ -14,6 +14,7 @@ VERBS = {
     "modelzoo": "train by the command line of the ModelZoo, and leave its files",
     "rerun": "repeat a recorded run, and say whether the same bits came out",
     "upload": "tell the tracking store of a run that it lacks",
+    "doctor": "say what this machine lacks for a run, and the remedy",
     "fetch_mnist": "put the four verified MNIST files into the cache",
 }
 

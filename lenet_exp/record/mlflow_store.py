@@ -50,6 +50,11 @@ def _mlflow() -> Any:
     return mlflow
 
 
+def schema() -> str:
+    """Return the revision of this MLflow's database schema."""
+    return str(_mlflow().store.db.utils._get_latest_schema_revision())  # noqa: SLF001
+
+
 class Store:
     """An experiment in a tracking store, made if it wasn't there."""
 
@@ -61,7 +66,7 @@ class Store:
         """
         mlflow = _mlflow()
         self.uri = uri or str(mlflow.get_tracking_uri())
-        head = mlflow.store.db.utils._get_latest_schema_revision()  # noqa: SLF001
+        head = schema()
         store_check.check_writable(self.uri)
         # Nobody may be half through making the store while its schema is looked at.
         with _told(self.uri), _first_use(self.uri), _without_info():
