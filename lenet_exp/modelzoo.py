@@ -18,9 +18,10 @@ import os
 import sys
 from typing import Optional, Sequence
 
+from lenet_exp import verb
 from lenet_exp.config import modelzoo_flags as flags
 from lenet_exp.config.command_line import check_command_line
-from lenet_exp.errors import LenetExpError, Terminated, handle_signals, told
+from lenet_exp.errors import handle_signals
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -32,25 +33,18 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         print(__doc__ + "".join(lines), end="")
         return 0
     handle_signals()
-    try:
-        asked = flags.read(words)
-        chip = importlib.util.find_spec("npu_bridge") is not None and "hardware=cpu" not in words
-        of_run = flags.run_words(asked, chip)
-        # Before anything is fetched; the folder of MNIST may be made then.
-        check_command_line([word for word in of_run if not word.startswith("data.path=")])
-        from lenet_exp import modelzoo_case  # noqa: PLC0415 - numpy
+    return verb.ended(lambda: _train(words), "room and permission there, then the same command")
 
-        return modelzoo_case.train(asked, of_run, os.environ.get("ASCEND_DEVICE_ID") or "0")
-    except (LenetExpError, OSError) as error:
-        error = told(error, "room and permission there, then the same command")
-        print(f"lenet-exp: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("lenet-exp: interrupted", file=sys.stderr)
-        return 130
-    except Terminated:
-        print("lenet-exp: terminated", file=sys.stderr)
-        return 143
+
+def _train(words: Sequence[str]) -> int:
+    asked = flags.read(words)
+    chip = importlib.util.find_spec("npu_bridge") is not None and "hardware=cpu" not in words
+    of_run = flags.run_words(asked, chip)
+    # Before anything is fetched; the folder of MNIST may be made then.
+    check_command_line([word for word in of_run if not word.startswith("data.path=")])
+    from lenet_exp import modelzoo_case  # noqa: PLC0415 - numpy
+
+    return modelzoo_case.train(asked, of_run, os.environ.get("ASCEND_DEVICE_ID") or "0")
 
 
 if __name__ == "__main__":

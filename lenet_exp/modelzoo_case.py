@@ -17,7 +17,7 @@ from lenet_exp.data import download, files, mnist
 from lenet_exp.errors import ConfigError
 from lenet_exp.record import checkpoints, journal, modelzoo_files, run_folders
 from lenet_exp.record.modelzoo_files import Outcome, Places
-from lenet_exp.record.progress import fetch_progress
+from lenet_exp.record.progress import fetch_progress, stop_printing
 from lenet_exp.record.run_files import write_bytes
 from lenet_exp.training import timing
 
@@ -66,7 +66,7 @@ def _run(project: Path, words: List[str], log: Path) -> int:
             for line in child.stdout or ():
                 kept.write(line)
                 kept.flush()
-                print(line, end="", flush=True)
+                _show(line)
             code = child.wait()
         except BaseException as error:  # the run ends with us, and closes its record
             asked = signal.SIGINT if isinstance(error, KeyboardInterrupt) else signal.SIGTERM
@@ -74,6 +74,13 @@ def _run(project: Path, words: List[str], log: Path) -> int:
             child.wait(_SECONDS_TO_END)
             raise
     return code if code >= 0 else 128 - code  # as a shell tells of a signal
+
+
+def _show(line: str) -> None:
+    try:
+        print(line, end="", flush=True)
+    except BrokenPipeError:  # `| head`: nobody reads on, and the training goes on
+        stop_printing()
 
 
 def _outcome(folder: Path, whole_seconds: float) -> Outcome:

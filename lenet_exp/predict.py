@@ -17,30 +17,24 @@ from __future__ import annotations
 import sys
 from typing import Optional, Sequence
 
+from lenet_exp import verb
 from lenet_exp.config import prediction
-from lenet_exp.errors import LenetExpError, told
-from lenet_exp.record.progress import stop_printing
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Print what is seen, or refuse in words; return the exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
-    try:
-        if words in (["-h"], ["--help"]):
-            print(__doc__, end="")
-            return 0
-        asked = prediction.read(words)
-        from lenet_exp import predicting  # noqa: PLC0415 - TensorFlow
+    if words in (["-h"], ["--help"]):
+        print(__doc__, end="")
+        return 0
+    return verb.ended(lambda: _predict(words), f"{prediction.PROGRAM} again, with permission there")
 
-        print(predicting.told(predicting.predict(asked), asked), flush=True)
-    except BrokenPipeError:  # `| head`
-        stop_printing()
-    except (LenetExpError, OSError) as error:
-        print(f"lenet-exp: {told(error)}", file=sys.stderr)
-        return told(error).exit_code
-    except KeyboardInterrupt:
-        print("lenet-exp: interrupted", file=sys.stderr)
-        return 130
+
+def _predict(words: Sequence[str]) -> int:
+    asked = prediction.read(words)
+    from lenet_exp import predicting  # noqa: PLC0415 - TensorFlow
+
+    print(predicting.told(predicting.predict(asked), asked), flush=True)
     return 0
 
 

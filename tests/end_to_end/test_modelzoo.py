@@ -225,16 +225,35 @@ def test_a_training_that_is_stopped_ends_as_killed_and_says_how_to_go_on(done, n
         stderr=subprocess.STDOUT,
         text=True,
     ) as child:
+        printed = []
         for line in child.stdout:
+            printed.append(line)
             if line.startswith("epoch 1/5 step 20/"):
-                break
-        child.send_signal(number)
-        printed = child.stdout.read()
+                child.send_signal(number)
     assert child.returncode == code
-    assert "Traceback" not in printed
+    assert "Traceback" not in "".join(printed)
+    assert "epoch 1/5 step 1000/" not in "".join(printed)
     newest = max((clone.folder / "outputs").iterdir(), key=lambda path: path.stat().st_mtime)
     entries = [json.loads(line) for line in (newest / "record.jsonl").read_text().splitlines()]
     assert [e["values"]["status"] for e in entries if e["kind"] == "status"][-1] == "KILLED"
+
+
+def test_a_reader_that_leaves_does_not_end_the_training(done, tmp_path):
+    clone = done[0]
+    words = ("--data_path=../MNIST", "--steps=20", f"output={tmp_path}")
+    with subprocess.Popen(
+        clone.command("train_performance_1p.sh", *words),
+        cwd=str(clone.folder / "scripts"),
+        env=clone.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        child.stdout.readline()
+        child.stdout.close()
+        assert child.stderr.read() == ""
+    assert child.returncode == 0
+    assert (tmp_path / "performance_precision.txt").exists()
 
 
 def test_help_names_every_flag():
