@@ -12,6 +12,7 @@ import numpy as np
 from omegaconf import OmegaConf
 
 from lenet_exp import tf_compat
+from lenet_exp.config.checkpoint_path import prefix_named
 from lenet_exp.config.identity import config_hash, file_hashes, named_files
 from lenet_exp.config.resolve import flatten
 from lenet_exp.config.schema import Adam, Settings
@@ -21,7 +22,7 @@ from lenet_exp.errors import PrecisionError, stop_if_interrupted
 from lenet_exp.forensics import TracedRunner
 from lenet_exp.hardware import cpu
 from lenet_exp.history import History
-from lenet_exp.model import lenet
+from lenet_exp.model import lenet, weights
 from lenet_exp.precision import Plan, assign, emulate, report
 from lenet_exp.precision.request import nodes_of
 from lenet_exp.precision.verdict import Verdict, verdict
@@ -29,7 +30,7 @@ from lenet_exp.record import checkpoints, conditions, dead_runs, store_check
 from lenet_exp.record.mlflow_store import Store
 from lenet_exp.record.progress import Progress, fetch_progress
 from lenet_exp.record.run_record import Identity, RunRecord, Speed, open_record, say_result
-from lenet_exp.training import graphs, timing, trainer
+from lenet_exp.training import graphs, timing, trainer, warm_start
 from lenet_exp.training.program import Program, Runner, Steps, assemble
 
 INFERENCE_BATCH = 250  # divides the validation and the test set
@@ -88,6 +89,7 @@ def run_experiment(
     program = assemble(*run, settings.loss_scale)
     threads = cpu.threads_for(settings.threads, settings.deterministic, cores)
     found = checkpoints.newest(folder)
+    start = None if found.path else _start(settings, built)
     progress = _first_lines(settings, chip, found, dead_runs.end_dead_runs(store, folder))
     configured["threads"] = str(threads)
     identity = _identity(settings, data.sha256, tags, configured, chip)
@@ -95,7 +97,7 @@ def run_experiment(
         program.graph, threads
     ) as session:
         runner = make_runner(run, program, session)
-        history = _restore(found, runner, record, progress)
+        history = _restore(found, start, runner, record, progress)
         with runner.told(record) if isinstance(runner, TracedRunner) else nullcontext():
             history = _train(settings, data, runner, record, history)
             classes = runner.predict(data.test.images)
@@ -118,10 +120,23 @@ def _first_lines(
     return progress
 
 
+def _start(settings: Settings, built: Graphs) -> Optional[warm_start.Start]:
+    """Return what the network starts from, if it is a checkpoint."""
+    prefix = prefix_named(settings.init_from) if settings.init_from else None
+    if prefix is None:
+        return None
+    saved = {name: value.shape for name, value in weights.read(prefix).items()}
+    return warm_start.choose(str(prefix), saved, built.inference.variables, settings.exclude)
+
+
 def _restore(
-    found: checkpoints.Found, runner: Runner, record: RunRecord, progress: Progress
+    found: checkpoints.Found,
+    start: Optional[warm_start.Start],
+    runner: Runner,
+    record: RunRecord,
+    progress: Progress,
 ) -> History:
-    """Set the variables as the checkpoint has them; return what was done before."""
+    """Set the variables as a checkpoint has them; return what was done before."""
     for problem in found.damaged:
         progress.say(problem)
     if found.path is not None:
@@ -129,6 +144,9 @@ def _restore(
         progress.say(f"goes on after step {found.history.step}")
     elif record.resumed:
         progress.say("begins anew: it was interrupted before its first checkpoint")
+    if start is not None:
+        runner.start_from(start.prefix, start.names)
+        progress.say(str(start))
     return found.history
 
 
@@ -255,7 +273,7 @@ def _train(
 ) -> History:
     """Make the epochs that `history` lacks, each followed by a validation; return all of it."""
     schedule, run = settings.schedule, stepper(settings, data.train, runner)
-    size, cold = trainer.window_size(schedule.steps_per_epoch), True
+    size, cold = trainer.window_size(schedule.steps_per_epoch, asked=schedule.log_every), True
     total = schedule.epochs * schedule.steps_per_epoch
     pauses = (schedule.steps_per_epoch, schedule.checkpoint_every)
     for stop in trainer.stops(history.step, total, *pauses):

@@ -64,3 +64,13 @@ def test_links_between_pages_lead_somewhere():
     for page in (*DOCS.glob("*.md"), DOCS.parent / "README.md"):
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), target
+
+
+def test_the_page_on_the_modelzoo_names_every_flag_and_every_fault():
+    from lenet_exp.config.modelzoo_flags import FLAGS
+
+    text = (DOCS / "modelzoo.md").read_text()
+    assert [name for name in FLAGS if f"--{name}" not in text] == []
+    faults = text[text.index("## What the original does wrong") :]
+    numbers = [int(number) for number in re.findall(r"^\| (\d+) \|", faults, re.MULTILINE)]
+    assert numbers == list(range(1, 28))

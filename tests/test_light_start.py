@@ -69,6 +69,27 @@ def test_asking_and_refusing_import_nothing_heavy(words, code):
     assert done.stdout.splitlines()[-1] == f"HEAVY [] CODE {code}"
 
 
+@pytest.mark.parametrize(
+    ("verb", "words", "code"),
+    [
+        ("export", ["--help"], 0),
+        ("export", ["run=nothing"], 2),
+        ("predict", ["--help"], 0),
+        ("predict", ["model=latest", "images=x", "precision=nope"], 2),
+        ("modelzoo", ["--help"], 0),
+        ("modelzoo", ["case=full", "--data_path=.", "--epochs=0"], 2),
+        ("doctor", ["--help"], 0),
+        ("run", ["init_from=nothing"], 2),
+    ],
+)
+def test_verbs_ask_and_refuse_without_anything_heavy(verb, words, code):
+    probe = PROBE.replace("lenet_exp.run", f"lenet_exp.{verb}")
+    done = subprocess.run(
+        [sys.executable, "-c", probe, *words], stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == f"HEAVY [] CODE {code}"
+
+
 def test_help_explains_every_group_with_examples():
     done = subprocess.run(
         [sys.executable, "-m", "lenet_exp.run", "--help"],

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from lenet_exp.config import suggest
+from lenet_exp.config.checkpoint_path import prefix_named
 from lenet_exp.config.schema import PRECISION_FILES, Settings
 from lenet_exp.errors import ConfigError
 
@@ -14,6 +15,7 @@ def check_together(settings: Settings) -> None:
     """Raise ConfigError where keys that are possible one by one can't go together."""
     _check_hardware(settings)
     _check_data_path(settings)
+    _check_start(settings)
 
 
 def check_precision(settings: Settings) -> None:
@@ -76,3 +78,14 @@ def _data_path_problem(path: Path) -> str:
     if not os.access(str(path), os.R_OK | os.X_OK if path.is_dir() else os.R_OK):
         return "a folder that may be read (this one may not)"
     return ""
+
+
+def _check_start(settings: Settings) -> None:
+    start, excluded = settings.init_from, ",".join(settings.exclude)
+    if start is None and excluded:
+        remedy = f"{suggest.PROGRAM} init_from=DIR 'exclude=[{excluded}]'"
+        raise ConfigError("exclude", f"[{excluded}]", "only with init_from=", remedy)
+    if start is not None and prefix_named(start) is None:
+        allowed = "a checkpoint (PREFIX of the files PREFIX.index and PREFIX.data-*), its folder,"
+        allowed += " or a run folder that has one"
+        raise ConfigError("init_from", start, allowed, f"{suggest.PROGRAM} init_from=DIR")

@@ -18,6 +18,7 @@ _NOT_PART = (
     "precision.trace_overflow",
     "resume",
     "schedule.checkpoint_every",
+    "schedule.log_every",
 )
 
 

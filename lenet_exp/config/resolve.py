@@ -9,7 +9,7 @@ import re
 import struct
 import time
 from dataclasses import fields, is_dataclass
-from typing import Any, Dict, Mapping, Tuple, Union, get_type_hints
+from typing import Any, Dict, Mapping, Union, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -148,20 +148,16 @@ def _typed(value: Any, hint: Any) -> Any:
     """Return `value` in the type of the key, or _WRONG; nothing is rounded, cut or guessed."""
     if getattr(hint, "__origin__", None) is Union:  # Optional[X]
         return None if value is None else _typed(value, hint.__args__[0])
-    if getattr(hint, "__origin__", None) in (tuple, Tuple):  # Tuple[X, ...]
-        return _typed_list(value, hint.__args__[0])
+    if getattr(hint, "__origin__", None) is tuple:  # Tuple[X, ...]
+        whole = isinstance(value, (list, tuple)) and all(
+            type(item) is hint.__args__[0] for item in value
+        )
+        return tuple(value) if whole else _WRONG
     if hint is float and type(value) is int:
         return float(value)
     if hint is str and type(value) in (int, float):
         return str(value)  # an experiment named 2026
     return value if type(value) is hint else _WRONG
-
-
-def _typed_list(value: Any, hint: Any) -> Any:
-    if not isinstance(value, list):
-        return _WRONG
-    typed = tuple(_typed(item, hint) for item in value)
-    return _WRONG if _WRONG in typed else typed
 
 
 def _shown(value: Any) -> object:
@@ -178,5 +174,5 @@ def flatten(settings: Any, prefix: str = "") -> Dict[str, Any]:
         if is_dataclass(value):
             flat.update(flatten(value, prefix + item.name + "."))
         else:
-            flat[prefix + item.name] = value
+            flat[prefix + item.name] = list(value) if isinstance(value, tuple) else value
     return flat

@@ -179,7 +179,10 @@ class Data:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long; `steps_per_epoch` and `checkpoint_every` in steps, `batch_size` in images."""
+    """How long; `batch_size` in images, all others but `epochs` in steps.
+
+    `log_every`: how many are measured together; None for 100, or a tenth of a shorter epoch.
+    """
 
     epochs: int = key("a whole number, 1 or more", 5, _within(1, 10**6))
     steps_per_epoch: int = key("a whole number, 1 or more", 1000, _within(1, 10**9))
@@ -187,6 +190,7 @@ class Schedule:
         "a whole number from 1 to 55000 (the training set)", 64, _within(1, 55000)
     )
     checkpoint_every: int = key("a whole number, 1 or more", 500, _within(1, 10**9))
+    log_every: Optional[int] = key("null or a whole number, 1 or more", 100, _within(1, 10**9))
 
 
 @dataclass(frozen=True)
@@ -223,6 +227,14 @@ class Settings:
     threads: Optional[int] = key("null or a whole number from 1 to 1024", 2, _within(1, 1024))
     # Taken from the command line before any configuration is composed: resume.py.
     resume: Optional[str] = key("null; a run is named on the command line only", "latest", _never)
+    init_from: Optional[str] = key(
+        "null, a checkpoint (PREFIX of PREFIX.index), or a folder that holds one",
+        "DIR",
+        lambda value: value != "",
+    )
+    exclude: Tuple[str, ...] = key(
+        "[] or scopes of the network, such as [fc_3]", "[fc_3]", lambda value: "" not in value
+    )
 
 
 @dataclass(frozen=True)

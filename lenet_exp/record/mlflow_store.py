@@ -51,6 +51,11 @@ def _mlflow() -> Any:
     return mlflow
 
 
+def schema() -> str:
+    """Return the revision of this MLflow's database schema."""
+    return str(_mlflow().store.db.utils._get_latest_schema_revision())  # noqa: SLF001
+
+
 class Store:
     """An experiment in a tracking store."""
 
@@ -67,7 +72,7 @@ class Store:
         """
         mlflow = _mlflow()
         self.uri = uri or str(mlflow.get_tracking_uri())
-        head = mlflow.store.db.utils._get_latest_schema_revision()  # noqa: SLF001
+        head = schema()
         store_check.check_writable(self.uri)
         if not make:
             store_check.check_exists(self.uri)

@@ -6,7 +6,7 @@ its pixels are the host's work. Shapes are static.
 
 from __future__ import annotations
 
-from typing import Any, Callable, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp import tf_compat
 from lenet_exp.config.schema import FixedLossScale, LossScale, NoLossScale, Optimizer
@@ -54,6 +54,15 @@ class InferenceGraph(NamedTuple):
     images: str
     classes: str
     traces: Any = None
+
+    @property
+    def variables(self) -> Dict[str, Tuple[int, ...]]:
+        """The network's own variables: name -> shape. No slot, scale or counter is among them."""
+        nodes = (node for node in self.graph_def.node if node.op == "VariableV2")
+        return {
+            node.name: tuple(int(dim.size) for dim in node.attr["shape"].shape.dim)
+            for node in nodes
+        }
 
 
 def build_step(

@@ -249,6 +249,17 @@ class Runner:
         with _told():
             self.program.saver.restore(self.session, prefix)
 
+    def start_from(self, prefix: str, names: Sequence[str]) -> None:
+        """Set the variables `names` to what any Saver wrote at `prefix`; leave the others.
+
+        Raises:
+            OSError: the files are not there, or damaged.
+        """
+        tf = tf_compat.load()
+        chosen = {name: self.program.variables[f"{name}:0"] for name in names}
+        with self.session.graph.as_default(), _told():
+            tf.train.Saver(chosen).restore(self.session, prefix)
+
 
 @contextlib.contextmanager
 def _told() -> Iterator[None]:

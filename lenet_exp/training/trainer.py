@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Callable, Iterator
+from typing import Callable, Iterator, Optional
 
 from lenet_exp.history import Window
 from lenet_exp.training.program import STEPS_PER_CALL, Steps, joined
@@ -11,8 +11,10 @@ from lenet_exp.training.program import STEPS_PER_CALL, Steps, joined
 LONGEST_WINDOW = 100
 
 
-def window_size(steps_per_epoch: int) -> int:
-    """Return the steps of a window: 100, or a tenth of a shorter epoch."""
+def window_size(steps_per_epoch: int, asked: Optional[int] = None) -> int:
+    """Return the steps of a window: as asked, else 100, or a tenth of a shorter epoch."""
+    if asked is not None:
+        return asked
     return min(LONGEST_WINDOW, max(1, steps_per_epoch // 10))
 
 

@@ -40,12 +40,15 @@ def test_defaults_are_the_design_s():
         "schedule.steps_per_epoch": 1000,
         "schedule.batch_size": 64,
         "schedule.checkpoint_every": 500,
+        "schedule.log_every": None,
         "tracking.uri": None,
         "tracking.experiment": "lenet-exp",
         "seed": 0,
         "deterministic": False,
         "threads": None,
         "resume": None,
+        "init_from": None,
+        "exclude": [],
     }
 
 
@@ -72,7 +75,9 @@ def test_whole_numbers_serve_as_floats_but_not_the_reverse():
     ("option", "epochs", "steps"), [("full", 5, 1000), ("performance", 1, 500), ("smoke", 1, 20)]
 )
 def test_schedules_are_the_modelzoo_s(option, epochs, steps):
-    assert settings_of(f"schedule={option}").schedule == schema.Schedule(epochs, steps, 64, 500)
+    assert settings_of(f"schedule={option}").schedule == schema.Schedule(
+        epochs, steps, 64, 500, None
+    )
 
 
 def test_every_option_file_begins_with_the_command_that_picks_it():
