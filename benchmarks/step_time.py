@@ -24,7 +24,7 @@ import hydra
 import rivals
 from paired import Ratio, measure, ratio
 
-from lenet_exp import experiment, tf_compat
+from lenet_exp import experiment, plans, tf_compat
 from lenet_exp.config.folder import CONF
 from lenet_exp.config.resolve import register_resolvers, resolve
 from lenet_exp.data import download, files, mnist
@@ -84,9 +84,9 @@ def our_round(data: mnist.Mnist, record: RunRecord, stack: contextlib.ExitStack)
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         # The loops beside it are float32.
         settings = resolve(hydra.compose("config", ["precision=must_keep_origin_dtype"]))
-    built = experiment.build_graphs(settings)
-    chip = experiment.plan(settings, built)
-    program = assemble(*experiment.emulated(built, chip), settings.loss_scale)
+    built = plans.build_graphs(settings)
+    chip = plans.plan(settings, built)
+    program = assemble(*plans.emulated(built, chip), settings.loss_scale)
     session = stack.enter_context(cpu.open_session(program.graph, 0))
     run = experiment.stepper(settings, data.train, Runner(program, session))
     history = History()

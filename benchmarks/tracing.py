@@ -17,10 +17,11 @@ from typing import Any, Callable
 import hydra
 from paired import measure, ratio
 
-from lenet_exp import experiment, tf_compat
+from lenet_exp import experiment, plans, tf_compat
 from lenet_exp.config.command_line import CONF
 from lenet_exp.config.resolve import register_resolvers, resolve
 from lenet_exp.data import download, files, mnist
+from lenet_exp.forensics import make_runner
 from lenet_exp.hardware import cpu
 from lenet_exp.training.program import assemble
 
@@ -35,11 +36,12 @@ def stepper(
     preset = "experiment=force_fp16_adam" if mode == "force_fp16" else f"precision={mode}"
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         settings = resolve(hydra.compose("config", [preset]))
-    built = experiment.build_graphs(settings)
-    run = experiment.emulated(built, experiment.plan(settings, built), trace)
+    built = plans.build_graphs(settings)
+    run = plans.emulated(built, plans.plan(settings, built), trace)
     program = assemble(*run, settings.loss_scale)
     session = stack.enter_context(cpu.open_session(program.graph, 0))
-    return experiment.stepper(settings, data.train, experiment.make_runner(run, program, session))
+    runner = make_runner(program, session, run.step.traces, run.inference.traces)
+    return experiment.stepper(settings, data.train, runner)
 
 
 def seconds_of(run: Callable[[int, int], Any]) -> float:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, NamedTuple, Optional
+from typing import Callable, Dict, Iterable, NamedTuple, Optional
 
 import numpy as np
 from omegaconf import OmegaConf
@@ -18,40 +16,22 @@ from lenet_exp.config.resolve import flatten
 from lenet_exp.config.schema import Adam, Settings
 from lenet_exp.data import download, files, mnist
 from lenet_exp.data.batches import batch_indices
-from lenet_exp.errors import PrecisionError, stop_if_interrupted
-from lenet_exp.forensics import TracedRunner
+from lenet_exp.errors import stop_if_interrupted
+from lenet_exp.forensics import make_runner, traced
 from lenet_exp.hardware import cpu
 from lenet_exp.history import History
-from lenet_exp.model import lenet, weights
-from lenet_exp.precision import Plan, assign, emulate, report
-from lenet_exp.precision.request import nodes_of
-from lenet_exp.precision.verdict import Verdict, verdict
+from lenet_exp.model import weights
+from lenet_exp.plans import ChipPlan, Graphs, build_graphs, emulated, has_float16, plan
+from lenet_exp.precision.verdict import Verdict
 from lenet_exp.record import checkpoints, conditions, dead_runs, store_check
 from lenet_exp.record.mlflow_store import Store
 from lenet_exp.record.progress import Progress, fetch_progress
 from lenet_exp.record.run_record import Identity, RunRecord, Speed, open_record, say_result
-from lenet_exp.training import graphs, timing, trainer, warm_start
-from lenet_exp.training.program import Program, Runner, Steps, assemble
+from lenet_exp.training import timing, trainer, warm_start
+from lenet_exp.training.program import Runner, Steps, assemble
 
-INFERENCE_BATCH = 250  # divides the validation and the test set
 PLAN_FILE = "precision.csv"
 _LEAST_EPSILON = 2.0**-24  # float16's least subnormal
-
-
-class Graphs(NamedTuple):
-    """What a precision mode acts on, the inference of test and validation included."""
-
-    step: graphs.StepGraph
-    inference: graphs.InferenceGraph
-
-
-class ChipPlan(NamedTuple):
-    """What the chip would do: `csv` a row for each operator of both graphs."""
-
-    step: Plan
-    inference: Plan
-    csv: bytes
-    verdict: Verdict
 
 
 class Result(NamedTuple):
@@ -80,13 +60,24 @@ def run_experiment(
     store = Store(uri, settings.tracking.experiment)
     data = load_data(settings.data.path)
     conditions.check_to_go_on(folder, data.sha256, file_hashes(settings), stack)
-    configured = _configure(settings)
+    return _run(settings, folder, tags, store, data, cores)
+
+
+def _run(
+    settings: Settings,
+    folder: Path,
+    tags: Dict[str, str],
+    store: Store,
+    data: mnist.Mnist,
+    cores: int,
+) -> Result:
+    """Plan, train and test, and record it."""
+    configured, precision = _configure(settings), settings.precision
     built = build_graphs(settings)
     stop_if_interrupted()  # TensorFlow's import may have swallowed a Ctrl-C
     chip = plan(settings, built)
-    precision = settings.precision
-    run = emulated(built, chip, precision.trace_overflow, precision.flush_subnormals)
-    program = assemble(*run, settings.loss_scale)
+    graphs = emulated(built, chip, precision.trace_overflow, precision.flush_subnormals)
+    program = assemble(*graphs, settings.loss_scale)
     threads = cpu.threads_for(settings.threads, settings.deterministic, cores)
     found = checkpoints.newest(folder)
     start = None if found.path else _start(settings, built)
@@ -96,14 +87,15 @@ def run_experiment(
     with open_record(store, identity, folder, progress) as record, cpu.open_session(
         program.graph, threads
     ) as session:
-        runner = make_runner(run, program, session)
+        runner = make_runner(program, session, graphs.step.traces, graphs.inference.traces)
         history = _restore(found, start, runner, record, progress)
-        with runner.told(record) if isinstance(runner, TracedRunner) else nullcontext():
+        with traced(runner, record):
             history = _train(settings, data, runner, record, history)
             classes = runner.predict(data.test.images)
         speed = Speed(*timing.summarize(history), settings.schedule.batch_size)
         accuracy = record.finish(*data.test, classes, speed, history)
-    say_result(progress, folder, record, accuracy, speed, store_check.ui_command(uri))
+    ui = store_check.ui_command(store_check.chosen_uri(settings.tracking.uri))
+    say_result(progress, folder, record, accuracy, speed, ui)
     return Result(accuracy, record.run_id)
 
 
@@ -163,84 +155,6 @@ def load_data(path: Optional[str]) -> mnist.Mnist:
 def _configure(settings: Settings) -> Dict[str, str]:
     configured = tf_compat.configure(hide_gpus=True, deterministic=settings.deterministic)
     return {**configured, "tensorflow": tf_compat.version()}
-
-
-def build_graphs(settings: Settings) -> Graphs:
-    """Return the graphs of a run as the chip's compiler is given them."""
-    step = graphs.build_step(
-        lenet.logits,
-        lenet.IMAGE_SHAPE,
-        settings.schedule.batch_size,
-        settings.optimizer,
-        settings.loss_scale,
-        settings.seed,
-    )
-    return Graphs(step, graphs.build_inference(lenet.logits, lenet.IMAGE_SHAPE, INFERENCE_BATCH))
-
-
-def plan(settings: Settings, built: Graphs) -> ChipPlan:
-    """Decide every operator of both graphs, as the chip would.
-
-    Raises:
-        PrecisionError: the chip would not compile them, and `hardware.on_refused` is error.
-    """
-    precision, inference = settings.precision, built.inference.graph_def
-    decide = functools.partial(
-        assign,
-        mode=precision.mode,
-        generation=settings.hardware.cann,
-        modify_mixlist=_path(precision.modify_mixlist),
-        customize_dtypes=_path(precision.customize_dtypes),
-    )
-    # What keeps its type may be of the backward pass or the optimizer, which inference lacks.
-    kept = [name for name in precision.keep_dtype if nodes_of(inference, name)]
-    plans = [
-        decide(built.step.graph_def, fetches=built.step.fetches, keep_dtype=precision.keep_dtype),
-        decide(inference, fetches=(built.inference.classes,), keep_dtype=kept),
-    ]
-    found = verdict(plans)
-    if found.refused and settings.hardware.on_refused == "error":
-        problem = f"the chip refuses to compile this graph ({found})"
-        remedy = "python -m lenet_exp.run hardware.on_refused=warn, or another precision mode"
-        raise PrecisionError(f"precision={precision.mode}", problem, remedy)
-    rows = {"train": report.report(plans[0]), "inference": report.report(plans[1])}
-    return ChipPlan(plans[0], plans[1], report.as_csv_of_run(rows).encode(), found)
-
-
-def _path(name: Optional[str]) -> Optional[Path]:
-    return None if name is None else Path(name).expanduser()
-
-
-def _has_float16(chip: ChipPlan) -> bool:
-    rows = (*chip.step.operators, *chip.inference.operators)
-    return any("float16" in (*row.inputs, *row.outputs) for row in rows)
-
-
-def emulated(built: Graphs, chip: ChipPlan, trace: bool = False, flush: bool = False) -> Graphs:
-    """Return the graphs as the CPU runs them: float16 where the chip would have it."""
-    step, inference = built
-    made = emulate(step.graph_def, chip.step, trace=trace, flush_subnormals=flush)
-    other = emulate(
-        inference.graph_def, chip.inference, trace=trace, trace_scope="trace_inference",
-        flush_subnormals=flush,
-    )  # fmt: skip
-    return Graphs(
-        step._replace(
-            graph_def=made.graph_def,
-            variables=(*step.variables, made.float_status),
-            init=(*step.init, made.reset),
-            traces=made.traces,
-        ),
-        inference._replace(graph_def=other.graph_def, traces=other.traces),
-    )
-
-
-def make_runner(run: Graphs, program: Program, session: Any) -> Runner:
-    """Return what runs the program, step by step if its graphs have counters."""
-    if run.step.traces is None:
-        return Runner(program, session)
-    traces = {"train": run.step.traces, "inference": run.inference.traces}
-    return TracedRunner(program, session, traces)
 
 
 def _warn(found: Verdict, settings: Settings, progress: Progress) -> None:
@@ -306,7 +220,7 @@ def _identity(
         "device": cpu.device(),
         "precision": settings.precision.mode,
         "config_hash": config_hash(settings, data_hash, stack),
-        "emulated": str(_has_float16(chip)).lower(),
+        "emulated": str(has_float16(chip)).lower(),
         "data_sha256": data_hash,
         "chip": str(chip.verdict),
         **configured,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, ContextManager, Dict, Iterator, List, Optional
 
 import numpy as np
 
@@ -16,6 +16,20 @@ from lenet_exp.training.program import Program, Runner, Steps, joined
 
 CSV, TEXT = "overflows.csv", "overflows.txt"
 _STATE = "traces.npz"  # in a checkpoint: what was counted before it
+
+
+def make_runner(
+    program: Program, session: Any, step: Optional[Traces], inference: Optional[Traces]
+) -> Runner:
+    """Return what runs the program, step by step if its graphs have counters."""
+    if step is None or inference is None:
+        return Runner(program, session)
+    return TracedRunner(program, session, {"train": step, "inference": inference})
+
+
+def traced(runner: Runner, record: RunRecord) -> ContextManager[None]:
+    """Return a block at whose end what a traced runner counted is recorded."""
+    return runner.told(record) if isinstance(runner, TracedRunner) else contextlib.nullcontext()
 
 
 class TracedRunner(Runner):

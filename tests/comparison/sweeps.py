@@ -8,7 +8,7 @@ import functools
 import numpy as np
 from omegaconf import OmegaConf
 
-from lenet_exp import experiment, tf_compat
+from lenet_exp import experiment, plans, tf_compat
 from lenet_exp.config.command_line import settings_to_explain
 from lenet_exp.config.identity import config_hash
 from lenet_exp.config.resolve import flatten
@@ -25,7 +25,7 @@ STEPS_PER_WINDOW = 50
 def plan_of(words):
     """Return the real plan of a configuration."""
     settings = settings_to_explain(words)
-    return experiment.plan(settings, experiment.build_graphs(settings))
+    return plans.plan(settings, plans.build_graphs(settings))
 
 
 def classes_with(right, seed):
@@ -57,7 +57,7 @@ def record(store, folder, words, right, *, sec_per_step=0.005, scales=(1,) * WIN
     words = tuple(words)
     settings, stack = settings_to_explain(words), tf_compat.stack_of_this_python()
     plan = plan_of(tuple(word for word in words if not word.startswith("seed=")))
-    emulated = str(experiment._has_float16(plan)).lower()
+    emulated = str(plans.has_float16(plan)).lower()
     given = {"stack": stack, "hardware": "cpu", "device": "a CPU", "data_sha256": "0" * 64,
              "precision": settings.precision.mode, "emulated": emulated,
              "config_hash": config_hash(settings, "0" * 64, stack), **tags}  # fmt: skip

@@ -130,14 +130,14 @@ def test_an_idx_file_a_folder_and_every_kind_of_model_give_what_the_run_saw(
 
 @pytest.mark.parametrize("mode", ["force_fp16", "allow_mix_precision"])
 def test_a_mode_gives_what_a_run_in_that_mode_would_see(trained, mnist_folder, rows_of, mode):
-    from lenet_exp import experiment
+    from lenet_exp import plans
     from lenet_exp.config.command_line import settings_to_explain
     from lenet_exp.hardware import cpu
     from lenet_exp.training.program import Runner, assemble
 
     settings = settings_to_explain([f"precision={mode}", "threads=1"])
-    built = experiment.build_graphs(settings)
-    made = experiment.emulated(built, experiment.plan(settings, built))
+    built = plans.build_graphs(settings)
+    made = plans.emulated(built, plans.plan(settings, built))
     program = assemble(*made, settings.loss_scale)
     with cpu.open_session(program.graph, 1) as session:
         runner = Runner(program, session)
