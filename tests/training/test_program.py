@@ -44,8 +44,8 @@ def steep(images):
 
 def emulated(step, inference, mode):
     asked = ((step.graph_def, step.fetches), (inference.graph_def, (inference.classes,)))
-    plans = [assign(graph, mode, fetches=fetches) for graph, fetches in asked]
-    chip = plans.ChipPlan(*plans, b"", None)
+    decided = [assign(graph, mode, fetches=fetches) for graph, fetches in asked]
+    chip = plans.ChipPlan(*decided, b"", None)
     return plans.emulated(plans.Graphs(step, inference), chip)
 
 
