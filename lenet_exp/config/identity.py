@@ -15,7 +15,6 @@ _NOT_PART = (
     "tracking.",
     "data.path",
     "hardware.on_refused",
-    "precision.trace_overflow",
     "resume",
     "schedule.checkpoint_every",
     "schedule.log_every",
