@@ -8,7 +8,7 @@ host := $(if $(filter 1,$(HOST)),--host)$(if $(filter 0,$(HOST)),--no-host)
 environment = env="$$($(PYTHON) scripts/setup_env.py $(host))"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run sweep test test-full lint bench clean
+.PHONY: help setup run sweep test test-full lint bench screenshots clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,8 +19,8 @@ setup: ## make the environment of PYTHON in .venv (HOST=1: over the host's own p
 run: ## train on real MNIST with the default experiment, and print the result
 	@$(environment) && "$$env/bin/python" -m lenet_exp.run $(ARGS)
 
-sweep: ## train three seeds in a row (ARGS=... for another sweep)
-	@$(environment) && "$$env/bin/python" -m lenet_exp.run -m $(or $(ARGS),'seed=range(0,3)' schedule=smoke)
+sweep: ## train the four precision modes with three seeds each (ARGS=... for another sweep)
+	@$(environment) && "$$env/bin/python" -m lenet_exp.run -m $(or $(ARGS),experiment=precision_sweep schedule=smoke)
 
 test: ## lint, then the tests on every stack found
 	@sh scripts/test.sh
@@ -31,8 +31,11 @@ test-full: ## the same with the tests that are too slow for every run
 lint: ## check format, style, types, layers and sizes
 	@$(environment) && sh scripts/lint.sh "$$env"
 
-bench: ## measure on this machine what a refusal, the memory, a plan, a step and its emulation cost
+bench: ## measure on this machine what a refusal, the memory, a plan, a comparison and a step cost
 	@$(environment) && sh scripts/bench.sh "$$env"
+
+screenshots: ## photograph the last sweep of this folder into docs/images (ARGS=sweep=NAME for another)
+	@$(environment) && "$$env/bin/python" scripts/screenshots.py $(ARGS)
 
 clean: ## remove caches and build products; results, stores and environments stay
 	@rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis

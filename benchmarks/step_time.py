@@ -24,8 +24,8 @@ import hydra
 import rivals
 from paired import Ratio, measure, ratio
 
-from lenet_exp import experiment, tf_compat
-from lenet_exp.config.command_line import CONF
+from lenet_exp import experiment, plans, tf_compat
+from lenet_exp.config.folder import CONF
 from lenet_exp.config.resolve import register_resolvers, resolve
 from lenet_exp.data import download, files, mnist
 from lenet_exp.hardware import cpu
@@ -82,10 +82,11 @@ def our_round(data: mnist.Mnist, record: RunRecord, stack: contextlib.ExitStack)
     """Return one window of the real loop, recorded."""
     register_resolvers()
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        settings = resolve(hydra.compose("config"))
-    built = experiment.build_graphs(settings)
-    chip = experiment.plan(settings, built)
-    program = assemble(*experiment.emulated(built, chip), settings.loss_scale)
+        # The loops beside it are float32.
+        settings = resolve(hydra.compose("config", ["precision=must_keep_origin_dtype"]))
+    built = plans.build_graphs(settings)
+    chip = plans.plan(settings, built)
+    program = assemble(*plans.emulated(built, chip), settings.loss_scale)
     session = stack.enter_context(cpu.open_session(program.graph, 0))
     run = experiment.stepper(settings, data.train, Runner(program, session))
     history = History()

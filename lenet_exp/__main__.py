@@ -9,8 +9,13 @@ from typing import Optional, Sequence
 VERBS = {
     "run": "train once, or sweep with -m",
     "explain": "show what a precision mode does to every operator, of LeNet or of any graph",
+    "compare": "which configuration of a sweep trains best, and how sure that is",
+    "export": "freeze a trained run into a .pb and a SavedModel",
+    "predict": "print which digits a trained network sees in pictures",
+    "modelzoo": "train by the command line of the ModelZoo, and leave its files",
     "rerun": "repeat a recorded run, and say whether the same bits came out",
     "upload": "tell the tracking store of a run that it lacks",
+    "doctor": "say what this machine lacks for a run, and the remedy",
     "fetch_mnist": "put the four verified MNIST files into the cache",
 }
 

@@ -8,7 +8,8 @@ LenetExpError            exit code 1: a run failed
 |-- StoreError           2: the tracking store can't take this run
 |-- WriteError           1: a file or folder of the run could not be written
 |-- FetchError           1: MNIST could not be fetched or kept
-`-- HardwareError        1: the session could not be opened
+|-- HardwareError        1: the session could not be opened
+`-- JobsFailedError      1: jobs of a sweep failed
 
 Terminated               a SIGTERM, as an exception so that everything is closed
 """
@@ -87,6 +88,16 @@ class HardwareError(_ProblemError):
     """No session could be opened on the chosen hardware."""
 
 
+class JobsFailedError(LenetExpError):
+    """Jobs of a sweep failed: says how many; which and why was printed when they did."""
+
+    def __init__(self, failed: int, jobs: int) -> None:
+        super().__init__(failed, jobs)
+
+    def __str__(self) -> str:
+        return "{} of {} jobs failed".format(*self.args)
+
+
 class Terminated(BaseException):
     """SIGTERM. Not an Exception: nothing but the record may catch it on its way out."""
 
@@ -112,8 +123,13 @@ def stop_if_interrupted() -> None:
 
 
 def handle_signals() -> None:
-    """Have SIGTERM and Ctrl-C close everything; a Ctrl-C that a shell ignores stays ignored."""
+    """Have SIGTERM, Ctrl-C and a terminal that closes end everything in order.
+
+    What a shell or nohup has ignored stays ignored.
+    """
     signal.signal(signal.SIGTERM, terminate)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, terminate)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, interrupt)
 

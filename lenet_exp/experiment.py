@@ -4,49 +4,34 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Callable, Dict, Iterable, NamedTuple, Tuple
+from typing import Callable, Dict, Iterable, NamedTuple, Optional
 
 import numpy as np
 from omegaconf import OmegaConf
 
 from lenet_exp import tf_compat
-from lenet_exp.config.identity import config_hash
+from lenet_exp.config.checkpoint_path import prefix_named
+from lenet_exp.config.identity import config_hash, file_hashes, named_files
 from lenet_exp.config.resolve import flatten
 from lenet_exp.config.schema import Adam, Settings
 from lenet_exp.data import download, files, mnist
 from lenet_exp.data.batches import batch_indices
-from lenet_exp.errors import PrecisionError, stop_if_interrupted
+from lenet_exp.errors import stop_if_interrupted
+from lenet_exp.forensics import make_runner, traced
 from lenet_exp.hardware import cpu
 from lenet_exp.history import History
-from lenet_exp.model import lenet
-from lenet_exp.precision import Plan, assign, emulate, report
-from lenet_exp.precision.verdict import Verdict, verdict
+from lenet_exp.model import weights
+from lenet_exp.plans import ChipPlan, Graphs, build_graphs, emulated, has_float16, plan
+from lenet_exp.precision.verdict import Verdict
 from lenet_exp.record import checkpoints, conditions, dead_runs, store_check
 from lenet_exp.record.mlflow_store import Store
 from lenet_exp.record.progress import Progress, fetch_progress
 from lenet_exp.record.run_record import Identity, RunRecord, Speed, open_record, say_result
-from lenet_exp.training import graphs, timing, trainer
+from lenet_exp.training import timing, trainer, warm_start
 from lenet_exp.training.program import Runner, Steps, assemble
 
-INFERENCE_BATCH = 250  # divides the validation and the test set
 PLAN_FILE = "precision.csv"
 _LEAST_EPSILON = 2.0**-24  # float16's least subnormal
-
-
-class Graphs(NamedTuple):
-    """What a precision mode acts on, the inference of test and validation included."""
-
-    step: graphs.StepGraph
-    inference: graphs.InferenceGraph
-
-
-class ChipPlan(NamedTuple):
-    """What the chip would do: `csv` a row for each operator of both graphs."""
-
-    step: Plan
-    inference: Plan
-    csv: bytes
-    verdict: Verdict
 
 
 class Result(NamedTuple):
@@ -56,42 +41,61 @@ class Result(NamedTuple):
     run_id: str
 
 
-def run_experiment(settings: Settings, folder: Path, tags: Dict[str, str]) -> Result:
+def run_experiment(
+    settings: Settings, folder: Path, tags: Dict[str, str], cores: int = 0
+) -> Result:
     """Train, validate and test as `settings` say, and record it.
 
     Args:
         settings: the checked settings of this run.
         folder: the run folder; holds run.log already. What was recorded there is gone on with.
         tags: what this run belongs to: the sweep it is part of, the run that it repeats.
+        cores: this run's share of them, where `settings` fix no threads; 0: all.
 
     Raises:
         LenetExpError: the store, the data or the session can't be used.
     """
-    uri = store_check.chosen_uri(settings.tracking.uri)
-    store_check.check_root(uri, Path.cwd(), tf_compat.stack_of_this_python())
+    uri, stack = store_check.chosen_uri(settings.tracking.uri), tf_compat.stack_of_this_python()
+    store_check.check_root(uri, Path.cwd(), stack)
     store = Store(uri, settings.tracking.experiment)
-    data = _load(settings)
-    conditions.check_to_go_on(folder, data.sha256, tf_compat.stack_of_this_python())
-    configured = _configure(settings)
+    data = load_data(settings.data.path)
+    conditions.check_to_go_on(folder, data.sha256, file_hashes(settings), stack)
+    return _run(settings, folder, tags, store, data, cores)
+
+
+def _run(
+    settings: Settings,
+    folder: Path,
+    tags: Dict[str, str],
+    store: Store,
+    data: mnist.Mnist,
+    cores: int,
+) -> Result:
+    """Plan, train and test, and record it."""
+    configured, precision = _configure(settings), settings.precision
     built = build_graphs(settings)
     stop_if_interrupted()  # TensorFlow's import may have swallowed a Ctrl-C
     chip = plan(settings, built)
-    program = assemble(*emulated(built, chip), settings.loss_scale)
-    threads = cpu.threads_for(settings.threads, settings.deterministic)
+    graphs = emulated(built, chip, precision.trace_overflow, precision.flush_subnormals)
+    program = assemble(*graphs, settings.loss_scale)
+    threads = cpu.threads_for(settings.threads, settings.deterministic, cores)
     found = checkpoints.newest(folder)
+    start = None if found.path else _start(settings, built)
     progress = _first_lines(settings, chip, found, dead_runs.end_dead_runs(store, folder))
     configured["threads"] = str(threads)
     identity = _identity(settings, data.sha256, tags, configured, chip)
     with open_record(store, identity, folder, progress) as record, cpu.open_session(
         program.graph, threads
     ) as session:
-        runner = Runner(program, session)
-        history = _restore(found, runner, record, progress)
-        history = _train(settings, data, runner, record, history)
-        classes = runner.predict(data.test.images)
+        runner = make_runner(program, session, graphs.step.traces, graphs.inference.traces)
+        history = _restore(found, start, runner, record, progress)
+        with traced(runner, record):
+            history = _train(settings, data, runner, record, history)
+            classes = runner.predict(data.test.images)
         speed = Speed(*timing.summarize(history), settings.schedule.batch_size)
         accuracy = record.finish(*data.test, classes, speed, history)
-    say_result(progress, folder, record, accuracy, speed, store_check.ui_command(uri))
+    ui = store_check.ui_command(store_check.chosen_uri(settings.tracking.uri))
+    say_result(progress, folder, record, accuracy, speed, ui)
     return Result(accuracy, record.run_id)
 
 
@@ -108,10 +112,23 @@ def _first_lines(
     return progress
 
 
+def _start(settings: Settings, built: Graphs) -> Optional[warm_start.Start]:
+    """Return what the network starts from, if it is a checkpoint."""
+    prefix = prefix_named(settings.init_from) if settings.init_from else None
+    if prefix is None:
+        return None
+    saved = {name: value.shape for name, value in weights.read(prefix).items()}
+    return warm_start.choose(str(prefix), saved, built.inference.variables, settings.exclude)
+
+
 def _restore(
-    found: checkpoints.Found, runner: Runner, record: RunRecord, progress: Progress
+    found: checkpoints.Found,
+    start: Optional[warm_start.Start],
+    runner: Runner,
+    record: RunRecord,
+    progress: Progress,
 ) -> History:
-    """Set the variables as the checkpoint has them; return what was done before."""
+    """Set the variables as a checkpoint has them; return what was done before."""
     for problem in found.damaged:
         progress.say(problem)
     if found.path is not None:
@@ -119,13 +136,16 @@ def _restore(
         progress.say(f"goes on after step {found.history.step}")
     elif record.resumed:
         progress.say("begins anew: it was interrupted before its first checkpoint")
+    if start is not None:
+        runner.start_from(start.prefix, start.names)
+        progress.say(str(start))
     return found.history
 
 
-def _load(settings: Settings) -> mnist.Mnist:
+def load_data(path: Optional[str]) -> mnist.Mnist:
     """Read the person's own folder, or the verified cache, fetching what is missing there."""
-    if settings.data.path is not None:
-        return mnist.load(Path(settings.data.path).expanduser())
+    if path is not None:
+        return mnist.load(Path(path).expanduser())
     folder = files.cache_folder()
     with fetch_progress() as progress:
         download.fetch(folder, progress)
@@ -135,59 +155,6 @@ def _load(settings: Settings) -> mnist.Mnist:
 def _configure(settings: Settings) -> Dict[str, str]:
     configured = tf_compat.configure(hide_gpus=True, deterministic=settings.deterministic)
     return {**configured, "tensorflow": tf_compat.version()}
-
-
-def build_graphs(settings: Settings) -> Graphs:
-    """Return the graphs of a run as the chip's compiler is given them."""
-    step = graphs.build_step(
-        lenet.logits,
-        lenet.IMAGE_SHAPE,
-        settings.schedule.batch_size,
-        settings.optimizer,
-        settings.loss_scale,
-        settings.seed,
-    )
-    return Graphs(step, graphs.build_inference(lenet.logits, lenet.IMAGE_SHAPE, INFERENCE_BATCH))
-
-
-def plan(settings: Settings, built: Graphs) -> ChipPlan:
-    """Decide every operator of both graphs, as the chip would.
-
-    Raises:
-        PrecisionError: the chip would not compile them, and `hardware.on_refused` is error.
-    """
-    mode, generation = settings.precision.mode, settings.hardware.cann
-    asked: Tuple[Tuple[object, Tuple[str, ...]], ...] = (
-        (built.step.graph_def, built.step.fetches),
-        (built.inference.graph_def, (built.inference.classes,)),
-    )
-    plans = [assign(graph, mode, generation=generation, fetches=names) for graph, names in asked]
-    found = verdict(plans)
-    if found.refused and settings.hardware.on_refused == "error":
-        problem = f"the chip refuses to compile this graph ({found})"
-        remedy = "python -m lenet_exp.run hardware.on_refused=warn, or another precision mode"
-        raise PrecisionError(f"precision={mode}", problem, remedy)
-    rows = {"train": report.report(plans[0]), "inference": report.report(plans[1])}
-    return ChipPlan(plans[0], plans[1], report.as_csv_of_run(rows).encode(), found)
-
-
-def _has_float16(chip: ChipPlan) -> bool:
-    rows = (*chip.step.operators, *chip.inference.operators)
-    return any("float16" in (*row.inputs, *row.outputs) for row in rows)
-
-
-def emulated(built: Graphs, chip: ChipPlan) -> Graphs:
-    """Return the graphs as the CPU runs them: float16 where the chip would have it."""
-    step, inference = built
-    made = emulate(step.graph_def, chip.step)
-    return Graphs(
-        step._replace(
-            graph_def=made.graph_def,
-            variables=(*step.variables, made.float_status),
-            init=(*step.init, made.reset),
-        ),
-        inference._replace(graph_def=emulate(inference.graph_def, chip.inference).graph_def),
-    )
 
 
 def _warn(found: Verdict, settings: Settings, progress: Progress) -> None:
@@ -220,7 +187,7 @@ def _train(
 ) -> History:
     """Make the epochs that `history` lacks, each followed by a validation; return all of it."""
     schedule, run = settings.schedule, stepper(settings, data.train, runner)
-    size, cold = trainer.window_size(schedule.steps_per_epoch), True
+    size, cold = trainer.window_size(schedule.steps_per_epoch, asked=schedule.log_every), True
     total = schedule.epochs * schedule.steps_per_epoch
     pauses = (schedule.steps_per_epoch, schedule.checkpoint_every)
     for stop in trainer.stops(history.step, total, *pauses):
@@ -253,7 +220,7 @@ def _identity(
         "device": cpu.device(),
         "precision": settings.precision.mode,
         "config_hash": config_hash(settings, data_hash, stack),
-        "emulated": str(_has_float16(chip)).lower(),
+        "emulated": str(has_float16(chip)).lower(),
         "data_sha256": data_hash,
         "chip": str(chip.verdict),
         **configured,
@@ -261,5 +228,6 @@ def _identity(
     parts = (settings.precision.mode, settings.loss_scale.name, settings.optimizer.name)
     plain = OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(settings)))
     name = f"{'-'.join(parts)}-seed{settings.seed}"
-    kept = conditions.files(data_hash, cpu.device(), configured)
-    return Identity(name, flatten(settings), plain, tags, {**kept, PLAN_FILE: chip.csv})
+    kept = conditions.files(data_hash, cpu.device(), configured, file_hashes(settings))
+    kept.update({PLAN_FILE: chip.csv, **named_files(settings)})
+    return Identity(name, flatten(settings), plain, tags, kept)

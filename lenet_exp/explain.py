@@ -3,6 +3,8 @@
 python -m lenet_exp.explain precision=allow_mix_precision [KEY=VALUE ...]
 
 any setting of python -m lenet_exp.run: precision= loss_scale= optimizer= schedule.batch_size=
+precision.keep_dtype=[NAME,...], precision.modify_mixlist=FILE, precision.customize_dtypes=FILE
+                           person changes of the mode's decisions
 hardware.cann=today|2021   the generation of the chip's compiler
 summary=true               operators alike in one line
 diff=MODE|2021|today       what differs under another mode, or in the other generation

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, List, NamedTuple, Tuple
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from lenet_exp import tf_compat
 from lenet_exp.config.question import Question
+from lenet_exp.config.schema import Precision
 from lenet_exp.model import lenet
 from lenet_exp.precision import assign, report, tables
 from lenet_exp.precision.load import load_graph
@@ -31,13 +33,33 @@ def answer(question: Question, width: int) -> Answer:
     asked = [(settings.precision.mode, settings.hardware.cann)]
     asked += [question.against] if question.against else []
     reports = [
-        report.report(assign(graph_def, mode, generation=generation, fetches=fetches))
+        report.report(
+            assign(
+                graph_def,
+                mode,
+                generation=generation,
+                fetches=fetches,
+                keep_dtype=settings.precision.keep_dtype,
+                **_files(settings.precision, mode, generation),
+            )
+        )
         for mode, generation in asked
     ]
     warnings = tuple(dict.fromkeys(text for read in reports for text in read.warnings))
     if question.format == "table":
         return Answer(_as_table(question, reports, width, warnings), ())
     return Answer(_as_data(question, reports), warnings)
+
+
+def _files(precision: Precision, mode: str, generation: str) -> Dict[str, Path]:
+    """Return the person's files that this mode and generation have: a difference lacks others."""
+    taken: Dict[str, Optional[str]] = {
+        "modify_mixlist": precision.modify_mixlist if mode == "allow_mix_precision" else None,
+        "customize_dtypes": precision.customize_dtypes,
+    }
+    if generation != "today":
+        return {}
+    return {key: Path(name).expanduser() for key, name in taken.items() if name is not None}
 
 
 def _graph(question: Question) -> Tuple[Any, Tuple[str, ...]]:

@@ -9,7 +9,7 @@ from typing import Dict, NamedTuple, Sequence, Union
 
 from omegaconf import DictConfig, OmegaConf
 
-from lenet_exp.config.command_line import CONF
+from lenet_exp.config.folder import CONF
 from lenet_exp.config.resolve import resolve
 from lenet_exp.config.schema import Settings
 from lenet_exp.config.suggest import PROGRAM
@@ -17,6 +17,7 @@ from lenet_exp.errors import ConfigError
 from lenet_exp.record import journal, run_folders
 
 _EPOCHS = "schedule.epochs"
+_BELONGS_TO = ("sweep", "mlflow.parentRunId", "job_override", "alone", "rerun_of")
 
 
 class Resumption(NamedTuple):
@@ -50,14 +51,21 @@ def prepare(words: Sequence[str]) -> Resumption:
             allowed = f"resume=RUN with nothing beside it but a larger {_EPOCHS}"
             raise ConfigError(key, value or None, allowed, f"{PROGRAM} {named[0]}")
     folder = run_folders.find(f"{PROGRAM} resume", text, Path.cwd())
+    _check_no_sweep(folder, text)
     cfg = run_folders.config_of(folder)
     wanted = _change_epochs(cfg, epochs[-1], named[0]) if epochs else False
     entries = run_folders.go_to_start(folder)
     settings = resolve(cfg)
     done = journal.merged(entries, "status").get("status") == "FINISHED"
     tags = journal.merged(entries, "tags")
-    kept: Dict[str, str] = {key: str(tags[key]) for key in ("sweep", "rerun_of") if key in tags}
+    kept: Dict[str, str] = {key: str(tags[key]) for key in _BELONGS_TO if key in tags}
     return Resumption(folder, kept, settings, done and not wanted)
+
+
+def _check_no_sweep(folder: Path, named: str) -> None:
+    tags = journal.merged(journal.read(folder), "tags")
+    if tags.get("sweep_parent") == "true":
+        raise ConfigError("resume", named, "a run; this is a sweep", str(tags["command"]))
 
 
 def _change_epochs(cfg: DictConfig, word: str, named: str) -> bool:

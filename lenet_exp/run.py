@@ -15,12 +15,14 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from lenet_exp import resume
-from lenet_exp.config.command_line import CONF, check_command_line
+from lenet_exp.config.command_line import check_command_line
+from lenet_exp.config.folder import CONF
 from lenet_exp.config.resolve import register_resolvers, resolve
 from lenet_exp.config.suggest import PROGRAM
 from lenet_exp.errors import ConfigError, LenetExpError, Terminated, handle_signals, told
 from lenet_exp.record import journal
 from lenet_exp.record.progress import stop_printing
+from lenet_exp.sweep.launcher import register
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
@@ -82,6 +84,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         else:
             check_command_line(words)
             register_resolvers()
+            register()
             _job()
     except BrokenPipeError:  # `--help | head`
         stop_printing()

@@ -13,9 +13,9 @@ import tempfile
 from contextlib import contextmanager
 from typing import Any, Dict, Iterator
 
+_FAST_MATH = "xla_cpu_enable_fast_math"
 # ecosystem-facts.md, 2: silence, no Keras (half of TensorFlow 2's import), and oneDNN, without
 # which TensorFlow 2 is about 2.5 times slower on CPUs where it is not the default.
-_FAST_MATH = "xla_cpu_enable_fast_math"
 _SETTINGS = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "TF_USE_LEGACY_KERAS": "1",

@@ -1,4 +1,4 @@
-"""What the commands about one recorded run have in common: run=RUN, help, errors in words."""
+"""What commands have in common: errors in words; of those about a recorded run, run=RUN."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Callable, Dict, Optional, Sequence
 
 from lenet_exp.errors import ConfigError, LenetExpError, Terminated, told
 from lenet_exp.record import run_folders
+from lenet_exp.record.progress import stop_printing
 
 
 def main(
@@ -25,12 +26,27 @@ def main(
     if words in (["-h"], ["--help"]):
         print(f"{about}\n\n  RUN is a run folder, a run id, or latest")
         return 0
-    try:
+
+    def run() -> int:
         values = _values(verb, words, keys)
         folder = run_folders.find(f"python -m lenet_exp.{verb} run", values["run"], Path.cwd())
         return work(folder, *(values.get(key) for key in keys))
+
+    return ended(run, f"room and permission there, then python -m lenet_exp.{verb} again")
+
+
+def ended(work: Callable[[], int], remedy: str) -> int:
+    """Return the exit code of `work`, or of what ended it, which is told in words.
+
+    `remedy` is for what the system refuses: no room, no permission.
+    """
+    try:
+        return work()
+    except BrokenPipeError:  # `| head`
+        stop_printing()
+        return 0
     except (LenetExpError, OSError) as error:
-        error = told(error, f"room and permission there, then python -m lenet_exp.{verb} again")
+        error = told(error, remedy)
         print(f"lenet-exp: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:

@@ -40,6 +40,17 @@ def test_explain_refuses_without_anything_heavy(words, code):
     assert done.stdout.splitlines()[-1] == f"HEAVY [] CODE {code}"
 
 
+@pytest.mark.parametrize(("words", "code"), [(["--help"], 0), (["sweeps=x"], 2)])
+def test_compare_refuses_without_anything_heavy(words, code):
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE.replace("lenet_exp.run", "lenet_exp.compare"), *words],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == f"HEAVY [] CODE {code}"
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [
@@ -54,6 +65,27 @@ def test_explain_refuses_without_anything_heavy(words, code):
 def test_asking_and_refusing_import_nothing_heavy(words, code):
     done = subprocess.run(
         [sys.executable, "-c", PROBE, *words], stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == f"HEAVY [] CODE {code}"
+
+
+@pytest.mark.parametrize(
+    ("verb", "words", "code"),
+    [
+        ("export", ["--help"], 0),
+        ("export", ["run=nothing"], 2),
+        ("predict", ["--help"], 0),
+        ("predict", ["model=latest", "images=x", "precision=nope"], 2),
+        ("modelzoo", ["--help"], 0),
+        ("modelzoo", ["case=full", "--data_path=.", "--epochs=0"], 2),
+        ("doctor", ["--help"], 0),
+        ("run", ["init_from=nothing"], 2),
+    ],
+)
+def test_verbs_ask_and_refuse_without_anything_heavy(verb, words, code):
+    probe = PROBE.replace("lenet_exp.run", f"lenet_exp.{verb}")
+    done = subprocess.run(
+        [sys.executable, "-c", probe, *words], stdout=subprocess.PIPE, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == f"HEAVY [] CODE {code}"
 

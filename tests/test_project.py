@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGETS = ["help", "setup", "run", "sweep", "test", "lint", "bench", "clean"]
+TARGETS = ["help", "setup", "run", "sweep", "test", "lint", "bench", "screenshots", "clean"]
 
 
 def script(name, *words, **environment):
@@ -187,8 +187,9 @@ def test_the_wheel_carries_every_option_and_module(wheel):
     packed = set(zipfile.ZipFile(str(wheel)).namelist())
     for path in (ROOT / "conf").rglob("*.yaml"):
         assert f"lenet_exp/conf/{path.relative_to(ROOT / 'conf')}" in packed
-    for path in (ROOT / "lenet_exp").rglob("*.py"):
-        assert str(path.relative_to(ROOT)) in packed
+    for folder in ("lenet_exp", "hydra_plugins"):
+        for path in [*(ROOT / folder).rglob("*.py"), *(ROOT / folder).rglob("*.html")]:
+            assert str(path.relative_to(ROOT)) in packed
 
 
 def test_the_wheel_alone_composes_and_refuses(wheel, tmp_path):
@@ -214,6 +215,28 @@ def test_the_wheel_alone_composes_and_refuses(wheel, tmp_path):
         check=False,
     )
     assert (wrong.returncode, "force_fp16" in wrong.stderr) == (2, True)
+
+
+def dry_sweep(python_path, cwd):
+    """List the jobs of a sweep by a Python that knows of no editable install."""
+    packages = next(path for path in sys.path if path.endswith("site-packages"))
+    return subprocess.run(
+        [sys.executable, "-S", "-m", "lenet_exp", "run", "-m", "seed=0,1", "dry_run=true"],
+        cwd=str(cwd),
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([*map(str, python_path), packages])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_hydra_finds_our_launcher_in_a_wheel_and_in_a_checkout(wheel, tmp_path, mnist_folder):
+    site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    zipfile.ZipFile(str(wheel)).extractall(str(site))
+    for done in (dry_sweep([site], elsewhere), dry_sweep([], copied(tmp_path / "checkout"))):
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "2 jobs (2 to run)" in done.stdout
 
 
 @pytest.mark.parametrize(

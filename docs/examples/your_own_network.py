@@ -1,17 +1,21 @@
 """What the precision modes do to your own TensorFlow 1 graph.
 
 `lenet_exp.precision.assign` takes any GraphDef and returns a plan, a row for each operator of
-the chip's graph; `report` reads it for you. Run this file to see three small networks under
-every mode:
+the chip's graph; `report` reads it for you. `emulate` turns the GraphDef into one that computes
+as the chip does, for a session of your own. Run this file to see three small networks under every
+mode, and to train them:
 
     python docs/examples/your_own_network.py
 """
 
 import textwrap
 
-from lenet_exp import tf_compat
-from lenet_exp.precision import assign, report
+import numpy as np
 
+from lenet_exp import tf_compat
+from lenet_exp.precision import assign, emulate, report
+
+STEPS = 20
 MODES = ("allow_mix_precision", "allow_fp32_to_fp16", "force_fp16", "must_keep_origin_dtype")
 
 # TensorFlow 1.15, or TensorFlow 2's compat.v1 in graph mode. Plain `import tensorflow as tf`
@@ -34,7 +38,7 @@ def residual_block():
         hidden, _, _ = tf.nn.fused_batch_norm(hidden, scale, offset, name=f"{name}_norm")
         hidden = tf.nn.relu(hidden + images if name == "second" else hidden)
     loss = tf.reduce_mean(tf.square(hidden), name="loss")
-    return tf.train.GradientDescentOptimizer(0.1).minimize(loss, name="train")
+    tf.train.GradientDescentOptimizer(0.1).minimize(loss, name="train")
 
 
 def perceptron():
@@ -44,11 +48,15 @@ def perceptron():
     hidden = tf.nn.relu(tf.matmul(rows, weights("hidden", 100, 64)) + weights("hidden_bias", 64))
     logits = tf.nn.bias_add(tf.matmul(hidden, weights("out", 64, 10)), weights("out_bias", 10))
     each = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
-    return tf.train.MomentumOptimizer(0.1, 0.9).minimize(tf.reduce_mean(each), name="train")
+    loss = tf.reduce_mean(each, name="loss")
+    tf.train.MomentumOptimizer(0.1, 0.9).minimize(loss, name="train")
 
 
 def lstm_step():
-    """Compute one step of an LSTM, from single operators."""
+    """One step of an LSTM, from single operators, whose next state is to be 0.5; Adam.
+
+    With an epsilon that is not 0 in float16.
+    """
     inputs = tf.placeholder(tf.float32, [16, 40], "inputs")
     cell = tf.placeholder(tf.float32, [16, 64], "cell")
     state = tf.placeholder(tf.float32, [16, 64], "state")
@@ -56,7 +64,41 @@ def lstm_step():
     gates = tf.nn.bias_add(gates, weights("bias", 256))
     take, new, forget, give = tf.split(gates, 4, axis=1)
     cell = cell * tf.sigmoid(forget + 1.0) + tf.sigmoid(take) * tf.tanh(new)
-    return tf.multiply(tf.tanh(cell), tf.sigmoid(give), name="next_state").op
+    next_state = tf.multiply(tf.tanh(cell), tf.sigmoid(give), name="next_state")
+    loss = tf.reduce_mean(tf.square(next_state - 0.5), name="loss")
+    tf.train.AdamOptimizer(0.01, epsilon=1e-4).minimize(loss, name="train")
+
+
+def graph_of(network):
+    """Return a network's GraphDef, its initialiser "init" included, and what to feed it with."""
+    random = np.random.RandomState(0)
+    with tf.Graph().as_default() as graph:
+        tf.set_random_seed(0)
+        network()
+        tf.global_variables_initializer()
+        feeds = {}
+        for node in graph.get_operations():
+            if node.type == "Placeholder":
+                shape = node.outputs[0].shape.as_list()
+                whole = node.outputs[0].dtype == tf.int32
+                feeds[f"{node.name}:0"] = (
+                    random.randint(0, 10, shape) if whole else random.randn(*shape)
+                )
+        return graph.as_graph_def(), feeds
+
+
+def train(graph_def, feeds, plan):
+    """Return the loss of each step, and whether anything overflowed float16."""
+    made = emulate(graph_def, plan)
+    config = tf.ConfigProto()
+    # As the vendor asks for the chip: it fuses operators, and the plan is not of those.
+    config.graph_options.rewrite_options.remapping = 2  # off
+    with tf.Graph().as_default():
+        tf.import_graph_def(made.graph_def, name="")
+        with tf.Session(config=config) as session:
+            session.run(["init", made.reset])
+            losses = [session.run(["loss:0", "train"], feeds)[0] for _ in range(STEPS)]
+            return losses, session.run(made.float_status) > 0
 
 
 def tell(what, ge_types):
@@ -67,22 +109,24 @@ def tell(what, ge_types):
 
 def main():
     for network in (residual_block, perceptron, lstm_step):
-        with tf.Graph().as_default() as graph:
-            fetched = network().name
+        graph_def, feeds = graph_of(network)
         print(network.__name__.replace("_", " "))
         for mode in MODES:
             # The GraphDef is not modified; `fetches` are what your session runs.
-            read = report.report(assign(graph.as_graph_def(), mode, fetches=[fetched]))
+            plan = assign(graph_def, mode, fetches=["train", "loss"])
+            read = report.report(plan)
             halves = sorted({r.ge_type for r in read.records if "float16" in r.inputs + r.outputs})
             refused = sorted({r.ge_type for r in read.records if r.engine == "refused"})
             shown = f"{read.totals.float16} of {read.totals.operators} operators in float16"
             print(f"  {mode:22}  {shown}, {read.totals.casts} casts")
             tell("float16", halves)
             tell("refused by the chip", refused)
+            losses, overflowed = train(graph_def, feeds, plan)
+            seen = "; overflowed" if overflowed else ""
+            print(f"    loss {losses[0]:.4f}, after {STEPS} steps {losses[-1]:.4f}{seen}")
     print("\nwhy the residual block's operators are what they are, in allow_mix_precision:")
-    with tf.Graph().as_default() as graph:
-        fetched = residual_block().name
-    for row in assign(graph.as_graph_def(), "allow_mix_precision", fetches=[fetched]).operators[:6]:
+    graph_def, _ = graph_of(residual_block)
+    for row in assign(graph_def, "allow_mix_precision", fetches=["train"]).operators[:6]:
         print(f"  {row.name}: {row.reason}")
 
 

@@ -11,10 +11,9 @@ import contextlib
 import re
 import shlex
 from pathlib import Path
-from typing import List, NoReturn, Sequence
+from typing import List, NoReturn, Sequence, Tuple
 
 from hydra import compose, initialize_config_dir
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -23,14 +22,12 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from lenet_exp.config import suggest
-from lenet_exp.config.resolve import register_resolvers, resolve
+from lenet_exp.config import suggest, sweep_line
+from lenet_exp.config.folder import CONF
+from lenet_exp.config.resolve import register_resolvers, resolve, resolve_sweep
 from lenet_exp.config.schema import Settings, all_keys, groups
 from lenet_exp.errors import ConfigError
 
-_HERE = Path(__file__).resolve().parent.parent
-# In a wheel conf/ lies inside the package, in a checkout beside it.
-CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"
 # What Hydra raises for what was typed: its own errors, and Python's from inside it.
 _NOT_COMPOSED = (HydraException, OmegaConfBaseException, ValueError, TypeError, AttributeError)
 _NOT_OURS = ("--config-name", "--config-path", "--experimental-rerun")  # the main job is one
@@ -52,8 +49,10 @@ def check_command_line(argv: Sequence[str]) -> None:
         for override in overrides:
             _check_key(override)
         searched = [_search_path(args.config_dir)] if args.config_dir else []
-        jobs = [_compose(searched + job, overrides) for job in _jobs(overrides, args)]
-        _check_sweep(jobs)
+        line, jobs = _line(overrides, args, searched)
+        composed = [_compose(searched + job, overrides) for job in jobs]
+        if line.sweeps and composed:
+            sweep_line.check_together(line, composed)
 
 
 def settings_to_explain(words: Sequence[str]) -> Settings:
@@ -156,31 +155,20 @@ def _value(override: Override) -> str:
     return str(override.input_line).partition("=")[2] or "..."
 
 
-def _jobs(overrides: Sequence[Override], args: argparse.Namespace) -> List[List[str]]:
-    if args.multirun:
-        if any(override.key_or_group == "hydra/sweeper" for override in overrides):
-            return []  # its jobs are known to that sweeper only; each is checked as it starts
-        try:
-            return list(BasicSweeper.split_arguments(list(overrides), max_batch_size=None)[0])
-        except _NOT_COMPOSED as error:
-            raise _refused(str(error), "a sweep of values: key=a,b or 'key=range(0,3)'") from error
-    for override in overrides:
-        if override.is_sweep_override():
-            remedy = f"{suggest.PROGRAM} -m '{override.input_line}'"
-            allowed = "one value; several only in a sweep, with -m"
-            raise ConfigError(override.key_or_group, _value(override), allowed, remedy)
-    return [list(args.overrides)]
-
-
-def _check_sweep(jobs: Sequence[Settings]) -> None:
-    """Refuse what TensorFlow takes once a process, and a sweep's jobs share one."""
-    for name in ("threads", "deterministic"):
-        values = sorted({str(getattr(job, name)).lower().replace("none", "null") for job in jobs})
-        if len(values) > 1:
-            allowed = "one value in a sweep, whose jobs share a process; sweep once for each"
-            raise ConfigError(
-                name, ",".join(values), allowed, f"{suggest.PROGRAM} {name}={values[0]}"
-            )
+def _line(
+    overrides: Sequence[Override], args: argparse.Namespace, searched: Sequence[str]
+) -> Tuple[sweep_line.Line, List[List[str]]]:
+    """Return what is asked and its jobs; no jobs where only another sweeper knows them."""
+    try:
+        line = sweep_line.read(overrides, args, searched)
+    except MissingConfigException as error:
+        raise _unknown_option(error) from error
+    except _NOT_COMPOSED as error:
+        raise _not_composed(error, overrides) from error
+    try:
+        return line, sweep_line.jobs(line) or []
+    except _NOT_COMPOSED as error:
+        raise _refused(str(error), "a sweep of values: key=a,b or 'key=range(0,3)'") from error
 
 
 def _search_path(config_dir: str) -> str:
@@ -194,6 +182,7 @@ def _compose(job: Sequence[str], overrides: Sequence[Override], to_run: bool = T
         raise _unknown_option(error) from error
     except _NOT_COMPOSED as error:
         raise _not_composed(error, overrides) from error
+    resolve_sweep(cfg)
     return resolve(cfg, to_run)
 
 

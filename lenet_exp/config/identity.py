@@ -4,16 +4,41 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
+from typing import Dict
 
 from lenet_exp.config.resolve import flatten
-from lenet_exp.config.schema import Settings
+from lenet_exp.config.schema import PRECISION_FILES, Settings
 
 # Keys that say where and how a run is kept, not what it computes.
-_NOT_PART = ("tracking.", "data.path", "resume", "schedule.checkpoint_every")
+_NOT_PART = (
+    "tracking.",
+    "data.path",
+    "hardware.on_refused",
+    "resume",
+    "schedule.checkpoint_every",
+    "schedule.log_every",
+)
+
+
+def named_files(settings: Settings) -> Dict[str, bytes]:
+    """Return what is in each file that the settings name, by its key."""
+    named = {key: getattr(settings.precision, key) for key in PRECISION_FILES}
+    return {
+        f"precision.{key}": Path(name).expanduser().read_bytes()
+        for key, name in named.items()
+        if name is not None
+    }
+
+
+def file_hashes(settings: Settings) -> Dict[str, str]:
+    """Return SHA-256 of each file that the settings name, by its key."""
+    found = named_files(settings)
+    return {key: hashlib.sha256(content).hexdigest() for key, content in found.items()}
 
 
 def config_hash(settings: Settings, data_hash: str, stack: str) -> str:
-    """Return the job's identity: 12 hex digits over settings, data and stack.
+    """Return the job's identity: 12 hex digits over settings, their files, data and stack.
 
     Args:
         settings: the checked settings.
@@ -21,5 +46,11 @@ def config_hash(settings: Settings, data_hash: str, stack: str) -> str:
         stack: "tf1" or "tf2".
     """
     kept = {k: v for k, v in flatten(settings).items() if not k.startswith(_NOT_PART)}
+    kept.update(file_hashes(settings))
     text = json.dumps({**kept, "data": data_hash, "stack": stack}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def is_part(key: str) -> bool:
+    """Return whether a setting says what a run computes, not where and how it is kept."""
+    return not key.startswith(_NOT_PART)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from lenet_exp.config import suggest
-from lenet_exp.config.command_line import settings_to_explain
+from lenet_exp.config import suggest, words
 from lenet_exp.config.schema import PRECISION_MODES, Settings, all_keys, groups
 from lenet_exp.errors import ConfigError
 
@@ -15,7 +14,15 @@ _GENERATIONS = ("today", "2021")
 _FORMATS = ("table", "csv", "json")
 _OWN = ("diff", "summary", "format", "graph", "fetches", "inference")
 # What of a run's settings still means something to a graph that is not LeNet's.
-_OF_ANY_GRAPH = ("precision", "precision.mode", "hardware", "hardware.cann")
+_OF_ANY_GRAPH = (
+    "precision",
+    "precision.mode",
+    "precision.modify_mixlist",
+    "precision.keep_dtype",
+    "precision.customize_dtypes",
+    "hardware",
+    "hardware.cann",
+)
 
 
 class Question(NamedTuple):
@@ -33,59 +40,24 @@ class Question(NamedTuple):
     format: str
 
 
-def read(words: Sequence[str]) -> Question:
+def read(typed: Sequence[str]) -> Question:
     """Return what the words of a command line ask.
 
     Raises:
         ConfigError: with the key, the value, what is allowed and what to type instead.
     """
-    own, others = _split(words)
+    own, others = words.split(typed, {key: _good(key) for key in _OWN}, PROGRAM)
     _check_own(own, others)
-    settings = _settings(others)
+    settings = words.settings(others, PROGRAM)
     return Question(
         settings,
         _against(own.get("diff"), settings),
-        _path(own["graph"]) if "graph" in own else None,
+        words.path("graph", own["graph"], f"{PROGRAM} graph=FILE") if "graph" in own else None,
         tuple(filter(None, own.get("fetches", "").strip("[]").replace(" ", "").split(","))),
         own.get("inference") == "true",
         own.get("summary") == "true",
         own.get("format", "table"),
     )
-
-
-def _path(text: str) -> Path:
-    try:
-        return Path(text).expanduser()
-    except RuntimeError as error:  # no such user
-        raise ConfigError("graph", text, "a file", f"{PROGRAM} graph={_good('graph')}") from error
-
-
-def _split(words: Sequence[str]) -> Tuple[Dict[str, str], List[str]]:
-    """Return our own keys with their text, and the words that are a run's."""
-    own: Dict[str, str] = {}
-    others = []
-    for word in words:
-        key, equals, value = word.partition("=")
-        if key.startswith("-"):
-            allowed = "key=value without dashes, and --help"
-            raise ConfigError(word, None, allowed, _without_dashes(key, value))
-        if key in _OWN:
-            if not equals:
-                raise ConfigError(word, None, "key=value", f"{PROGRAM} {key}={_good(key)}")
-            own[key] = value
-            continue
-        meant = None if key in (*all_keys(), *groups()) else suggest.close_to(key, _OWN)
-        if meant:
-            given = value or _good(meant)
-            problem = f"no such key; {meant} is one"
-            raise ConfigError(key, value or None, problem, f"{PROGRAM} {meant}={given}")
-        others.append(word)
-    return own, others
-
-
-def _without_dashes(key: str, value: str) -> str:
-    plain = key.lstrip("-").replace("-", "_")
-    return f"{PROGRAM} {plain}={value or _good(plain)}" if plain in _OWN else f"{PROGRAM} --help"
 
 
 def _good(key: str) -> str:
@@ -120,7 +92,7 @@ def _example(key: str) -> str:
 
 
 def _check_beside_graph(own: Mapping[str, str], others: Sequence[str]) -> None:
-    allowed = "with graph=FILE only precision=, hardware.cann= and keys of explain"
+    allowed = "with graph=FILE only precision, hardware.cann and the keys of explain"
     if own.get("inference") == "true":
         remedy = f"{_example('fetches')}, with the network's output"
         raise ConfigError("inference", "true", allowed, remedy)
@@ -129,14 +101,6 @@ def _check_beside_graph(own: Mapping[str, str], others: Sequence[str]) -> None:
         known = key in (*all_keys(), *groups(), *suggest.PRESETS)
         if known and key not in _OF_ANY_GRAPH:
             raise ConfigError(key, value, allowed, f"{PROGRAM} graph={own['graph']}")
-
-
-def _settings(words: Sequence[str]) -> Settings:
-    try:
-        return settings_to_explain(words)
-    except ConfigError as error:  # its remedy is for a run, and works here too
-        key, value, allowed, remedy = error.args
-        raise ConfigError(key, value, allowed, remedy.replace(suggest.PROGRAM, PROGRAM)) from error
 
 
 def _against(diff: Optional[str], settings: Settings) -> Optional[Tuple[str, str]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import re
 import struct
+import time
 from dataclasses import fields, is_dataclass
 from typing import Any, Dict, Mapping, Union, get_type_hints
 
@@ -13,25 +15,45 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lenet_exp.config import suggest
-from lenet_exp.config.checks import check_together
-from lenet_exp.config.schema import FAMILIES, Settings, all_keys
+from lenet_exp.config.checks import check_precision, check_together
+from lenet_exp.config.schema import FAMILIES, SWEEP_KEYS, Settings, Sweep, all_keys
 from lenet_exp.errors import ConfigError
 
 # Shrinking 2**32 to a scale that float16 gradients hold takes 34 skipped steps
 # (npu-bridge-contract.md, 4); a run of fewer than three times that would hardly train.
 _SHORT_RUN = 100
+# Of a composed configuration, what is no setting of a run.
+_NOT_SETTINGS = ("experiment", "debug", *SWEEP_KEYS)
 
 
 def register_resolvers() -> None:
-    """Make the two resolvers of conf/ known to OmegaConf; may be called again."""
+    """Make the resolvers of conf/ known to OmegaConf; may be called again."""
+    OmegaConf.register_new_resolver("sweep_folder", _sweep_folder, replace=True)
     OmegaConf.register_new_resolver("pid", os.getpid, replace=True)
     OmegaConf.register_new_resolver("first_loss_scale", _first_loss_scale, replace=True)
+
+
+def _sweep_folder(name: object) -> str:
+    """Return the name of a sweep's folder; of one without a name, the time it began."""
+    return _time_stamp() if name is None else str(name)
+
+
+@functools.lru_cache(maxsize=None)
+def _time_stamp() -> str:
+    return time.strftime(f"%Y-%m-%d_%H-%M-%S-{os.getpid()}")
 
 
 def _first_loss_scale(epochs: object, steps_per_epoch: object) -> float:
     if isinstance(epochs, int) and isinstance(steps_per_epoch, int):
         return 2.0**15 if epochs * steps_per_epoch < _SHORT_RUN else 2.0**32
     return 2.0**32  # the schedule is wrong, and will be refused by its own key
+
+
+def resolve_sweep(cfg: DictConfig) -> Sweep:
+    """Return what a composed configuration says of its sweep; raises ConfigError as `resolve`."""
+    plain = _plain(cfg)
+    sweep: Sweep = _build(Sweep, {key: plain[key] for key in SWEEP_KEYS if key in plain}, "")
+    return sweep
 
 
 def resolve(cfg: DictConfig, to_run: bool = True) -> Settings:
@@ -45,18 +67,24 @@ def resolve(cfg: DictConfig, to_run: bool = True) -> Settings:
     Raises:
         ConfigError: a key is missing, unknown, of a wrong type or impossible.
     """
+    plain = {key: value for key, value in _plain(cfg).items() if key not in _NOT_SETTINGS}
+    settings: Settings = _build(Settings, plain, "")
+    check_precision(settings)
+    if to_run:
+        check_together(settings)
+    return settings
+
+
+def _plain(cfg: DictConfig) -> Dict[str, Any]:
     try:
-        plain = OmegaConf.to_container(cfg, resolve=True)
+        plain: Any = OmegaConf.to_container(cfg, resolve=True)
     except OmegaConfBaseException as error:
         dotted = str(getattr(error, "full_key", None) or "a ${...} reference")
         problem = str(error).splitlines()[0]
         raise ConfigError(
             dotted, None, f"a reference that can be resolved ({problem})", suggest.command()
         ) from error
-    settings: Settings = _build(Settings, plain, "")
-    if to_run:
-        check_together(settings)
-    return settings
+    return {str(key): value for key, value in plain.items() if key != "hydra"}
 
 
 def _build(cls: type, mapping: Any, prefix: str) -> Any:
@@ -66,7 +94,7 @@ def _build(cls: type, mapping: Any, prefix: str) -> Any:
     hints = get_type_hints(cls)
     known = {item.name: item for item in fields(cls)}
     for name in mapping:
-        if name not in known and not (prefix == "" and name in ("experiment", "debug")):
+        if name not in known:
             raise suggest.unknown_key(prefix + str(name), mapping[name], cls, prefix)
     values: Dict[str, Any] = {}
     for name, item in known.items():
@@ -120,6 +148,11 @@ def _typed(value: Any, hint: Any) -> Any:
     """Return `value` in the type of the key, or _WRONG; nothing is rounded, cut or guessed."""
     if getattr(hint, "__origin__", None) is Union:  # Optional[X]
         return None if value is None else _typed(value, hint.__args__[0])
+    if getattr(hint, "__origin__", None) is tuple:  # Tuple[X, ...]
+        whole = isinstance(value, (list, tuple)) and all(
+            type(item) is hint.__args__[0] for item in value
+        )
+        return tuple(value) if whole else _WRONG
     if hint is float and type(value) is int:
         return float(value)
     if hint is str and type(value) in (int, float):
@@ -141,5 +174,5 @@ def flatten(settings: Any, prefix: str = "") -> Dict[str, Any]:
         if is_dataclass(value):
             flat.update(flatten(value, prefix + item.name + "."))
         else:
-            flat[prefix + item.name] = value
+            flat[prefix + item.name] = list(value) if isinstance(value, tuple) else value
     return flat

@@ -16,6 +16,7 @@ PRECISION_MODES = (
     "must_keep_origin_dtype",
     "allow_mix_precision",
 )
+PRECISION_FILES = ("modify_mixlist", "customize_dtypes")
 
 
 def key(allowed: str, good: object, check: Callable[[Any], bool] = lambda value: True) -> Any:
@@ -65,11 +66,26 @@ def _fraction(good: float) -> Any:
     return key("a number from 0 to below 1", good, _below_one_from(0))
 
 
+def _file() -> Any:
+    return key("null or a file", "null", lambda value: value != "")
+
+
 @dataclass(frozen=True)
 class Precision:
-    """Which of the four modes."""
+    """Which of the four modes, what a person changes of its decisions, and how it is emulated.
 
-    mode: str = _one_of(*PRECISION_MODES, good="must_keep_origin_dtype")
+    `modify_mixlist` and `customize_dtypes`: the vendor's files; `keep_dtype`: nodes or name
+    scopes (precision-modes.md, 6.4 to 6.6). `trace_overflow`: count what each rounding loses;
+    `flush_subnormals`: take what is below float16's smallest normal as 0, which the chip is
+    thought not to do.
+    """
+
+    mode: str = _one_of(*PRECISION_MODES, good="allow_mix_precision")
+    modify_mixlist: Optional[str] = _file()
+    keep_dtype: Tuple[str, ...] = key("a list of nodes or name scopes of the graph", "[fc_3]", all)
+    customize_dtypes: Optional[str] = _file()
+    trace_overflow: bool = key("true | false", "true")
+    flush_subnormals: bool = key("true | false", "false")
 
 
 @dataclass(frozen=True)
@@ -163,7 +179,10 @@ class Data:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long; `steps_per_epoch` and `checkpoint_every` in steps, `batch_size` in images."""
+    """How long; `batch_size` in images, all others but `epochs` in steps.
+
+    `log_every`: how many are measured together; None for 100, or a tenth of a shorter epoch.
+    """
 
     epochs: int = key("a whole number, 1 or more", 5, _within(1, 10**6))
     steps_per_epoch: int = key("a whole number, 1 or more", 1000, _within(1, 10**9))
@@ -171,6 +190,7 @@ class Schedule:
         "a whole number from 1 to 55000 (the training set)", 64, _within(1, 55000)
     )
     checkpoint_every: int = key("a whole number, 1 or more", 500, _within(1, 10**9))
+    log_every: Optional[int] = key("null or a whole number, 1 or more", 100, _within(1, 10**9))
 
 
 @dataclass(frozen=True)
@@ -207,7 +227,33 @@ class Settings:
     threads: Optional[int] = key("null or a whole number from 1 to 1024", 2, _within(1, 1024))
     # Taken from the command line before any configuration is composed: resume.py.
     resume: Optional[str] = key("null; a run is named on the command line only", "latest", _never)
+    init_from: Optional[str] = key(
+        "null, a checkpoint (PREFIX of PREFIX.index), or a folder that holds one",
+        "DIR",
+        lambda value: value != "",
+    )
+    exclude: Tuple[str, ...] = key(
+        "[] or scopes of the network, such as [fc_3]", "[fc_3]", lambda value: "" not in value
+    )
 
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep (-m) does with its jobs; none of it is part of a job."""
+
+    # It names a folder, and the runs in MLflow.
+    sweep: Optional[str] = key(
+        "null or a name of letters, digits, dots, - and _",
+        "mine",
+        lambda value: re.fullmatch(r"[A-Za-z0-9][\w.-]{0,99}", value, re.ASCII) is not None,
+    )
+    dry_run: bool = key("true | false", "true")
+    fail_fast: bool = key("true | false", "true")
+    on_changed_code: str = _one_of("keep", "redo")
+    reference: Optional[str] = key("null or a precision mode", "null", lambda value: value != "")
+
+
+SWEEP_KEYS = tuple(item.name for item in fields(Sweep))
 
 # A family's options; the key `name` says which one a mapping is.
 FAMILIES: Dict[str, Dict[str, type]] = {
@@ -237,7 +283,7 @@ def all_keys() -> Dict[str, Tuple[str, ...]]:
                 dotted = f"{group}.{item.name}"
                 name = _option_name(group, option)
                 found[dotted] = (*found.get(dotted, ()), *name)
-    for item in fields(Settings):
+    for item in (*fields(Settings), *fields(Sweep)):
         if item.name not in groups():
             found[item.name] = ()
     return found

@@ -6,13 +6,13 @@ import difflib
 from dataclasses import fields
 from typing import Iterable, List, Optional, Sequence
 
-from lenet_exp.config.schema import PRECISION_MODES, all_keys, groups
+from lenet_exp.config.schema import PRECISION_MODES, SWEEP_KEYS, all_keys, groups
 from lenet_exp.errors import ConfigError
 
 PROGRAM = "python -m lenet_exp.run"
 PRESETS = ("experiment", "debug")
 _GOOD_OPTIONS = {
-    "precision": PRECISION_MODES[2],
+    "precision": PRECISION_MODES[3],
     "loss_scale": "none",
     "optimizer": "adam",
     "hardware": "cpu",
@@ -26,7 +26,7 @@ _GOOD_OPTIONS = {
 
 def command(key: str = "", value: object = None, options: Sequence[str] = ()) -> str:
     """Return a command line that works: key=value, or key with a good option of a group."""
-    words = [PROGRAM]
+    words = [PROGRAM, "-m"] if key in SWEEP_KEYS else [PROGRAM]
     group = key.partition(".")[0]
     if options and len(options) < len(groups()[group]):
         words.append(f"{group}={options[0]}")

@@ -52,7 +52,7 @@ def load(folder: Path) -> Mnist:
     """
     npz = folder if folder.suffix == ".npz" else folder / "mnist.npz"
     try:
-        has_idx = any(_find(folder, f) for f in FILES) if folder.is_dir() else False
+        has_idx = any(find(folder, f) for f in FILES) if folder.is_dir() else False
         arrays = _read_npz(npz) if npz.exists() and not has_idx else _read_folder(folder)
     except OSError as error:  # a folder that may be listed but not entered
         raise DataError(folder, f"can't be read ({error.strerror or error})", _REMEDY) from error
@@ -76,17 +76,18 @@ _Arrays = Dict[str, Tuple[np.ndarray, Path]]
 
 
 def _read_folder(folder: Path) -> _Arrays:
-    found = {official.name: _find(folder, official) for official in FILES}
+    found = {official.name: find(folder, official) for official in FILES}
     if not any(found.values()):
         problem = "holds none of the four MNIST files, raw or .gz, nor mnist.npz"
         raise DataError(folder, problem, _REMEDY)
     for name, path in found.items():
         if path is None:
             raise DataError(folder / name, "is missing", f"add it (.gz will do), or {_REMEDY}")
-    return {f.name: (_read_idx(found[f.name], f), found[f.name]) for f in FILES}  # type: ignore
+    return {f.name: (read_idx(found[f.name], f), found[f.name]) for f in FILES}  # type: ignore
 
 
-def _find(folder: Path, official: OfficialFile) -> Path | None:
+def find(folder: Path, official: OfficialFile) -> Path | None:
+    """Return the file in `folder`, under any of its names, raw or .gz; None if it is not there."""
     dotted = official.name.replace("-idx", ".idx")
     for name in (official.name, dotted, official.name + ".gz", dotted + ".gz"):
         if (folder / name).exists():
@@ -94,7 +95,7 @@ def _find(folder: Path, official: OfficialFile) -> Path | None:
     return None
 
 
-def _read_idx(path: Path, official: OfficialFile) -> np.ndarray:
+def read_idx(path: Path, official: OfficialFile) -> np.ndarray:
     """Return uint8 [n, 784] of an image file or [n] of a label file (big-endian header)."""
     raw = _read_bytes(path)
     dimensions = 3 if official.pixels else 1

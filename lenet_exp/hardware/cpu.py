@@ -13,14 +13,14 @@ NAME = "cpu"
 _OFF = 2  # RewriterConfig.OFF
 
 
-def threads_for(threads: Optional[int], deterministic: bool) -> int:
-    """Return TensorFlow's thread count; 0 means every core.
+def threads_for(threads: Optional[int], deterministic: bool, cores: int = 0) -> int:
+    """Return TensorFlow's thread count; 0 means every core, or `cores` where not 0.
 
     Another count sums in another order, so `deterministic` fixes one that every machine has.
     """
     if threads is not None:
         return threads
-    return 1 if deterministic else 0
+    return 1 if deterministic else cores
 
 
 def open_session(graph: Any, threads: int) -> Any:

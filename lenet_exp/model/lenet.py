@@ -20,7 +20,8 @@ def logits(images: Any) -> Any:
     tf = tf_compat.load()
     hidden = _convolution("layer_1", images, filters=6)
     hidden = _convolution("layer_2", hidden, filters=16)
-    hidden = tf.reshape(hidden, [hidden.shape[0], 7 * 7 * 16])
+    batch = hidden.shape.as_list()[0] or -1  # an exported graph takes any number
+    hidden = tf.reshape(hidden, [batch, 7 * 7 * 16])
     hidden = _dense("fc_1", hidden, 120, tf.sigmoid)
     hidden = _dense("fc_2", hidden, 84, tf.sigmoid)
     return _dense("fc_3", hidden, CLASSES, tf.identity)

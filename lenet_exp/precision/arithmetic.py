@@ -8,7 +8,7 @@ saturates: its results count only where its check says that nothing overflowed.
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Union
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
@@ -17,15 +17,19 @@ from lenet_exp.precision.clusters import Cluster, Fused, Within
 from lenet_exp.precision.coverage import tested
 from lenet_exp.precision.nodes import Nodes, node_of
 
+# (float32 tensor about to be rounded, name) -> the node that its rounding waits for
+Watch = Callable[[str, str], str]
+
 
 class Exact:
     """The rules to the letter. Source: precision-modes.md 8.3."""
 
-    def __init__(self, nodes: Nodes, flush: bool = False) -> None:
-        """Append to `nodes`; `flush`: subnormal results become 0."""
+    def __init__(self, nodes: Nodes, flush: bool = False, watch: Optional[Watch] = None) -> None:
+        """Append to `nodes`; `flush`: subnormal results become 0; `watch` is told each rounding."""
         self.nodes = nodes
         self.clean: List[str] = []  # bool []: no overflow there
-        self._flush = flush
+        self.flush = flush
+        self._watch = watch
 
     def of(self, tensor: str) -> Exact:
         """Return the arithmetic for a tensor: this one."""
@@ -39,13 +43,16 @@ class Exact:
 
         `final` is the exact name of the node that makes it.
         """
+        first = [] if self._watch is None else [f"^{self._watch(tensor, name)}"]
         self.clean.append(rounding.in_range(self.nodes, tensor, f"{name}/check"))
         held = rounding.saturated(self.nodes, tensor, name)
         half = self.nodes.cast(held, "float32", "float16", f"{name}/half")
-        if not self._flush:
-            return self.nodes.cast(half, "float16", "float32", f"{name}/rounded", final)
-        wide = self.nodes.cast(half, "float16", "float32", f"{name}/rounded")
-        return rounding.flushed(self.nodes, wide, name, final)
+        given = None if self.flush else final
+        made = self.nodes.cast(half, "float16", "float32", f"{name}/rounded", given)
+        if self.flush:
+            made = rounding.flushed(self.nodes, made, name, final)
+        self.nodes.made[-1].input.extend(first)
+        return made
 
     def begin(self, tensor: str) -> str:
         """Return a float16-valued float32 tensor in this arithmetic's own form."""
@@ -57,7 +64,7 @@ class Exact:
 
     def constant(self, value: float) -> str:
         """Return a scalar as the host converts it."""
-        return self.nodes.constant(rounding.round_array(np.float32(value)))
+        return self.nodes.constant(rounding.round_array(np.float32(value), self.flush))
 
     def step(self, op: str, inputs: Sequence[str], name: str, bounded: bool = False) -> str:
         """Return one operation, rounded; inputs and output in this arithmetic's form.
@@ -80,6 +87,8 @@ class Exact:
 
 class Fast:
     """Casts and float16 kernels, and one test of whether that was all right."""
+
+    flush = False  # those kernels keep subnormal values
 
     def __init__(
         self, nodes: Nodes, clusters: Mapping[str, Cluster] = MappingProxyType({})

@@ -28,7 +28,9 @@ _OF_SIGMOID = _COMPILED | {"Exp", "Reciprocal"}
 
 def compiled(size: int) -> bool:
     """Return whether tensors of so many elements are rounded in clusters."""
-    return tf_compat.compiles_clusters() and size >= _LEAST
+    # A TensorFlow built without XLA doesn't know the operator.
+    known = tf_compat.compiles_clusters() and tf_compat.op_def("XlaLaunch") is not None
+    return known and size >= _LEAST
 
 
 class Cluster(NamedTuple):
@@ -71,6 +73,8 @@ class Fused:
 
     XLA makes one inner loop of the last dimension, which must not be a few channels long.
     """
+
+    flush = False  # its conversions keep subnormal values
 
     def __init__(self, nodes: Nodes, ends: List[str], within: Within, cluster: Cluster) -> None:
         """Append to `nodes`, and to `ends` what is to be tested."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp import tf_compat
-from lenet_exp.precision.arithmetic import Exact, Fast, all_finite
+from lenet_exp.precision.arithmetic import Exact, Fast, Watch, all_finite
 from lenet_exp.precision.clusters import Cluster, clusters, compiled, launched
 from lenet_exp.precision.dtypes import output_types
 from lenet_exp.precision.functions import Typed, branch, function_of, named, outside
@@ -18,16 +18,21 @@ from lenet_exp.precision.shapes import static_shapes
 
 
 class Job(NamedTuple):
-    """What is rewritten, and where to: nodes, and functions of the library."""
+    """What is rewritten, and where to: nodes, and functions of the library.
+
+    `flush` and `watch` are what `Exact` takes.
+    """
 
     lookup: Lookup
     nodes: Nodes
     library: List[Any]
+    flush: bool = False
+    watch: Optional[Watch] = None
 
 
 def compute_exactly(job: Job, names: Sequence[str]) -> List[str]:
     """Append these nodes, rounded to the letter; return bool [] tensors: nothing overflowed."""
-    exact = Exact(job.nodes)
+    exact = Exact(job.nodes, job.flush, job.watch)
     Rewriter(job.lookup, exact, shortcuts=False).rewrite(names)
     return exact.clean
 

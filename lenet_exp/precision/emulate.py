@@ -5,7 +5,7 @@ Source: precision-modes.md 8, and 6.8 for the Casts.
 
 from __future__ import annotations
 
-from typing import AbstractSet, Any, Dict, List, NamedTuple, Sequence
+from typing import AbstractSet, Any, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from lenet_exp.precision.plan import Operator, Plan
 from lenet_exp.precision.regions import computing_region, run_order
 from lenet_exp.precision.rewriting import Rewriter, look_up, output_dtypes
 from lenet_exp.precision.together import groups
+from lenet_exp.precision.tracing import Tracer, Traces
 from lenet_exp.precision.writing import is_float16_update, write_updates
 
 
@@ -28,16 +29,25 @@ class Emulated(NamedTuple):
 
     `graph_def` has all names of the given one, and what a plan doesn't speak of as it was. The
     variable `float_status` (float32 []) counts overflows since they were last read and cleared;
-    the operation `reset` sets it to 0, and has to be run before the first step.
+    the operation `reset` sets it to 0, and has to be run before the first step. `traces` names
+    what counts each rounding, and has a reset of its own; None if nothing was to be traced.
     """
 
     graph_def: Any
     float_status: str
     reset: str
+    traces: Optional[Traces] = None
 
 
 def emulate(
-    graph_def: Any, plan: Plan, *, fetches: Sequence[str] = (), reference: bool = False
+    graph_def: Any,
+    plan: Plan,
+    *,
+    fetches: Sequence[str] = (),
+    reference: bool = False,
+    trace: bool = False,
+    trace_scope: str = "trace",
+    flush_subnormals: bool = False,
 ) -> Emulated:
     """Return `graph_def` as the chip computes it under a plan that `assign` made of it.
 
@@ -47,6 +57,10 @@ def emulate(
         fetches: inner tensors to be seen as the chip has them also in a step that overflows;
             what updates a variable, or nothing consumes, always is.
         reference: round, saturate and test everywhere the rules say, with no shortcut.
+        trace: count what each rounding loses; slower, with the same bits. Implies `reference`.
+        trace_scope: where the counters' names begin; of two graphs in one session not the same.
+        flush_subnormals: take what is below float16's smallest normal, 2^-14, as 0. The chip is
+            thought to keep it, so this is for comparison only. Implies `reference`.
 
     Raises:
         GraphError: there are float16 operators in functional control flow or in a while loop.
@@ -55,18 +69,27 @@ def emulate(
     _refuse_what_is_not_emulated(graph, plan)
     order = run_order(graph)
     nodes = Nodes([*graph.nodes, *(node.name for node in graph_def.node)])
-    job = Job(look_up(plan), nodes, [])
-    emulation = _Emulation(job, graph, reference)
+    tracer = Tracer(nodes, plan.operators, flush_subnormals, trace_scope) if trace else None
+    watch = tracer.rounding if tracer else None
+    job = Job(look_up(plan), nodes, [], flush_subnormals, watch)
+    emulation = _Emulation(job, graph, reference or trace or flush_subnormals)
     emulation.rewrite(order, fetches)
+    traces = tracer.end(plan) if tracer else None
+    made = _graph_def_of(job, graph_def)
+    return Emulated(made, f"{float_status.NAME}:0", float_status.RESET, traces)
+
+
+def _graph_def_of(job: Job, graph_def: Any) -> Any:
+    """Return what was made of `graph_def` as a GraphDef."""
     made = tf_compat.load().GraphDef()
-    made.node.extend(nodes.made)
-    made.node.extend(_the_rest(graph_def, nodes.made))
+    made.node.extend(job.nodes.made)
+    made.node.extend(_the_rest(graph_def, job.nodes.made))
     made.library.CopyFrom(graph_def.library)
     have = {function.signature.name for function in made.library.function}
     functions = {function.signature.name: function for function in job.library}
     made.library.function.extend(f for name, f in functions.items() if name not in have)
     made.versions.CopyFrom(graph_def.versions)
-    return Emulated(made, f"{float_status.NAME}:0", float_status.RESET)
+    return made
 
 
 def _the_rest(graph_def: Any, made: Sequence[Any]) -> List[Any]:
@@ -109,7 +132,7 @@ class _Emulation:
         self._job, self._graph, self._reference = job, graph, reference
         self._status = FloatStatus(job.nodes)
         # For what stands in branches, or after something was written.
-        counted = CountedExact(job.nodes, self._status)
+        counted = CountedExact(job.nodes, self._status, job.flush, job.watch)
         self._rewriter = Rewriter(job.lookup, counted, shortcuts=not reference)
         self._words: Dict[str, str] = {}  # what a status buffer is read as
 

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 
-from lenet_exp.precision.arithmetic import Exact
+from lenet_exp.precision.arithmetic import Exact, Watch
 from lenet_exp.precision.graph import stand_in
 from lenet_exp.precision.nodes import Nodes, node_of
 
@@ -34,9 +34,11 @@ class CountedExact(Exact):
     Whoever takes a rounded value has its overflow counted, whichever of its consumers that is.
     """
 
-    def __init__(self, nodes: Nodes, status: FloatStatus) -> None:
+    def __init__(
+        self, nodes: Nodes, status: FloatStatus, flush: bool = False, watch: Optional[Watch] = None
+    ) -> None:
         """Append to `nodes`, and count in `status`."""
-        super().__init__(nodes)
+        super().__init__(nodes, flush, watch)
         self._status = status
 
     def rounded(self, tensor: str, name: str, final: Optional[str] = None) -> str:

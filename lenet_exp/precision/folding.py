@@ -10,7 +10,7 @@ from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Se
 
 from lenet_exp import tf_compat
 from lenet_exp.precision.dtypes import attribute
-from lenet_exp.precision.graph import CALLS, CONTROL_FLOW, Graph, in_order, stand_in
+from lenet_exp.precision.graph import CALLS, CONTROL_FLOW, DATA, Graph, in_order, stand_in
 from lenet_exp.precision.plan import Tensor
 from lenet_exp.precision.shapes import Shape, copy_attributes, static_shapes
 
@@ -73,7 +73,8 @@ def _constant_nodes(
 def _foldable(node: Any, types: Tuple[str, ...], inputs: int) -> bool:
     if node.op == "Const":
         return True
-    if not inputs or stand_in(node) or node.op in _NEVER:
+    # Data is what a run feeds, a default of its own or not.
+    if not inputs or stand_in(node) or node.op in _NEVER | DATA:
         return False
     definition = tf_compat.op_def(node.op)
     if definition is None or definition.is_stateful:

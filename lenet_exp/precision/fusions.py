@@ -210,25 +210,35 @@ def _unscaling_momentum(pool: Pool, operator: GraphOperator) -> None:
     scaled = pool.producer(gradient.source)
     if scaled is None or scaled.ge_type != "Mul" or not pool.only_feeds(scaled, operator):
         return
-    if not any(pool.shape(value.source) == () for value in scaled.inputs):
+    scalars = [value for value in scaled.inputs if pool.shape(value.source) == ()]
+    if not scalars:
         return
-    first, second = scaled.inputs
+    scale = scalars[-1]
+    first = next(value for value in scaled.inputs if value is not scale)
     made = operator._replace(
         ge_type="FusedMulApplyMomentum",
         parts=(*scaled.parts, *operator.parts),
-        inputs=(var, accum, rate, first, momentum, second),
+        inputs=(var, accum, rate, first, momentum, scale),
         keeps=operator.keeps or scaled.keeps,
     )
     pool.replace((scaled, operator), made)
 
 
 def _sparse_cross_entropy(pool: Pool, operator: GraphOperator) -> None:
-    """Integer labels: a OneHotD in front of SoftmaxCrossEntropyWithLogits."""
+    """Integer labels: a OneHotD in front of SoftmaxCrossEntropyWithLogits.
+
+    OneHotD has kernels for int32 labels only, so int64 ones are cast.
+    """
     if operator.ge_type != "SparseSoftmaxCrossEntropyWithLogits":
         return
     logits, labels = operator.inputs
-    if labels.dtype != "int32":  # OneHotD has kernels for no other labels
-        return
+    if labels.dtype != "int32":
+        cast = f"{operator.name}/Cast"
+        whole = Output(Tensor(cast, 0), "int32", real=False)
+        parts, keeps = operator.parts, operator.keeps
+        made = GraphOperator(cast, "", "Cast", parts, (labels,), (whole,), keeps)
+        pool.replace((), made)
+        labels = Input(whole.key, "int32", None)
     one_hot = f"{operator.name}/OneHotD"
     on_off = tuple(Input(Tensor(f"{one_hot}/{w}", 0), logits.dtype, None) for w in ("on", "off"))
     encoded = Output(Tensor(one_hot, 0), logits.dtype, real=False)

@@ -125,9 +125,14 @@ def _form(
     if stand_in(node):
         return stand_in(node), ()
     types = library.forms.get(node.op) or ((node.op,) if node.op in library.operators else ())
-    plain = next((t for t in types if accepts(library.operators[t].inputs, len(inputs))), None)
-    for ge_type in _d_forms(library, node.op, types):
-        vanished = _vanishing(library, node.op, ge_type, len(inputs))
+    count = len(inputs)
+    vanishing = {
+        t: _vanishing(library, node.op, t, count) for t in _d_forms(library, node.op, types)
+    }
+    # A D form whose attributes are inputs here is none, though ConcatD's take any number.
+    full = (t for t in types if not vanishing.get(t))
+    plain = next((t for t in full if accepts(library.operators[t].inputs, count)), None)
+    for ge_type, vanished in vanishing.items():
         if vanished is None or not all(_constant(prepared, inputs[i]) for i in vanished):
             continue
         if plain is None or _runs(library, ge_type, inputs, outputs, vanished):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from lenet_exp.errors import PrecisionError
 from lenet_exp.precision.custom_dtypes import CustomDtypes, read_custom_dtypes
@@ -59,13 +59,18 @@ def _custom(source: Union[str, Path, None], generation: Generation) -> Optional[
     return read_custom_dtypes(source)
 
 
+def nodes_of(graph_def: Any, name: str) -> List[str]:
+    """Return the node of this name and those of the name scope."""
+    scope = f"{name.rstrip('/')}/"
+    names = (node.name for node in graph_def.node)
+    return [node for node in names if node == name or node.startswith(scope)]
+
+
 def kept_nodes(graph_def: Any, names: Sequence[str]) -> Tuple[str, ...]:
     """Return the nodes that keep_dtype names, those of a scope included."""
-    nodes = [node.name for node in graph_def.node]
     found: Dict[str, None] = {}
     for name in names:
-        scope = f"{name.rstrip('/')}/"
-        inside = [node for node in nodes if node == name or node.startswith(scope)]
+        inside = nodes_of(graph_def, name)
         if not inside:
             remedy = "the name of a node or of a name scope of this graph"
             raise PrecisionError(f"keep_dtype {name}", "the graph has no such node", remedy)

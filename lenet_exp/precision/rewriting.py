@@ -145,7 +145,8 @@ class Rewriter:
         """Convert a constant as the compiler does: no flag is set."""
         tf = tf_compat.load()
         node = self._lookup.nodes[edge.producer.node]
-        value = rounding.round_array(tf.make_ndarray(node.attr["value"].tensor).astype(np.float32))
+        value = tf.make_ndarray(node.attr["value"].tensor).astype(np.float32)
+        value = rounding.round_array(value, self._arithmetic.flush)
         return self._nodes.add("Const", [], name, dtype=tf.float32, value=value)
 
     def node(self, node: Any) -> None:

@@ -105,6 +105,23 @@ class _Walker:
                 self._record(prepared, operator, row)
                 if not known:
                     self.unknown.append(row)
+        self._close_loops(prepared, operators)
+
+    def _close_loops(self, prepared: Prepared, operators: Mapping[str, GraphOperator]) -> None:
+        """Give the inputs that a loop's end feeds the casts they need, now that it is decided.
+
+        Source: 6.8, casts come after selection.
+        """
+        loops = [one for one in operators.values() if one.tf_type in BACK_EDGES]
+        made = {output.key for one in loops for output in one.outputs}
+        for index, (operator, row) in enumerate(self.operators if made else ()):
+            ends = [slot for slot, value in enumerate(operator.inputs) if value.source in made]
+            if ends:
+                needed = [s for s in ends if self._type(operator.inputs[s]) != row.inputs[s]]
+                casts = sorted({*row.casts} - {*ends} | {*needed})
+                edges = [e for e in self.casts if e.consumer != row.name or e.slot not in ends]
+                self.casts = edges + [self._edge(prepared, operator, row, s) for s in needed]
+                self.operators[index] = DecidedOperator(operator, row._replace(casts=tuple(casts)))
 
     def _record(self, prepared: Prepared, operator: GraphOperator, row: Operator) -> None:
         self.operators.append(DecidedOperator(operator, row))
@@ -112,19 +129,21 @@ class _Walker:
             self._now[output.key] = dtype
         if row.ge_type == "Cast":
             self._user_casts[operator.outputs[0].key] = (row, operator.inputs[0])
-        for index in row.casts:
-            value = operator.inputs[index]
-            self.casts.append(
-                CastEdge(
-                    producer=value.source,
-                    consumer=row.name,
-                    slot=index,
-                    port=value.port,
-                    source=self._type(value),
-                    target=row.inputs[index],
-                    on_host=_is_constant(prepared, value.source),
-                )
-            )
+        self.casts += [self._edge(prepared, operator, row, slot) for slot in row.casts]
+
+    def _edge(
+        self, prepared: Prepared, operator: GraphOperator, row: Operator, slot: int
+    ) -> CastEdge:
+        value = operator.inputs[slot]
+        return CastEdge(
+            producer=value.source,
+            consumer=row.name,
+            slot=slot,
+            port=value.port,
+            source=self._type(value),
+            target=row.inputs[slot],
+            on_host=_is_constant(prepared, value.source),
+        )
 
     def _type(self, value: Input) -> str:
         return self._now.get(value.source, value.dtype)

@@ -53,7 +53,7 @@ def write_updates(
     leaves = _leaves(job, known, lines, name)
     build = _computation(known, nodes[0], frozenset(range(count)).union(*later))
     if reference:
-        exact = Exact(job.nodes)
+        exact = Exact(job.nodes, job.flush, job.watch)
         new = build(exact, leaves)
         clean = together(job.nodes, exact.clean, f"{name}/clean")
     else:
@@ -157,7 +157,7 @@ def _rounded_around(job: Job, rewriter: Rewriter, status: FloatStatus, node: Any
 def _round_variables(
     job: Job, status: FloatStatus, variables: Sequence[str], control: Sequence[str], name: str
 ) -> List[str]:
-    counted = CountedExact(job.nodes, status)
+    counted = CountedExact(job.nodes, status, job.flush, job.watch)
     values = [counted.rounded(_read(job, each, control, name), name) for each in variables]
     pairs = zip(variables, values)
     return [_assign(job, variable, value, (), f"{name}/assign") for variable, value in pairs]

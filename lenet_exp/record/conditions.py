@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -48,23 +49,33 @@ class Conditions(NamedTuple):
     git_diff_sha256: str
     data_sha256: str
     tensorflow: Dict[str, str]  # version, oneDNN, threads
+    files_sha256: Dict[str, str]  # of the files that settings name, by key
 
 
-def files(data_sha256: str, device: str, tensorflow: Dict[str, str]) -> Dict[str, bytes]:
+def files(
+    data_sha256: str, device: str, tensorflow: Dict[str, str], hashes: Dict[str, str]
+) -> Dict[str, bytes]:
     """Return what is kept of this process's conditions: conditions.json, and git.diff if any."""
     diff = uncommitted_diff()
-    gathered = gather(data_sha256, device, tensorflow, diff)
+    gathered = gather(data_sha256, device, tensorflow, hashes, diff)
     kept = {NAME: json.dumps(gathered._asdict(), indent=1).encode()}
     return {**kept, "git.diff": diff} if diff else kept
 
 
-def gather(data_sha256: str, device: str, tensorflow: Dict[str, str], diff: bytes) -> Conditions:
+def gather(
+    data_sha256: str,
+    device: str,
+    tensorflow: Dict[str, str],
+    hashes: Dict[str, str],
+    diff: bytes,
+) -> Conditions:
     """Return the conditions of this process.
 
     Args:
         data_sha256: of the raw images and labels.
         device: what the session runs on.
         tensorflow: the settings that were made.
+        hashes: SHA-256 of each file that the settings name, by its key.
         diff: what `uncommitted_diff` returned.
     """
     return Conditions(
@@ -76,11 +87,12 @@ def gather(data_sha256: str, device: str, tensorflow: Dict[str, str], diff: byte
         _cpu_flags(),
         _packages(),
         {k: v for k, v in sorted(os.environ.items()) if k.startswith(_VARIABLES)},
-        _code_sha256(),
+        code_sha256(),
         _git("rev-parse", "HEAD").decode().strip() if _is_our_repository() else "none",
         hashlib.sha256(diff).hexdigest() if diff else "none",
         data_sha256,
         dict(tensorflow),
+        dict(hashes),
     )
 
 
@@ -128,7 +140,7 @@ def _git(*words: str) -> bytes:
     return done.stdout if done.returncode == 0 or "--no-index" in words else b""
 
 
-def _code_sha256() -> str:
+def code_sha256() -> str:
     """Return the hash of the package's Python files and data, which a wheel has too."""
     digest = hashlib.sha256()
     for path in sorted(_HERE.rglob("*")):
@@ -138,11 +150,14 @@ def _code_sha256() -> str:
 
 
 def _packages() -> Dict[str, str]:
-    found = {
-        str(item.metadata["Name"]): str(item.version)
-        for item in distributions()
-        if item.metadata["Name"]
-    }
+    # `item.metadata` would read every word of a package's description: a second for all.
+    texts = [item.read_text("METADATA") or item.read_text("PKG-INFO") for item in distributions()]
+    found = {}
+    for text in filter(None, texts):
+        head = text.partition("\n\n")[0]
+        named = [re.search(f"^{key}: *(.+?) *$", head, re.MULTILINE) for key in ("Name", "Version")]
+        if named[0] and named[1]:
+            found[named[0].group(1)] = named[1].group(1)
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 
@@ -171,17 +186,21 @@ def recorded(folder: Path) -> Dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def check_to_go_on(folder: Path, data_sha256: str, stack: str) -> None:
+def check_to_go_on(folder: Path, data_sha256: str, hashes: Dict[str, str], stack: str) -> None:
     """Refuse to go on with a run on other data or another stack than it was begun with.
 
     Raises:
-        DataError: the data is another.
+        DataError: the data, or a file that the settings name, is another.
         ConfigError: the stack is.
     """
     begun = recorded(folder)
     if begun.get("data_sha256", data_sha256) != data_sha256:
         problem = f"this run was begun on other data (SHA-256 {begun['data_sha256'][:12]}...)"
         raise DataError(f"data {data_sha256[:12]}...", problem, "the folder it was begun with")
+    for key, then in begun.get("files_sha256", {}).items():
+        if hashes.get(key) != then:
+            problem = "the file has changed since this run was begun"
+            raise DataError(key, problem, f"the file with SHA-256 {then[:12]}..., or a new run")
     before = begun.get("tensorflow", {}).get("tensorflow", "")
     if before and f"tf{before.split('.')[0]}" != stack:
         allowed = f"the stack it was begun on, TensorFlow {before} (Python {begun['python']})"

@@ -31,7 +31,11 @@ def end_dead_runs(store: Store, but: Path) -> Iterator[str]:
             continue
         ended = known.status != "RUNNING" and known.last
         Run(store, run_id).end(known.status if ended else "KILLED", known.last or None)
-        if ended:
+        if tags.get("sweep_parent") == "true":
+            yield f"sweep {tags.get('sweep')} was killed; to go on: {tags.get('command')}"
+        elif "mlflow.parentRunId" in tags:  # the sweep goes on with its jobs
+            continue
+        elif ended:
             yield f"run {run_id} ended before the store knew all of it: {upload_command(folder)}"
         elif known.last:
             yield f"run {run_id} was killed; to go on: {resume_command(folder)}"

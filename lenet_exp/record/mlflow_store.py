@@ -43,6 +43,7 @@ def _mlflow() -> Any:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # a machine without git
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     import mlflow  # noqa: PLC0415 - after the variables
     import mlflow.store.db.utils  # noqa: PLC0415
 
@@ -50,25 +51,37 @@ def _mlflow() -> Any:
     return mlflow
 
 
-class Store:
-    """An experiment in a tracking store, made if it wasn't there."""
+def schema() -> str:
+    """Return the revision of this MLflow's database schema."""
+    return str(_mlflow().store.db.utils._get_latest_schema_revision())  # noqa: SLF001
 
-    def __init__(self, uri: Optional[str], experiment: str) -> None:
+
+class Store:
+    """An experiment in a tracking store."""
+
+    def __init__(self, uri: Optional[str], experiment: str, make: bool = True) -> None:
         """Open the store at `uri` (None: MLflow's default) and find or make the experiment.
 
+        Args:
+            uri: the tracking URI.
+            experiment: its name.
+            make: whether the store and the experiment are made where they aren't there.
+
         Raises:
-            StoreError: it can't be reached, or is of another MLflow.
+            StoreError: it can't be reached, is of another MLflow, or isn't there and not made.
         """
         mlflow = _mlflow()
         self.uri = uri or str(mlflow.get_tracking_uri())
-        head = mlflow.store.db.utils._get_latest_schema_revision()  # noqa: SLF001
+        head = schema()
         store_check.check_writable(self.uri)
+        if not make:
+            store_check.check_exists(self.uri)
         # Nobody may be half through making the store while its schema is looked at.
         with _told(self.uri), _first_use(self.uri), _without_info():
             store_check.check_schema(self.uri, head, tf_compat.stack_of_this_python())
             _make_database(self.uri)
             self.client = mlflow.tracking.MlflowClient(tracking_uri=self.uri)
-            self.experiment_id = _experiment(self.client, experiment)
+            self.experiment_id = _experiment(self.client, experiment, make)
         self._file = _file_number(self.uri)
 
     def create(self, name: str, tags: Mapping[str, str], start_time: Optional[int] = None) -> Run:
@@ -94,8 +107,8 @@ class Store:
         """Return the tags of each run in the store that is RUNNING, by its id."""
         search = self.client.search_runs
         with self.told():
-            places = [found.experiment_id for found in _pages(self.client.search_experiments)]
-            runs = _pages(lambda **page: search(places, "attributes.status = 'RUNNING'", **page))
+            places = [found.experiment_id for found in pages(self.client.search_experiments)]
+            runs = pages(lambda **page: search(places, "attributes.status = 'RUNNING'", **page))
         return {run.info.run_id: run.data.tags for run in runs}
 
     @contextlib.contextmanager
@@ -195,7 +208,7 @@ class Run:
             self._client.set_terminated(self.run_id, status, time)
 
 
-def _pages(search: Callable[..., Any]) -> List[Any]:
+def pages(search: Callable[..., Any]) -> List[Any]:
     """Return all that a search finds: a server hands it out a page at a time."""
     found: List[Any] = []
     page = search()
@@ -241,8 +254,13 @@ def _told(uri: str) -> Iterator[None]:
         raise StoreError(shown, f"can't be used ({reason})", remedy) from error
 
 
-def _experiment(client: Any, name: str) -> str:
+def _experiment(client: Any, name: str, make: bool) -> str:
     found = client.get_experiment_by_name(name)
+    if found is None and not make:
+        names = [other.name for other in pages(client.search_experiments)]
+        problem = f"is not in this store, which has {', '.join(names) or 'none'}"
+        remedy = f"tracking.experiment={names[0] if names else 'NAME'}, or tracking.uri=URI"
+        raise StoreError(f"experiment {name}", problem, remedy)
     if found is None:
         return str(client.create_experiment(name))
     if found.lifecycle_stage != "active":

@@ -87,8 +87,8 @@ def write_performance_precision(
     write_bytes(folder / "output" / "performance_precision.txt", text.encode())
 
 
-def write_test_predictions(folder: Path, classes: np.ndarray) -> None:
-    """Write test_predictions.npz: `classes` uint8 [10000], in the order of the test set."""
+def write_test_predictions(folder: Path, classes: np.ndarray, labels: np.ndarray) -> None:
+    """Write test_predictions.npz: `classes` and true `labels`, uint8 [test images], in order."""
     packed = io.BytesIO()
-    np.savez_compressed(packed, classes=classes.astype(np.uint8))
+    np.savez_compressed(packed, classes=classes.astype(np.uint8), labels=labels.astype(np.uint8))
     write_bytes(folder / "test_predictions.npz", packed.getvalue())

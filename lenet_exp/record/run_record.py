@@ -128,7 +128,7 @@ class RunRecord:
         self._tell("metrics", values, history.step)
         seconds = float(history.window_seconds.sum())
         run_files.write_performance_precision(self._folder, accuracy, 1000 * speed.median, seconds)
-        run_files.write_test_predictions(self._folder, classes)
+        run_files.write_test_predictions(self._folder, classes, labels)
         if not np.isfinite(history.losses[-1]):
             first = int(np.argmin(np.isfinite(history.losses))) + 1
             self._progress.say(f"the training diverged: the loss of step {first} is no number")
@@ -143,6 +143,19 @@ class RunRecord:
             self._tell("artifact", {"path": path})
         self._progress.say(f"test accuracy {accuracy:.4f}")
         return accuracy
+
+    def report(self, files: Mapping[str, str], shown: str) -> None:
+        """Keep files that say what was found, name -> content, and show it.
+
+        A disk that is full is no reason to lose how the run ended.
+        """
+        try:
+            for name, content in files.items():
+                run_files.write_bytes(self._folder / name, content.encode())
+                self._tell("artifact", {"path": name})
+        except OSError as error:
+            self._progress.say(f"{', '.join(files)} can't be kept: {error}")
+        self._progress.say(shown)
 
     def _tell(self, kind: str, values: Mapping[str, object], step: int = 0) -> None:
         self._observer.send(self._journal.append(kind, values, step))

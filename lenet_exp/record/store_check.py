@@ -96,6 +96,19 @@ def check_writable(uri: str) -> None:
         raise StoreError(path, f"can't be written ({place} is read-only)", another_store())
 
 
+def check_exists(uri: str) -> None:
+    """Refuse to look for runs where no store is: MLflow would make an empty one.
+
+    Raises:
+        StoreError: the file or folder is not there.
+    """
+    path = sqlite_path(uri)
+    if path is None and ("://" not in uri or uri.startswith("file://")):
+        path = Path(unquote(uri.partition("file://")[2] or uri))
+    if path is not None and not path.exists():
+        raise StoreError(path, "is not there: no run was recorded in it", "python -m lenet_exp.run")
+
+
 def check_schema(uri: str, head: str, stack: str) -> None:
     """Refuse a database of another MLflow: MLflow 3 would migrate it without a word.
 

@@ -6,7 +6,7 @@ its pixels are the host's work. Shapes are static.
 
 from __future__ import annotations
 
-from typing import Any, Callable, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp import tf_compat
 from lenet_exp.config.schema import FixedLossScale, LossScale, NoLossScale, Optimizer
@@ -23,7 +23,8 @@ class StepGraph(NamedTuple):
     `images` float32 [batch, ...], `labels` int32 [batch], `loss` float32 [] are tensors;
     `train` and each of `init` operations; `variables` the ref variables' tensors, slots included.
     `finite` bool [] says whether the update was made, None if it always is; `loss_scale` is the
-    variable of a dynamic scale, which the step reads and never writes.
+    variable of a dynamic scale, which the step reads and never writes. `traces` names counters
+    that are no part of a run's state (`counts`, `largest`, `reset`), if the graph has any.
     """
 
     graph_def: Any
@@ -35,6 +36,7 @@ class StepGraph(NamedTuple):
     variables: Tuple[str, ...]
     finite: Optional[str]
     loss_scale: Optional[str]
+    traces: Any = None
 
     @property
     def fetches(self) -> Tuple[str, ...]:
@@ -43,11 +45,24 @@ class StepGraph(NamedTuple):
 
 
 class InferenceGraph(NamedTuple):
-    """The inference of one batch: `images` float32 [batch, ...] -> `classes` int32 [batch]."""
+    """The inference of one batch: `images` float32 [batch, ...] -> `classes` int32 [batch].
+
+    `traces` as in StepGraph.
+    """
 
     graph_def: Any
     images: str
     classes: str
+    traces: Any = None
+
+    @property
+    def variables(self) -> Dict[str, Tuple[int, ...]]:
+        """The network's own variables: name -> shape. No slot, scale or counter is among them."""
+        nodes = (node for node in self.graph_def.node if node.op == "VariableV2")
+        return {
+            node.name: tuple(int(dim.size) for dim in node.attr["shape"].shape.dim)
+            for node in nodes
+        }
 
 
 def build_step(

@@ -28,6 +28,12 @@ class Steps(NamedTuple):
     loss_scale: float
 
 
+def joined(parts: Sequence[Steps]) -> Steps:
+    """Return what some steps and then others did, at least one, as one."""
+    losses = np.concatenate([part.losses for part in parts])
+    return Steps(losses, np.concatenate([part.skipped for part in parts]), parts[-1].loss_scale)
+
+
 class Program(NamedTuple):
     """A session's graph with the tensors and operations that are run in it."""
 
@@ -50,15 +56,30 @@ def assemble(step: StepGraph, inference: InferenceGraph, loss_scale: LossScale) 
         tf.import_graph_def(extract(step.graph_def, list(step.init)), name="")
         variables = {name: graph.get_tensor_by_name(name) for name in step.variables}
         state = _state_of(tf, step, variables, loss_scale)
-        begin = [graph.get_operation_by_name(name) for name in step.init]
+        counters, resets = _counters(tf, graph, (step, inference))
+        begin = [graph.get_operation_by_name(name) for name in (*step.init, *resets)]
         init = tf.group(*begin, *_initializers(state))
         placeholders = _step_placeholders(tf, step)
-        steps = _loop(tf, step, variables, state, loss_scale, placeholders)
-        images, classes = _inference(tf, inference, variables)
+        known = {**variables, **counters}
+        steps = _loop(tf, step, known, state, loss_scale, placeholders)
+        images, classes = _inference(tf, inference, known)
         kept = {**variables, **_own(state)}
         named = {name.partition(":")[0]: ref for name, ref in kept.items()}
         saver = tf.train.Saver(named, max_to_keep=0)  # which ones are kept is the record's to say
     return Program(graph, init, *placeholders, steps, images, classes, kept, saver)
+
+
+def _counters(tf: Any, graph: Any, traced: Sequence[Any]) -> Tuple[Dict[str, Any], List[str]]:
+    """Import the counters, which no checkpoint holds; return them and the names of their resets."""
+    found, resets = {}, []
+    for each in traced:
+        if each.traces is not None:
+            needed = tf.graph_util.extract_sub_graph(each.graph_def, [each.traces.reset])
+            tf.import_graph_def(needed, name="")
+            resets.append(each.traces.reset)
+            for name in (each.traces.counts, each.traces.largest):
+                found[name] = graph.get_tensor_by_name(name)
+    return found, resets
 
 
 def _state_of(
@@ -227,6 +248,17 @@ class Runner:
         """
         with _told():
             self.program.saver.restore(self.session, prefix)
+
+    def start_from(self, prefix: str, names: Sequence[str]) -> None:
+        """Set the variables `names` to what any Saver wrote at `prefix`; leave the others.
+
+        Raises:
+            OSError: the files are not there, or damaged.
+        """
+        tf = tf_compat.load()
+        chosen = {name: self.program.variables[f"{name}:0"] for name in names}
+        with self.session.graph.as_default(), _told():
+            tf.train.Saver(chosen).restore(self.session, prefix)
 
 
 @contextlib.contextmanager

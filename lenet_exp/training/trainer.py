@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from typing import Callable, Iterator
-
-import numpy as np
+from typing import Callable, Iterator, Optional
 
 from lenet_exp.history import Window
-from lenet_exp.training.program import STEPS_PER_CALL, Steps
+from lenet_exp.training.program import STEPS_PER_CALL, Steps, joined
 
 LONGEST_WINDOW = 100
 
 
-def window_size(steps_per_epoch: int) -> int:
-    """Return the steps of a window: 100, or a tenth of a shorter epoch."""
+def window_size(steps_per_epoch: int, asked: Optional[int] = None) -> int:
+    """Return the steps of a window: as asked, else 100, or a tenth of a shorter epoch."""
+    if asked is not None:
+        return asked
     return min(LONGEST_WINDOW, max(1, steps_per_epoch // 10))
 
 
@@ -50,10 +50,5 @@ def train(
             for offset in range(0, size, STEPS_PER_CALL)
         ]
         seconds = clock() - start
-        yield Window(
-            seconds,
-            np.concatenate([part.losses for part in parts]),
-            np.concatenate([part.skipped for part in parts]),
-            parts[-1].loss_scale,
-        )
+        yield Window(seconds, *joined(parts))
         first_step += size

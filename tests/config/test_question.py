@@ -10,7 +10,7 @@ from lenet_exp.errors import ConfigError
 
 def test_defaults_are_lenet_s_training_step_as_a_run_has_it():
     asked = question.read([])
-    assert asked.settings.precision.mode == "must_keep_origin_dtype"
+    assert asked.settings.precision.mode == "allow_mix_precision"
     assert asked[1:] == (None, None, (), False, False, "table")
 
 
@@ -23,8 +23,8 @@ def test_modes_and_hardware_that_can_not_be_trained_here_can_be_explained():
     ("words", "against"),
     [
         (["diff=force_fp16"], ("force_fp16", "today")),
-        (["diff=2021"], ("must_keep_origin_dtype", "2021")),
-        (["diff=today", "hardware.cann=2021"], ("must_keep_origin_dtype", "today")),
+        (["diff=2021"], ("allow_mix_precision", "2021")),
+        (["diff=today", "hardware.cann=2021"], ("allow_mix_precision", "today")),
         (["diff=force_fp16", "hardware.cann=2021"], ("force_fp16", "2021")),
     ],
 )
@@ -48,7 +48,7 @@ WRONG = [
     ("-m", ["without dashes", "explain --help"]),
     ("format=cvs", ["table | csv | json", "explain format=csv"]),
     ("diff=force_fp61", ["force_fp16", "today | 2021", "explain diff=force_fp16"]),
-    ("diff=must_keep_origin_dtype", ["another one", "diff=allow_mix_precision"]),
+    ("diff=allow_mix_precision", ["another one", "diff=must_keep_origin_dtype"]),
     ("diff=today", ["another one"]),
     ("diff=2021 summary=true", ["not both", "explain diff=2021"]),
     ("fetches=[a]", ["only with graph=FILE"]),

@@ -6,7 +6,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from lenet_exp.config import schema
-from lenet_exp.config.command_line import CONF
+from lenet_exp.config.folder import CONF
 from lenet_exp.config.identity import config_hash
 from lenet_exp.config.resolve import flatten, register_resolvers, resolve
 
@@ -19,7 +19,12 @@ def settings_of(*overrides):
 
 def test_defaults_are_the_design_s():
     assert flatten(settings_of()) == {
-        "precision.mode": "must_keep_origin_dtype",
+        "precision.mode": "allow_mix_precision",
+        "precision.modify_mixlist": None,
+        "precision.keep_dtype": (),
+        "precision.customize_dtypes": None,
+        "precision.trace_overflow": False,
+        "precision.flush_subnormals": False,
         "loss_scale.name": "none",
         "optimizer.name": "adam",
         "optimizer.learning_rate": 0.001,
@@ -35,12 +40,15 @@ def test_defaults_are_the_design_s():
         "schedule.steps_per_epoch": 1000,
         "schedule.batch_size": 64,
         "schedule.checkpoint_every": 500,
+        "schedule.log_every": None,
         "tracking.uri": None,
         "tracking.experiment": "lenet-exp",
         "seed": 0,
         "deterministic": False,
         "threads": None,
         "resume": None,
+        "init_from": None,
+        "exclude": [],
     }
 
 
@@ -67,7 +75,9 @@ def test_whole_numbers_serve_as_floats_but_not_the_reverse():
     ("option", "epochs", "steps"), [("full", 5, 1000), ("performance", 1, 500), ("smoke", 1, 20)]
 )
 def test_schedules_are_the_modelzoo_s(option, epochs, steps):
-    assert settings_of(f"schedule={option}").schedule == schema.Schedule(epochs, steps, 64, 500)
+    assert settings_of(f"schedule={option}").schedule == schema.Schedule(
+        epochs, steps, 64, 500, None
+    )
 
 
 def test_every_option_file_begins_with_the_command_that_picks_it():
@@ -91,9 +101,13 @@ def test_every_experiment_and_debug_preset_resolves():
         ("seed=1", False),
         ("optimizer.learning_rate=0.002", False),
         ("deterministic=true", False),
+        ("precision.flush_subnormals=true", False),
+        ("precision.trace_overflow=true", False),  # another sec/step, and more is recorded
         ("tracking.experiment=other", True),
         ("tracking.uri=sqlite:///other.db", True),
         ("data.path=.", True),
+        ("hardware.on_refused=error", True),
+        ("precision.keep_dtype=[fc_3]", False),
     ],
 )
 def test_identity_follows_what_is_computed_not_where_it_is_kept(override, same):
@@ -103,3 +117,18 @@ def test_identity_follows_what_is_computed_not_where_it_is_kept(override, same):
     assert (config_hash(settings_of(override), "d", "tf2") == base) is same
     assert config_hash(settings_of(), "other", "tf2") != base
     assert config_hash(settings_of(), "d", "tf1") != base
+
+
+def test_of_a_file_what_is_in_it_makes_the_identity_not_its_name(tmp_path):
+    def identity(name, text):
+        (tmp_path / name).write_text(text)
+        typed = f"precision.modify_mixlist={tmp_path / name}"
+        return config_hash(settings_of("precision=allow_mix_precision", typed), "d", "tf2")
+
+    first = identity("a.json", '{"black-list": {"to-remove": ["ReduceMeanD"]}}')
+    assert identity("b.json", '{"black-list": {"to-remove": ["ReduceMeanD"]}}') == first
+    assert identity("a.json", '{"white-list": {"to-add": ["ReduceMeanD"]}}') != first
+
+
+def test_names_that_keep_their_type_are_a_list():
+    assert settings_of("precision.keep_dtype=[fc_3,loss]").precision.keep_dtype == ("fc_3", "loss")

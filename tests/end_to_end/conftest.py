@@ -33,11 +33,12 @@ class Project:
             timeout=600,
         )
 
-    def start(self, *words, **options):
+    def start(self, *words, env_added=None, **options):
         """Start in the background, with a pipe for what it prints; `options` are Popen's."""
         return subprocess.Popen(
             self.command(*words),
             cwd=str(self.folder),
+            env={**os.environ, **(env_added or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -92,3 +93,13 @@ def project(tmp_path, mnist_folder) -> Project:
 def shared_project(tmp_path_factory, mnist_folder) -> Project:
     """One folder for a module's runs: a fresh store of MLflow 3 takes seconds."""
     return Project(tmp_path_factory.mktemp("project"))
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, mnist_folder) -> Project:
+    """A folder with one run, outputs/it, that tells most digits apart."""
+    project = Project(tmp_path_factory.mktemp("trained"))
+    words = ("schedule.epochs=1", "schedule.steps_per_epoch=500", "optimizer.learning_rate=0.005")
+    done = project.run(*words, "precision=must_keep_origin_dtype", "hydra.run.dir=outputs/it")
+    assert done.returncode == 0, done.stderr
+    return project

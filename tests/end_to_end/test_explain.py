@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -76,7 +77,8 @@ def test_the_inference_graph_has_a_plan_of_its_own(explain):
 
 
 def test_csv_and_json_are_pure_and_carry_every_field(explain):
-    done = explain("format=csv", quiet=False)
+    keep = "precision=must_keep_origin_dtype"
+    done = explain("format=csv", keep, quiet=False)
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert len(rows) == 55
     assert rows[0]["engine"] == "refused"
@@ -219,7 +221,7 @@ def test_the_help_names_every_word(explain):
     assert max(map(len, text.splitlines())) <= 100
 
 
-def test_the_example_shows_three_networks_under_every_mode():
+def test_the_example_shows_and_trains_three_networks_under_every_mode():
     done = subprocess.run(
         [sys.executable, "-W", "ignore", str(ROOT / "docs" / "examples" / "your_own_network.py")],
         capture_output=True,
@@ -234,4 +236,7 @@ def test_the_example_shows_three_networks_under_every_mode():
     assert "ReluGradV2" in done.stdout
     assert "ApplyMomentumD" in done.stdout.split("perceptron")[1].split("force_fp16")[1]
     assert "refused by the chip: Conv2D" in done.stdout
+    losses = re.findall(r"^    loss ([\d.]+), after 20 steps ([\d.]+)$", done.stdout, re.MULTILINE)
+    assert len(losses) == 12  # three networks in four modes, none of which overflows
+    assert all(float(last) < 0.95 * float(first) for first, last in losses)
     assert max(map(len, done.stdout.splitlines())) <= 100

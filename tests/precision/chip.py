@@ -19,19 +19,21 @@ FINITE_HALVES = ALL_HALVES[np.isfinite(ALL_HALVES)]
 class Chip:
     """Numpy's float16, saturated, with NaN as 0; `flag` is set where the chip sets its own."""
 
-    def __init__(self):
-        self.flag = False
+    def __init__(self, flush=False):
+        self.flag, self.flush = False, flush
 
     def round(self, values):
         """Return float64 or float32 values rounded once, as float16."""
         values = np.asarray(values)
         self.flag |= bool(overflows(values).any())
-        return saturate(values)
+        return saturate(values, self.flush)
 
 
-def saturate(values):
+def saturate(values, flush=False):
     held = np.where(np.isnan(values), 0, np.clip(values, -LARGEST, LARGEST))
-    return np.asarray(held).astype(np.float16)
+    halves = np.asarray(held).astype(np.float16)
+    small = np.abs(halves) < np.float16(2.0**-14)
+    return np.where(small, np.copysign(np.float16(0), halves), halves) if flush else halves
 
 
 def overflows(values):
@@ -120,10 +122,11 @@ class Run:
 
 
 @contextmanager
-def emulated(graph_def, fetches, mode=FORCE, initial=None, reference=False, **options):
+def emulated(graph_def, fetches, mode=FORCE, initial=None, reference=False, flush=False, **options):
     """Yield a Run of a GraphDef under a mode."""
     plan = assign(graph_def, mode, fetches=fetches, **options)
-    made = emulate(graph_def, plan, fetches=[f for f in fetches if ":" in f], reference=reference)
+    asked = [f for f in fetches if ":" in f]
+    made = emulate(graph_def, plan, fetches=asked, reference=reference, flush_subnormals=flush)
     with session_of(made.graph_def) as session:
         yield Run(session, made, initial or {})
 

@@ -49,6 +49,24 @@ def test_a_loop_is_entered_and_closed_by_black_null_operators():
     assert rows["loop/NextIteration_1"] == "NextIteration f>f black"
 
 
+def test_a_loop_s_end_is_cast_where_it_is_not_what_its_begin_takes():
+    assert cells(loop, FORCE)["loop/Merge_1"] == "Merge hh>hi forced"
+    white = {"black-list": {"to-remove": ["NextIteration", "Enter"]}}
+
+    def product(tf):
+        weights = tf.get_variable("weights", [4, 4])
+        body = lambda i, x: (i + 1, tf.matmul(x, weights))  # noqa: E731 - as above
+        start = [tf.constant(0), floats(tf, "x", (4, 4))]
+        return tf.while_loop(lambda i, x: i < 3, body, start, name="loop")[1]
+
+    plan = plan_of(product, modify_mixlist=white)
+    rows = {row.name: cell(row) for row in plan.operators}
+    assert rows["loop/NextIteration_1"] == "NextIteration h>h gray"
+    assert rows["loop/Merge_1"] == "Merge ff>fi gray *1"
+    (edge,) = [edge for edge in plan.casts if edge.consumer == "loop/Merge_1"]
+    assert (edge.slot, edge.source, edge.target) == (1, "float16", "float32")
+
+
 def test_a_loop_is_forced_but_for_what_the_library_lacks():
     rows = cells(loop, FORCE)
     assert rows["loop/Enter_1"] == "Enter h>h forced"

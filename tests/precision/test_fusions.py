@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.precision.small import ALLOW, FORCE, KEEP, MIX, cells, floats, halves
+from tests.precision.small import ALLOW, FORCE, KEEP, MIX, cells, floats, halves, plan_of
 
 STRIDES = [1, 1, 1, 1]
 
@@ -209,3 +209,18 @@ def test_momentum_unscales_in_its_own_type(generation, expected, use_resource):
     assert "unscaled" not in rows
     update = next(cell for cell in rows.values() if "Momentum" in cell)
     assert update == expected
+
+
+@pytest.mark.parametrize("scale_first", [False, True])
+def test_momentum_takes_the_gradient_and_then_the_scale(scale_first):
+    def build(tf):
+        variable = tf.get_variable("v", [4, 8])
+        inverse = tf.placeholder(tf.float32, [], "inverse")
+        factors = [inverse, halves(tf)] if scale_first else [halves(tf), inverse]
+        pairs = [(tf.multiply(*factors, name="unscaled"), variable)]
+        return tf.train.MomentumOptimizer(0.1, 0.9).apply_gradients(pairs, name="train")
+
+    plan = plan_of(build, generation="2021", fetches=["train"])
+    (update,) = [row for row in plan.operators if "Momentum" in row.ge_type]
+    gradient, _, scale = update.ports[3:]
+    assert (gradient.slot, scale.slot) == ((1, 0) if scale_first else (0, 1))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lenet_exp.precision import oplib
-from tests.precision.small import ALLOW, KEEP, MIX, cell, cells, floats, halves, plan_of
+from tests.precision.small import ALLOW, FORCE, KEEP, MIX, cell, cells, floats, halves, plan_of
 
 STRIDES = [1, 1, 1, 1]
 
@@ -99,13 +99,33 @@ def test_sparse_cross_entropy_has_a_one_hot_in_front(labels):
         )
 
     rows = {name: cell for name, cell in cells(build).items() if "half" not in name}
-    if labels == "int32":
-        assert sorted(rows.values()) == [
-            "OneHotD iff>f gray",
-            "SoftmaxCrossEntropyWithLogits hh>hh gray *1",
-        ]
-    else:
-        assert list(rows.values()) == ["SparseSoftmaxCrossEntropyWithLogits fl>ff ai_cpu *0"]
+    assert sorted(rows.values()) == [
+        *(["Cast l>i keep"] if labels == "int64" else []),
+        "OneHotD iff>f gray",
+        "SoftmaxCrossEntropyWithLogits hh>hh gray *1",
+    ]
+
+
+@pytest.mark.parametrize("generation", ["today", "2021"])
+@pytest.mark.parametrize("mode", [MIX, FORCE])
+def test_a_concatenation_along_a_fed_axis_is_no_d_form(mode, generation):
+    def build(tf):
+        axis = tf.placeholder(tf.int32, [], "axis")
+        return tf.concat([floats(tf, "x"), halves(tf)], axis, name="joined")
+
+    row = cells(build, mode, generation=generation)["joined"]
+    rule = "unknown" if generation == "2021" else {MIX: "gray", FORCE: "forced"}[mode]
+    assert row == f"ConcatV2 ffi>f {rule} *1"
+
+
+def test_what_a_run_may_feed_is_data_though_it_has_a_default():
+    def build(tf):
+        default = tf.placeholder_with_default(tf.constant(2.0), [], "keep")
+        return tf.multiply(tf.exp(default, "power"), halves(tf), name="scaled")
+
+    rows = cells(build)
+    assert rows["power"] == "Exp f>f gray"
+    assert rows["scaled"] == "Mul ff>f gray *1"
 
 
 def test_an_operator_that_the_library_lacks_is_named_and_left():

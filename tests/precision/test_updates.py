@@ -28,7 +28,7 @@ class Steps:
 def adam(chip, state, gradient, rates, nesterov=False):
     """Return var, m, v after ApplyAdamD, as the rule's lines have it."""
     var, m, v = (chip.round(each) for each in state)
-    power1, power2, lr, beta1, beta2, epsilon = (Chip().round(each) for each in rates)
+    power1, power2, lr, beta1, beta2, epsilon = (Chip(chip.flush).round(r) for r in rates)
     g, r = chip.round(gradient), Steps(chip)
     a = r(np.subtract, 1, beta1)
     m_new = r(np.add, m, r(np.multiply, r(np.subtract, g, m), a))
@@ -98,7 +98,7 @@ def momentum_op(tf, handles, gradient, attributes):
     )  # fmt: skip
 
 
-def run_update(op, slots, state, gradient, reference, resource, **attributes):
+def run_update(op, slots, state, gradient, reference, resource, flush=False, **attributes):
     """Return the variables after one emulated update, and the flag."""
     tf = tf_compat.load()
     names = ("var", *slots)
@@ -108,7 +108,7 @@ def run_update(op, slots, state, gradient, reference, resource, **attributes):
         made = made if hasattr(made, "node_def") else made.op
         graph_def, name = graph.as_graph_def(), made.name
     initial = dict(zip(names, state))
-    with emulated(graph_def, [name], FORCE, initial, reference) as run:
+    with emulated(graph_def, [name], FORCE, initial, reference, flush) as run:
         run(name if resource else f"{name}:0", {"g:0": gradient})
         return run.get_all(names), run.flag
 

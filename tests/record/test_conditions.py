@@ -20,7 +20,7 @@ def test_this_process_is_described(monkeypatch):
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "secret")
     monkeypatch.setattr(sys, "argv", ["/place/lenet_exp/run.py", "seed=3", "data.path=a b"])
-    kept = conditions.files("ab12", "a CPU", {"tensorflow": "2.21.0", "threads": "1"})
+    kept = conditions.files("ab12", "a CPU", {"tensorflow": "2.21.0", "threads": "1"}, {})
     found = json.loads(kept["conditions.json"])
     assert found["command"] == ["python", "-m", "lenet_exp.run", "seed=3", "data.path=a b"]
     assert found["python"] == "{}.{}.{}".format(*sys.version_info)
@@ -54,7 +54,7 @@ def git(folder, *words):
 
 
 def test_a_clean_checkout_is_its_commit(checkout):
-    kept = conditions.files("", "cpu", {})
+    kept = conditions.files("", "cpu", {}, {})
     assert list(kept) == ["conditions.json"]
     recorded = json.loads(kept["conditions.json"])
     assert recorded["git_commit"] == git(checkout, "rev-parse", "HEAD")
@@ -65,7 +65,7 @@ def test_the_diff_brings_back_changed_and_new_files(checkout, tmp_path_factory):
     (checkout / "lenet_exp" / "changed.py").write_text("new = 2\n")
     (checkout / "lenet_exp" / "added one.py").write_text("more = 3\n")
     (checkout / "data.bin").write_bytes(b"\0" * 2_000_000)
-    kept = conditions.files("", "cpu", {})
+    kept = conditions.files("", "cpu", {}, {})
     diff = kept["git.diff"]
     recorded = json.loads(kept["conditions.json"])
     assert recorded["git_diff_sha256"] == hashlib.sha256(diff).hexdigest()
@@ -81,8 +81,10 @@ def test_the_diff_brings_back_changed_and_new_files(checkout, tmp_path_factory):
 
 def test_code_in_no_repository_of_its_own_has_no_commit(checkout):
     git(checkout, "rm", "-q", "--cached", "-r", "lenet_exp")
-    assert json.loads(conditions.files("", "cpu", {})["conditions.json"])["git_commit"] == "none"
+    assert (
+        json.loads(conditions.files("", "cpu", {}, {})["conditions.json"])["git_commit"] == "none"
+    )
     shutil.rmtree(str(checkout / ".git"))
-    kept = conditions.files("", "cpu", {})
+    kept = conditions.files("", "cpu", {}, {})
     assert json.loads(kept["conditions.json"])["git_commit"] == "none"
     assert "git.diff" not in kept

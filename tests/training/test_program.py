@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lenet_exp import experiment, tf_compat
+from lenet_exp import plans, tf_compat
 from lenet_exp.config.schema import (
     Adam,
     DynamicLossScale,
@@ -44,9 +44,9 @@ def steep(images):
 
 def emulated(step, inference, mode):
     asked = ((step.graph_def, step.fetches), (inference.graph_def, (inference.classes,)))
-    plans = [assign(graph, mode, fetches=fetches) for graph, fetches in asked]
-    chip = experiment.ChipPlan(*plans, b"", None)
-    return experiment.emulated(experiment.Graphs(step, inference), chip)
+    decided = [assign(graph, mode, fetches=fetches) for graph, fetches in asked]
+    chip = plans.ChipPlan(*decided, b"", None)
+    return plans.emulated(plans.Graphs(step, inference), chip)
 
 
 KEEP = "must_keep_origin_dtype"

@@ -1,0 +1,163 @@
+"""What a sweep adds to its jobs, by stage, and what two jobs at a time save.
+
+python benchmarks/sweep_time.py [stages|pace] [jobs]
+
+stages: a sweep of 40 one-step jobs. Not ours: starting Python, importing TensorFlow, MLflow and
+Hydra, the first session call, the step, the evaluation. All the rest is, down to the table at the
+end; at most 0.3 of a job's time.
+pace: 8 equal jobs, two at a time against one at a time, in pairs, with equal metrics
+(deterministic=true); at most 0.70 of the time on tf2 and 0.90 on tf1, on 2 cores.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from paired import measure, ratio
+
+from lenet_exp import tf_compat
+from lenet_exp.comparison.repetition import is_time
+from lenet_exp.record import journal
+
+OURS = 0.3
+PACE = {"tf1": 0.90, "tf2": 0.70}
+ROUNDS = 3
+# Runs at the start of every Python of the sweep. A nested stage is part of the outer one.
+PLANTED = """
+import time
+began = time.clock_gettime(time.CLOCK_BOOTTIME)
+import atexit, builtins, json, os, sys
+stat = open("/proc/self/stat").read().rpartition(")")[2].split()
+stages = {"start of Python": began - int(stat[19]) / os.sysconf("SC_CLK_TCK")}
+outer = []
+
+def timed(name, function):
+    def call(*args, **keywords):
+        if outer:
+            return function(*args, **keywords)
+        outer.append(name)
+        begun = time.perf_counter()
+        try:
+            return function(*args, **keywords)
+        finally:
+            outer.pop()
+            stages[name] = stages.get(name, 0.0) + time.perf_counter() - begun
+    return call
+
+plain = builtins.__import__
+
+def importing(name, *rest, **more):
+    root = name.partition(".")[0]
+    if root in ("tensorflow", "mlflow", "hydra") and root not in sys.modules and not outer:
+        return timed("import of " + root, plain)(name, *rest, **more)
+    return plain(name, *rest, **more)
+
+builtins.__import__ = importing
+
+import lenet_exp.tf_compat
+lenet_exp.tf_compat.load = timed("import of tensorflow", lenet_exp.tf_compat.load)
+import lenet_exp.training.program as program
+program.Runner.__init__ = timed("first session call", program.Runner.__init__)
+program.Runner.run_steps = timed("steps", program.Runner.run_steps)
+program.Runner.predict = timed("evaluation", program.Runner.predict)
+
+@atexit.register
+def tell():
+    with open(os.path.join(os.environ["SWEEP_TIME"], str(os.getpid())), "w") as kept:
+        json.dump(stages, kept)
+"""
+
+
+def sweep(folder, *words, **environment):
+    begun = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "lenet_exp.run", "-m", *words],
+        cwd=str(folder),
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return time.perf_counter() - begun
+
+
+def prepare(folder):
+    """Make the store and the font cache, as any earlier command has."""
+    sweep(folder, "debug=fast", "sweep=first")
+
+
+def stages(jobs):
+    with tempfile.TemporaryDirectory() as name:
+        folder, told = Path(name), Path(name, "told")
+        told.mkdir()
+        (folder / "planted").mkdir()
+        (folder / "planted" / "sitecustomize.py").write_text(PLANTED)
+        prepare(folder)
+        environment = {"PYTHONPATH": str(folder / "planted"), "SWEEP_TIME": str(told)}
+        words = ("debug=fast", "schedule.steps_per_epoch=1", f"seed=range(0,{jobs})")
+        whole = sweep(folder, *words, **environment)
+        seconds = defaultdict(float)
+        for path in told.iterdir():
+            for stage, spent in json.loads(path.read_text()).items():
+                seconds[stage] += spent
+    for stage, spent in sorted(seconds.items(), key=lambda item: -item[1]):
+        print(f"{stage:22} {spent / jobs:7.3f} s a job")
+    share = 1 - sum(seconds.values()) / whole
+    print(f"{'ours, all the rest':22} {share * whole / jobs:7.3f} s a job")
+    print(f"{'whole':22} {whole / jobs:7.3f} s a job")
+    print(f"ours / whole: {share:.3f}, limit {OURS}: {'met' if share <= OURS else 'missed'}")
+    return share <= OURS
+
+
+def metrics_of(folder, name):
+    found = {}
+    for path in folder.glob(f"multirun/{name}/*/{journal.NAME}"):
+        for entry in journal.read(path.parent):
+            for key, value in entry.values.items() if entry.kind == "metrics" else ():
+                if not is_time(key):
+                    found[path.parent.name, key, entry.step] = value
+    return found
+
+
+def pace(jobs):
+    stack = tf_compat.stack_of_this_python()
+    with tempfile.TemporaryDirectory() as name:
+        folder, calls = Path(name), []
+
+        def at_a_time(n_jobs):
+            calls.append(f"{len(calls)}-{n_jobs}")
+            words = ("schedule=performance", "deterministic=true", f"seed=range(0,{jobs})")
+            return sweep(folder, *words, f"sweep={calls[-1]}", f"hydra.launcher.n_jobs={n_jobs}")
+
+        prepare(folder)
+        seen = measure({"one": lambda: at_a_time(1), "two": lambda: at_a_time(2)}, ROUNDS, 0)
+        metrics = [metrics_of(folder, name) for name in calls]
+    equal = all(found == metrics[0] for found in metrics)
+    print(f"one at a time {np.median(seen['one']):.1f} s, two {np.median(seen['two']):.1f} s")
+    print(f"{len(metrics[0])} metrics are {'equal' if equal else 'NOT equal'}")
+    found = ratio(seen["two"], seen["one"])
+    met = found.median <= PACE[stack] and equal
+    print(f"two at a time / one at a time on {stack}: {found}")
+    print(f"limit {PACE[stack]}: {'met' if met else 'missed'}")
+    return met
+
+
+def main() -> int:
+    asked = sys.argv[1] if len(sys.argv) > 1 else "all"
+    jobs = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    met = [stages(jobs or 40)] if asked in ("all", "stages") else []
+    met += [pace(jobs or 8)] if asked in ("all", "pace") else []
+    return 0 if met and all(met) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

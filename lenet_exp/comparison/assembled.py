@@ -1,0 +1,121 @@
+"""Runs and their details -> everything a comparison says. Pure."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from lenet_exp.comparison import operators, table, verdicts
+from lenet_exp.comparison.configurations import Configuration, common
+from lenet_exp.comparison.recorded import Details, Found
+from lenet_exp.comparison.rows import Row, rows
+
+_MOST_PLANS = 6  # side by side
+_SETTINGS_SHOWN = ("precision.mode", "optimizer.name", "loss_scale.name", "stack")
+
+
+class Comparison(NamedTuple):
+    """What is known of the configurations of some runs.
+
+    `configurations` and `rows` are in the same order, best accuracy first; `said` are the
+    verdicts in words, `notes` what else a reader has to know; `settings` are YAML by label.
+    """
+
+    title: str
+    about: str
+    reference: str
+    configurations: Tuple[Configuration, ...]
+    rows: Tuple[Row, ...]
+    said: Tuple[str, ...]
+    notes: Tuple[str, ...]
+    plans: operators.Plans
+    settings: Mapping[str, str]
+
+
+def assembled(
+    found: Found, made: Sequence[Configuration], reference: Configuration, details: Details
+) -> Comparison:
+    """Return the comparison of `made`, the configurations of `found`, with the reference."""
+    several = sum(bool(one.runs) and one is not reference for one in made)
+    judged = {
+        one.label: verdicts.verdict(one, reference, several, details.predictions) for one in made
+    }
+    plans = _by_label(made, details.plans)
+    shares = {label: operators.share(text) for label, text in plans.items()}
+    known = {label: share for label, share in shares.items() if share is not None}
+    shown = rows(made, judged, known)
+    by_label = {one.label: one for one in made}
+    ordered = tuple(by_label[row.configuration] for row in shown)
+    said = verdicts.sentences([(row.configuration, row.verdict) for row in shown], reference.label)
+    listed = [(row.configuration, plans[row.configuration]) for row in shown
+              if row.configuration in plans]  # fmt: skip
+    return Comparison(
+        found.title,
+        _about(found, made),
+        reference.label,
+        ordered,
+        tuple(shown),
+        tuple(said),
+        tuple(_notes(found, made, shown, list(judged.values()), several)),
+        operators.compare_plans(listed[:_MOST_PLANS]),
+        _by_label(made, details.settings),
+    )
+
+
+def _by_label(made: Sequence[Configuration], texts: Mapping[str, str]) -> Dict[str, str]:
+    """Return the text of each configuration that has one."""
+    kept = {}
+    for one in made:
+        first = next((run.run_id for run in (*one.runs, *one.others) if run.run_id in texts), None)
+        if first is not None:
+            kept[one.label] = texts[first]
+    return kept
+
+
+def _about(found: Found, made: Sequence[Configuration]) -> str:
+    """Return in a line what all the runs have alike."""
+    alike = common(made)
+    parts = [_counted(len(found.runs), "run"), _counted(len(made), "configuration")]
+    if "schedule.epochs" in alike and "schedule.steps_per_epoch" in alike:
+        parts.append(f"{alike['schedule.epochs']} x {alike['schedule.steps_per_epoch']} steps")
+    parts += [f"{key.partition('.')[0]} {alike[key]}" for key in _SETTINGS_SHOWN if key in alike]
+    devices = {run.tags.get("device", "") for run in found.runs} - {""}
+    parts += sorted(devices) if len(devices) == 1 else [f"{len(devices)} kinds of device"]
+    return ", ".join(parts)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _notes(
+    found: Found,
+    made: Sequence[Configuration],
+    shown: Sequence[Row],
+    judged: Sequence[verdicts.Verdict],
+    several: int,
+) -> List[str]:
+    notes = verdicts.method_notes(judged, several) + table.footnotes(shown)
+    ended: Dict[str, int] = {}
+    for run in found.runs:
+        if run.status != "FINISHED":
+            ended[run.status] = ended.get(run.status, 0) + 1
+    if ended:
+        told = ", ".join(f"{count} {status}" for status, count in sorted(ended.items()))
+        notes.append(f"left out, not finished: {told}")
+    older = sum(run.status == "FINISHED" for one in made for run in one.others)
+    if older:
+        notes.append(f"left out: {older} earlier runs of a configuration and seed that ran again")
+    return notes
+
+
+def missed(comparison: Comparison, required: Optional[float]) -> List[str]:
+    """Return a line for each configuration whose mean accuracy is below what is required."""
+    if required is None:
+        return []
+    return [
+        f"{row.configuration}: "
+        + ("no finished run" if row.accuracy is None else f"accuracy {row.accuracy:.4f}")
+        + f", required {required:g}"
+        for row in comparison.rows
+        if row.accuracy is None or row.accuracy < required
+    ]

@@ -1,0 +1,175 @@
+"""Runs that differ in their seed alone are one configuration; its name is what sets it apart."""
+
+from __future__ import annotations
+
+from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+
+from lenet_exp.comparison.recorded import Recorded
+from lenet_exp.config.identity import is_part
+from lenet_exp.errors import ConfigError
+
+_MODE = "precision.mode"
+_FLOAT32 = "must_keep_origin_dtype"
+# What a run was made on and with, besides its settings: tag -> name.
+_FROM_TAGS = {"hardware": "hardware", "stack": "stack", "data_sha256": "data"}
+_SAID_OTHERWISE = ("seed", "hardware.name", "data.name")
+_CAN_GROW = "schedule.epochs"  # of a run that went on; the parameter keeps the old value
+
+
+class Configuration(NamedTuple):
+    """Runs alike but for their seed.
+
+    `runs` are FINISHED, one per seed, the latest, in order of seeds; `others` are the rest.
+    """
+
+    label: str
+    settings: Mapping[str, str]
+    runs: Tuple[Recorded, ...]
+    others: Tuple[Recorded, ...]
+
+    @property
+    def seeds(self) -> Tuple[int, ...]:
+        """The seeds of its finished runs."""
+        return tuple(run.seed for run in self.runs)
+
+    @property
+    def accuracies(self) -> Tuple[float, ...]:
+        """The test accuracy of each finished run, 0..1."""
+        return tuple(run.metrics["accuracy"] for run in self.runs)
+
+
+def settings_of(run: Recorded) -> Dict[str, str]:
+    """Return what a run computes, its seed apart."""
+    settings = {
+        key: value
+        for key, value in run.params.items()
+        if is_part(key) and key not in _SAID_OTHERWISE
+    }
+    if _CAN_GROW in run.tags:
+        settings[_CAN_GROW] = run.tags[_CAN_GROW]
+    settings.update({name: run.tags.get(tag, "") for tag, name in _FROM_TAGS.items()})
+    return settings
+
+
+def configurations(runs: Iterable[Recorded]) -> List[Configuration]:
+    """Return the configurations of runs, in the order in which each was first begun."""
+    grouped: Dict[Tuple[Tuple[str, str], ...], List[Recorded]] = {}
+    for run in sorted(runs, key=lambda run: run.started):
+        grouped.setdefault(tuple(sorted(settings_of(run).items())), []).append(run)
+    apart = _what_differs([dict(key) for key in grouped])
+    made = [_configuration(dict(key), members, apart) for key, members in grouped.items()]
+    return _numbered(made)
+
+
+def _numbered(made: Sequence[Configuration]) -> List[Configuration]:
+    """Return configurations of different labels: of another version, a setting may be missing."""
+    seen: Dict[str, int] = {}
+    told = []
+    for one in made:
+        seen[one.label] = count = seen.get(one.label, 0) + 1
+        told.append(one if count == 1 else one._replace(label=f"{one.label} #{count}"))
+    return told
+
+
+def _configuration(
+    settings: Dict[str, str], members: Sequence[Recorded], apart: Sequence[Tuple[str, str]]
+) -> Configuration:
+    latest: Dict[int, Recorded] = {}
+    for run in members:
+        if run.status == "FINISHED" and "accuracy" in run.metrics:
+            latest[run.seed] = run
+    kept = tuple(latest[seed] for seed in sorted(latest))
+    rest = tuple(run for run in members if run not in kept)
+    return Configuration(_label(settings, apart), settings, kept, rest)
+
+
+def _of_option(key: str, settings: Mapping[str, str]) -> Tuple[str, str]:
+    """Return the key with the option it belongs to: learning_rate of sgd is not that of adam."""
+    return key, "" if key.endswith(".name") else settings.get(key.partition(".")[0] + ".name", "")
+
+
+def _what_differs(settings: Sequence[Mapping[str, str]]) -> List[Tuple[str, str]]:
+    """Return the keys, each with its option, that have more than one value."""
+    seen: Dict[Tuple[str, str], Set[str]] = {}
+    for one in settings:
+        for key, value in one.items():
+            seen.setdefault(_of_option(key, one), set()).add(value)
+    return [key for key, values in seen.items() if len(values) > 1]
+
+
+def _label(settings: Mapping[str, str], apart: Sequence[Tuple[str, str]]) -> str:
+    keys = [key for key, option in apart if (key, option) == _of_option(key, settings)]
+    keys.sort(key=lambda key: not key.endswith(".name"))  # an option before its own keys
+    parts = [_shown(key, settings[key]) for key in keys if key in settings and key != _MODE]
+    if _MODE in keys or not parts:
+        parts.insert(0, settings.get(_MODE, "?"))
+    return " ".join(parts)
+
+
+def _shown(key: str, value: str) -> str:
+    """Return a setting as it is typed: loss_scale=dynamic, optimizer.epsilon=0.0001."""
+    if key == "data":
+        value = value[:8]
+    return f"{key[:-5] if key.endswith('.name') else key}={value}"
+
+
+def common(found: Sequence[Configuration]) -> Dict[str, str]:
+    """Return the settings that all configurations have alike."""
+    first = found[0].settings
+    return {
+        key: value
+        for key, value in first.items()
+        if all(other.settings.get(key) == value for other in found)
+    }
+
+
+def reference_of(found: Sequence[Configuration], named: Optional[str]) -> Configuration:
+    """Return the configuration that the others are held against.
+
+    Args:
+        found: at least one.
+        named: a label or settings, as in "precision=force_fp16,optimizer=adam"; None means
+            must_keep_origin_dtype, else the first.
+
+    Raises:
+        ConfigError: it names none of them, or several.
+    """
+    if named is None:
+        float32 = [one for one in found if one.settings.get(_MODE) == _FLOAT32]
+        return next((one for one in (*float32, *found) if one.runs), found[0])
+    words = named.replace(",", " ").split()
+    meant = [one for one in found if all(_says(one, word) for word in words)]
+    exactly = [one for one in meant if one.label.split() == words]
+    chosen = exactly or meant
+    if not words or len(chosen) != 1:
+        shown = " | ".join(one.label.replace(" ", ",") for one in found)
+        good = found[0].label.replace(" ", ",")
+        raise ConfigError(
+            "reference", named, shown, f"python -m lenet_exp.compare reference={good}"
+        )
+    return chosen[0]
+
+
+def _says(one: Configuration, word: str) -> bool:
+    key, equals, value = word.partition("=")
+    if not equals:
+        return one.settings.get(_MODE) == word
+    keys = (key, f"{key}.name", f"{key}.mode")
+    return any(one.settings.get(name) == value for name in keys) or word in one.label.split()
+
+
+def float32_of(one: Configuration, found: Iterable[Configuration]) -> Optional[Configuration]:
+    """Return the configuration that differs from `one` in its precision alone, without float16."""
+    plain = _without_precision(one)
+    return next(
+        (
+            other
+            for other in found
+            if other.settings.get(_MODE) == _FLOAT32 and _without_precision(other) == plain
+        ),
+        None,
+    )
+
+
+def _without_precision(one: Configuration) -> Dict[str, str]:
+    return {k: v for k, v in one.settings.items() if not k.startswith("precision.")}

@@ -1,0 +1,212 @@
+"""Pictures of a comparison, each for a light and for a dark page."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import textwrap
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure  # without pyplot: no display, no global state
+from matplotlib.ticker import FixedFormatter, FixedLocator, LogLocator, MaxNLocator, NullLocator
+
+from lenet_exp.comparison.rows import BASELINE_ACCURACY, Row
+from lenet_exp.comparison.series import Curve, Scale
+
+# Okabe and Ito's, which colour-blind people tell apart; dashes and markers say it again.
+_LIGHT_COLOURS = (
+    "#0072b2", "#d55e00", "#009e73", "#b0437f", "#8a6d00", "#3a8fc2", "#6a51a3", "#444444",
+)  # fmt: skip
+_DARK_COLOURS = (
+    "#56b4e9", "#ff9a56", "#2fc79f", "#f09ac6", "#f0d35e", "#9ad0f5", "#b8a5f0", "#d0d0d0",
+)  # fmt: skip
+_DASHES = ("-", "--", "-.", ":")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+# On a logit axis 0.98 and 0.99 are as far apart as 0.90 and 0.95.
+_TICKS = (0.1, 0.2, 0.5, 0.8, 0.9, 0.95, 0.975, 0.99, 0.995)
+_LEAST, _MOST = 0.05, 0.998
+_WIDTH, _PLOT_HEIGHT, _LEGEND_LINE, _LEGEND_LETTERS = 7.0, 3.9, 0.2, 44  # inches, letters
+_WIDE = 5.0  # largest over least loss, beyond which a linear axis hides the end
+
+
+class Theme(NamedTuple):
+    """Colours of a page."""
+
+    paper: str
+    ink: str
+    grid: str
+    colours: Tuple[str, ...]
+
+
+LIGHT = Theme("#ffffff", "#1d2733", "#dfe4ea", _LIGHT_COLOURS)
+DARK = Theme("#161c24", "#e3e8ee", "#333d49", _DARK_COLOURS)
+
+
+class Style(NamedTuple):
+    """How one configuration is drawn, in every picture alike; the first lines are the widest.
+
+    So a line shows beneath another one that covers it.
+    """
+
+    color: str
+    dashes: str
+    marker: str
+    width: float
+
+
+def styles(labels: Sequence[str], theme: Theme) -> Dict[str, Style]:
+    """Return a style for each label."""
+    looks = zip(
+        itertools.cycle(theme.colours),
+        itertools.cycle(_DASHES),
+        itertools.cycle(_MARKERS),
+        np.linspace(3.2, 1.4, max(2, len(labels))),
+    )
+    return {label: Style(*look) for label, look in zip(labels, looks)}
+
+
+def accuracy_by_step(
+    found: Sequence[Curve], look: Dict[str, Style], theme: Theme
+) -> Optional[bytes]:
+    """Return a PNG: validation accuracy by step, its spread over seeds shaded."""
+    if not found:
+        return None
+    figure, axes = _figure(theme, "Validation accuracy", "step", "accuracy")
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    for one in found:
+        _draw(axes, one, look[one.label], marked=True)
+    _accuracy_axis(axes, [float(curve.low.min()) for curve in found], theme)
+    return _png(figure, axes, theme)
+
+
+def loss_by_step(found: Sequence[Curve], look: Dict[str, Style], theme: Theme) -> Optional[bytes]:
+    """Return a PNG: the training loss by step, its spread over seeds shaded."""
+    if not found:
+        return None
+    figure, axes = _figure(theme, "Training loss", "step", "loss (cross-entropy)")
+    for one in found:
+        _draw(axes, one, look[one.label], marked=False)
+    finite = np.concatenate([one.mean[np.isfinite(one.mean)] for one in found])
+    if len(finite) and finite.min() > 0 and finite.max() > _WIDE * finite.min():
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_locator(NullLocator())
+    return _png(figure, axes, theme)
+
+
+def accuracy_by_speed(rows: Sequence[Row], look: Dict[str, Style], theme: Theme) -> Optional[bytes]:
+    """Return a PNG: test accuracy against sec/step; hollow where the time is not comparable."""
+    shown = [row for row in rows if row.configuration in look and row.sec_per_step is not None]
+    if not shown:
+        return None
+    hardware = " and ".join(sorted({row.hardware for row in shown}))
+    emulated = ", float16 emulated" if any(row.emulated for row in shown) else ""
+    figure, axes = _figure(
+        theme, "Test accuracy against time", f"ms a step ({hardware}{emulated})", "accuracy"
+    )
+    for row in shown:
+        style = look[row.configuration]
+        axes.errorbar(
+            [1000 * (row.sec_per_step or 0.0)], [_clipped(row.accuracy or 0.0)],
+            yerr=None if row.half_width is None else _bars(row),
+            fmt=style.marker, color=style.color, markersize=9, capsize=4,
+            markerfacecolor=style.color if row.comparable else "none", label=row.configuration,
+        )  # fmt: skip
+    axes.set_xlim(0, 1250 * max(row.sec_per_step or 0.0 for row in shown))
+    _accuracy_axis(axes, [row.accuracy or 0.0 for row in shown], theme)
+    return _png(figure, axes, theme)
+
+
+def _bars(row: Row) -> List[List[float]]:
+    """Return the lengths of an error bar that stays on the axis."""
+    middle, half = row.accuracy or 0.0, row.half_width or 0.0
+    shown = _clipped(middle)
+    return [[shown - _clipped(middle - half)], [_clipped(middle + half) - shown]]
+
+
+def loss_scales(found: Sequence[Scale], look: Dict[str, Style], theme: Theme) -> Optional[bytes]:
+    """Return a PNG: the loss scale by step, a cross where a step overflowed; None without any."""
+    if not found:
+        return None
+    figure, axes = _figure(theme, "Loss scale (x: skipped for an overflow)", "step", "loss scale")
+    for one in found:
+        style = look[one.label]
+        axes.step(
+            one.steps, one.values, where="post", color=style.color, linestyle=style.dashes,
+            linewidth=style.width, label=one.label,
+        )  # fmt: skip
+        over = one.overflowed
+        axes.plot(one.steps[over], one.values[over], "x", color=style.color, markersize=8)
+    axes.set_yscale("log", base=2)
+    axes.yaxis.set_major_locator(LogLocator(base=2, numticks=10))
+    axes.yaxis.set_major_formatter(lambda scale, _: f"2^{np.log2(scale):.0f}")
+    return _png(figure, axes, theme)
+
+
+def _draw(axes: Axes, one: Curve, style: Style, marked: bool) -> None:
+    axes.plot(
+        one.steps, one.mean, color=style.color, linestyle=style.dashes,
+        marker=style.marker if marked or len(one.steps) < 3 else None, markersize=5,
+        linewidth=style.width, label=one.label,
+    )  # fmt: skip
+    if np.any(one.high > one.low):
+        axes.fill_between(one.steps, one.low, one.high, color=style.color, alpha=0.15, linewidth=0)
+
+
+def _clipped(value: float) -> float:
+    return min(max(value, _LEAST), _MOST)
+
+
+def _accuracy_axis(axes: Axes, values: Sequence[float], theme: Theme) -> None:
+    axes.set_yscale("logit")
+    low = _clipped(0.9 * min(values))
+    axes.set_ylim(low, _MOST)
+    ticks = [tick for tick in _TICKS if tick >= low]
+    axes.yaxis.set_major_locator(FixedLocator(ticks))
+    axes.yaxis.set_major_formatter(FixedFormatter([f"{tick:g}" for tick in ticks]))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.axhline(BASELINE_ACCURACY, color=theme.ink, linewidth=0.8, linestyle=(0, (1, 3)))
+    axes.annotate(
+        f"ModelZoo's {BASELINE_ACCURACY}", (1, BASELINE_ACCURACY), color=theme.ink, fontsize=8,
+        xycoords=("axes fraction", "data"), xytext=(-4, 3), textcoords="offset points", ha="right",
+    )  # fmt: skip
+
+
+def _figure(theme: Theme, title: str, horizontal: str, vertical: str) -> Tuple[Figure, Axes]:
+    figure = Figure(facecolor=theme.paper)
+    axes = figure.add_subplot()
+    axes.set_facecolor(theme.paper)
+    axes.set_title(title, color=theme.ink, loc="left", fontsize=12)
+    axes.set_xlabel(horizontal, color=theme.ink)
+    axes.set_ylabel(vertical, color=theme.ink)
+    axes.tick_params(colors=theme.ink)
+    axes.grid(color=theme.grid, linewidth=0.7)
+    axes.set_axisbelow(True)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(theme.ink)
+    return figure, axes
+
+
+def _png(figure: Figure, axes: Axes, theme: Theme) -> bytes:
+    """Draw with the legend below; sizes are set here, for a tight box would draw all twice."""
+    handles, labels = axes.get_legend_handles_labels()
+    shown = [textwrap.fill(label, _LEGEND_LETTERS) for label in labels]
+    lines = sum(
+        max(label.count("\n") + 1 for label in shown[row::rows])
+        for rows in [-(-len(shown) // 2)]
+        for row in range(rows)
+    )
+    below = 0.75 + _LEGEND_LINE * lines
+    height = _PLOT_HEIGHT + below
+    figure.set_size_inches(_WIDTH, height)
+    figure.subplots_adjust(left=0.12, right=0.97, top=1 - 0.4 / height, bottom=below / height)
+    figure.legend(
+        handles, shown, ncol=2, loc="lower left", bbox_to_anchor=(0.02, 0), frameon=False,
+        fontsize=9, labelcolor=theme.ink, handlelength=3.2,
+    )  # fmt: skip
+    packed = io.BytesIO()
+    figure.savefig(packed, format="png", dpi=110, facecolor=figure.get_facecolor())
+    return packed.getvalue()

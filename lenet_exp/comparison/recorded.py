@@ -1,0 +1,60 @@
+"""What the store has of runs, as values."""
+
+from __future__ import annotations
+
+from typing import Dict, Mapping, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+
+class Recorded(NamedTuple):
+    """One run; `metrics` are last values, `started` is in ms since 1970."""
+
+    run_id: str
+    experiment_id: str
+    status: str
+    started: int
+    params: Mapping[str, str]
+    tags: Mapping[str, str]
+    metrics: Mapping[str, float]
+    artifacts: str  # their URI
+
+    @property
+    def seed(self) -> int:
+        """The seed it was trained with."""
+        return int(self.params.get("seed", "0"))
+
+    @property
+    def alone(self) -> bool:
+        """Whether its times are its own: no other job ran beside it."""
+        return self.tags.get("alone", "true") != "false"
+
+
+class Found(NamedTuple):
+    """The runs to compare, and the parent run of their sweep, if there is one."""
+
+    title: str
+    runs: Tuple[Recorded, ...]
+    parent: Optional[Recorded]
+
+
+class Points(NamedTuple):
+    """One metric of one run: `steps` int64 [n], ascending, and `values` float64 [n]."""
+
+    steps: np.ndarray
+    values: np.ndarray
+
+
+class Predictions(NamedTuple):
+    """Which test images a run has right: bool [images]."""
+
+    right: np.ndarray
+
+
+class Details(NamedTuple):
+    """What is read of some runs only, each by run id, absent where it was not recorded."""
+
+    plans: Dict[str, str]  # precision.csv
+    settings: Dict[str, str]  # config.yaml
+    predictions: Dict[str, Predictions]
+    series: Dict[Tuple[str, str], Points]  # by (run id, metric)

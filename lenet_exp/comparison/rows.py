@@ -1,0 +1,130 @@
+"""A row of the comparison for each configuration, best accuracy first."""
+
+from __future__ import annotations
+
+import statistics
+from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from lenet_exp.comparison.configurations import Configuration, float32_of
+from lenet_exp.comparison.operators import Share
+from lenet_exp.comparison.recorded import Recorded
+from lenet_exp.comparison.statistics import mean_of
+from lenet_exp.comparison.verdicts import SURE, Verdict
+
+BASELINE_ACCURACY = 0.975  # the ModelZoo's
+CHIP_SEC_PER_STEP = 0.0021  # the ModelZoo's, on the chip: only a run on a chip is held against it
+CHIP = "ascend910"
+
+
+class Row(NamedTuple):
+    """What is shown of a configuration; None where it is not known.
+
+    `accuracy` 0..1 and its 95 % half width are of the test set; `float32_cost` is sec/step over
+    that of the same training in float32 on the same CPU, `chip_ratio` over the ModelZoo's on a
+    chip; `comparable` is False where other jobs ran beside.
+    """
+
+    configuration: str
+    runs: int
+    seeds: Tuple[int, ...]
+    unfinished: int
+    accuracy: Optional[float]
+    half_width: Optional[float]
+    verdict: Verdict
+    hardware: str
+    emulated: bool
+    sec_per_step: Optional[float]
+    images_per_sec: Optional[float]
+    comparable: bool
+    float32_cost: Optional[float]
+    chip_ratio: Optional[float]
+    skipped_steps: Optional[float]
+    loss_scale: Optional[float]
+    float16_operators: Optional[float]
+    float16_flops: Optional[float]
+
+    @property
+    def meets_baseline(self) -> bool:
+        """Whether the mean accuracy is the ModelZoo's or better."""
+        return self.accuracy is not None and self.accuracy >= BASELINE_ACCURACY
+
+
+class Times(NamedTuple):
+    """Medians over runs; `comparable`: no other job ran beside them."""
+
+    sec_per_step: Optional[float]
+    images_per_sec: Optional[float]
+    comparable: bool
+
+
+def rows(
+    found: Sequence[Configuration],
+    judged: Mapping[str, Verdict],
+    shares: Mapping[str, Share],
+) -> List[Row]:
+    """Return the rows, sorted; `judged` and `shares` are by label."""
+    made = [_row(one, found, judged[one.label], shares.get(one.label)) for one in found]
+    return sorted(made, key=lambda row: -1.0 if row.accuracy is None else row.accuracy)[::-1]
+
+
+def _row(
+    one: Configuration, found: Sequence[Configuration], verdict: Verdict, share: Optional[Share]
+) -> Row:
+    accuracy = mean_of(one.accuracies, SURE) if one.runs else None
+    times = times_of(one)
+    hardware = one.settings.get("hardware", "")
+    ratio = times.sec_per_step is not None and times.comparable and hardware == CHIP
+    return Row(
+        configuration=one.label,
+        runs=len(one.runs),
+        seeds=one.seeds,
+        unfinished=sum(run.status != "FINISHED" for run in one.others),
+        accuracy=accuracy.mean if accuracy else None,
+        half_width=accuracy.half_width if accuracy else None,
+        verdict=verdict,
+        hardware=hardware,
+        emulated=any(run.tags.get("emulated") == "true" for run in one.runs),
+        sec_per_step=times.sec_per_step,
+        images_per_sec=times.images_per_sec,
+        comparable=times.comparable,
+        float32_cost=None if hardware == CHIP else _cost(one, found),
+        chip_ratio=(times.sec_per_step or 0.0) / CHIP_SEC_PER_STEP if ratio else None,
+        skipped_steps=_median(one.runs, "skipped_steps"),
+        loss_scale=_median(one.runs, "loss_scale"),
+        float16_operators=share.operators if share else None,
+        float16_flops=share.flops if share else None,
+    )
+
+
+def times_of(one: Configuration) -> Times:
+    """Return the times of the runs that ran alone; of all, marked, where none did."""
+    alone = [run for run in one.runs if run.alone]
+    timed = [run for run in alone or one.runs if "sec_per_step" in run.metrics]
+    if not timed:
+        return Times(None, None, True)
+    return Times(
+        statistics.median(run.metrics["sec_per_step"] for run in timed),
+        statistics.median(run.metrics["images_per_sec"] for run in timed),
+        bool(alone),
+    )
+
+
+def _cost(one: Configuration, found: Sequence[Configuration]) -> Optional[float]:
+    plain = float32_of(one, found)
+    if plain is None or not _same_device(one, plain):
+        return None
+    mine, theirs = times_of(one), times_of(plain)
+    if mine.sec_per_step is None or not theirs.sec_per_step:
+        return None
+    return (
+        mine.sec_per_step / theirs.sec_per_step if mine.comparable and theirs.comparable else None
+    )
+
+
+def _same_device(one: Configuration, other: Configuration) -> bool:
+    return len({run.tags.get("device") for run in (*one.runs, *other.runs)}) == 1
+
+
+def _median(runs: Sequence[Recorded], metric: str) -> Optional[float]:
+    values = [run.metrics[metric] for run in runs if metric in run.metrics]
+    return statistics.median(values) if values else None

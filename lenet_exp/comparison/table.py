@@ -1,0 +1,200 @@
+"""The comparison as text: for the terminal, as Markdown and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import textwrap
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from lenet_exp.comparison.rows import BASELINE_ACCURACY, CHIP_SEC_PER_STEP, Row
+from lenet_exp.comparison.verdicts import REFERENCE
+
+_NARROWEST = 84  # below that no room is left for names
+_GAP = "  "
+UNKNOWN = "-"
+
+
+class Column(NamedTuple):
+    """A column: its head, and what it shows of a row."""
+
+    head: str
+    cell: Callable[[Row], str]
+
+
+def percent(value: Optional[float]) -> str:
+    """Return a share as "34 %"."""
+    return UNKNOWN if value is None else f"{100 * value:.0f} %"
+
+
+def accuracy(row: Row) -> str:
+    """Return the accuracy with its 95 % interval: "0.9829 +-0.0013"."""
+    if row.accuracy is None:
+        return UNKNOWN
+    half = "" if row.half_width is None else f" +-{row.half_width:.4f}"
+    return f"{row.accuracy:.4f}{half}"
+
+
+def difference(row: Row) -> str:
+    """Return the difference to the reference's accuracy with its interval."""
+    verdict = row.verdict
+    if verdict.difference is None:
+        return "" if verdict.word == REFERENCE else UNKNOWN
+    half = "" if verdict.half_width is None else f" +-{verdict.half_width:.4f}"
+    return f"{verdict.difference:+.4f}{half}"
+
+
+def where(row: Row) -> str:
+    """Return what a row's figures come from; an emulated one says so."""
+    return f"{row.hardware}, emulated" if row.emulated else row.hardware
+
+
+def seconds(row: Row) -> str:
+    """Return sec/step, marked where other jobs ran beside."""
+    if row.sec_per_step is None:
+        return UNKNOWN
+    return f"{row.sec_per_step:.5f}{'' if row.comparable else '*'}"
+
+
+def images(row: Row) -> str:
+    """Return images a second, marked like `seconds`."""
+    if row.images_per_sec is None:
+        return UNKNOWN
+    return f"{row.images_per_sec:.0f}{'' if row.comparable else '*'}"
+
+
+def cost(row: Row) -> str:
+    """Return the cost of emulation, or on a chip the ratio to the ModelZoo's sec/step."""
+    if row.chip_ratio is not None:
+        return f"{row.chip_ratio:.2f}x {CHIP_SEC_PER_STEP}"
+    return UNKNOWN if row.float32_cost is None else f"{row.float32_cost:.2f}x"
+
+
+def number(value: Optional[float]) -> str:
+    """Return a count or a loss scale, powers of two as such."""
+    if value is None:
+        return UNKNOWN
+    power = value.as_integer_ratio()[0].bit_length() - 1 if value >= 1 else 0
+    return f"2^{power}" if value >= 2**14 and value == 2.0**power else f"{value:g}"
+
+
+ACCURACY = (
+    Column("n", lambda row: str(row.runs)),
+    Column("accuracy", accuracy),
+    Column("difference", difference),
+    Column("verdict", lambda row: row.verdict.word),
+    Column("on", where),
+)
+SPEED = (
+    Column("sec/step", seconds),
+    Column("images/s", images),
+    Column("cost", cost),
+    Column("skipped", lambda row: number(row.skipped_steps)),
+    Column("loss scale", lambda row: number(row.loss_scale)),
+    Column("f16 ops", lambda row: percent(row.float16_operators)),
+    Column("f16 FLOP", lambda row: percent(row.float16_flops)),
+)
+
+
+ALL = (*ACCURACY, *SPEED)
+IN_SHORT = (*ACCURACY, SPEED[0], SPEED[2])  # what MLflow's narrow description has room for
+
+
+def terminal(rows: Sequence[Row], width: int) -> str:
+    """Return two blocks of columns, neither wider than `width`."""
+    width = max(width, _NARROWEST)
+    baseline = f"ModelZoo's baseline: accuracy {BASELINE_ACCURACY}"
+    below = [row.configuration for row in rows if not row.meets_baseline]
+    reached = f"; not reached by {'; '.join(below)}" if below else ", reached by all"
+    ending = wrapped(baseline + reached, width)
+    return "\n".join([*_block(rows, ACCURACY, width), *ending, "", *_block(rows, SPEED, width)])
+
+
+def wrapped(line: str, width: int) -> List[str]:
+    """Return a line, its own indent kept, as lines of `width` at most."""
+    indent = line[: len(line) - len(line.lstrip())]
+    return textwrap.wrap(line, max(width, _NARROWEST), subsequent_indent=indent + "  ")
+
+
+def _block(rows: Sequence[Row], columns: Sequence[Column], width: int) -> List[str]:
+    cells = [[column.cell(row) for column in columns] for row in rows]
+    sizes = [
+        max(len(column.head), *(len(line[place]) for line in cells))
+        for place, column in enumerate(columns)
+    ]
+    room = max(16, width - sum(sizes) - len(_GAP) * len(sizes))
+    names = [textwrap.wrap(row.configuration, room) for row in rows]
+    first = max(len("configuration"), *(len(line) for lines in names for line in lines))
+    lines = [_line("configuration", first, [column.head for column in columns], sizes)]
+    for name, line in zip(names, cells):
+        lines.append(_line(name[0], first, line, sizes))
+        lines += [f"  {rest}" for rest in name[1:]]
+    return lines
+
+
+def _line(name: str, first: int, cells: Sequence[str], sizes: Sequence[int]) -> str:
+    shown = [f"{cell:{size}}" for cell, size in zip(cells, sizes)]
+    return _GAP.join([f"{name:{first}}", *shown]).rstrip()
+
+
+def markdown(rows: Sequence[Row], columns: Sequence[Column] = ALL) -> str:
+    """Return one table."""
+    heads = ["configuration", *(column.head for column in columns)]
+    lines = [heads, ["---"] * len(heads)]
+    lines += [[row.configuration, *(column.cell(row) for column in columns)] for row in rows]
+    return "".join(f"| {' | '.join(_escaped(cell) for cell in line)} |\n" for line in lines)
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("|", "\\|").replace("*", "\\*").replace("_", "\\_")
+
+
+def typeset(text: str) -> str:
+    """Return text with the signs that a terminal may lack."""
+    return text.replace("+-", "\u00b1")
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """Return every field of every row, unrounded; unknown ones are empty."""
+    made = io.StringIO()
+    records = [_flat(row) for row in rows]
+    writer = csv.DictWriter(made, list(records[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return made.getvalue()
+
+
+def _flat(row: Row) -> Dict[str, object]:
+    """Return a row's fields, the verdict's among them; seeds are joined by spaces."""
+    record = row._asdict()
+    judged = record.pop("verdict")._asdict()
+    named: List[Tuple[str, object]] = [
+        ("difference" if key == "difference" else f"verdict_{key}", value)
+        for key, value in judged.items()
+    ]
+    flat = {**record, **dict(named)}
+    return {key: _plain(value) for key, value in flat.items()}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value
+
+
+def footnotes(rows: Sequence[Row]) -> List[str]:
+    """Return what the marks and words in the table mean, as far as they are in it."""
+    notes = []
+    if any(row.float32_cost is not None for row in rows):
+        notes.append("cost: sec/step over that of must_keep_origin_dtype on the same CPU")
+    if any(row.chip_ratio is not None for row in rows):
+        notes.append(f"x {CHIP_SEC_PER_STEP}: sec/step over the ModelZoo's on a chip")
+    if any(row.emulated for row in rows):
+        notes.append("emulated: float16 is imitated on a CPU; sec/step is the CPU's, not a chip's")
+    if not all(row.comparable for row in rows):
+        notes.append("*: ran beside other jobs; its times are not comparable")
+    if any(row.half_width is not None for row in rows):
+        notes.append("accuracy: mean over seeds with its 95 % t interval")
+    return notes

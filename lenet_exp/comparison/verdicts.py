@@ -1,0 +1,192 @@
+"""Better, worse or within noise: each configuration against the reference, in words."""
+
+from __future__ import annotations
+
+from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from lenet_exp.comparison import statistics
+from lenet_exp.comparison.configurations import Configuration
+from lenet_exp.comparison.recorded import Predictions, Recorded
+
+SURE = 0.95
+REFERENCE, BETTER, WORSE = "reference", "better", "worse"
+WITHIN_NOISE, IDENTICAL, NO_SPREAD, NONE = (
+    "within noise", "identical", "no spread seen", "no verdict",
+)  # fmt: skip
+PAIRED, WELCH, MCNEMAR = "paired t", "Welch's t", "McNemar's exact test"
+_FEW = 3  # runs a side that are advised where nothing is known of the spread
+
+
+class Verdict(NamedTuple):
+    """What can be said of the difference (mine - the reference's) in test accuracy, 0..1.
+
+    `runs` are the numbers of runs that were compared, mine and the reference's; `p` is
+    McNemar's, of `discordant` images; `needed` the seeds that would settle it, None where
+    that is not known.
+    """
+
+    word: str
+    method: str = ""
+    runs: Tuple[int, int] = (0, 0)
+    level: float = SURE
+    difference: Optional[float] = None
+    half_width: Optional[float] = None
+    p: Optional[float] = None
+    discordant: Tuple[int, int] = (0, 0)
+    needed: Optional[int] = None
+
+
+def level_of(comparisons: int) -> float:
+    """Return the level of each of several intervals, so that all hold at 95 % (Bonferroni)."""
+    return 1 - (1 - SURE) / max(1, comparisons)
+
+
+def verdict(
+    mine: Configuration,
+    reference: Configuration,
+    comparisons: int,
+    predictions: Mapping[str, Predictions],
+) -> Verdict:
+    """Return what can be said of a configuration.
+
+    Args:
+        mine: the one that is judged.
+        reference: what it is held against.
+        comparisons: how many are judged at once.
+        predictions: by run id; of single runs, where they were recorded.
+    """
+    level = level_of(comparisons)
+    if mine is reference:
+        return Verdict(REFERENCE)
+    if not mine.runs or not reference.runs:
+        return Verdict(NONE)
+    common = sorted({*mine.seeds} & {*reference.seeds})
+    if len(common) >= 2 and len(common) == min(len(mine.runs), len(reference.runs)):
+        return _paired(mine, reference, common, level)
+    if min(len(mine.runs), len(reference.runs)) >= 2:
+        return _welch(mine.accuracies, reference.accuracies, level)
+    return _single(*_pair(mine, reference, common), level, predictions)
+
+
+def _paired(
+    mine: Configuration, reference: Configuration, seeds: Sequence[int], level: float
+) -> Verdict:
+    ours, theirs = (dict(zip(one.seeds, one.accuracies)) for one in (mine, reference))
+    differences = [ours[seed] - theirs[seed] for seed in seeds]
+    spreads = (_spread(differences),)
+    runs = (len(seeds), len(seeds))
+    return _judged(statistics.mean_of(differences, level), spreads, PAIRED, runs, level)
+
+
+def _welch(mine: Sequence[float], theirs: Sequence[float], level: float) -> Verdict:
+    spreads = (_spread(mine), _spread(theirs))
+    runs = (len(mine), len(theirs))
+    return _judged(statistics.welch(mine, theirs, level), spreads, WELCH, runs, level)
+
+
+def _spread(values: Sequence[float]) -> float:
+    """Return the standard deviation; a rounding error of equal values is none."""
+    spread = float(np.std(values, ddof=1))
+    return spread if spread > 1e-12 else 0.0
+
+
+def _judged(
+    estimate: statistics.Estimate,
+    spreads: Tuple[float, ...],
+    method: str,
+    runs: Tuple[int, int],
+    level: float,
+) -> Verdict:
+    difference, half = estimate.mean, estimate.half_width or 0.0
+    if not any(spreads):
+        same = abs(difference) < 1e-12
+        return Verdict(IDENTICAL if same else NO_SPREAD, method, runs, level, difference)
+    if abs(difference) > half:
+        word, needed = BETTER if difference > 0 else WORSE, None
+    else:
+        word, needed = WITHIN_NOISE, statistics.runs_needed(difference, spreads, level)
+    return Verdict(word, method, runs, level, difference, half, needed=needed)
+
+
+def _pair(
+    mine: Configuration, reference: Configuration, common: Sequence[int]
+) -> Tuple[Recorded, Recorded]:
+    """Return one run of each, of the same seed if there is one."""
+    first, second = mine.runs, reference.runs
+    if common:
+        first = tuple(run for run in first if run.seed == common[0])
+        second = tuple(run for run in second if run.seed == common[0])
+    return first[0], second[0]
+
+
+def _single(
+    mine: Recorded, theirs: Recorded, level: float, predictions: Mapping[str, Predictions]
+) -> Verdict:
+    difference = mine.metrics["accuracy"] - theirs.metrics["accuracy"]
+    ours, others = predictions.get(mine.run_id), predictions.get(theirs.run_id)
+    if ours is None or others is None or len(ours.right) != len(others.right):
+        return Verdict(NONE, runs=(1, 1), difference=difference)
+    only_ours = int(np.sum(ours.right & ~others.right))
+    only_others = int(np.sum(others.right & ~ours.right))
+    p = statistics.mcnemar(only_ours, only_others)
+    word = WITHIN_NOISE
+    if only_ours + only_others == 0:
+        word = IDENTICAL
+    elif p < 1 - level:
+        word = BETTER if only_ours > only_others else WORSE
+    return Verdict(word, MCNEMAR, (1, 1), level, difference, None, p, (only_ours, only_others))
+
+
+def sentences(judged: Sequence[Tuple[str, Verdict]], reference: str) -> List[str]:
+    """Return a sentence for each configuration (label, verdict), the reference's left out."""
+    return [
+        f"{label}: {_told(verdict)}"
+        for label, verdict in judged
+        if verdict.word != REFERENCE and label != reference
+    ]
+
+
+def _told(verdict: Verdict) -> str:
+    if verdict.difference is None:
+        return "no verdict: no finished run to compare"
+    shown = f"{100 * verdict.difference:+.2f} points"
+    if verdict.word == NONE:
+        return f"{shown}; no verdict: one run, and no test predictions; run {_FEW} seeds"
+    if verdict.method == MCNEMAR:
+        return _told_of_networks(verdict, shown)
+    seeds = f"n = {verdict.runs[0]}"
+    if verdict.method == WELCH:
+        seeds = f"n = {verdict.runs[0]} and {verdict.runs[1]}"
+    if verdict.word in (IDENTICAL, NO_SPREAD):
+        return f"{verdict.word}, {shown} in every pair of runs ({verdict.method}, {seeds})"
+    half = 100 * (verdict.half_width or 0.0)
+    said = f"{verdict.word}, {shown} +- {half:.2f} ({verdict.method}, {seeds})"
+    if verdict.word != WITHIN_NOISE:
+        return said
+    needed = verdict.needed or f"more than {statistics.MOST_RUNS}"
+    return f"{said}; {needed} seeds would settle a difference of that size"
+
+
+def _told_of_networks(verdict: Verdict, shown: str) -> str:
+    ours, theirs = verdict.discordant
+    images = f"{ours} images right that the reference has wrong, {theirs} the other way"
+    p = f"p = {verdict.p:.2g}" if verdict.p else "p < 1e-300"
+    return f"{verdict.word}, {shown} ({verdict.method}, {p}: {images})"
+
+
+def method_notes(judged: Sequence[Verdict], comparisons: int) -> List[str]:
+    """Return what a reader has to know of the methods that were used."""
+    level = f"{100 * level_of(comparisons):.1f} %"
+    methods = {verdict.method for verdict in judged}
+    notes = []
+    if methods & {PAIRED, WELCH}:
+        several = f" (95 % by Bonferroni over {comparisons})" if comparisons > 1 else ""
+        notes.append(f"differences: points of test accuracy, intervals at {level}{several}")
+    if MCNEMAR in methods:
+        notes.append(
+            f"McNemar's test (level {level}) judges two trained networks, not two configurations:"
+            f" run {_FEW} seeds or more, 'seed=range(0,{_FEW})'"
+        )
+    return notes

@@ -1,0 +1,64 @@
+"""python -m lenet_exp.sweep.job: one job, in a process of its own.
+
+Started by a sweep only, which writes the order as a line of JSON to the standard input and keeps
+that open: its end means that the launching process has ended, whatever ended it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any, Dict
+
+from omegaconf import OmegaConf
+
+from lenet_exp import resume
+from lenet_exp.config.resolve import resolve
+from lenet_exp.errors import LenetExpError, Terminated, handle_signals, told
+
+
+def main() -> int:
+    """Run the job that was ordered; return the exit code."""
+    handle_signals()
+    line = sys.stdin.buffer.readline()
+    if not line:  # the launching process ended at once
+        return 1
+    threading.Thread(target=_end_with_the_sweep, name="sweep", daemon=True).start()
+    try:
+        _run(json.loads(line))
+    except (LenetExpError, OSError) as error:
+        words = told(error)
+        print(f"lenet-exp: {words}", file=sys.stderr)
+        return words.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except Terminated:
+        return 143
+    return 0
+
+
+def _end_with_the_sweep() -> None:
+    """Wait for the end of the launching process, and leave no worker alive after it.
+
+    At once: a kill spoils no file, and the next command ends the run in the store.
+    """
+    os.read(sys.stdin.fileno(), 1)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _run(order: Dict[str, Any]) -> None:
+    sys.argv = order["argv"]  # what was typed is recorded
+    folder = Path(order["folder"])
+    resume.log_to(folder)
+    settings = resolve(OmegaConf.create(order["settings"]))
+    from lenet_exp.experiment import run_experiment  # noqa: PLC0415 - TensorFlow
+
+    run_experiment(settings, folder, order["tags"], order["cores"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

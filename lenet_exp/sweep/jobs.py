@@ -1,0 +1,82 @@
+"""The jobs of a sweep: which configuration, under which identity, in which folder."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from lenet_exp.config.identity import config_hash
+from lenet_exp.config.schema import SWEEP_KEYS, Settings, Sweep
+
+
+class Composed(NamedTuple):
+    """A job as it was composed: its overrides, its settings, and Hydra's files of it."""
+
+    words: Tuple[str, ...]
+    settings: Settings
+    files: Mapping[str, str]
+
+
+class Request(NamedTuple):
+    """A sweep that is asked for.
+
+    `folder` is named by the sweep's name; `command` goes on with it.
+    """
+
+    folder: Path
+    options: Sweep
+    n_jobs: int
+    command: str
+    jobs: Sequence[Composed]
+
+    @property
+    def name(self) -> str:
+        """The sweep's name."""
+        return self.folder.name
+
+
+class Job(NamedTuple):
+    """A job of a sweep; `delta` is what it has that other jobs of the command line have not."""
+
+    composed: Composed
+    delta: str
+    identity: str
+    folder: Path
+
+    @property
+    def settings(self) -> Settings:
+        """The checked settings."""
+        return self.composed.settings
+
+    @property
+    def steps(self) -> int:
+        """Steps that it makes in all."""
+        return self.settings.schedule.epochs * self.settings.schedule.steps_per_epoch
+
+
+def jobs_of(request: Request, data_sha256: Callable[[Optional[str]], str], stack: str) -> List[Job]:
+    """Return a job for each composed one, in their order; equal ones have equal identities.
+
+    Args:
+        request: what is asked.
+        data_sha256: the hash of the data that a `data.path` chooses.
+        stack: "tf1" or "tf2".
+    """
+    found = []
+    hashes: Dict[Optional[str], str] = {}
+    for composed, delta in zip(request.jobs, deltas([job.words for job in request.jobs])):
+        path = composed.settings.data.path
+        if path not in hashes:
+            hashes[path] = data_sha256(path)
+        identity = config_hash(composed.settings, hashes[path], stack)
+        found.append(Job(composed, delta, identity, request.folder / identity))
+    return found
+
+
+def deltas(words: Sequence[Sequence[str]]) -> List[str]:
+    """Return what tells each job from the others; all it has, where there is no other."""
+    told = [[w for w in job if w.partition("=")[0] not in SWEEP_KEYS] for job in words]
+    counts = Counter(word for job in told for word in set(job))
+    own = [[word for word in job if counts[word] < len(told)] for job in told]
+    return [",".join(mine or everything) or "the defaults" for mine, everything in zip(own, told)]

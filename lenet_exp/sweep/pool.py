@@ -1,0 +1,152 @@
+"""The loop of a sweep: so many jobs at a time, each watched until its process has ended."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Dict, List, Sequence
+
+from lenet_exp.errors import StoreError
+from lenet_exp.record import dead_runs, journal
+from lenet_exp.record.mlflow_store import Store
+from lenet_exp.sweep.fate import Action, Fate
+from lenet_exp.sweep.jobs import Job, Request
+from lenet_exp.sweep.view import Row, View, duration
+from lenet_exp.sweep.watch import Watch
+from lenet_exp.sweep.worker import Worker, cores_for_each, end_all
+
+_PAUSE = 0.05  # seconds between two looks at the workers
+
+
+class _Running:
+    """A worker, what is seen of it, and since when."""
+
+    def __init__(self, worker: Worker, watch: Watch) -> None:
+        self.worker, self.watch = worker, watch
+        self.begun = time.monotonic()
+        self.validated = watch.metrics.get("validation_accuracy")
+
+
+class Pool:
+    """Runs the jobs of a sweep and tells of each what happens to it."""
+
+    def __init__(self, request: Request, store: Store, parent_id: str, view: View) -> None:
+        """Start nothing yet."""
+        self.ended = False  # without an interruption
+        self.stopped: List[Job] = []  # because another one failed
+        self._request, self._store, self._parent_id, self._view = request, store, parent_id, view
+        self._running: List[_Running] = []
+        self._states: Dict[str, str] = {}  # identity -> what the table shows
+        self._failed: Dict[str, str] = {}  # identity -> what is told of it
+        self._seen: Dict[str, Watch] = {}
+        self._alone = True
+        self._cores = 0
+
+    def run(self, fates: Sequence[Fate]) -> Dict[str, str]:
+        """Run all that is not kept; return what is told of each that failed, by identity."""
+        todo = [fate for fate in fates if fate.action is not Action.KEEP]
+        for fate in fates:
+            kept = fate.action is Action.KEEP
+            self._states[fate.job.identity] = "kept" if kept else "waiting"
+            self._seen[fate.job.identity] = Watch(fate.job.folder)
+        at_a_time = min(self._request.n_jobs, len(todo))
+        self._alone, self._cores = at_a_time <= 1, cores_for_each(at_a_time)
+        jobs = [fate.job for fate in fates]
+        waiting = list(todo)
+        try:
+            while (waiting or self._running) and not self._stops():
+                while waiting and len(self._running) < at_a_time:
+                    self._start(waiting.pop(0).job)
+                self._look()
+                self._view.show([self._row(job) for job in jobs])
+                time.sleep(_PAUSE)
+            self.ended = True
+        finally:
+            if self._running:
+                end_all([running.worker for running in self._running])
+                self._end_in_store()
+        self.stopped = [running.worker.job for running in self._running]
+        self.stopped += [fate.job for fate in waiting]
+        return self._failed
+
+    def _stops(self) -> bool:
+        return bool(self._failed) and self._request.options.fail_fast
+
+    def _start(self, job: Job) -> None:
+        tags = {
+            "sweep": self._request.name,
+            "mlflow.parentRunId": self._parent_id,
+            "job_override": job.delta,
+            "alone": str(self._alone and _was_alone(job.folder)).lower(),
+        }
+        watch = self._seen[job.identity] = Watch(job.folder)
+        self._running.append(_Running(Worker(job, tags, self._cores), watch))
+        self._states[job.identity] = "running"
+        begins = f"goes on after step {watch.step}" if watch.step else "begins"
+        self._tell(job, begins)
+
+    def _look(self) -> None:
+        for running in list(self._running):
+            code = running.worker.poll()  # before the journal, which is then whole
+            running.watch.look()
+            self._tell_validation(running)
+            if code is not None:
+                self._running.remove(running)
+                running.worker.close()
+                self._take_end(running, code)
+
+    def _tell_validation(self, running: _Running) -> None:
+        accuracy = running.watch.metrics.get("validation_accuracy")
+        if accuracy != running.validated:
+            running.validated = accuracy
+            job, step = running.worker.job, running.watch.step
+            self._tell(job, f"step {step}/{job.steps} validation accuracy {accuracy:.4f}")
+
+    def _take_end(self, running: _Running, code: int) -> None:
+        job, metrics = running.worker.job, running.watch.metrics
+        if code == 0 and running.watch.status == "FINISHED":
+            self._states[job.identity] = "finished"
+            spent = duration(time.monotonic() - running.begun)
+            accuracy, seconds = metrics["accuracy"], metrics["sec_per_step"]
+            self._tell(job, f"finished in {spent}, accuracy {accuracy:.4f}, sec/step {seconds:.5f}")
+            return
+        self._states[job.identity] = "failed"
+        reason = running.worker.reason()
+        told = f"{job.delta}: {reason}\n    log {_short(running.worker.log)}"
+        self._failed[job.identity] = f"  {told}"
+        self._tell(job, f"failed: {reason}\n    log {_short(running.worker.log)}")
+        if code < 0:  # it could not end its own record
+            self._end_in_store()
+
+    def _end_in_store(self) -> None:
+        """End in the store what a dead process left RUNNING; the next command would too."""
+        try:
+            for _ in dead_runs.end_dead_runs(self._store, self._request.folder):
+                pass
+        except StoreError as error:
+            self._view.say(f"the store refuses: {error}")
+
+    def _tell(self, job: Job, text: str) -> None:
+        done = sum(state in ("finished", "kept", "failed") for state in self._states.values())
+        self._view.say(f"[{done}/{len(self._states)}] {job.delta}: {text}")
+
+    def _row(self, job: Job) -> Row:
+        watch, state = self._seen[job.identity], self._states[job.identity]
+        accuracy = watch.metrics.get("accuracy", watch.metrics.get("validation_accuracy"))
+        left = watch.seconds_left(job.steps) if state == "running" else None
+        loss = watch.metrics.get("loss")
+        return Row(job.delta, state, watch.step, job.steps, loss, accuracy, left)
+
+
+def _was_alone(folder: Path) -> bool:
+    """Return whether what there is of a job was made alone on the machine."""
+    if not (folder / journal.NAME).is_file():
+        return True
+    return bool(journal.merged(journal.read(folder), "tags").get("alone") != "false")
+
+
+def _short(path: Path) -> Path:
+    try:
+        return path.relative_to(Path.cwd())
+    except ValueError:
+        return path

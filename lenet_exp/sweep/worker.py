@@ -1,0 +1,134 @@
+"""A job's process, as the launching process sees it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from typing import Dict, Iterable, List, Optional
+
+from lenet_exp.sweep.jobs import Job
+
+LOG = "run.log"
+_GRACE = 20.0  # seconds for a record to be ended; a dead tracking server costs some
+_PAUSE = 0.05  # seconds between two looks
+
+
+class Worker:
+    """A fresh process that makes one job; it ends when the launching process does."""
+
+    def __init__(self, job: Job, tags: Dict[str, str], cores: int) -> None:
+        """Start it.
+
+        Args:
+            job: what to make.
+            tags: of its run in MLflow.
+            cores: that its session may use; 0: all.
+        """
+        self.job = job
+        self.log = job.folder / LOG
+        job.folder.mkdir(parents=True, exist_ok=True)
+        self._write_hydra_files()
+        self._log_begins = self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "lenet_exp.sweep.job"],
+                stdin=subprocess.PIPE,  # its end tells the job of ours
+                stdout=subprocess.DEVNULL,  # run.log has it
+                stderr=log,
+                start_new_session=True,  # a Ctrl-C comes to the launching process alone
+            )
+        order = {
+            "folder": str(job.folder),
+            "settings": asdict(job.settings),
+            "tags": tags,
+            "cores": cores,
+            "argv": sys.argv,
+        }
+        with contextlib.suppress(BrokenPipeError):  # it has ended; its log says why
+            self._write(json.dumps(order).encode() + b"\n")
+
+    def _write(self, line: bytes) -> None:
+        assert self._process.stdin is not None  # noqa: S101 - it is a pipe
+        self._process.stdin.write(line)
+        self._process.stdin.flush()
+
+    def _write_hydra_files(self) -> None:
+        folder = self.job.folder / ".hydra"
+        folder.mkdir(exist_ok=True)
+        for name, text in self.job.composed.files.items():
+            (folder / name).write_text(text)
+
+    def poll(self) -> Optional[int]:
+        """Return the exit code, -N for signal N; None while it lives."""
+        return self._process.poll()
+
+    def signal(self, number: int) -> None:
+        """Send a signal, if it lives."""
+        if self.poll() is None:
+            self._process.send_signal(number)
+
+    def reason(self) -> str:
+        """Return why it failed, in words; its process has ended."""
+        code = self._process.returncode
+        if code < 0:
+            memory = " (by hand, or for lack of memory)" if -code == signal.SIGKILL else ""
+            return f"killed by {signal.Signals(-code).name}{memory}"
+        said = _last_words(self._said())
+        if code == 0:
+            return "it ended without a result"
+        return said if code == 1 and said else f"exit code {code}" + (f" ({said})" if said else "")
+
+    def _said(self) -> List[str]:
+        try:
+            with self.log.open("rb") as log:
+                log.seek(self._log_begins)
+                return log.read().decode(errors="replace").splitlines()
+        except OSError:
+            return []
+
+    def close(self) -> None:
+        """Let go of the pipe of a process that has ended."""
+        if self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
+
+
+def _last_words(lines: List[str]) -> str:
+    """Return the error that a log ends with: ours, or the last line of a traceback."""
+    ours = [line for line in lines if line.startswith("lenet-exp: ")]
+    if ours:
+        return ours[-1][len("lenet-exp: ") :]
+    told = [line for line in lines if line.strip()]
+    return told[-1].strip() if told else ""
+
+
+def end_all(workers: Iterable[Worker]) -> None:
+    """End what still lives: each may close its record, and is killed if that takes too long."""
+    living = [worker for worker in workers if worker.poll() is None]
+    for worker in living:
+        worker.signal(signal.SIGTERM)
+    until = time.monotonic() + _GRACE
+    try:
+        while time.monotonic() < until and any(worker.poll() is None for worker in living):
+            time.sleep(_PAUSE)
+    finally:  # a second Ctrl-C is no wish to wait
+        for worker in living:
+            worker.signal(signal.SIGKILL)
+            worker.close()
+
+
+def cores_for_each(jobs: int) -> int:
+    """Return the cores that each of `jobs` at a time may use; 0: all of them."""
+    if jobs <= 1:
+        return 0
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        cores = os.cpu_count() or 1
+    return max(1, cores // jobs)

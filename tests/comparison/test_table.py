@@ -1,0 +1,91 @@
+"""The comparison as text."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+
+from lenet_exp.comparison import table
+from lenet_exp.comparison.rows import Row
+from lenet_exp.comparison.verdicts import Verdict
+
+ROW = Row(
+    configuration="allow_mix_precision", runs=3, seeds=(0, 1, 2), unfinished=0, accuracy=0.98291,
+    half_width=0.0013, verdict=Verdict("within noise", "paired t", (3, 3), 0.98, 0.0004, 0.0011),
+    hardware="cpu", emulated=True, sec_per_step=0.00812, images_per_sec=7881.7, comparable=True,
+    float32_cost=1.7, chip_ratio=None, skipped_steps=34.0, loss_scale=2.0**32,
+    float16_operators=0.3, float16_flops=1.0,
+)  # fmt: skip
+REFERENCE = ROW._replace(
+    configuration="must_keep_origin_dtype", verdict=Verdict("reference"), emulated=False
+)
+EMPTY = Row("force_fp16", 0, (), 2, None, None, Verdict("no verdict"), "cpu", False, None, None,
+            True, None, None, None, None, None, None)  # fmt: skip
+
+
+def line_of(rows, label, width=100):
+    return [line for line in table.terminal(rows, width).split("\n") if line.startswith(label)]
+
+
+def test_a_configuration_is_a_line_in_each_of_two_blocks():
+    assert [line.split() for line in line_of([ROW, REFERENCE], "allow_mix")] == [
+        ["allow_mix_precision", "3", "0.9829", "+-0.0013", "+0.0004", "+-0.0011", "within",
+         "noise", "cpu,", "emulated"],
+        ["allow_mix_precision", "0.00812", "7882", "1.70x", "34", "2^32", "30", "%", "100", "%"],
+    ]  # fmt: skip
+    assert line_of([ROW, REFERENCE], "must_keep")[0].split()[-2:] == ["reference", "cpu"]
+
+
+LONG = "force_fp16 optimizer=adam optimizer.learning_rate=0.0001 loss_scale=dynamic"
+
+
+@pytest.mark.parametrize("width", [40, 100, 200])
+@pytest.mark.parametrize("label", ["force_fp16", LONG])
+def test_no_line_is_wider_than_the_terminal(width, label):
+    shown = table.terminal([ROW, REFERENCE, ROW._replace(configuration=label)], width)
+    assert max(map(len, shown.split("\n"))) <= max(84, width)
+    assert width < 100 or set(label.split()) <= set(shown.split())
+
+
+def test_what_is_not_known_is_a_dash():
+    for line in line_of([ROW, EMPTY], "force_fp16"):
+        assert "-" in line.split()
+
+
+def test_a_time_beside_other_jobs_is_marked_and_explained():
+    marked = ROW._replace(comparable=False, float32_cost=None)
+    assert "0.00812*" in line_of([marked], "allow_mix")[1]
+    assert any(note.startswith("*:") for note in table.footnotes([marked]))
+    assert not any(note.startswith("*:") for note in table.footnotes([ROW]))
+
+
+def test_only_a_chip_is_held_against_the_chip():
+    chip = ROW._replace(hardware="ascend910", emulated=False, float32_cost=None, chip_ratio=1.25)
+    assert "1.25x 0.0021" in line_of([chip], "allow_mix")[1]
+    assert any("0.0021" in note for note in table.footnotes([chip]))
+    assert "0.0021" not in table.terminal([ROW], 100) + " ".join(table.footnotes([ROW]))
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "told"),
+    [((0.975, 0.98), ", reached by all"), ((0.9749, 0.98), "; not reached by allow_mix_precision")],
+)
+def test_the_modelzoo_s_baseline_is_named(accuracies, told):
+    rows = [ROW._replace(accuracy=accuracies[0]), REFERENCE._replace(accuracy=accuracies[1])]
+    assert f"accuracy 0.975{told}" in table.terminal(rows, 100)
+
+
+def test_csv_has_every_field_unrounded():
+    (first, second) = csv.DictReader(io.StringIO(table.as_csv([ROW, EMPTY])))
+    assert float(first["accuracy"]) == ROW.accuracy
+    assert (first["seeds"], first["verdict_word"]) == ("0 1 2", "within noise")
+    assert (float(first["difference"]), first["emulated"]) == (0.0004, "true")
+    assert (second["accuracy"], second["unfinished"]) == ("", "2")
+
+
+def test_markdown_is_one_table():
+    lines = table.markdown([ROW, REFERENCE]).splitlines()
+    assert {line.count("|") for line in lines} == {14}
+    assert "allow\\_mix\\_precision" in lines[2]

@@ -1,0 +1,67 @@
+"""The vendor's two files and keep_dtype, from the command line to the record."""
+
+from __future__ import annotations
+
+import csv
+
+MIXLIST = '{"black-list": {"to-remove": ["ReduceMeanD"]}}'
+CUSTOM = "OpType::SigmoidGrad:InputDtype:float32,float32,OutputDtype:float32\n"
+ASKED = (
+    "precision=allow_mix_precision",
+    "precision.modify_mixlist=mix.json",
+    "precision.keep_dtype=[fc_2,train]",
+    "precision.customize_dtypes=types.cfg",
+)
+
+
+def _write(project):
+    (project.folder / "mix.json").write_text(MIXLIST)
+    (project.folder / "types.cfg").write_text(CUSTOM)
+
+
+def _types(folder):
+    with (folder / "precision.csv").open(newline="") as kept:
+        return {(row["graph"], row["name"]): row["types"] for row in csv.DictReader(kept)}
+
+
+def test_a_run_is_planned_by_them_and_repeated_by_what_is_in_them(project):
+    _write(project)
+    done = project.run("schedule=smoke", "deterministic=true", *ASKED)
+    assert done.returncode == 0, done.stderr
+    (folder,) = project.folder.glob("outputs/*")
+    types = _types(folder)
+    assert types["train", "loss/mean"] == "h>h"  # black without the list
+    assert types["train", "gradients/layer_1/Sigmoid_grad/SigmoidGrad"] == "ff>f"
+    assert types["train", "fc_2/MatMul"] == types["inference", "fc_2/MatMul"] == "fff>f"
+    assert types["train", "fc_3/MatMul"] == types["inference", "fc_3/MatMul"] == "hhh>h"
+    assert (folder / "precision.modify_mixlist").read_text() == MIXLIST
+    assert (folder / "precision.customize_dtypes").read_text() == CUSTOM
+
+    again = project.run("run=latest", verb="rerun")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "bit-equal" in again.stdout
+    (project.folder / "mix.json").write_text("{}")
+    refused = project.run("resume=latest", "schedule.epochs=2")
+    assert refused.returncode == 2
+    assert "precision.modify_mixlist: the file has changed" in refused.stderr
+
+
+def test_they_shape_an_explanation_of_the_mode_that_has_them(project):
+    _write(project)
+    (project.folder / "odd.json").write_text('{"black": {}}')
+    plain = project.run("precision=allow_mix_precision", "diff=force_fp16", verb="explain")
+    assert "loss/mean" in plain.stdout
+    shaped = project.run(*ASKED, "diff=force_fp16", verb="explain")
+    assert shaped.returncode == 0, shaped.stderr
+    assert "loss/mean" not in shaped.stdout
+
+    wrong = (
+        (["precision.modify_mixlist=odd.json"], 'it has the key "black"'),
+        (["precision.keep_dtype=[fc_9]"], "keep_dtype fc_9: the graph has no such node"),
+        (["precision.customize_dtypes=mix.json"], "is not of the form"),
+    )
+    for words, told in wrong:
+        done = project.run("precision=allow_mix_precision", *words, verb="explain")
+        assert (done.returncode, done.stdout) == (2, ""), words
+        assert told in done.stderr
+        assert "Traceback" not in done.stderr
