@@ -13,7 +13,6 @@ import tempfile
 from contextlib import contextmanager
 from typing import Any, Dict, Iterator
 
-_FAST_MATH = "xla_cpu_enable_fast_math"
 # ecosystem-facts.md, 2: silence, no Keras (half of TensorFlow 2's import), and oneDNN, without
 # which TensorFlow 2 is about 2.5 times slower on CPUs where it is not the default.
 _SETTINGS = {
@@ -40,10 +39,6 @@ def configure(hide_gpus: bool, deterministic: bool) -> Dict[str, str]:
 @functools.lru_cache(maxsize=None)
 def load() -> Any:
     """Return TensorFlow's version 1 API, the same on both stacks."""
-    if compiles_clusters() and _FAST_MATH not in os.environ.get("XLA_FLAGS", ""):
-        # Read when XLA first compiles. By default 1.15's drops roundings and tests for NaN.
-        flags = os.environ.get("XLA_FLAGS", "")
-        os.environ["XLA_FLAGS"] = f"{flags} --{_FAST_MATH}=false".strip()
     with quiet():
         import tensorflow  # noqa: PLC0415 - after `configure`
 
@@ -81,11 +76,6 @@ def stack() -> str:
 def stack_of_this_python() -> str:
     """Return the stack this interpreter will load, without loading it."""
     return "tf1" if sys.version_info < (3, 8) else "tf2"
-
-
-def compiles_clusters() -> bool:
-    """Return whether float16 is faster in XLA's clusters than in TensorFlow's own kernels."""
-    return stack_of_this_python() == "tf1"
 
 
 @contextmanager

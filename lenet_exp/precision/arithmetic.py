@@ -7,15 +7,13 @@ saturates: its results count only where its check says that nothing overflowed.
 
 from __future__ import annotations
 
-from types import MappingProxyType
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Union
+from typing import Callable, Dict, Iterable, List, Optional, Sequence
 
 import numpy as np
 
 from lenet_exp.precision import rounding
-from lenet_exp.precision.clusters import Cluster, Fused, Within
 from lenet_exp.precision.coverage import tested
-from lenet_exp.precision.nodes import Nodes, node_of
+from lenet_exp.precision.nodes import Nodes
 
 # (float32 tensor about to be rounded, name) -> the node that its rounding waits for
 Watch = Callable[[str, str], str]
@@ -30,13 +28,6 @@ class Exact:
         self.clean: List[str] = []  # bool []: no overflow there
         self.flush = flush
         self._watch = watch
-
-    def of(self, tensor: str) -> Exact:
-        """Return the arithmetic for a tensor: this one."""
-        return self
-
-    def appended(self, node: Any, made: Iterable[Any]) -> None:
-        """Be told which nodes were made for `node`."""
 
     def rounded(self, tensor: str, name: str, final: Optional[str] = None) -> str:
         """Return a float32 tensor as the float16 values the chip holds.
@@ -58,19 +49,12 @@ class Exact:
         """Return a float16-valued float32 tensor in this arithmetic's own form."""
         return tensor
 
-    def flat(self, tensor: str) -> str:
-        """Return a float32 tensor for operations in float32: as it is."""
-        return tensor
-
     def constant(self, value: float) -> str:
         """Return a scalar as the host converts it."""
         return self.nodes.constant(rounding.round_array(np.float32(value), self.flush))
 
-    def step(self, op: str, inputs: Sequence[str], name: str, bounded: bool = False) -> str:
-        """Return one operation, rounded; inputs and output in this arithmetic's form.
-
-        `bounded`: its result is from 0 to 65504, whatever the inputs (no matter here).
-        """
+    def step(self, op: str, inputs: Sequence[str], name: str) -> str:
+        """Return one operation, rounded; inputs and output in this arithmetic's form."""
         wide = self._root(inputs[0], name) if op == "Sqrt" else None
         return self.rounded(wide or self.nodes.float_op(op, inputs, name), name)
 
@@ -90,24 +74,11 @@ class Fast:
 
     flush = False  # those kernels keep subnormal values
 
-    def __init__(
-        self, nodes: Nodes, clusters: Mapping[str, Cluster] = MappingProxyType({})
-    ) -> None:
-        """Append to `nodes`; `clusters` of large tensors by their nodes."""
+    def __init__(self, nodes: Nodes) -> None:
+        """Append to `nodes`."""
         self.nodes = nodes
         self.ends: List[str] = []  # float32: not finite where something overflowed
-        self.within = Within({}, {})
-        self._fused = {
-            name: Fused(nodes, self.ends, self.within, each) for name, each in clusters.items()
-        }
         self._halves: Dict[str, str] = {}  # a rounded tensor's float16 form
-
-    def of(self, tensor: str) -> Union[Fast, Fused]:
-        """Return the arithmetic for a tensor: of a cluster, if it is large."""
-        return self._fused.get(node_of(tensor), self)
-
-    def appended(self, node: Any, made: Iterable[Any]) -> None:
-        """Be told which nodes were made for `node`."""
 
     def rounded(self, tensor: str, name: str, final: Optional[str] = None) -> str:
         """Return a float32 tensor cast to float16 and back."""
@@ -125,15 +96,11 @@ class Fast:
         """Return whether `begin` has the float16 form of both already."""
         return tensor in self._halves and bias in self._halves
 
-    def flat(self, tensor: str) -> str:
-        """Return a float32 tensor for operations in float32: as it is."""
-        return tensor
-
     def constant(self, value: float) -> str:
         """Return a float16 scalar."""
         return self.nodes.constant(rounding.round_array(np.float32(value)), np.float16)
 
-    def step(self, op: str, inputs: Sequence[str], name: str, bounded: bool = False) -> str:
+    def step(self, op: str, inputs: Sequence[str], name: str) -> str:
         """Return one float16 operation: TensorFlow's kernels round each once."""
         return self.nodes.add(op, inputs, name, T=self.nodes.tf.float16)
 
@@ -145,12 +112,15 @@ class Fast:
             self.ends.append(wide)
         return wide
 
-    def sums(self) -> List[str]:
-        """Append sums; return float32 [] tensors that are all finite if nothing overflowed."""
+    def sums(self, varying: Iterable[str] = ()) -> List[str]:
+        """Append sums; return float32 [] tensors that are all finite if nothing overflowed.
+
+        `varying` as `tested` takes it.
+        """
         # Squares of at most 65504 add up to less than float32's largest; infinity stays.
         return [
             self.nodes.float_op("L2Loss", [each], f"{each}/sum")
-            for each in tested(self.nodes.made, self.ends)
+            for each in tested(self.nodes.made, self.ends, varying)
         ]
 
 

@@ -6,10 +6,9 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Seq
 
 from lenet_exp import tf_compat
 from lenet_exp.precision.arithmetic import Exact, Fast, Watch, all_finite
-from lenet_exp.precision.clusters import Cluster, clusters, compiled, launched
 from lenet_exp.precision.dtypes import output_types
 from lenet_exp.precision.functions import Typed, branch, function_of, named, outside
-from lenet_exp.precision.graph import CONSTANTS, read_graph
+from lenet_exp.precision.graph import CONSTANTS, VARIABLES, read_graph
 from lenet_exp.precision.nodes import Nodes, copied, node_of, split
 from lenet_exp.precision.oplib import load_library
 from lenet_exp.precision.plan import Tensor
@@ -44,17 +43,15 @@ def compute_fast(job: Job, names: Sequence[str], asked: Iterable[str]) -> List[s
     as `compute_exactly`.
     """
     shapes = _shapes(job.lookup)
-    fast = Fast(job.nodes.scratch(), clusters(job.lookup.plan, shapes))
+    fast = Fast(job.nodes.scratch())
     Rewriter(job.lookup, fast, shortcuts=True, shapes=shapes).rewrite(names)
     border = _border(job.lookup, names, asked)
-    sums = fast.sums()
-    made = launched(fast.nodes.made, fast.within.scopes, [*border, *_controls(job.lookup)])
-    job.library.extend(made.functions)
+    sums = fast.sums(_varying(job.lookup))
     if not sums or not border:
-        job.nodes.made.extend(made.nodes)
+        job.nodes.made.extend(fast.nodes.made)
         return [all_finite(job.nodes, sums, "emulation")] if sums else []
     renamed = {name: job.nodes.free(f"{name}/fast") for name in border}
-    job.nodes.made.extend(_renamed(node, renamed) for node in made.nodes)
+    job.nodes.made.extend(_renamed(node, renamed) for node in fast.nodes.made)
     clean = all_finite(job.nodes, sums, "emulation")
     exact = Exact(Nodes())
     Rewriter(job.lookup, exact, shortcuts=True).rewrite(names)
@@ -73,11 +70,6 @@ def compute_fast(job: Job, names: Sequence[str], asked: Iterable[str]) -> List[s
     return [clean]
 
 
-def _controls(lookup: Lookup) -> List[str]:
-    """Return the nodes that others wait for."""
-    return [t[1:] for node in lookup.nodes.values() for t in node.input if t.startswith("^")]
-
-
 def _shapes(lookup: Lookup) -> Dict[str, Sequence[int]]:
     """Return the shapes of first outputs, where they are known."""
     graph = read_graph(lookup.plan.graph_def)
@@ -85,6 +77,17 @@ def _shapes(lookup: Lookup) -> Dict[str, Sequence[int]]:
     asked = [Tensor(name, 0) for name in graph.nodes if types[name]]
     found = static_shapes(graph, types, asked)
     return {tensor.node: shape for tensor, shape in found.items() if shape is not None}
+
+
+def _varying(lookup: Lookup) -> List[str]:
+    """Return the nodes that are fed, variables or their values."""
+    sources = {name for name, n in lookup.nodes.items() if n.op in VARIABLES | {"Placeholder"}}
+    reads = ("Identity", "ReadVariableOp")
+    return [
+        name
+        for name, n in lookup.nodes.items()
+        if name in sources or (n.op in reads and node_of(n.input[0]) in sources)
+    ]
 
 
 def _border(lookup: Lookup, names: Sequence[str], asked: Iterable[str]) -> Dict[str, List[Any]]:
@@ -178,24 +181,16 @@ def _name_outputs(nodes: Nodes, border: Mapping[str, List[Any]], outputs: List[s
             nodes.add("IdentityN", own, name, final=name, T=dtypes)
 
 
-def either(
-    job: Job, leaves: Sequence[str], build: Any, name: str, size: int = 0
-) -> Tuple[List[str], str]:
+def either(job: Job, leaves: Sequence[str], build: Any, name: str) -> Tuple[List[str], str]:
     """Return float32 outputs of `build(arithmetic, tensors)`, and bool []: nothing overflowed.
 
-    Computed fast, and exactly if that overflowed. `leaves` are float32 tensors, the largest of
-    them of so many elements.
+    Computed fast, and exactly if that overflowed. `leaves` are float32 tensors.
     """
     float32 = tf_compat.load().float32
-    scratch = job.nodes.scratch()
-    fast = Fast(scratch, {name: Cluster(name, (size,))} if compiled(size) else {})
-    arithmetic = fast.of(name)
-    fine = [Typed(tensor, float32) for tensor in build(arithmetic, leaves)]
-    arithmetic.appended(None, scratch.made)
+    fast = Fast(job.nodes.scratch())
+    fine = [Typed(tensor, float32) for tensor in build(fast, leaves)]
     sums = fast.sums()
-    made = launched(scratch.made, fast.within.scopes, [each.tensor for each in fine])
-    job.nodes.made.extend(made.nodes)
-    job.library.extend(made.functions)
+    job.nodes.made.extend(fast.nodes.made)
     clean = all_finite(job.nodes, sums, name)
     exact = Exact(Nodes())
     inner = [Typed(f"leaf_{i}", float32) for i in range(len(leaves))]

@@ -25,10 +25,9 @@ import numpy as np
 
 from lenet_exp import tf_compat
 from lenet_exp.precision import rounding
-from lenet_exp.precision.arithmetic import Exact, Fast
-from lenet_exp.precision.clusters import Fused
+from lenet_exp.precision.arithmetic import Fast
 from lenet_exp.precision.dtypes import _of_arguments
-from lenet_exp.precision.nodes import Nodes, copied, node_of, set_attribute
+from lenet_exp.precision.nodes import Nodes, copied, set_attribute
 from lenet_exp.precision.plan import CastEdge, Operator, Plan, Tensor
 from lenet_exp.precision.vector import CONVOLUTIONS, EXACT, SPECIAL, Arithmetic, tiled_bias
 
@@ -130,16 +129,11 @@ class Rewriter:
         if tensor not in self._rounded:
             name = f"{tensor.replace(':', '_')}/float16"
             self._rounded[tensor] = (
-                self._on_host(edge, name) if edge.on_host else self._cast(tensor, name)
+                self._on_host(edge, name)
+                if edge.on_host
+                else self._arithmetic.rounded(tensor, name)
             )
         return self._rounded[tensor]
-
-    def _cast(self, tensor: str, name: str) -> str:
-        arithmetic, before = self._arithmetic.of(tensor), len(self._nodes.made)
-        rounded = arithmetic.rounded(tensor, name)
-        producer = self._lookup.nodes[node_of(tensor)]
-        arithmetic.appended(producer, self._nodes.made[before:])
-        return rounded
 
     def _on_host(self, edge: CastEdge, name: str) -> str:
         """Convert a constant as the compiler does: no flag is set."""
@@ -160,43 +154,28 @@ class Rewriter:
         if not slots or row is None:
             self.append(node, inputs)
             return
-        arithmetic, before = self._arithmetic.of(node.name), len(self._nodes.made)
-        self._in_float16(arithmetic, node, row, inputs, slots)
-        arithmetic.appended(node, self._nodes.made[before:])
-
-    def _in_float16(
-        self,
-        arithmetic: Arithmetic,
-        node: Any,
-        row: Operator,
-        inputs: List[str],
-        slots: Tuple[int, ...],
-    ) -> None:
         special = SPECIAL.get(row.ge_type)
         if special is not None:
             data = [text for text in inputs if not text.startswith("^")]
-            special(arithmetic, node, data, node.name, self._lookup.plan.generation)
+            special(self._arithmetic, node, data, node.name, self._lookup.plan.generation)
             named = next(n for n in reversed(self._nodes.made) if n.name == node.name)
             named.input.extend(text for text in inputs if text.startswith("^"))
             return
-        if self._tiles(arithmetic, node, inputs):
-            if isinstance(arithmetic, Fused):
-                arithmetic.biased(inputs[:2], node.name)
-            elif isinstance(arithmetic, Fast):
-                tiled_bias(arithmetic, inputs[:2], self._shapes[node.name], node.name)
+        fast = self._arithmetic
+        if isinstance(fast, Fast) and self._tiles(fast, node, inputs):
+            tiled_bias(fast, inputs[:2], self._shapes[node.name], node.name)
             self._nodes.made[-1].input.extend(inputs[2:])
             return
         wide = self.append(node, inputs, self._nodes.free(f"{node.name}/float32"))
-        self._round_outputs(arithmetic, node, wide, slots)
+        self._round_outputs(node, wide, slots)
 
-    def _tiles(self, arithmetic: Arithmetic, node: Any, inputs: Sequence[str]) -> bool:
+    def _tiles(self, fast: Fast, node: Any, inputs: Sequence[str]) -> bool:
         """Return whether a BiasAdd's operands were rounded just before, and its shape is known."""
         return (
             node.op == "BiasAdd"
             and len(self._shapes.get(node.name, ())) > 2
             and node.attr["data_format"].s in (b"", b"NHWC")
-            and not isinstance(arithmetic, Exact)
-            and arithmetic.can_add(*inputs[:2])
+            and fast.can_add(*inputs[:2])
         )
 
     def append(self, node: Any, inputs: List[str], name: Optional[str] = None) -> str:
@@ -221,17 +200,15 @@ class Rewriter:
             return (0,)  # the sum is rounded before the bias is added, and again after (8.1)
         return found
 
-    def _round_outputs(
-        self, arithmetic: Arithmetic, node: Any, wide: str, slots: Tuple[int, ...]
-    ) -> None:
+    def _round_outputs(self, node: Any, wide: str, slots: Tuple[int, ...]) -> None:
         count = max(count_outputs(node), max(slots) + 1)
         if count == 1:
-            arithmetic.rounded(wide, node.name, final=node.name)
+            self._arithmetic.rounded(wide, node.name, final=node.name)
             return
         tensors = [wide if slot == 0 else f"{wide}:{slot}" for slot in range(count)]
         types = output_dtypes(widened(copied(node)))
         for slot in slots:
-            tensors[slot] = arithmetic.rounded(tensors[slot], f"{node.name}/output_{slot}")
+            tensors[slot] = self._arithmetic.rounded(tensors[slot], f"{node.name}/output_{slot}")
         self._nodes.add("IdentityN", tensors, node.name, final=node.name, T=types)
 
 

@@ -13,8 +13,7 @@ from lenet_exp.precision.vector import Arithmetic
 class Update(NamedTuple):
     """An update operator: how many of its first inputs are variables, and what they become.
 
-    `gradient` is the index of the only other input that is no scalar; `stepwise`: everything in it
-    is rounded (XLA would join a float32 product and its sum).
+    `gradient` is the index of the only other input that is no scalar.
     `new_values(arithmetic, node, inputs, name)`: `inputs` float16-valued float32 tensors, the
     variables' values first; the results likewise, in the variables' order.
     """
@@ -22,7 +21,6 @@ class Update(NamedTuple):
     variables: int
     gradient: int
     new_values: Callable[[Arithmetic, Any, Sequence[str], str], List[str]]
-    stepwise: bool
 
 
 def _adam(a: Arithmetic, node: Any, inputs: Sequence[str], name: str) -> List[str]:
@@ -72,9 +70,9 @@ def _momentum(a: Arithmetic, node: Any, inputs: Sequence[str], name: str) -> Lis
 
 
 UPDATES: Dict[str, Update] = {
-    "ApplyAdam": Update(3, 9, _adam, stepwise=True),
-    "ApplyAdamD": Update(3, 9, _adam, stepwise=True),
-    "ApplyGradientDescent": Update(1, 2, _gradient_descent, stepwise=True),
-    "ApplyMomentum": Update(2, 3, _momentum, stepwise=False),
-    "ApplyMomentumD": Update(2, 3, _momentum, stepwise=False),
+    "ApplyAdam": Update(3, 9, _adam),
+    "ApplyAdamD": Update(3, 9, _adam),
+    "ApplyGradientDescent": Update(1, 2, _gradient_descent),
+    "ApplyMomentum": Update(2, 3, _momentum),
+    "ApplyMomentumD": Update(2, 3, _momentum),
 }

@@ -10,10 +10,9 @@ from typing import Any, Callable, Dict, Sequence, Union
 import numpy as np
 
 from lenet_exp.precision.arithmetic import Exact, Fast
-from lenet_exp.precision.clusters import Fused
 from lenet_exp.precision.plan import Generation
 
-Arithmetic = Union[Exact, Fast, Fused]
+Arithmetic = Union[Exact, Fast]
 # (arithmetic, node, its inputs, its name, generation) -> the output under that name
 Kernel = Callable[[Arithmetic, Any, Sequence[str], str, Generation], str]
 _LEAST_SIGMOID = -11.0859375  # -11.089 as float16: exp(11.09) would overflow
@@ -27,19 +26,19 @@ def _sigmoid(
     if today:
         value = a.step("Maximum", [value, a.constant(_LEAST_SIGMOID)], f"{name}/clamped")
     negated = a.step("Neg", [value], f"{name}/negated")
-    power = a.step("Exp", [negated], f"{name}/exp", bounded=today)
+    power = a.step("Exp", [negated], f"{name}/exp")
     if not today:
         # Its overflow is lost in 1 / (1 + exp).
         a.end(power, f"{name}/exp_checked")
-    total = a.step("AddV2", [a.constant(1), power], f"{name}/total", bounded=today)
-    result = a.step("Reciprocal", [total], f"{name}/reciprocal", bounded=today)
+    total = a.step("AddV2", [a.constant(1), power], f"{name}/total")
+    result = a.step("Reciprocal", [total], f"{name}/reciprocal")
     return a.end(result, name, final=name, sure=True)
 
 
 def _sigmoid_grad(
     a: Arithmetic, node: Any, inputs: Sequence[str], name: str, generation: Generation
 ) -> str:
-    output, gradient = map(a.flat, inputs)
+    output, gradient = inputs
     op, one = a.nodes.float_op, a.nodes.constant(1)
     if generation is Generation.TODAY:
         rest = op("Sub", [one, output], f"{name}/rest")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, FrozenSet, List, Sequence
 
-import numpy as np
-
 from lenet_exp import tf_compat
 from lenet_exp.precision.arithmetic import Exact
 from lenet_exp.precision.computing import Job, either
@@ -57,8 +55,7 @@ def write_updates(
         new = build(exact, leaves)
         clean = together(job.nodes, exact.clean, f"{name}/clean")
     else:
-        size = sum(int(np.prod(shape)) for shape in shapes if shape is not None)
-        new, clean = either(job, leaves, build, name, size if known.stepwise else 0)
+        new, clean = either(job, leaves, build, name)
     counted = status.add(clean, name)
     parts = [[each] for each in new]
     if len(nodes) > 1:

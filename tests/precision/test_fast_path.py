@@ -1,7 +1,4 @@
-"""What the fast path leaves out, joins or compiles: bit-equal to the letter, every overflow seen.
-
-Shapes are static and large, as TensorFlow 1.15's clusters are for such tensors only.
-"""
+"""What the fast path leaves out or joins: bit-equal to the letter, every overflow seen."""
 
 from __future__ import annotations
 
@@ -70,6 +67,20 @@ def test_a_convolution_its_bias_and_sigmoid(scale):
     initial = {"kernel": random.randn(3, 3, 16, 6), "bias": random.randn(6)}
     feeds = {"x:0": pairs(32, 3, scale)[0]}
     assert both_paths(build, feeds, initial=initial) is (scale > 1e3)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e4], ids=["usual", "too large"])
+@pytest.mark.parametrize("factor", [0.0, 2.0**-25], ids=["zero", "zero in float16"])
+def test_an_overflow_that_a_constant_hides_is_seen(factor, scale):
+    """Variables: only their shapes are known for certain, so that 1.15 folds the product."""
+
+    def build(tf):
+        product = tf.matmul(*(tf.get_variable(name, [8, 8]) for name in "ab"))
+        return tf.sigmoid(tf.multiply(product, tf.constant(factor)) + floats(tf, "x", (8, 8)))
+
+    one, other, feed = (np.random.RandomState(4).randn(3, 8, 8) * scale).astype(np.float32)
+    initial = {"a": one, "b": other}
+    assert both_paths(build, {"x:0": feed / 1e4}, initial=initial) is (scale > 1)
 
 
 MODES = (MIX, ALLOW, FORCE)
