@@ -122,8 +122,9 @@ def test_accuracy_is_over_all_test_images(smoke, shared_project, mnist_folder):
 
     folder = next(shared_project.folder.glob("outputs/*"))
     with np.load(str(folder / "test_predictions.npz")) as kept:
-        classes = kept["classes"]
+        classes, recorded = kept["classes"], kept["labels"]
     labels = mnist.load(mnist_folder).test.labels
+    assert recorded.tolist() == labels.tolist()
     assert classes.shape == (10000,)
     assert smoke[1].data.metrics["accuracy"] == np.mean(classes == labels)
     result = (folder / "output" / "performance_precision.txt").read_text()
