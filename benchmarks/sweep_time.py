@@ -82,6 +82,9 @@ program.Runner.predict = timed("evaluation", program.Runner.predict)
 def tell():
     with open(os.path.join(os.environ["SWEEP_TIME"], str(os.getpid())), "w") as kept:
         json.dump(stages, kept)
+
+leave = os._exit  # how a job ends
+os._exit = lambda code: (tell(), leave(code))
 """
 
 
