@@ -9,7 +9,9 @@ from lenet_exp.config.resolve import flatten
 from lenet_exp.config.schema import Settings
 
 # Keys that say where and how a run is kept, not what it computes.
-_NOT_PART = ("tracking.", "data.path", "resume", "schedule.checkpoint_every")
+_NOT_PART = (
+    "tracking.", "data.path", "resume", "schedule.checkpoint_every", "hardware.device",
+)  # fmt: skip
 
 
 def config_hash(settings: Settings, data_hash: str, stack: str) -> str:
