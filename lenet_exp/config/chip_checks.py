@@ -7,7 +7,7 @@ the table's, in chip_options.py.
 from __future__ import annotations
 
 import math
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 from lenet_exp.config import chip_options, suggest
 from lenet_exp.config.chip_options import TABLE
@@ -36,6 +36,15 @@ def check_options(settings: Settings) -> None:
     _check_precision(settings, values)
     _check_placement(values)
     _check_loop(settings, values)
+
+
+def check_jobs(jobs: Sequence[Settings]) -> None:
+    """19: Raise ConfigError for what the jobs of one sweep would take from each other."""
+    for job in jobs:
+        if len(jobs) > 1 and getattr(job.hardware, "op_compiler_cache_mode", None) == "force":
+            allowed = "enable | disable in a sweep: force deletes what the other jobs use"
+            good = "hardware.op_compiler_cache_mode=enable"
+            raise impossible("op_compiler_cache_mode", "force", allowed, good)
 
 
 def impossible(key: str, value: object, allowed: str, *words: str) -> ConfigError:

@@ -24,16 +24,19 @@ from lenet_exp.errors import ConfigError
 
 def check_machine(settings: Settings) -> None:
     """Raise ConfigError where this machine, its files or its environment can't run the chip."""
-    if settings.hardware.name == "ascend910":
-        check_stack()
     if isinstance(settings.hardware, Chip):
+        check_stack()
         check_environment()
-        for key, value in chip_options.chosen(settings.hardware).items():
-            form = TABLE[key].form if key in TABLE else ""
-            if form in _FORM_CHECKS:
-                problem = _FORM_CHECKS[form](value)
-                if problem:
-                    raise impossible(key, value, f"{TABLE[key].allowed} ({problem})")
+        check_files(settings.hardware)
+
+
+def check_files(hardware: Chip) -> None:
+    """4, 6, 9, 11, 19: Raise ConfigError for a file or directory that is not what it should be."""
+    for key, value in chip_options.chosen(hardware).items():
+        check = _FORM_CHECKS.get(TABLE[key].form) if key in TABLE else None
+        problem = check(value) if check else ""
+        if problem:
+            raise impossible(key, value, f"{TABLE[key].allowed} ({problem})")
 
 
 def missing_for_chip() -> Optional[str]:

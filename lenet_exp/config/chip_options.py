@@ -44,12 +44,14 @@ class Option(NamedTuple):
     probe: str = ""
     default: Any = None
     default_of_adapter: str = ""
+    note: str = ""
 
     @property
     def allowed(self) -> str:
         """What it may be, in words."""
         if self.values:
-            return " | ".join(str(value) for value in (*self.values, *self.today_also))
+            words = " | ".join(str(value) for value in (*self.values, *self.today_also))
+            return words + (f"; {self.note}" if self.note else "")
         if self.field == "b":
             return "true | false"
         if self.field == "i":

@@ -24,6 +24,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from lenet_exp.config import suggest
+from lenet_exp.config.chip_checks import check_jobs
 from lenet_exp.config.resolve import register_resolvers, resolve
 from lenet_exp.config.schema import Settings, all_keys, groups
 from lenet_exp.errors import ConfigError
@@ -54,6 +55,7 @@ def check_command_line(argv: Sequence[str]) -> None:
         searched = [_search_path(args.config_dir)] if args.config_dir else []
         jobs = [_compose(searched + job, overrides) for job in _jobs(overrides, args)]
         _check_sweep(jobs)
+        check_jobs(jobs)
 
 
 def settings_to_explain(words: Sequence[str]) -> Settings:
@@ -203,7 +205,10 @@ def _unknown_option(error: MissingConfigException) -> ConfigError:
     options = list(error.options or [])
     meant = suggest.close_to(option, options)
     good = f"{suggest.PROGRAM} {group}={meant}" if meant else suggest.command(group)
-    return ConfigError(group, option, " | ".join(options) or "an option that exists", good)
+    allowed = " | ".join(options) or "an option that exists"
+    if re.search("bf16|bfloat16", option):
+        allowed += "; an Ascend 910 has no bfloat16"
+    return ConfigError(group, option, allowed, good)
 
 
 def _not_composed(error: Exception, overrides: Sequence[Override]) -> ConfigError:
