@@ -34,7 +34,7 @@ class Record:
         self.options = None  # known once a graph was run
         self.on_device = bool(entries) and entries[0].name == "NpuOptimizer"
         self.compiled = set()
-        self.runs = self.steps = self.fed_loops = 0
+        self.runs = self.calls = self.steps = self.fed_loops = 0
         self.closed = False
 
     def plain(self):
@@ -122,12 +122,21 @@ def _run(self, fetches, feed_dict=None, options=None, run_metadata=None):
     times = _times(self, fetched, record)
     record.runs += 1
     if any(op.name == "IterationOp" for op in fetched) or times > 1:
+        if switches.fails_at(record.calls):
+            _fail()
+        record.calls += 1
         record.steps += times
         record.fed_loops += bool(feed_dict)
     for _ in range(times):
         values = _RUN(self, fetches, feed_dict, options, run_metadata)
     _zero_what_stayed_on_the_host(self, fetched)
     return values
+
+
+def _fail():
+    if not switches.is_today():
+        raise rules.Abort("the device failed")
+    raise tf.errors.InternalError(None, None, "E39999: aicore exception\nmore of it")
 
 
 def _check_graph(graph, record):
