@@ -99,6 +99,7 @@ def _run(
         lambda: assemble(*emulated(built, chip), settings.loss_scale),
         data.train,
         found.history.step,
+        progress.say,
     ) as (runner, make_steps):
         history = _restore(found, runner, record, progress)
         history = _train(settings, data, machine, (runner, make_steps), record, history)

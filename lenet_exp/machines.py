@@ -94,13 +94,15 @@ def opened(
     assembled: Callable[[], Program],
     train: Split,
     first_step: int,
+    say: Callable[[str], None],
 ) -> Iterator[Tuple[Runner, MakeSteps]]:
     """Yield the runner of an open session, and what makes its steps from `first_step` on.
 
-    `assembled` makes the CPU's program; the chip's has its vendor's operators, and is made here.
+    `say` tells the person what the device does otherwise than asked. `assembled` makes the
+    CPU's program; the chip's has its vendor's operators, and is made here.
     """
     if machine.options is not None:
-        with _on_chip(settings, machine.options, machine.threads, train, first_step) as runner:
+        with _on_chip(settings, machine, train, first_step, say) as runner:
             yield runner, lambda step, count: runner.make_steps(count)
         return
     program = assembled()
@@ -122,7 +124,11 @@ def stepper(settings: Settings, train: Split, runner: Runner) -> MakeSteps:
 
 @contextlib.contextmanager
 def _on_chip(
-    settings: Settings, options: Dict[str, Any], threads: int, train: Split, first_step: int
+    settings: Settings,
+    machine: Machine,
+    train: Split,
+    first_step: int,
+    say: Callable[[str], None],
 ) -> Iterator[DeviceRunner]:
     """Yield the runner of a session on the chip, whose iterator begins with `first_step`."""
     device = Device(ascend910.wrap_optimizer, ascend910.input_source, ascend910.loop)
@@ -138,6 +144,7 @@ def _on_chip(
     )
     left = schedule.epochs * schedule.steps_per_epoch - first_step
     order = batch_indices(settings.seed, examples, schedule.batch_size, first_step, left)
-    with ascend910.open_session(made.program.graph, options, threads) as session:
+    options = machine.options or {}
+    with ascend910.open_session(made.program.graph, options, machine.threads) as session:
         feed = Feed(train.images, train.labels, order)
-        yield DeviceRunner(made, session, feed, device, steps_per_call(settings))
+        yield DeviceRunner(made, session, feed, device, steps_per_call(settings), say)

@@ -44,6 +44,15 @@ def test_the_page_on_precision_shows_real_output(words):
 
 
 def test_links_between_pages_lead_somewhere():
-    for page in (DOCS / "precision.md", DOCS.parent / "README.md"):
+    for page in (*DOCS.glob("*.md"), DOCS.parent / "README.md"):
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), target
+
+
+def test_the_page_on_the_chip_shows_a_real_refusal():
+    text = (DOCS / "ascend910.md").read_text()
+    found = re.search(r"\$ (python[^\n]*=5-3)\n(.*?)```", text, re.DOTALL)
+    words, shown_lines = found.groups()
+    command = [sys.executable, *words.split()[1:]]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, shown_lines)

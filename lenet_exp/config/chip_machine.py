@@ -66,7 +66,7 @@ def check_environment(environ: Mapping[str, str] = os.environ) -> None:
 
 
 def _environment_problems(environ: Mapping[str, str]) -> Iterator[Tuple[str, str]]:
-    if environ.get("RANK_SIZE", "1") not in ("1", ""):
+    if environ.get("RANK_SIZE", "1") != "1":
         yield "RANK_SIZE", "unset or 1: a run trains on one device, and more would wait for others"
     if environ.get("RANK_TABLE_FILE") and not environ.get("RANK_ID"):
         yield "RANK_TABLE_FILE", "unset on one device; it needs RANK_ID"

@@ -43,8 +43,15 @@ class DeviceProgram(NamedTuple):
     source: Any
     train: Any
     loss: Any
-    state: Sequence[Any]  # steps applied, loss scale; fetched in a run of their own
-    scaled: bool
+    state: Sequence[Any]  # steps made, updates applied, loss scale; fetched by themselves
+
+
+class State(NamedTuple):
+    """Steps made, updates applied (no more), and the loss scale after them."""
+
+    made: int
+    applied: int
+    scale: float
 
 
 class Feed(NamedTuple):
@@ -78,19 +85,31 @@ def build(
         source = device.input_source(labels, tuple(image_shape), batch)
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
             loss = cross_entropy(network(source.images), source.labels, int(logits.shape[1]))
-        applied = tf.train.get_or_create_global_step()
-        made, scale = device.wrap_optimizer(make_optimizer(optimizer), loss_scale)
-        train = made.apply_gradients(made.compute_gradients(loss), global_step=applied)
+        wrapped = device.wrap_optimizer(make_optimizer(optimizer), loss_scale)
+        train, state = _update(tf, *wrapped, loss)
+        # A CPU's checkpoints have its stand-in for the chip's own flag.
         tf.get_variable("float_status", [], initializer=tf.zeros_initializer(), trainable=False)
-        named = {_name(v): v for v in tf.global_variables() if v is not applied}
-        variables = {f"{name}:0": variable for name, variable in named.items()}
-        saver = tf.train.Saver(named, max_to_keep=0)
+        counters = {variable.op.name for variable in state[:2]} - {"loss_scale"}
+        kept = {_name(v): v for v in tf.global_variables() if v.op.name not in counters}
         program = Program(
             graph, tf.global_variables_initializer(), None, None, (), images, classes,
-            variables, saver,
+            {f"{name}:0": variable for name, variable in kept.items()},
+            tf.train.Saver(kept, max_to_keep=0),
         )  # fmt: skip
-        state = [applied, tf.constant(1.0) if scale is None else scale]
-    return DeviceProgram(program, source, train, loss, state, scale is not None)
+    return DeviceProgram(program, source, train, loss, state)
+
+
+def _update(tf: Any, optimizer: Any, scale: Any, loss: Any) -> Tuple[Any, Sequence[Any]]:
+    """Return the operation of a step, and what tells how many were made, applied, at what scale."""
+    applied = tf.train.get_or_create_global_step()
+    train = optimizer.apply_gradients(optimizer.compute_gradients(loss), global_step=applied)
+    if scale is None:
+        return train, [applied]
+    # The global step counts applied updates: skipped ones and a loop that makes too few steps
+    # would look alike.
+    zero = tf.zeros_initializer()
+    made = tf.get_variable("steps_made", [], tf.int64, zero, trainable=False)
+    return tf.group(train, tf.assign_add(made, 1)), [made, applied, scale]
 
 
 def _name(variable: Any) -> str:
@@ -105,17 +124,27 @@ class DeviceRunner(Runner):
     """
 
     def __init__(
-        self, made: DeviceProgram, session: Any, feed: Feed, device: Device, per_call: int
+        self,
+        made: DeviceProgram,
+        session: Any,
+        feed: Feed,
+        device: Device,
+        per_call: int,
+        say: Callable[[str], None],
     ) -> None:
-        """Initialise the iterator, alone, then the variables; the session stays the caller's."""
+        """Initialise the iterator, alone, then the variables; the session stays the caller's.
+
+        `per_call` steps are asked of each call; `say` is told if the device makes others.
+        """
         self.program = made.program
         self.session = session
+        self.classes = self._classes_of
         self._made = made
         self._per_call = per_call
         self._device = device
-        self.classes = self._classes_of
+        self._say = say
         self._looped: Any = None
-        self._applied = 0
+        self._before = State(0, 0, 1.0)
         source = made.source
         with _told():
             # Grouped with it, the variables would stay on the host, and the device's be zeros.
@@ -135,35 +164,50 @@ class DeviceRunner(Runner):
         Of a call the device tells the last loss, which stands for all of its steps, and how many
         updates were applied: the skipped ones are marked first, since nobody knows which they
         were.
+
+        Raises:
+            HardwareError: the device failed, or made another number of steps than before.
         """
         with _told():
-            train = self._begin()
-            losses = [
-                self.session.run([train, self._made.loss])[1]
-                for _ in range(count // self._per_call)
-            ]
-            applied, scale = self._state()
-        skipped = count - (applied - self._applied) if self._made.scaled else 0
-        self._applied = applied
-        return Steps(
-            np.repeat(np.array(losses, np.float32), self._per_call),
-            np.arange(count) < skipped,
-            scale,
-        )
+            losses = [self._begin()] if self._looped is None else []
+            losses += [self._call() for _ in range(count // self._per_call - len(losses))]
+            after = self._state()
+        made = after.made - self._before.made
+        if made != count:
+            problem = f"it made {made} steps where {count} were asked for"
+            raise HardwareError("the chip", problem, "hardware.iterations_per_loop=1")
+        skipped = count - (after.applied - self._before.applied)
+        self._before = after
+        each = np.repeat(np.array(losses, np.float32), self._per_call)
+        return Steps(each, np.arange(count) < skipped, after.scale)
 
-    def _begin(self) -> Any:
-        """Return what is run for training; made once, after the last initialiser and restore."""
-        if self._looped is None:
-            self._applied = self._state()[0]
-            self._looped = self._device.loop(self.session, self._made.train, self._per_call)
-        return self._looped
+    def _begin(self) -> float:
+        """Make the first call, after the last initialiser and restore; return its loss.
 
-    def _state(self) -> Tuple[int, float]:
-        """Return updates applied and loss scale; beside the training their order is undefined."""
-        if not self._made.scaled:
-            return 0, 1.0
-        applied, scale = self.session.run(list(self._made.state))
-        return int(applied), float(scale)
+        A loop that lacks any of its conditions makes one step a call, without a word: so those
+        of a call are counted, not believed.
+        """
+        self._before = self._state()
+        self._looped = self._device.loop(self.session, self._made.train, self._per_call)
+        loss = self._call()
+        made = self._state().made - self._before.made
+        if made != self._per_call and made == 1:
+            self._say(
+                f"warning: the device makes 1 step a call, not {self._per_call}: the training is"
+                " the same, and slower"
+            )
+            self._per_call = made
+        return loss
+
+    def _call(self) -> float:
+        _, loss = self.session.run([self._looped, self._made.loss])
+        return float(loss)
+
+    def _state(self) -> State:
+        """Return what was done so far; beside the training the order would be undefined."""
+        made, *others = self.session.run(list(self._made.state))
+        applied, scale = others or (made, 1.0)
+        return State(int(made), int(applied), float(scale))
 
     def _classes_of(self, images: np.ndarray) -> np.ndarray:
         """Return the class of each image of one whole batch, uint8 -> int32."""

@@ -112,8 +112,8 @@ def test_each_mode_is_sent_with_what_it_needs_and_nothing_else(chip, mode):
     assert session["map"] == sent(mode)
     assert session["init_options"]["precision_mode"] == f"b'{mode}'"
     assert session["steps"] == 20
-    # iterator, variables, four of the loop, training with its loss, classes, checkpoint
-    assert session["compiles"] == 9
+    # iterator, variables, four of the loop, training and its loss, counter, classes, checkpoint
+    assert session["compiles"] == 10
     with np.load(str(chip.project.folder / f"mode-{mode}" / "test_predictions.npz")) as kept:
         assert kept["classes"].shape == (10000,)
 
@@ -151,6 +151,15 @@ def test_a_run_of_two_parts_leaves_the_bits_of_one(chip):
             == getattr(chip.history("parts"), key).tolist()
         )
     assert chip.history("whole").skipped.sum() == chip.history("parts").skipped.sum() == 3
+
+
+def test_a_device_that_does_not_loop_makes_the_same_steps(chip):
+    words = (*SMALL, *DYNAMIC, "precision=allow_fp32_to_fp16")
+    printed, session = chip.trained("single", *words, loops="no", overflows="3,4")
+    assert "warning: the device makes 1 step a call, not 10" in printed
+    assert session["steps"] == 20
+    assert chip.history("single").skipped.sum() == 2
+    assert np.unique(chip.history("single").losses).size == 20
 
 
 def test_auto_takes_the_chip_and_says_so(chip):

@@ -142,6 +142,7 @@ def test_only_options_that_are_set_are_part_of_a_run():
 
 ENVIRONMENTS = [
     ({"RANK_SIZE": "8"}, "RANK_SIZE"),
+    ({"RANK_SIZE": ""}, "RANK_SIZE"),  # the adapter takes int() of it
     ({"RANK_TABLE_FILE": "x.json"}, "RANK_TABLE_FILE"),
     ({"RANK_TABLE_FILE": "x", "RANK_ID": "0", "CM_WORKER_SIZE": "1"}, "RANK_TABLE_FILE"),
     ({"ASCEND_DEVICE_ID": "-1"}, "ASCEND_DEVICE_ID"),

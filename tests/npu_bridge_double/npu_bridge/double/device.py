@@ -148,7 +148,7 @@ def _check_graph(graph, record):
 def _times(session, fetched, record):
     """Return how often a device makes the step: each missing condition means once."""
     variables = session.graph.get_collection("npu_runconfig_iterations_per_loop")
-    enabled = record.options.get("iterations_per_loop", 1) > 1
+    enabled = record.options.get("iterations_per_loop", 1) > 1 and switches.loops()
     if not (enabled and variables and any(op.name == "IterationOp" for op in fetched)):
         return 1
     return int(_RUN(session, variables[0])) + 1

@@ -4,6 +4,7 @@ NPU_BRIDGE_DOUBLE_GENERATION   2021 | today
 NPU_BRIDGE_DOUBLE_BROKEN       library | hccl | tf_adapter: what can't be imported
 NPU_BRIDGE_DOUBLE_OVERFLOWS    status reads that find an overflow, from 0: "4,6,7"
 NPU_BRIDGE_DOUBLE_FAILS        the device fails in the training call of this number, from 0
+NPU_BRIDGE_DOUBLE_LOOPS        "no": a device that makes one step a call whatever it is told
 NPU_BRIDGE_DOUBLE_RECORD       a file; a line of JSON is added for each session that closes
 """
 
@@ -35,6 +36,10 @@ def overflows():
 
 def fails_at(call):
     return os.environ.get("NPU_BRIDGE_DOUBLE_FAILS") == str(call)
+
+
+def loops():
+    return os.environ.get("NPU_BRIDGE_DOUBLE_LOOPS") != "no"
 
 
 def record_file():
