@@ -51,6 +51,13 @@ def missing_for_chip() -> Optional[str]:
     return None
 
 
+def found(name: str) -> str:
+    """Return what `hardware=name` is on this machine: auto is the chip where it can be driven."""
+    if name != "auto":
+        return name
+    return "cpu" if missing_for_chip() else "ascend910"
+
+
 def check_stack() -> None:
     """25: Raise ConfigError where this Python can't drive a chip."""
     missing = missing_for_chip()

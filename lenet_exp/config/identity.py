@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
+from lenet_exp.config.chip_machine import found
 from lenet_exp.config.resolve import flatten
 from lenet_exp.config.schema import Settings
 
@@ -23,5 +24,6 @@ def config_hash(settings: Settings, data_hash: str, stack: str) -> str:
         stack: "tf1" or "tf2".
     """
     kept = {k: v for k, v in flatten(settings).items() if not k.startswith(_NOT_PART)}
+    kept["hardware.name"] = found(settings.hardware.name)
     text = json.dumps({**kept, "data": data_hash, "stack": stack}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

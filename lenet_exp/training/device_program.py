@@ -89,7 +89,7 @@ def build(
         train, state = _update(tf, *wrapped, loss)
         # A CPU's checkpoints have its stand-in for the chip's own flag.
         tf.get_variable("float_status", [], initializer=tf.zeros_initializer(), trainable=False)
-        counters = {variable.op.name for variable in state[:2]} - {"loss_scale"}
+        counters = [variable.op.name for variable in state[:2]]
         kept = {_name(v): v for v in tf.global_variables() if v.op.name not in counters}
         program = Program(
             graph, tf.global_variables_initializer(), None, None, (), images, classes,

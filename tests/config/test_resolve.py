@@ -94,6 +94,7 @@ def test_every_experiment_and_debug_preset_resolves():
         ("tracking.experiment=other", True),
         ("tracking.uri=sqlite:///other.db", True),
         ("data.path=.", True),
+        ("hardware=cpu", True),  # what auto is where there is no chip
     ],
 )
 def test_identity_follows_what_is_computed_not_where_it_is_kept(override, same):

@@ -12,6 +12,7 @@ from lenet_exp.config import chip_machine, chip_options
 from lenet_exp.config.chip_checks import check_jobs
 from lenet_exp.config.command_line import settings_to_explain
 from lenet_exp.config.hardware_schema import chip_of
+from lenet_exp.config.identity import config_hash
 from lenet_exp.config.resolve import flatten
 from lenet_exp.errors import ConfigError
 from lenet_exp.hardware import chip_config
@@ -167,3 +168,14 @@ def test_a_sweep_may_not_force_the_cache_that_its_jobs_share():
     force = "hardware.op_compiler_cache_mode=force"
     with pytest.raises(ConfigError, match="in a sweep: force deletes"):
         check_jobs([settings_to_explain(["hardware=ascend910", force])] * 2)
+
+
+@double.ONLY_TF1
+def test_auto_on_a_chip_is_another_job_than_auto_on_a_cpu(monkeypatch):
+    settings = settings_to_explain([])
+    on_cpu = config_hash(settings, "d", "tf1")
+    monkeypatch.syspath_prepend(str(double.ROOT))
+    assert config_hash(settings, "d", "tf1") != on_cpu
+    chosen = settings_to_explain(["hardware=ascend910"])
+    moved = settings_to_explain(["hardware=ascend910", "hardware.device=3"])
+    assert config_hash(moved, "d", "tf1") == config_hash(chosen, "d", "tf1")
