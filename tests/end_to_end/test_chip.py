@@ -16,7 +16,7 @@ from tests.hardware import double
 pytestmark = double.ONLY_TF1
 SMALL = ("schedule=smoke", "deterministic=true")
 DYNAMIC = ("loss_scale=dynamic", "loss_scale.incr_every_n_steps=3", "loss_scale.init_loss_scale=16")
-OTHERS = ("allow_fp32_to_fp16", "force_fp16", "must_keep_origin_dtype")
+MODES = ("allow_fp32_to_fp16", "force_fp16", "must_keep_origin_dtype", "allow_mix_precision")
 SCALES = {
     "none": (),
     "fixed": ("loss_scale=fixed", "loss_scale.value=1024"),
@@ -104,9 +104,8 @@ def test_forced_overflows_skip_their_updates_and_move_the_scale(chip, generation
     assert run.data.params["hardware.op_compiler_cache_mode"] == "enable"
 
 
-@pytest.mark.parametrize(
-    "mode", ["allow_mix_precision", *(pytest.param(m, marks=pytest.mark.full) for m in OTHERS)]
-)
+@pytest.mark.full
+@pytest.mark.parametrize("mode", MODES)
 def test_each_mode_is_sent_with_what_it_needs_and_nothing_else(chip, mode):
     _, session = chip.trained(f"mode-{mode}", *SMALL, f"precision={mode}")
     assert session["map"] == sent(mode)
@@ -166,6 +165,10 @@ def test_auto_takes_the_chip_and_says_so(chip):
     printed, session = chip.trained("auto", *SMALL, "schedule.steps_per_epoch=10", hardware="auto")
     assert "npu_bridge is here (hardware=cpu stays on the CPU)" in printed
     assert session["steps"] == 10
+
+
+@pytest.mark.full
+def test_cpu_stays_on_the_cpu_beside_npu_bridge(chip):
     done = chip.run(*SMALL, "schedule.steps_per_epoch=10", hardware="cpu")
     assert done.returncode == 0, done.stderr
     assert not chip.record.exists()
