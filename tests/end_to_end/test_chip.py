@@ -40,8 +40,11 @@ class Chip:
         return self.project.run(*chosen, *words, **environ)
 
     def sessions(self):
-        lines = self.record.read_text().splitlines()
-        return [one for one in map(json.loads, lines) if one["on_device"]]
+        """Return those on the chip; all others of the process must have asked for the host."""
+        every = [json.loads(line) for line in self.record.read_text().splitlines()]
+        hosts = [one for one in every if not one["on_device"]]
+        assert all(one["map"] == {"use_off_line": ["b", False]} for one in hosts)
+        return [one for one in every if one["on_device"]]
 
     def trained(self, name, *words, **switches):
         """Run to the end in the folder `name`; return what was printed, and the device's view."""
@@ -214,6 +217,29 @@ def test_a_device_that_fails_is_told_in_words_and_the_run_is_failed(chip):
     assert "Traceback" not in done.stderr
     assert chip.sessions()[0]["closed"]
     assert chip.project.recorded_in(chip.project.folder / "failing").info.status == "FAILED"
+
+
+def test_a_loop_that_the_device_would_not_find_is_refused():
+    """Its name must be IterationOp exactly, and a second one gets another."""
+    script = """
+import json
+from lenet_exp import tf_compat
+from lenet_exp.errors import HardwareError
+from lenet_exp.hardware import ascend910
+ascend910.adapter()
+tf = tf_compat.load()
+with tf.Graph().as_default() as graph:
+    step = tf.no_op()
+    sent = {"use_off_line": True, "iterations_per_loop": 5}
+    with ascend910.open_session(graph, sent, 1) as session:
+        assert ascend910.loop(session, step, 1) is step
+        assert ascend910.loop(session, step, 5).name == "IterationOp"
+        try:
+            ascend910.loop(session, step, 5)
+        except HardwareError as error:
+            print(json.dumps(str(error)))
+"""
+    assert "its loop is called IterationOp_1" in double.run(script)
 
 
 def test_one_process_keeps_one_precision():

@@ -179,3 +179,17 @@ def test_auto_on_a_chip_is_another_job_than_auto_on_a_cpu(monkeypatch):
     chosen = settings_to_explain(["hardware=ascend910"])
     moved = settings_to_explain(["hardware=ascend910", "hardware.device=3"])
     assert config_hash(moved, "d", "tf1") == config_hash(chosen, "d", "tf1")
+
+
+def test_what_a_machine_lacks_is_said(monkeypatch, stack, tmp_path):
+    """The words of a run that was told to take the chip."""
+    if stack == "tf2":
+        wanted = "npu_bridge needs Python 3.7 with TensorFlow 1.15, and this is Python 3."
+        assert chip_machine.missing_for_chip().startswith(wanted)
+        return
+    assert "Python finds no npu_bridge" in chip_machine.missing_for_chip()
+    (tmp_path / "npu_bridge.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "Python finds no hccl" in chip_machine.missing_for_chip()
+    monkeypatch.syspath_prepend(str(double.ROOT))
+    assert chip_machine.missing_for_chip() is None
