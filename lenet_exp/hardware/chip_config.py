@@ -99,10 +99,8 @@ def fitted(sent: Mapping[str, Any], adapter: Adapter) -> Tuple[Dict[str, Any], L
             remedy = f"{suggest.PROGRAM} hardware=ascend910 precision={mode}"
             raise ConfigError(f"hardware.{key}", value, allowed, remedy)
         del kept[key]
-        name = row.by or f"hardware.{key}"
-        warnings.append(
-            f"this npu_bridge does not know {key} (since {row.since}): {name} has no effect"
-        )
+        effect = "it is not sent" if row.by else f"hardware.{key} has no effect"
+        warnings.append(f"this npu_bridge does not know {key} (since {row.since}): {effect}")
     return kept, warnings
 
 
