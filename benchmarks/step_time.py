@@ -24,7 +24,7 @@ import hydra
 import rivals
 from paired import Ratio, measure, ratio
 
-from lenet_exp import experiment, plans, tf_compat
+from lenet_exp import machines, plans, tf_compat
 from lenet_exp.config.folder import CONF
 from lenet_exp.config.resolve import register_resolvers, resolve
 from lenet_exp.data import download, files, mnist
@@ -88,7 +88,7 @@ def our_round(data: mnist.Mnist, record: RunRecord, stack: contextlib.ExitStack)
     chip = plans.plan(settings, built)
     program = assemble(*plans.emulated(built, chip), settings.loss_scale)
     session = stack.enter_context(cpu.open_session(program.graph, 0))
-    run = experiment.stepper(settings, data.train, Runner(program, session))
+    run = machines.stepper(settings, data.train, Runner(program, session))
     history = History()
 
     def once() -> None:

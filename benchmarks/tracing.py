@@ -17,7 +17,7 @@ from typing import Any, Callable
 import hydra
 from paired import measure, ratio
 
-from lenet_exp import experiment, plans, tf_compat
+from lenet_exp import machines, plans, tf_compat
 from lenet_exp.config.command_line import CONF
 from lenet_exp.config.resolve import register_resolvers, resolve
 from lenet_exp.data import download, files, mnist
@@ -41,7 +41,7 @@ def stepper(
     program = assemble(*run, settings.loss_scale)
     session = stack.enter_context(cpu.open_session(program.graph, 0))
     runner = make_runner(program, session, run.step.traces, run.inference.traces)
-    return experiment.stepper(settings, data.train, runner)
+    return machines.stepper(settings, data.train, runner)
 
 
 def seconds_of(run: Callable[[int, int], Any]) -> float:

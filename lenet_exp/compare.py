@@ -62,13 +62,14 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
 def _compare(asked: asked_words.Asked) -> int:
     from lenet_exp.comparison import assembled, compared  # noqa: PLC0415 - MLflow
+    from lenet_exp.record.commands import short  # noqa: PLC0415 - with it
 
     experiment = asked.experiment or asked_words.EXPERIMENT
     store = compared.open_store(asked.uri, experiment)
     width = shutil.get_terminal_size((100, 24)).columns
     done = compared.compare(store, _found(store, asked, experiment), asked.reference, width)
     print(done.text)
-    print(f"\npage: {done.folder / 'comparison.html'}", flush=True)
+    print(f"\npage: {short(done.folder / 'comparison.html')}", flush=True)
     missed = assembled.missed(done.comparison, asked.require_accuracy)
     for line in missed:
         print(f"lenet-exp: {line}", file=sys.stderr)

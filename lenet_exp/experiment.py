@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Callable, Dict, Iterable, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterable, NamedTuple, Optional, Tuple
 
 import numpy as np
 from omegaconf import OmegaConf
 
-from lenet_exp import tf_compat
+from lenet_exp import machines, tf_compat
 from lenet_exp.config.checkpoint_path import prefix_named
 from lenet_exp.config.identity import config_hash, file_hashes, named_files
 from lenet_exp.config.resolve import flatten
 from lenet_exp.config.schema import Adam, Settings
 from lenet_exp.data import download, files, mnist
-from lenet_exp.data.batches import batch_indices
 from lenet_exp.errors import stop_if_interrupted
 from lenet_exp.forensics import make_runner, traced
-from lenet_exp.hardware import cpu
 from lenet_exp.history import History
+from lenet_exp.machines import Machine, MakeSteps
 from lenet_exp.model import weights
 from lenet_exp.plans import ChipPlan, Graphs, build_graphs, emulated, has_float16, plan
 from lenet_exp.precision.verdict import Verdict
@@ -28,7 +27,7 @@ from lenet_exp.record.mlflow_store import Store
 from lenet_exp.record.progress import Progress, fetch_progress
 from lenet_exp.record.run_record import Identity, RunRecord, Speed, open_record, say_result
 from lenet_exp.training import timing, trainer, warm_start
-from lenet_exp.training.program import Runner, Steps, assemble
+from lenet_exp.training.program import Program, Runner, assemble
 
 PLAN_FILE = "precision.csv"
 _LEAST_EPSILON = 2.0**-24  # float16's least subnormal
@@ -60,7 +59,9 @@ def run_experiment(
     store = Store(uri, settings.tracking.experiment)
     data = load_data(settings.data.path)
     conditions.check_to_go_on(folder, data.sha256, file_hashes(settings), stack)
-    return _run(settings, folder, tags, store, data, cores)
+    configured = _configure(settings)
+    with machines.claimed(settings, cores) as machine:
+        return _run(settings, folder, tags, store, data, configured, machine)
 
 
 def _run(
@@ -69,34 +70,47 @@ def _run(
     tags: Dict[str, str],
     store: Store,
     data: mnist.Mnist,
-    cores: int,
+    configured: Dict[str, str],
+    machine: Machine,
 ) -> Result:
-    """Plan, train and test, and record it."""
-    configured, precision = _configure(settings), settings.precision
+    """Plan, train and test on `machine`, and record it."""
     built = build_graphs(settings)
     stop_if_interrupted()  # TensorFlow's import may have swallowed a Ctrl-C
     chip = plan(settings, built)
-    graphs = emulated(built, chip, precision.trace_overflow, precision.flush_subnormals)
-    program = assemble(*graphs, settings.loss_scale)
-    threads = cpu.threads_for(settings.threads, settings.deterministic, cores)
     found = checkpoints.newest(folder)
     start = None if found.path else _start(settings, built)
-    progress = _first_lines(settings, chip, found, dead_runs.end_dead_runs(store, folder))
-    configured["threads"] = str(threads)
-    identity = _identity(settings, data.sha256, tags, configured, chip)
-    with open_record(store, identity, folder, progress) as record, cpu.open_session(
-        program.graph, threads
-    ) as session:
-        runner = make_runner(program, session, graphs.step.traces, graphs.inference.traces)
+    of_others = dead_runs.end_dead_runs(store, folder)
+    progress = _first_lines(settings, chip, found, [*of_others, *machine.said])
+    configured["threads"] = str(machine.threads)
+    identity = _identity(settings, data.sha256, tags, configured, chip, machine)
+    with open_record(store, identity, folder, progress) as record, machines.opened(
+        settings,
+        machine,
+        lambda: _on_cpu(settings, built, chip),
+        data.train,
+        found.history.step,
+        progress.say,
+    ) as (runner, make_steps):
         history = _restore(found, start, runner, record, progress)
         with traced(runner, record):
-            history = _train(settings, data, runner, record, history)
+            history = _train(settings, data, machine, (runner, make_steps), record, history)
             classes = runner.predict(data.test.images)
         speed = Speed(*timing.summarize(history), settings.schedule.batch_size)
         accuracy = record.finish(*data.test, classes, speed, history)
     ui = store_check.ui_command(store_check.chosen_uri(settings.tracking.uri))
     say_result(progress, folder, record, accuracy, speed, ui)
     return Result(accuracy, record.run_id)
+
+
+def _on_cpu(
+    settings: Settings, built: Graphs, chip: ChipPlan
+) -> Tuple[Program, Callable[[Any], Runner]]:
+    """Return the program that imitates the chip, and what runs it in a session."""
+    precision = settings.precision
+    graphs = emulated(built, chip, precision.trace_overflow, precision.flush_subnormals)
+    program = assemble(*graphs, settings.loss_scale)
+    traces = (graphs.step.traces, graphs.inference.traces)
+    return program, lambda session: make_runner(program, session, *traces)
 
 
 def _first_lines(
@@ -171,27 +185,22 @@ def _warn(found: Verdict, settings: Settings, progress: Progress) -> None:
         progress.say(f"warning: on the chip {found}\n  why: {command}")
 
 
-def stepper(settings: Settings, train: mnist.Split, runner: Runner) -> Callable[[int, int], Steps]:
-    """Return what makes k steps from a step on: draws their batches, and runs them."""
-    images, labels = train
-
-    def run(step: int, steps: int) -> Steps:
-        drawn = batch_indices(settings.seed, len(labels), settings.schedule.batch_size, step, steps)
-        return runner.run_steps(images[drawn], labels[drawn])
-
-    return run
-
-
 def _train(
-    settings: Settings, data: mnist.Mnist, runner: Runner, record: RunRecord, history: History
+    settings: Settings,
+    data: mnist.Mnist,
+    machine: Machine,
+    opened: Tuple[Runner, MakeSteps],
+    record: RunRecord,
+    history: History,
 ) -> History:
     """Make the epochs that `history` lacks, each followed by a validation; return all of it."""
-    schedule, run = settings.schedule, stepper(settings, data.train, runner)
-    size, cold = trainer.window_size(schedule.steps_per_epoch, asked=schedule.log_every), True
+    schedule, cold, (runner, make_steps) = settings.schedule, True, opened
     total = schedule.epochs * schedule.steps_per_epoch
     pauses = (schedule.steps_per_epoch, schedule.checkpoint_every)
     for stop in trainer.stops(history.step, total, *pauses):
-        for window in trainer.train(run, history.step, stop, size):
+        for window in trainer.train(
+            make_steps, history.step, stop, machine.window, longest_call=machine.longest_call
+        ):
             history = history.with_window(window, cold)
             record.window(history)
             cold = False
@@ -210,17 +219,18 @@ def _identity(
     tags: Dict[str, str],
     configured: Dict[str, str],
     chip: ChipPlan,
+    machine: Machine,
 ) -> Identity:
     """Return what MLflow is told about the run before it starts."""
     stack = tf_compat.stack()
     tags = {
         **tags,
         "stack": stack,
-        "hardware": cpu.NAME,
-        "device": cpu.device(),
+        "hardware": machine.name,
+        "device": machine.device,
         "precision": settings.precision.mode,
         "config_hash": config_hash(settings, data_hash, stack),
-        "emulated": str(has_float16(chip)).lower(),
+        "emulated": str(machine.emulates and has_float16(chip)).lower(),
         "data_sha256": data_hash,
         "chip": str(chip.verdict),
         **configured,
@@ -228,6 +238,6 @@ def _identity(
     parts = (settings.precision.mode, settings.loss_scale.name, settings.optimizer.name)
     plain = OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(settings)))
     name = f"{'-'.join(parts)}-seed{settings.seed}"
-    kept = conditions.files(data_hash, cpu.device(), configured, file_hashes(settings))
+    kept = conditions.files(data_hash, machine.device, configured, file_hashes(settings))
     kept.update({PLAN_FILE: chip.csv, **named_files(settings)})
     return Identity(name, flatten(settings), plain, tags, kept)

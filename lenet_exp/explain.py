@@ -9,6 +9,7 @@ hardware.cann=today|2021   the generation of the chip's compiler
 summary=true               operators alike in one line
 diff=MODE|2021|today       what differs under another mode, or in the other generation
 format=table|csv|json      csv and json carry every field
+session=true               the ConfigProto of a session on the chip, instead of a plan
 inference=true             the inference graph instead of the training step
 graph=FILE                 any TensorFlow 1 graph: model.ckpt.meta, .pb, .pbtxt; also one written
                            on a chip. Of a MetaGraph, its collections train_op and losses say

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from lenet_exp import tf_compat
+from lenet_exp.config.hardware_schema import chip_of
 from lenet_exp.config.question import Question
 from lenet_exp.config.schema import Precision
+from lenet_exp.hardware import chip_config
 from lenet_exp.model import lenet
 from lenet_exp.precision import assign, report, tables
 from lenet_exp.precision.load import load_graph
@@ -28,6 +30,8 @@ def answer(question: Question, width: int) -> Answer:
         LenetExpError: the file is no graph, or lacks a fetch.
     """
     tf_compat.configure(hide_gpus=True, deterministic=False)
+    if question.session:
+        return _session(question)
     graph_def, fetches = _graph(question)
     settings = question.settings
     asked = [(settings.precision.mode, settings.hardware.cann)]
@@ -60,6 +64,19 @@ def _files(precision: Precision, mode: str, generation: str) -> Dict[str, Path]:
     if generation != "today":
         return {}
     return {key: Path(name).expanduser() for key, name in taken.items() if name is not None}
+
+
+def _session(question: Question) -> Answer:
+    """Return the ConfigProto that a run on the chip would open its session with."""
+    settings = question.settings
+    chip = chip_of(settings.hardware)
+    device = chip.devices[0] if chip.device == "auto" else int(chip.device)
+    sent, warnings = chip_config.fitted(
+        chip_config.parameters(settings, device), chip_config.adapter_of(chip.cann)
+    )
+    note = "# session_device_id: the first free one of hardware.devices\n"
+    text = str(chip_config.session_config(sent, settings.threads or 0)).rstrip("\n")
+    return Answer((note if chip.device == "auto" else "") + text, tuple(warnings))
 
 
 def _graph(question: Question) -> Tuple[Any, Tuple[str, ...]]:

@@ -70,7 +70,8 @@ def told(made: Exported) -> str:
         f"  {graph}  {frozen.IMAGE} -> {outputs}",
         f"  {short(made.folder / SAVED_MODEL)}  the same, signature {frozen.SIGNATURE}",
         "",
-        f"the chip's own form, in {mode} as in training (atc's default is force_fp16):",
+        f"the chip's own form, in {mode} as in training (atc's default is force_fp16;",
+        "npu-smi info names the chip for --soc_version):",
         "  " + atc_command(graph, made.settings),
     ]
     if made.on_chip.refused:

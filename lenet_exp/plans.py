@@ -8,13 +8,12 @@ from typing import NamedTuple, Optional
 
 from lenet_exp.config.schema import Settings
 from lenet_exp.errors import PrecisionError
+from lenet_exp.machines import INFERENCE_BATCH
 from lenet_exp.model import lenet
 from lenet_exp.precision import Plan, assign, emulate, report
 from lenet_exp.precision.request import nodes_of
 from lenet_exp.precision.verdict import Verdict, verdict
 from lenet_exp.training import graphs
-
-INFERENCE_BATCH = 250  # divides the validation and the test set
 
 
 class Graphs(NamedTuple):

@@ -78,6 +78,16 @@ def stack_of_this_python() -> str:
     return "tf1" if sys.version_info < (3, 8) else "tf2"
 
 
+def keep_on_host(config: Any) -> None:
+    """Have a session run on the host though npu_bridge, once imported, takes every session.
+
+    TensorFlow by itself knows no such optimizer and ignores the entry.
+    """
+    entry = config.graph_options.rewrite_options.custom_optimizers.add()
+    entry.name = "NpuOptimizer"
+    entry.parameter_map["use_off_line"].b = False
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep TensorFlow's C++ messages off the screen; show them if the block fails.

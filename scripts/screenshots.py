@@ -66,7 +66,7 @@ def main(words):
     if done.returncode:
         sys.exit(done.returncode)
     print(done.stdout)
-    page = Path(done.stdout.rpartition("page: ")[2].strip())
+    page = Path(done.stdout.rpartition("page: ")[2].strip()).resolve()
     of_the_page(page)
     names = [word.partition("=")[2] for word in words if word.startswith("sweep=")]
     store = compared.open_store(None, EXPERIMENT)

@@ -76,3 +76,12 @@ def test_the_page_on_the_modelzoo_names_every_flag_and_every_fault():
     faults = text[text.index("## What the original does wrong") :]
     numbers = [int(number) for number in re.findall(r"^\| (\d+) \|", faults, re.MULTILINE)]
     assert numbers == list(range(1, 28))
+
+
+def test_the_page_on_the_chip_shows_a_real_refusal():
+    text = (DOCS / "ascend910.md").read_text()
+    found = re.search(r"\$ (python[^\n]*=5-3)\n(.*?)```", text, re.DOTALL)
+    words, shown_lines = found.groups()
+    command = [sys.executable, *words.split()[1:]]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, shown_lines)

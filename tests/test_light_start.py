@@ -59,7 +59,7 @@ def test_compare_refuses_without_anything_heavy(words, code):
         pytest.param(["nokey=1"], 2, id="unknown key"),
         pytest.param(["schedule.batch_size=0"], 2, id="impossible value"),
         pytest.param(["-m", "seed=0,x"], 2, id="a sweep with one bad job"),
-        pytest.param(["hardware=ascend910"], 2, id="not driven yet"),
+        pytest.param(["hardware=ascend910"], 2, id="no chip here"),
     ],
 )
 def test_asking_and_refusing_import_nothing_heavy(words, code):

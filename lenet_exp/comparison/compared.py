@@ -14,6 +14,7 @@ from lenet_exp.comparison.assembled import Comparison, assembled
 from lenet_exp.comparison.configurations import Configuration, configurations, reference_of
 from lenet_exp.comparison.pictures import pictures
 from lenet_exp.comparison.recorded import Details, Found, Points, Recorded
+from lenet_exp.comparison.verdicts import single_pair
 from lenet_exp.record import run_files, store_check
 from lenet_exp.record.mlflow_store import Run, Store
 
@@ -101,18 +102,12 @@ def _file_name(title: str) -> str:
 def _details(store: Store, made: Sequence[Configuration], chosen: Configuration) -> Details:
     """Read what the comparison needs of some runs only."""
     firsts = [(one.runs or one.others)[0] for one in made]
-    # McNemar's test is for single runs: of the reference any seed may be the one in common.
-    single = [one for one in made if len(one.runs) == 1]
-    judged = [run for one in single for run in one.runs]
-    if len(single) > (chosen in single):
-        judged += [run for run in chosen.runs if run not in judged]
-    elif chosen in single:
-        judged += [run for one in made for run in one.runs if run.seed == chosen.runs[0].seed]
+    pairs = [single_pair(one, chosen) or () for one in made if one is not chosen]
+    judged = [run for pair in pairs for run in pair]
     return Details(
         _known(firsts, lambda run: reading.text(store, run, "precision.csv")),
         _known(firsts, lambda run: reading.text(store, run, "config.yaml")),
         _known(judged, lambda run: reading.predictions(store, run)),
-        {},
     )
 
 

@@ -19,6 +19,7 @@ from lenet_exp.record.mlflow_store import Store, pages
 LATEST = "latest"
 _RUN = "python -m lenet_exp.run"
 _PARENT = "sweep_parent"
+_MOST_NAMED = 4  # runs in a title
 
 
 def sweep(store: Store, name: str) -> Found:
@@ -64,7 +65,9 @@ def chosen(store: Store, run_ids: Sequence[str]) -> Found:
             raise DataError(f"run {run_id}", "is not in this store", remedy)
         with store.told():
             runs.append(_recorded(store.client.get_run(run_id)))
-    return Found(f"{len(runs)} runs", tuple(runs), None)
+    names = [run_id[:8] for run_id in run_ids[:_MOST_NAMED]]
+    rest = [f"and {len(runs) - len(names)} more"] if len(runs) > len(names) else []
+    return Found(" ".join(["runs", *names, *rest]), tuple(runs), None)
 
 
 def latest_sweep(store: Store) -> Optional[str]:
@@ -148,4 +151,7 @@ def points(store: Store, run: Recorded, metric: str) -> Optional[Points]:
         listed = store.client.get_metric_history(run.run_id, metric)
     listed = sorted(listed, key=lambda point: (point.step, point.timestamp))
     steps = np.array([point.step for point in listed], np.int64)
-    return Points(steps, np.array([point.value for point in listed], np.float64))
+    values = np.array([point.value for point in listed], np.float64)
+    # A database keeps an infinity as the largest number there is.
+    infinite = np.abs(values) == np.finfo(np.float64).max
+    return Points(steps, np.where(infinite, np.copysign(np.inf, values), values))

@@ -57,4 +57,3 @@ class Details(NamedTuple):
     plans: Dict[str, str]  # precision.csv
     settings: Dict[str, str]  # config.yaml
     predictions: Dict[str, Predictions]
-    series: Dict[Tuple[str, str], Points]  # by (run id, metric)

@@ -62,12 +62,13 @@ def verdict(
         return Verdict(REFERENCE)
     if not mine.runs or not reference.runs:
         return Verdict(NONE)
+    pair = single_pair(mine, reference)
+    if pair is not None:
+        return _single(*pair, level, predictions)
     common = sorted({*mine.seeds} & {*reference.seeds})
     if len(common) >= 2 and len(common) == min(len(mine.runs), len(reference.runs)):
         return _paired(mine, reference, common, level)
-    if min(len(mine.runs), len(reference.runs)) >= 2:
-        return _welch(mine.accuracies, reference.accuracies, level)
-    return _single(*_pair(mine, reference, common), level, predictions)
+    return _welch(mine.accuracies, reference.accuracies, level)
 
 
 def _paired(
@@ -110,15 +111,22 @@ def _judged(
     return Verdict(word, method, runs, level, difference, half, needed=needed)
 
 
-def _pair(
-    mine: Configuration, reference: Configuration, common: Sequence[int]
-) -> Tuple[Recorded, Recorded]:
-    """Return one run of each, of the same seed if there is one."""
-    first, second = mine.runs, reference.runs
-    if common:
-        first = tuple(run for run in first if run.seed == common[0])
-        second = tuple(run for run in second if run.seed == common[0])
-    return first[0], second[0]
+def single_pair(
+    mine: Configuration, reference: Configuration
+) -> Optional[Tuple[Recorded, Recorded]]:
+    """Return the two runs that are held against each other where either has one run only.
+
+    They are of the same seed if both have one in common. None where both have several, or one
+    has none.
+    """
+    if min(len(mine.runs), len(reference.runs)) != 1:
+        return None
+    common = sorted({*mine.seeds} & {*reference.seeds})
+    first, second = (
+        next((run for run in one.runs if run.seed in common[:1]), one.runs[0])
+        for one in (mine, reference)
+    )
+    return first, second
 
 
 def _single(

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from lenet_exp.config import suggest
 from lenet_exp.config.checkpoint_path import prefix_named
+from lenet_exp.config.chip_machine import check_machine
 from lenet_exp.config.schema import PRECISION_FILES, Settings
 from lenet_exp.errors import ConfigError
 
 
 def check_together(settings: Settings) -> None:
     """Raise ConfigError where keys that are possible one by one can't go together."""
-    _check_hardware(settings)
+    check_machine(settings)
     _check_data_path(settings)
     _check_start(settings)
 
@@ -45,16 +46,6 @@ def check_precision(settings: Settings) -> None:
 
 def _not_possible(key: str, value: str, allowed: str, remedy: str) -> ConfigError:
     return ConfigError(f"precision.{key}", value, allowed, f"{suggest.PROGRAM} {remedy}")
-
-
-def _check_hardware(settings: Settings) -> None:
-    if settings.hardware.name == "ascend910":
-        raise ConfigError(
-            "hardware",
-            "ascend910",
-            "auto | cpu (this version can't drive the chip yet)",
-            suggest.command("hardware"),
-        )
 
 
 def _check_data_path(settings: Settings) -> None:

@@ -23,6 +23,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from lenet_exp.config import suggest, sweep_line
+from lenet_exp.config.chip_checks import check_jobs
 from lenet_exp.config.folder import CONF
 from lenet_exp.config.resolve import register_resolvers, resolve, resolve_sweep
 from lenet_exp.config.schema import Settings, all_keys, groups
@@ -53,6 +54,7 @@ def check_command_line(argv: Sequence[str]) -> None:
         composed = [_compose(searched + job, overrides) for job in jobs]
         if line.sweeps and composed:
             sweep_line.check_together(line, composed)
+        check_jobs(composed)
 
 
 def settings_to_explain(words: Sequence[str]) -> Settings:
@@ -192,7 +194,10 @@ def _unknown_option(error: MissingConfigException) -> ConfigError:
     options = list(error.options or [])
     meant = suggest.close_to(option, options)
     good = f"{suggest.PROGRAM} {group}={meant}" if meant else suggest.command(group)
-    return ConfigError(group, option, " | ".join(options) or "an option that exists", good)
+    allowed = " | ".join(options) or "an option that exists"
+    if re.search("bf16|bfloat16", option):
+        allowed += "; an Ascend 910 has no bfloat16"
+    return ConfigError(group, option, allowed, good)
 
 
 def _not_composed(error: Exception, overrides: Sequence[Override]) -> ConfigError:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Dict
 
+from lenet_exp.config.chip_machine import found
 from lenet_exp.config.resolve import flatten
 from lenet_exp.config.schema import PRECISION_FILES, Settings
 
@@ -14,6 +15,7 @@ from lenet_exp.config.schema import PRECISION_FILES, Settings
 _NOT_PART = (
     "tracking.",
     "data.path",
+    "hardware.device",
     "hardware.on_refused",
     "resume",
     "schedule.checkpoint_every",
@@ -33,8 +35,8 @@ def named_files(settings: Settings) -> Dict[str, bytes]:
 
 def file_hashes(settings: Settings) -> Dict[str, str]:
     """Return SHA-256 of each file that the settings name, by its key."""
-    found = named_files(settings)
-    return {key: hashlib.sha256(content).hexdigest() for key, content in found.items()}
+    contents = named_files(settings)
+    return {key: hashlib.sha256(content).hexdigest() for key, content in contents.items()}
 
 
 def config_hash(settings: Settings, data_hash: str, stack: str) -> str:
@@ -47,6 +49,7 @@ def config_hash(settings: Settings, data_hash: str, stack: str) -> str:
     """
     kept = {k: v for k, v in flatten(settings).items() if not k.startswith(_NOT_PART)}
     kept.update(file_hashes(settings))
+    kept["hardware.name"] = found(settings.hardware.name)
     text = json.dumps({**kept, "data": data_hash, "stack": stack}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -12,7 +12,7 @@ from lenet_exp.errors import ConfigError
 PROGRAM = "python -m lenet_exp.explain"
 _GENERATIONS = ("today", "2021")
 _FORMATS = ("table", "csv", "json")
-_OWN = ("diff", "summary", "format", "graph", "fetches", "inference")
+_OWN = ("diff", "summary", "format", "graph", "fetches", "inference", "session")
 # What of a run's settings still means something to a graph that is not LeNet's.
 _OF_ANY_GRAPH = (
     "precision",
@@ -29,6 +29,7 @@ class Question(NamedTuple):
     """What is asked; `against` (mode, generation) asks for the difference.
 
     `graph` is a file, None for LeNet as `settings` describe it; `fetches` are of that file.
+    `session` asks for the chip's session configuration instead of a plan.
     """
 
     settings: Settings
@@ -38,6 +39,7 @@ class Question(NamedTuple):
     inference: bool
     summary: bool
     format: str
+    session: bool
 
 
 def read(typed: Sequence[str]) -> Question:
@@ -57,6 +59,7 @@ def read(typed: Sequence[str]) -> Question:
         own.get("inference") == "true",
         own.get("summary") == "true",
         own.get("format", "table"),
+        own.get("session") == "true",
     )
 
 
@@ -71,6 +74,7 @@ def _check_own(own: Mapping[str, str], others: Sequence[str]) -> None:
         "format": _FORMATS,
         "summary": ("true", "false"),
         "inference": ("true", "false"),
+        "session": ("true", "false"),
     }
     for key, value in own.items():
         if key in options and value not in options[key]:
@@ -78,6 +82,10 @@ def _check_own(own: Mapping[str, str], others: Sequence[str]) -> None:
             raise ConfigError(key, value, " | ".join(options[key]), f"{PROGRAM} {key}={meant}")
         if key in ("graph", "fetches") and not value.strip("[]"):
             raise ConfigError(key, value, "a file" if key == "graph" else "names", _example(key))
+    if own.get("session") == "true" and len(own) > 1:
+        others_of_own = ", ".join(sorted(set(own) - {"session"}))
+        allowed = f"session=true or {others_of_own}, not both: a session has no plan"
+        raise ConfigError("session", "true", allowed, f"{PROGRAM} session=true")
     if own.get("summary") == "true" and "diff" in own:
         remedy = f"{PROGRAM} diff={own['diff']}"
         raise ConfigError("summary", "true", "diff= or summary=true, not both", remedy)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections.abc
 import functools
+import json
 import math
 import os
 import re
@@ -16,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lenet_exp.config import suggest
 from lenet_exp.config.checks import check_precision, check_together
+from lenet_exp.config.chip_checks import check_options
 from lenet_exp.config.schema import FAMILIES, SWEEP_KEYS, Settings, Sweep, all_keys
 from lenet_exp.errors import ConfigError
 
@@ -69,6 +72,7 @@ def resolve(cfg: DictConfig, to_run: bool = True) -> Settings:
     """
     plain = {key: value for key, value in _plain(cfg).items() if key not in _NOT_SETTINGS}
     settings: Settings = _build(Settings, plain, "")
+    check_options(settings)
     check_precision(settings)
     if to_run:
         check_together(settings)
@@ -120,7 +124,7 @@ def _build_family(group: str, options: Mapping[str, type], mapping: Any) -> Any:
 
 
 def _checked(dotted: str, value: Any, hint: Any, metadata: Mapping[str, Any]) -> Any:
-    typed, allowed = _typed(value, hint), metadata["allowed"]
+    typed, allowed = _typed(_as_text(value, metadata), hint), metadata["allowed"]
     if typed is None:
         return None
     if typed is not _WRONG and metadata["check"](typed):
@@ -130,6 +134,16 @@ def _checked(dotted: str, value: Any, hint: Any, metadata: Mapping[str, Any]) ->
         allowed += f", in float32 too (where it is {used:g})"
     good = suggest.command(dotted, metadata["good"], all_keys()[dotted])
     raise ConfigError(dotted, _shown(value), allowed, good)
+
+
+def _as_text(value: Any, metadata: Mapping[str, Any]) -> Any:
+    """Return what the chip wants as text and YAML reads as something else."""
+    kind = metadata.get("text_of")
+    if kind == "word" and isinstance(value, bool):
+        return str(value).lower()
+    if kind == "json" and isinstance(value, Mapping):
+        return json.dumps(value, sort_keys=True)
+    return value
 
 
 def _float32(value: float) -> float:
@@ -148,16 +162,25 @@ def _typed(value: Any, hint: Any) -> Any:
     """Return `value` in the type of the key, or _WRONG; nothing is rounded, cut or guessed."""
     if getattr(hint, "__origin__", None) is Union:  # Optional[X]
         return None if value is None else _typed(value, hint.__args__[0])
-    if getattr(hint, "__origin__", None) is tuple:  # Tuple[X, ...]
-        whole = isinstance(value, (list, tuple)) and all(
-            type(item) is hint.__args__[0] for item in value
-        )
-        return tuple(value) if whole else _WRONG
+    if getattr(hint, "__origin__", None) in _CONTAINERS:
+        return _typed_container(value, hint)
     if hint is float and type(value) is int:
         return float(value)
     if hint is str and type(value) in (int, float):
         return str(value)  # an experiment named 2026
     return value if type(value) is hint else _WRONG
+
+
+_CONTAINERS = (tuple, collections.abc.Mapping)
+
+
+def _typed_container(value: Any, hint: Any) -> Any:
+    if hint.__origin__ is tuple:  # Tuple[X, ...]
+        kind = hint.__args__[0]
+        whole = isinstance(value, (list, tuple)) and all(type(item) is kind for item in value)
+        return tuple(value) if whole else _WRONG
+    texts = isinstance(value, Mapping) and all(isinstance(name, str) for name in value)
+    return dict(value) if texts else _WRONG
 
 
 def _shown(value: Any) -> object:
@@ -171,6 +194,8 @@ def flatten(settings: Any, prefix: str = "") -> Dict[str, Any]:
     flat: Dict[str, Any] = {}
     for item in fields(settings):
         value = getattr(settings, item.name)
+        if item.metadata.get("unset") and value is None:
+            continue  # an option of the chip that is not sent is none of this run
         if is_dataclass(value):
             flat.update(flatten(value, prefix + item.name + "."))
         else:

@@ -7,8 +7,13 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Callable, Dict, Iterator, Optional, Tuple, Union, get_type_hints
+
+from lenet_exp.config.hardware_schema import Ascend910, Hardware
+from lenet_exp.config.keys import key
+from lenet_exp.config.keys import one_of as _one_of
+from lenet_exp.config.keys import within as _within
 
 PRECISION_MODES = (
     "allow_fp32_to_fp16",
@@ -19,17 +24,8 @@ PRECISION_MODES = (
 PRECISION_FILES = ("modify_mixlist", "customize_dtypes")
 
 
-def key(allowed: str, good: object, check: Callable[[Any], bool] = lambda value: True) -> Any:
-    """Declare a key: what is allowed in words, a value that works, and the test beyond the type."""
-    return field(metadata={"allowed": allowed, "good": good, "check": check})
-
-
 def _never(value: object) -> bool:
     return False
-
-
-def _within(low: float, high: float) -> Callable[[float], bool]:
-    return lambda value: low <= value <= high
 
 
 def _finite_above(low: float) -> Callable[[float], bool]:
@@ -48,10 +44,6 @@ def _scale(good: float) -> Any:
 
 def _below_one_from(low: float) -> Callable[[float], bool]:
     return lambda value: low <= value < 1
-
-
-def _one_of(*options: str, good: str = "") -> Any:
-    return key(" | ".join(options), good or options[0], lambda value: value in options)
 
 
 def _learning_rate(good: float) -> Any:
@@ -157,19 +149,6 @@ class RMSProp:
 
 
 @dataclass(frozen=True)
-class Hardware:
-    """Where the session runs, and what is done about the chip.
-
-    `cann`: the generation of the chip's compiler that plans are made for; `on_refused`: what a
-    run does whose graph the chip would not compile.
-    """
-
-    name: str = _one_of("auto", "cpu", "ascend910")
-    cann: str = _one_of("today", "2021")
-    on_refused: str = _one_of("warn", "error")
-
-
-@dataclass(frozen=True)
 class Data:
     """Which images; `path`: a person's own folder instead of the verified cache."""
 
@@ -257,6 +236,7 @@ SWEEP_KEYS = tuple(item.name for item in fields(Sweep))
 
 # A family's options; the key `name` says which one a mapping is.
 FAMILIES: Dict[str, Dict[str, type]] = {
+    "hardware": {"auto": Hardware, "cpu": Hardware, "ascend910": Ascend910},
     "loss_scale": {"none": NoLossScale, "fixed": FixedLossScale, "dynamic": DynamicLossScale},
     "optimizer": {"adam": Adam, "momentum": Momentum, "sgd": Sgd, "rmsprop": RMSProp},
 }
@@ -266,7 +246,7 @@ def groups() -> Dict[str, Tuple[type, ...]]:
     """Return group name -> the dataclasses its options may be."""
     hints = get_type_hints(Settings)
     return {
-        item.name: tuple(FAMILIES[item.name].values())
+        item.name: tuple(dict.fromkeys(FAMILIES[item.name].values()))
         if item.name in FAMILIES
         else (hints[item.name],)
         for item in fields(Settings)

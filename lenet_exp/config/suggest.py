@@ -6,6 +6,7 @@ import difflib
 from dataclasses import fields
 from typing import Iterable, List, Optional, Sequence
 
+from lenet_exp.config import chip_options
 from lenet_exp.config.schema import PRECISION_MODES, SWEEP_KEYS, all_keys, groups
 from lenet_exp.errors import ConfigError
 
@@ -50,7 +51,10 @@ def unknown_key(
     dotted_keys = all_keys()
     shown = "..." if value is None else value
     owners = dotted_keys.get(dotted, ())
-    group = dotted.partition(".")[0]
+    group, _, leaf = dotted.partition(".")
+    of_chip = group == "hardware" and leaf.partition(".")[0] in (*chip_options.TABLE, "extra")
+    if of_chip and not owners:
+        return _not_an_own_key(leaf, shown)
     if owners:  # right key, wrong option
         allowed = f"this key only with {group}={' or '.join(owners)}"
         return ConfigError(dotted, shown, allowed, command(dotted, shown, owners))
@@ -65,14 +69,27 @@ def unknown_key(
         names = ", ".join(key for key in dotted_keys if key.startswith(group + "."))
     else:
         names = ", ".join([*groups(), *(key for key in dotted_keys if "." not in key)])
+    if group == "hardware":
+        names = "the keys of conf/hardware/ascend910.yaml"
     return ConfigError(dotted, shown, f"one of {names}", f"{PROGRAM} --help")
+
+
+def _not_an_own_key(leaf: str, shown: object) -> ConfigError:
+    """Return the error for an option of the chip that can't be set by hardware.OPTION."""
+    name = leaf.rpartition(".")[2]
+    option = chip_options.TABLE.get(name)
+    extra = f"{PROGRAM} hardware=ascend910 'hardware.extra={{{name}:{shown}}}'"
+    if option is None or option.by == "extra":
+        return ConfigError(f"hardware.{leaf}", shown, "only in the mapping hardware.extra", extra)
+    allowed = option.help if option.by == "refused" else f"only by {option.by}"
+    return ConfigError(f"hardware.{leaf}", shown, allowed, PROGRAM + " hardware=ascend910")
 
 
 def _meant_key(dotted: str, dotted_keys: Iterable[str]) -> Optional[str]:
     leaf = dotted.rpartition(".")[2]
     keys: List[str] = list(dotted_keys)
     same_leaf = [key for key in keys if key.rpartition(".")[2] == leaf and key != dotted]
-    if len(same_leaf) == 1 and leaf not in ("name", "path"):
+    if len(same_leaf) == 1 and leaf not in ("name", "path", "extra"):
         return same_leaf[0]
     return close_to(dotted, keys if "." in dotted else [*keys, *groups(), *PRESETS])
 

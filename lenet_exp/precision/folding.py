@@ -116,6 +116,7 @@ def _values(
         config = tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
         config.graph_options.optimizer_options.opt_level = -1
         config.graph_options.rewrite_options.disable_meta_optimizer = True
+        tf_compat.keep_on_host(config)
         with tf.Session(graph=scratch, config=config) as session:
             direct.update(zip(rest, session.run(tensors)))
     return direct

@@ -6,6 +6,7 @@ from enum import Enum
 from pathlib import Path
 from typing import List, NamedTuple
 
+from lenet_exp.errors import DataError
 from lenet_exp.record import conditions, journal
 from lenet_exp.record.journal import Entry
 from lenet_exp.sweep.jobs import Job
@@ -37,9 +38,16 @@ def fate_of(job: Job, code_sha256: str, redo_other_code: bool) -> Fate:
         code_sha256: of today's code.
         redo_other_code: whether what other code made is made anew.
     """
-    entries = journal.read(job.folder) if (job.folder / journal.NAME).is_file() else []
+    try:
+        entries = journal.read(job.folder) if (job.folder / journal.NAME).is_file() else []
+    except DataError as error:
+        return Fate(job, Action.REDO, f"its record {error.args[1]}")
     if not journal.merged(entries, "run"):
         return Fate(job, Action.RUN, "it was never begun")
+    return _of_begun(job, entries, code_sha256, redo_other_code)
+
+
+def _of_begun(job: Job, entries: List[Entry], code_sha256: str, redo_other_code: bool) -> Fate:
     made_by = conditions.recorded(job.folder).get("code_sha256", code_sha256)
     other = made_by != code_sha256
     if other and redo_other_code:

@@ -105,8 +105,13 @@ def set_aside(store: Store, folder: Path) -> Path:
     while folder.with_name(f"{folder.name}.{number}").exists():
         number += 1
     kept = folder.with_name(f"{folder.name}.{number}")
-    folder.rename(kept)
-    with contextlib.closing(Journal(kept)) as old:
+    try:
+        held = Journal(folder)  # first: another process may be at work on this job alone
+    except DataError:
+        folder.rename(kept)
+        return kept
+    with contextlib.closing(held) as old:
+        folder.rename(kept)
         before = journal.merged(old.entries, "tags").get("sweep", "")
         tags = {"folder": str(kept), "sweep": f"{before} (superseded)"}
         old.append("tags", tags)

@@ -8,6 +8,7 @@ from typing import Dict, List, Sequence
 
 from lenet_exp.errors import StoreError
 from lenet_exp.record import dead_runs, journal
+from lenet_exp.record.commands import short
 from lenet_exp.record.mlflow_store import Store
 from lenet_exp.sweep.fate import Action, Fate
 from lenet_exp.sweep.jobs import Job, Request
@@ -112,9 +113,9 @@ class Pool:
             return
         self._states[job.identity] = "failed"
         reason = running.worker.reason()
-        told = f"{job.delta}: {reason}\n    log {_short(running.worker.log)}"
-        self._failed[job.identity] = f"  {told}"
-        self._tell(job, f"failed: {reason}\n    log {_short(running.worker.log)}")
+        log = f"\n    log {short(running.worker.log)}"
+        self._failed[job.identity] = f"  {job.delta}: {reason}{log}"
+        self._tell(job, f"failed: {reason}{log}")
         if code < 0:  # it could not end its own record
             self._end_in_store()
 
@@ -143,10 +144,3 @@ def _was_alone(folder: Path) -> bool:
     if not (folder / journal.NAME).is_file():
         return True
     return bool(journal.merged(journal.read(folder), "tags").get("alone") != "false")
-
-
-def _short(path: Path) -> Path:
-    try:
-        return path.relative_to(Path.cwd())
-    except ValueError:
-        return path

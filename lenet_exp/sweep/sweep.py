@@ -11,6 +11,7 @@ from lenet_exp import tf_compat
 from lenet_exp.errors import JobsFailedError
 from lenet_exp.experiment import load_data
 from lenet_exp.record import conditions, dead_runs, journal, store_check
+from lenet_exp.record.commands import short
 from lenet_exp.record.mlflow_store import Store
 from lenet_exp.record.progress import next_commands
 from lenet_exp.sweep import parent
@@ -73,7 +74,7 @@ def _prepared(fates: Sequence[Fate], store: Store, view: View) -> List[Fate]:
     for fate in fates:
         if fate.action is Action.REDO:
             kept = parent.set_aside(store, fate.job.folder)
-            view.say(f"{fate.job.delta}: {fate.why}; that attempt is kept in {_short(kept)}")
+            view.say(f"{fate.job.delta}: {fate.why}; that attempt is kept in {short(kept)}")
     return list(fates)
 
 
@@ -105,7 +106,7 @@ def _say_end(
     done = [job for job in jobs if _accuracy(job) is not None]
     view.say("")
     view.say(conclude(uri, tracking.experiment, request.name, done, request.options.reference))
-    view.say(f"\n  sweep    {request.name}, folder {_short(request.folder)}")
+    view.say(f"\n  sweep    {request.name}, folder {short(request.folder)}")
     for line in next_commands(store_check.ui_command(uri)):
         view.say(f"  {line}")
     for line in untold:
@@ -126,10 +127,3 @@ def _accuracy(job: Job) -> Optional[float]:
         return None
     accuracy = journal.merged(entries, "metrics").get("accuracy")
     return None if accuracy is None else float(accuracy)
-
-
-def _short(path: Path) -> Path:
-    try:
-        return path.relative_to(Path.cwd())
-    except ValueError:
-        return path

@@ -79,10 +79,10 @@ class Worker:
         if code < 0:
             memory = " (by hand, or for lack of memory)" if -code == signal.SIGKILL else ""
             return f"killed by {signal.Signals(-code).name}{memory}"
-        said = _last_words(self._said())
         if code == 0:
             return "it ended without a result"
-        return said if code == 1 and said else f"exit code {code}" + (f" ({said})" if said else "")
+        said = _last_words(self._said()) if code in (1, 2) else ""  # else it is not an error's
+        return said or f"exit code {code}"
 
     def _said(self) -> List[str]:
         try:

@@ -80,7 +80,7 @@ def build_step(
         tf.set_random_seed(seed)
         images = tf.placeholder(tf.float32, [batch_size, *image_shape], "images")
         labels = tf.placeholder(tf.int32, [batch_size], "labels")
-        loss = _cross_entropy(tf, network(images), labels, classes)
+        loss = cross_entropy(network(images), labels, classes)
         made = make_optimizer(optimizer)
         scale, finite = _scale(tf, loss_scale), None
         if scale is None:
@@ -103,8 +103,9 @@ def build_step(
     )
 
 
-def _cross_entropy(tf: Any, logits: Any, labels: Any, classes: int) -> Any:
+def cross_entropy(logits: Any, labels: Any, classes: int) -> Any:
     """Return the mean softmax cross-entropy of one-hot labels, as the ModelZoo has it."""
+    tf = tf_compat.load()
     with tf.variable_scope("loss"):
         one_hot = tf.one_hot(labels, classes)
         each = tf.nn.softmax_cross_entropy_with_logits_v2(labels=one_hot, logits=logits)

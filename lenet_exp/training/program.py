@@ -213,7 +213,7 @@ class Runner:
         self._steps = session.make_callable(
             list(program.steps), [program.step_images, program.step_labels]
         )
-        self._classes = session.make_callable(program.classes, [program.images])
+        self.classes = session.make_callable(program.classes, [program.images])
 
     def run_steps(self, images: np.ndarray, labels: np.ndarray) -> Steps:
         """Make one step per row: `images` uint8 [k, batch, ...], `labels` uint8 [k, batch]."""
@@ -228,7 +228,7 @@ class Runner:
             part = images[start : start + size]
             missing = size - len(part)
             padded = np.concatenate([part, np.zeros((missing, *part.shape[1:]), part.dtype)])
-            found.append(self._classes(padded if missing else part)[: len(part)])
+            found.append(self.classes(padded if missing else part)[: len(part)])
         return np.concatenate(found).astype(np.uint8)
 
     def save(self, prefix: str) -> None:

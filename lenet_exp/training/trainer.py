@@ -11,11 +11,10 @@ from lenet_exp.training.program import STEPS_PER_CALL, Steps, joined
 LONGEST_WINDOW = 100
 
 
-def window_size(steps_per_epoch: int, asked: Optional[int] = None) -> int:
-    """Return the steps of a window: as asked, else 100, or a tenth of a shorter epoch."""
-    if asked is not None:
-        return asked
-    return min(LONGEST_WINDOW, max(1, steps_per_epoch // 10))
+def window_size(steps_per_epoch: int, asked: Optional[int] = None, per_call: int = 1) -> int:
+    """Return the steps of a window, in whole calls: as asked, else 100, or a tenth of an epoch."""
+    size = min(LONGEST_WINDOW, max(1, steps_per_epoch // 10)) if asked is None else asked
+    return max(1, size // per_call) * per_call
 
 
 def stops(first_step: int, last_step: int, *intervals: int) -> Iterator[int]:
@@ -36,18 +35,19 @@ def train(
     last_step: int,
     window: int,
     clock: Callable[[], float] = time.perf_counter,
+    longest_call: int = STEPS_PER_CALL,
 ) -> Iterator[Window]:
     """Make the steps from `first_step` up to but without `last_step`; yield them in windows.
 
-    `run(step, k)` makes the k steps from `step` on and returns when their work is done. The
-    caller records: time between windows is in none of them.
+    `run(step, k)` makes the k steps from `step` on, at most `longest_call`, and returns when
+    their work is done. The caller records: time between windows is in none of them.
     """
     while first_step < last_step:
         size = min(window, last_step - first_step)
         start = clock()
         parts = [
-            run(first_step + offset, min(STEPS_PER_CALL, size - offset))
-            for offset in range(0, size, STEPS_PER_CALL)
+            run(first_step + offset, min(longest_call, size - offset))
+            for offset in range(0, size, longest_call)
         ]
         seconds = clock() - start
         yield Window(seconds, *joined(parts))

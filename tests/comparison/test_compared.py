@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 from pathlib import Path
 from urllib.parse import unquote
@@ -16,7 +17,7 @@ from lenet_exp import tf_compat
 from lenet_exp.compare import compare_sweep, main
 from lenet_exp.comparison import compared, reading
 from lenet_exp.errors import DataError, StoreError
-from lenet_exp.record.mlflow_store import Store
+from lenet_exp.record.mlflow_store import Point, Store
 
 FLOAT32, MIXED, HALF = (
     f"precision={mode}" for mode in ("must_keep_origin_dtype", "allow_mix_precision", "force_fp16")
@@ -136,14 +137,16 @@ def test_the_command_compares_the_last_sweep_some_runs_or_all(place, compare):
     asked = {
         "lonely: 2 runs": [],
         "modes: 8 runs": ["sweep=modes"],
-        "2 runs: 2 runs": [f"runs=[{children[0]},{children[3]}]"],
+        f"runs {children[0][:8]} {children[3][:8]}: 2 runs": [
+            f"runs=[{children[0]},{children[3]}]"
+        ],
         "lenet-exp: 10 runs": ["tracking.experiment=lenet-exp"],
     }
     for beginning, words in asked.items():
         code, said, problem = compare(*words)
         assert (code, said[: len(beginning)], problem) == (0, beginning, "")
         page = Path(re.search(r"^page: (.*)$", said, re.MULTILINE).group(1))
-        assert page.parent.parent == Path.cwd() / "outputs" / "comparisons"
+        assert page.parent.parent == Path("outputs", "comparisons")
         assert page.exists()
 
 
@@ -197,6 +200,18 @@ def test_runs_that_lack_files_are_compared_by_their_numbers(tmp_path):
         (folder / "test_predictions.npz").write_bytes(b"PK")
     text = compare_sweep(uri, "lenet-exp", "x")
     assert "allow_mix_precision: +0.00 points; no verdict: one run" in text
+
+
+def test_what_is_no_number_is_read_back_as_such(tmp_path):
+    store = Store(f"sqlite:///{tmp_path / 'runs.db'}", "lenet-exp")
+    values = [2.5, math.inf, -math.inf, math.nan]
+    made = store.create("x", {})
+    made.metrics([Point("loss", value, 1, 10 - step) for step, value in enumerate(values)])
+    (run,) = reading.experiment(store, "lenet-exp").runs
+    found = reading.points(store, run, "loss")
+    assert found.steps.tolist() == [7, 8, 9, 10]
+    assert repr(found.values.tolist()) == repr(values[::-1])
+    assert reading.points(store, run, "loss_scale") is None
 
 
 def test_seeds_of_one_configuration_are_held_against_nothing(tmp_path):

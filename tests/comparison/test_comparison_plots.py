@@ -77,6 +77,16 @@ def test_a_plot_has_its_page_s_paper_and_every_label_inside(theme, paper):
         assert tuple(int(value[place : place + 2], 16) for place in (0, 2, 4)) in shown
 
 
+@pytest.mark.parametrize(
+    "values", [(2, np.nan, np.nan), (np.nan,) * 3, (2, np.inf, 1), (0, 0, 0), (2, 6e4, 1)]
+)
+def test_a_loss_that_is_no_number_is_a_gap(values):
+    known = {("b0", "loss"): points([10, 20, 30], values)}
+    drawn = series.curves([B], "loss", known)
+    styles = plots.styles(["b"], plots.LIGHT)
+    assert plots.loss_by_step(drawn, styles, plots.LIGHT)[:4] == b"\x89PNG"
+
+
 def test_nothing_to_draw_is_no_picture():
     for draw in (plots.loss_by_step, plots.accuracy_by_step, plots.loss_scales):
         assert draw([], {}, plots.LIGHT) is None

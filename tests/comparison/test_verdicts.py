@@ -87,6 +87,21 @@ def test_a_single_run_is_held_against_the_reference_s_run_of_that_seed():
 
 
 @pytest.mark.parametrize(
+    ("mine", "theirs", "pair"),
+    [
+        pytest.param([3], [1, 2, 3], ("a3", "b3"), id="the seed in common"),
+        pytest.param([1, 2], [5], ("a1", "b5"), id="none in common"),
+        pytest.param([1, 2], [1, 2], None, id="several"),
+        pytest.param([], [1], None, id="none"),
+    ],
+)
+def test_the_runs_that_stand_for_their_configurations(mine, theirs, pair):
+    found = verdicts.single_pair(*(made(name, dict.fromkeys(seeds, 0.9))
+                                   for name, seeds in (("a", mine), ("b", theirs))))  # fmt: skip
+    assert (found and tuple(run.run_id for run in found)) == pair
+
+
+@pytest.mark.parametrize(
     ("mine", "told"),
     [
         pytest.param({0: 0.982, 1: 0.9861, 2: 0.9899},

@@ -88,6 +88,11 @@ WRONG = [
             "hardware.cann=today precision.customize_dtypes=/dev/null",
         ],
     ),
+    (
+        "hardware=ascend910 precision.keep_dtype=[fc_3]",
+        ["precision.keep_dtype=[fc_3]", "only with hardware=cpu"],
+    ),
+    ("hardware=ascend910 precision.trace_overflow=true", ["only with hardware=cpu"]),
     ("precision.keep_dtypes=[a]", ["precision.keep_dtype is one"]),
     ("optimizer=5", ["optimizer=5", "name of an option", "optimizer=adam"]),
     ("optimizer=null", ["optimizer=null", "name of an option"]),

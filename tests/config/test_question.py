@@ -11,7 +11,7 @@ from lenet_exp.errors import ConfigError
 def test_defaults_are_lenet_s_training_step_as_a_run_has_it():
     asked = question.read([])
     assert asked.settings.precision.mode == "allow_mix_precision"
-    assert asked[1:] == (None, None, (), False, False, "table")
+    assert asked[1:] == (None, None, (), False, False, "table", False)
 
 
 def test_modes_and_hardware_that_can_not_be_trained_here_can_be_explained():
@@ -50,6 +50,8 @@ WRONG = [
     ("diff=force_fp61", ["force_fp16", "today | 2021", "explain diff=force_fp16"]),
     ("diff=allow_mix_precision", ["another one", "diff=must_keep_origin_dtype"]),
     ("diff=today", ["another one"]),
+    ("session=true diff=2021", ["not both", "explain session=true"]),
+    ("session=yes", ["true | false", "explain session=true"]),
     ("diff=2021 summary=true", ["not both", "explain diff=2021"]),
     ("fetches=[a]", ["only with graph=FILE"]),
     ("graph=", ["a file", "explain graph=FILE"]),

@@ -21,7 +21,7 @@ def test_defaults_are_the_design_s():
     assert flatten(settings_of()) == {
         "precision.mode": "allow_mix_precision",
         "precision.modify_mixlist": None,
-        "precision.keep_dtype": (),
+        "precision.keep_dtype": [],
         "precision.customize_dtypes": None,
         "precision.trace_overflow": False,
         "precision.flush_subnormals": False,
@@ -108,6 +108,7 @@ def test_every_experiment_and_debug_preset_resolves():
         ("data.path=.", True),
         ("hardware.on_refused=error", True),
         ("precision.keep_dtype=[fc_3]", False),
+        ("hardware=cpu", True),  # what auto is where there is no chip
     ],
 )
 def test_identity_follows_what_is_computed_not_where_it_is_kept(override, same):

@@ -30,7 +30,7 @@ class Project:
             capture_output=True,
             text=True,
             check=False,
-            timeout=600,
+            timeout=1800,  # a machine at work on other things
         )
 
     def start(self, *words, env_added=None, **options):

@@ -18,7 +18,7 @@ from tests.end_to_end.sweeps import (
 from tests.end_to_end.test_resume import differences, outcome, straight
 
 pytestmark = pytest.mark.full
-SCHEDULE = ("schedule=smoke", "schedule.steps_per_epoch=200", "schedule.checkpoint_every=10")
+SCHEDULE = ("schedule=smoke", "schedule.steps_per_epoch=100", "schedule.checkpoint_every=10")
 
 
 def test_a_sweep_killed_in_its_third_job_goes_on_as_if_it_never_was(project):

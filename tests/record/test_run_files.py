@@ -18,10 +18,12 @@ def test_performance_precision_is_the_modelzoo_s_format(tmp_path):
 
 
 def test_predictions_are_one_byte_each(tmp_path):
-    run_files.write_test_predictions(tmp_path, np.arange(10, dtype=np.int64))
+    classes, labels = np.arange(10), np.arange(10)[::-1]
+    run_files.write_test_predictions(tmp_path, classes, labels)
     with np.load(str(tmp_path / "test_predictions.npz")) as kept:
-        assert kept["classes"].dtype == np.uint8
-        assert kept["classes"].tolist() == list(range(10))
+        assert {kept[name].dtype for name in kept} == {np.dtype(np.uint8)}
+        assert kept["classes"].tolist() == classes.tolist()
+        assert kept["labels"].tolist() == labels.tolist()
 
 
 def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from lenet_exp.config.command_line import settings_to_explain
-from lenet_exp.record.journal import Journal
+from lenet_exp.record.journal import NAME, Journal
 from lenet_exp.sweep.fate import Action, fate_of
 from lenet_exp.sweep.jobs import Composed, Job
 
@@ -50,6 +50,14 @@ def test_a_job_is_kept_gone_on_with_or_made_anew(tmp_path, made, redo, action, w
     assert fate.action is action
     assert why in fate.why
     assert fate.other_code == (made.get("code") == "old")
+
+
+def test_a_damaged_record_is_made_anew(tmp_path):
+    job = job_in(tmp_path / "job", "FINISHED")
+    (job.folder / NAME).write_text("garbage\n")
+    fate = fate_of(job, "today", False)
+    assert fate.action is Action.REDO
+    assert "is damaged" in fate.why
 
 
 def test_a_journal_in_which_no_run_was_begun_is_none(tmp_path):

@@ -1,0 +1,221 @@
+"""The Ascend 910 through npu_bridge: the only file that imports it.
+
+Whatever goes wrong there is ignored without a word or ends the process, so all that can be checked
+is checked before: config/chip_checks.py, config/chip_machine.py. Source: npu-bridge-contract.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import io
+import os
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from lenet_exp import tf_compat
+from lenet_exp.config.chip_options import FIRST, TABLE
+from lenet_exp.config.hardware_schema import Chip
+from lenet_exp.config.schema import FixedLossScale, LossScale, NoLossScale
+from lenet_exp.errors import HardwareError
+from lenet_exp.hardware.chip_config import Adapter, directories, session_config
+from lenet_exp.hardware.devices import locked
+
+NAME = "ascend910"
+_CONFIGS = ("NPURunConfig", "DumpConfig", "MemoryConfig", "ExperimentalConfig", "ProfilingConfig")
+_NO_LOOP = "hardware.iterations_per_loop=1, and tell us which adapter this is"
+
+
+class _Bridge(NamedTuple):
+    """The names of npu_bridge that a run uses."""
+
+    config: Any
+    util: Any
+    distributed_optimizer: Any
+    loss_scale_optimizer: Any
+    fixed_manager: Any
+    dynamic_manager: Any
+
+
+@functools.lru_cache(maxsize=None)
+def _bridge() -> _Bridge:
+    """Import npu_bridge, by name and before any session is made."""
+    said = io.StringIO()  # the loader's own words come on stdout
+    try:
+        with contextlib.redirect_stdout(said):
+            # npu_init first: today's makes every later session one on the chip.
+            from npu_bridge import npu_init  # noqa: F401, PLC0415 - TensorFlow, the device's library
+            from npu_bridge.estimator.npu import (  # noqa: PLC0415
+                npu_config,
+                npu_loss_scale_manager,
+                npu_loss_scale_optimizer,
+                npu_optimizer,
+                util,
+            )
+    except Exception as error:  # whatever its import meets
+        raise _not_loaded(error, said.getvalue()) from error
+    return _Bridge(
+        npu_config,
+        util,
+        npu_optimizer.NPUDistributedOptimizer,
+        npu_loss_scale_optimizer.NPULossScaleOptimizer,
+        npu_loss_scale_manager.FixedLossScaleManager,
+        npu_loss_scale_manager.ExponentialUpdateLossScaleManager,
+    )
+
+
+def _not_loaded(error: Exception, said: str) -> HardwareError:
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    reason = f"{lines[-1]} ({error})" if lines else str(error)
+    return HardwareError("npu_bridge", f"could not be imported: {reason}", _remedy(str(error)))
+
+
+def _remedy(problem: str) -> str:
+    if "hccl" in problem:
+        return "CANN's Python folder, which has hccl, on PYTHONPATH: source its set_env.sh"
+    if "tf_adapter" in problem:
+        return "the adapter's own package, whole: install CANN's tfplugin again"
+    return "the driver's and CANN's libraries on LD_LIBRARY_PATH: source CANN's set_env.sh"
+
+
+def adapter() -> Adapter:
+    """Return what this npu_bridge can do, by the features that it shows, not by its version.
+
+    Raises:
+        HardwareError: it can't be imported; says why, and the remedy.
+    """
+    config = _bridge().config
+    parameters: List[str] = []
+    for name in _CONFIGS:
+        if hasattr(config, name):
+            parameters += inspect.signature(getattr(config, name).__init__).parameters
+    known = {
+        key for key, row in TABLE.items() if row.since == FIRST or (row.probe or key) in parameters
+    }
+    return Adapter(frozenset(known), "deterministic" in parameters)
+
+
+def candidates(chip: Chip, environ: Mapping[str, str]) -> Tuple[int, ...]:
+    """Return the devices a run may take, in order."""
+    if chip.device != "auto":
+        return (int(chip.device),)
+    chosen = environ.get("ASCEND_DEVICE_ID")
+    return (int(chosen),) if chosen else tuple(chip.devices)
+
+
+@contextlib.contextmanager
+def device_of(chip: Chip) -> Iterator[int]:
+    """Yield the device of this run, locked against other processes of this machine."""
+    with locked(candidates(chip, os.environ)) as device:
+        yield device
+
+
+_first_options: Optional[Dict[str, Any]] = None
+
+
+def open_session(graph: Any, sent: Mapping[str, Any], threads: int) -> Any:
+    """Return a session of `graph` on the chip with the options `sent`; use it in a `with`.
+
+    Raises:
+        HardwareError: this process has had a session with other options of the process.
+    """
+    tf = tf_compat.load()
+    _check_same_process_options(sent)
+    for path in directories(sent):
+        path.mkdir(parents=True, exist_ok=True)
+    # config by keyword: today's patch of Session fails on a third positional argument.
+    return tf.Session(graph=graph, config=session_config(sent, threads))
+
+
+def _check_same_process_options(sent: Mapping[str, Any]) -> None:
+    """The first graph's values hold for the whole process; others would be ignored."""
+    global _first_options  # noqa: PLW0603 - a process's state, as on the chip
+    now = {key: value for key, value in sent.items() if key in TABLE and TABLE[key].init}
+    if _first_options is None:
+        _first_options = now
+    if now != _first_options:
+        differ = {*now.items()} ^ {*_first_options.items()}
+        keys = ", ".join(sorted({key for key, _ in differ}))
+        problem = f"this process has trained with another value of {keys}, which it keeps"
+        raise HardwareError("the chip", problem, "a process for each run")
+
+
+def wrap_optimizer(optimizer: Any, loss_scale: LossScale) -> Tuple[Any, Any]:
+    """Return the vendor's optimizer around a TensorFlow one, and its loss scale (None: no scaling).
+
+    Without loss scaling there is no shortcut: a scale of 1 would read the status and skip steps.
+    """
+    bridge = _bridge()
+    inner = bridge.distributed_optimizer(optimizer)
+    if isinstance(loss_scale, NoLossScale):
+        return inner, None
+    if isinstance(loss_scale, FixedLossScale):
+        manager = bridge.fixed_manager(loss_scale.value)
+    else:
+        manager = bridge.dynamic_manager(
+            init_loss_scale=loss_scale.init_loss_scale,
+            incr_every_n_steps=loss_scale.incr_every_n_steps,
+            decr_every_n_nan_or_inf=loss_scale.decr_every_n_nan_or_inf,
+            incr_ratio=loss_scale.incr_ratio,
+            decr_ratio=loss_scale.decr_ratio,
+        )
+    return bridge.loss_scale_optimizer(inner, manager), manager.get_loss_scale()
+
+
+class Source(NamedTuple):
+    """The device's batches: `images` float32 [batch, ...], `labels` int32 [batch].
+
+    `initializer` is run alone, with the three placeholders fed: all images uint8 [n, ...], all
+    labels uint8 [n], and `order` int32 [steps, batch], which examples each step sees.
+    """
+
+    images: Any
+    labels: Any
+    initializer: Any
+    all_images: Any
+    all_labels: Any
+    order: Any
+
+
+def input_source(all_labels: Any, image_shape: Tuple[int, ...], batch_size: int) -> Source:
+    """Return an iterator whose last part runs on the device, behind a queue of the host.
+
+    It ends in a prefetch, which stays on the host: a map or batch there would move to the device.
+    """
+    tf = tf_compat.load()
+    count = int(all_labels.shape[0])
+    all_images = tf.placeholder(tf.uint8, [count, *image_shape], "all_images")
+    order = tf.placeholder(tf.int32, [None, batch_size], "order")
+
+    def batch(chosen: Any) -> Tuple[Any, Any]:
+        pixels = tf.cast(tf.gather(all_images, chosen), tf.float32) * np.float32(1 / 255)
+        return pixels, tf.cast(tf.gather(all_labels, chosen), tf.int32)
+
+    # Endless, so that the queue never ends a run; no step beyond the order is made.
+    rows = tf.data.Dataset.from_tensor_slices(order).repeat()
+    iterator = tf.data.make_initializable_iterator(rows.map(batch).prefetch(2))
+    images, labels = iterator.get_next()
+    for tensor in (images, labels):
+        if not tensor.shape.is_fully_defined():
+            raise HardwareError("the chip", f"{tensor.name} has no static shape", _NO_LOOP)
+    return Source(images, labels, iterator.initializer, all_images, all_labels, order)
+
+
+def loop(session: Any, train: Any, steps: int) -> Any:
+    """Return the operation that makes `steps` steps a run; comes after every initialiser.
+
+    Raises:
+        HardwareError: the device would make one step, without a word.
+    """
+    with session.graph.as_default():
+        looped = _bridge().util.set_iteration_per_loop(session, train, steps)
+    if steps > 1 and looped.name != "IterationOp":
+        raise HardwareError("the chip", f"its loop is called {looped.name}", _NO_LOOP)
+    return looped
+
+
+def device_name(device: int) -> str:
+    """Return what a run's record calls the device."""
+    return f"Ascend 910, device {device}"

@@ -1,0 +1,126 @@
+"""Settings -> the options of npu_bridge -> the ConfigProto of a session on the chip.
+
+Needs TensorFlow for the last step alone, and no chip. Source: npu-bridge-contract.md, 2 and 3.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Dict, FrozenSet, List, Mapping, NamedTuple, Tuple
+
+from lenet_exp import tf_compat
+from lenet_exp.config import chip_checks, chip_options, suggest
+from lenet_exp.config.chip_options import TABLE
+from lenet_exp.config.hardware_schema import chip_of
+from lenet_exp.config.schema import PRECISION_FILES, Settings
+from lenet_exp.errors import ConfigError
+
+# RewriterConfig.OFF. For memory_optimization, another enum, it is MANUAL; the vendor's samples
+# all send it, so this does.
+_OFF = 2
+_FILES = ("file", "json", "mixlist", "debug_config", "directory", "existing_directory")
+
+
+class Adapter(NamedTuple):
+    """What an npu_bridge can do: the options it reads, and whether it is of today's generation."""
+
+    known: FrozenSet[str]
+    is_today: bool
+
+
+def adapter_of(cann: str) -> Adapter:
+    """Return the adapter that comes with a generation of the compiler, "today" or "2021"."""
+    is_today = cann == "today"
+    known = (key for key, row in TABLE.items() if is_today or row.since == chip_options.FIRST)
+    return Adapter(frozenset(known), is_today)
+
+
+def parameters(settings: Settings, device: int) -> Dict[str, Any]:
+    """Return option -> bool, int or str: what was set, and what a run on the chip needs."""
+    values = chip_options.chosen(chip_of(settings.hardware))
+    steps = chip_checks.steps_per_call(settings)
+    sent: Dict[str, Any] = {
+        "use_off_line": True,
+        "session_device_id": device,
+        "enable_data_pre_proc": True,
+    }
+    if steps > 1:
+        sent["iterations_per_loop"] = steps
+    if "precision_mode_v2" not in values:  # together they are refused
+        sent["precision_mode"] = settings.precision.mode
+    if settings.deterministic:
+        sent["deterministic"] = 1
+    for key in PRECISION_FILES:
+        if getattr(settings.precision, key) is not None:
+            sent[key] = _whole(getattr(settings.precision, key))
+    return {**sent, **{key: _resolved(key, value) for key, value in values.items()}}
+
+
+def _resolved(key: str, value: Any) -> Any:
+    """Return paths as the adapter takes them: whole, without ~."""
+    form = TABLE[key].form if key in TABLE else ""
+    if form in _FILES:
+        return _whole(value)
+    if form == "profiling":
+        options = json.loads(value)
+        return json.dumps({**options, "output": _whole(options["output"])})
+    return value
+
+
+def _whole(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
+
+
+def directories(sent: Mapping[str, Any]) -> List[Path]:
+    """Return the directories that must be there before a graph is run."""
+    made = [sent[key] for key in sent if key in TABLE and TABLE[key].form == "directory"]
+    if "profiling_options" in sent:
+        made.append(json.loads(sent["profiling_options"])["output"])
+    return [Path(path) for path in made]
+
+
+def fitted(sent: Mapping[str, Any], adapter: Adapter) -> Tuple[Dict[str, Any], List[str]]:
+    """Return the options without those the adapter would ignore, and a warning for each of these.
+
+    Raises:
+        ConfigError: without one of them the run would be another.
+    """
+    kept, warnings = dict(sent), []
+    for key, value in sent.items():
+        row = TABLE.get(key)
+        if row is None:
+            continue
+        if not adapter.is_today and value in row.today_also:
+            allowed = " | ".join(map(str, row.values)) + " with this npu_bridge"
+            raise chip_checks.impossible(key, value, allowed, f"hardware.{key}={row.values[0]}")
+        if key in adapter.known:
+            continue
+        if key == "precision_mode_v2":
+            allowed = f"no value: this npu_bridge does not know it (since {row.since})"
+            mode = chip_checks.V2_NAMES[value]
+            remedy = f"{suggest.PROGRAM} hardware=ascend910 precision={mode}"
+            raise ConfigError(f"hardware.{key}", value, allowed, remedy)
+        del kept[key]
+        effect = "it is not sent" if row.by else f"hardware.{key} has no effect"
+        warnings.append(f"this npu_bridge does not know {key} (since {row.since}): {effect}")
+    return kept, warnings
+
+
+def session_config(sent: Mapping[str, Any], threads: int) -> Any:
+    """Return the ConfigProto of a session whose graphs run on the chip with these options."""
+    config = tf_compat.load().ConfigProto(
+        allow_soft_placement=True,
+        intra_op_parallelism_threads=threads,
+        inter_op_parallelism_threads=threads,
+    )
+    rewrite = config.graph_options.rewrite_options
+    rewrite.remapping = _OFF
+    rewrite.memory_optimization = _OFF
+    entry = rewrite.custom_optimizers.add()
+    entry.name = "NpuOptimizer"
+    for key, value in sent.items():
+        field = chip_options.field_of(key, value)
+        plain = value.encode() if field == "s" else value
+        setattr(entry.parameter_map[key], field, plain)
+    return config

@@ -1,0 +1,231 @@
+"""Training in a session whose device draws its own batches and makes several steps a call.
+
+The graph is built live, since the hardware puts its own optimizer and data source into it. What
+an operator computes, the variables and their first values are those of graphs.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import Any, Callable, Dict, Iterator, NamedTuple, Sequence, Tuple
+
+import numpy as np
+
+from lenet_exp import tf_compat
+from lenet_exp.config.schema import LossScale, Optimizer
+from lenet_exp.errors import HardwareError
+from lenet_exp.training.graphs import Network, cross_entropy
+from lenet_exp.training.optimizer import make_optimizer
+from lenet_exp.training.program import Program, Runner, Steps
+
+# Adam's own two variables are made inside the update's cond, which has a name of its own here.
+_IN_COND = re.compile(r"cond(_\d+)?/")
+
+
+class Device(NamedTuple):
+    """What the hardware supplies.
+
+    `wrap_optimizer` (optimizer, settings) -> its own around it, and the loss scale or None;
+    `input_source` (labels placeholder, image shape, batch size) -> images, labels, initializer,
+    all_images, all_labels, order; `loop` (session, operation, steps) -> operation of that many.
+    """
+
+    wrap_optimizer: Callable[[Any, LossScale], Tuple[Any, Any]]
+    input_source: Callable[[Any, Tuple[int, ...], int], Any]
+    loop: Callable[[Any, Any, int], Any]
+
+
+class DeviceProgram(NamedTuple):
+    """The whole graph: `program` is what evaluation and checkpoints need of it."""
+
+    program: Program
+    source: Any
+    train: Any
+    loss: Any
+    state: Sequence[Any]  # steps made, updates applied, loss scale; fetched by themselves
+
+
+class State(NamedTuple):
+    """Steps made, updates applied (no more), and the loss scale after them."""
+
+    made: int
+    applied: int
+    scale: float
+
+
+class Feed(NamedTuple):
+    """All training images and labels, uint8, and int32 [steps, batch]: what each step sees."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    order: np.ndarray
+
+
+def build(
+    network: Network,
+    image_shape: Sequence[int],
+    sizes: Tuple[int, int, int],
+    optimizer: Optimizer,
+    loss_scale: LossScale,
+    seed: int,
+    device: Device,
+) -> DeviceProgram:
+    """Build training and inference; `sizes` are training set, training batch, inference batch."""
+    tf = tf_compat.load()
+    examples, batch, inference_batch = sizes
+    with tf.Graph().as_default() as graph:
+        tf.set_random_seed(seed)
+        # Inference first, after two operators: initial values are drawn by the number of
+        # operators before theirs, and so are those of graphs.build_step.
+        images = tf.placeholder(tf.float32, [inference_batch, *image_shape], "images")
+        labels = tf.placeholder(tf.uint8, [examples], "labels")
+        logits = network(images)
+        classes = tf.argmax(logits, axis=1, output_type=tf.int32, name="classes")
+        source = device.input_source(labels, tuple(image_shape), batch)
+        with tf.variable_scope(tf.get_variable_scope(), reuse=True):
+            loss = cross_entropy(network(source.images), source.labels, int(logits.shape[1]))
+        wrapped = device.wrap_optimizer(make_optimizer(optimizer), loss_scale)
+        train, state = _update(tf, *wrapped, loss)
+        # A CPU's checkpoints have its stand-in for the chip's own flag.
+        tf.get_variable("float_status", [], initializer=tf.zeros_initializer(), trainable=False)
+        counters = [variable.op.name for variable in state[:2]]
+        kept = {_name(v): v for v in tf.global_variables() if v.op.name not in counters}
+        program = Program(
+            graph, tf.global_variables_initializer(), None, None, (), images, classes,
+            {f"{name}:0": variable for name, variable in kept.items()},
+            tf.train.Saver(kept, max_to_keep=0),
+        )  # fmt: skip
+    return DeviceProgram(program, source, train, loss, state)
+
+
+def _update(tf: Any, optimizer: Any, scale: Any, loss: Any) -> Tuple[Any, Sequence[Any]]:
+    """Return the operation of a step, and what tells how many were made, applied, at what scale."""
+    applied = tf.train.get_or_create_global_step()
+    train = optimizer.apply_gradients(optimizer.compute_gradients(loss), global_step=applied)
+    if scale is None:
+        return train, [applied]
+    # The global step counts applied updates: skipped ones and a loop that makes too few steps
+    # would look alike.
+    zero = tf.zeros_initializer()
+    made = tf.get_variable("steps_made", [], tf.int64, zero, trainable=False)
+    return tf.group(train, tf.assign_add(made, 1)), [made, applied, scale]
+
+
+def _name(variable: Any) -> str:
+    """Return the name under which a checkpoint keeps a variable: the same as on a CPU."""
+    return _IN_COND.sub("update/", str(variable.op.name), count=1)
+
+
+class DeviceRunner(Runner):
+    """A device program in a session: the only place that calls it.
+
+    Every set of fetches is a graph that the device compiles, so there are few.
+    """
+
+    def __init__(
+        self,
+        made: DeviceProgram,
+        session: Any,
+        feed: Feed,
+        device: Device,
+        per_call: int,
+        say: Callable[[str], None],
+    ) -> None:
+        """Initialise the iterator, alone, then the variables; the session stays the caller's.
+
+        `per_call` steps are asked of each call; `say` is told if the device makes others.
+        """
+        self.program = made.program
+        self.session = session
+        self.classes = self._classes_of
+        self._made = made
+        self._per_call = per_call
+        self._device = device
+        self._say = say
+        self._looped: Any = None
+        self._before = State(0, 0, 1.0)
+        source = made.source
+        with _told():
+            # Grouped with it, the variables would stay on the host, and the device's be zeros.
+            session.run(
+                source.initializer,
+                feed_dict={
+                    source.all_images: feed.images,
+                    source.all_labels: feed.labels,
+                    source.order: feed.order,
+                },
+            )
+            session.run(made.program.init)
+
+    def make_steps(self, count: int) -> Steps:
+        """Make `count` steps, a multiple of those of a call.
+
+        Of a call the device tells the last loss, which stands for all of its steps, and how many
+        updates were applied: the skipped ones are marked first, since nobody knows which they
+        were.
+
+        Raises:
+            HardwareError: the device failed, or made another number of steps than before.
+        """
+        with _told():
+            losses = [self._begin()] if self._looped is None else []
+            losses += [self._call() for _ in range(count // self._per_call - len(losses))]
+            after = self._state()
+        made = after.made - self._before.made
+        if made != count:
+            problem = f"it made {made} steps where {count} were asked for"
+            raise HardwareError("the chip", problem, "hardware.iterations_per_loop=1")
+        skipped = count - (after.applied - self._before.applied)
+        self._before = after
+        each = np.repeat(np.array(losses, np.float32), self._per_call)
+        return Steps(each, np.arange(count) < skipped, after.scale)
+
+    def _begin(self) -> float:
+        """Make the first call, after the last initialiser and restore; return its loss.
+
+        A loop that lacks any of its conditions makes one step a call, without a word: so those
+        of a call are counted, not believed.
+        """
+        self._before = self._state()
+        self._looped = self._device.loop(self.session, self._made.train, self._per_call)
+        loss = self._call()
+        made = self._state().made - self._before.made
+        if made != self._per_call and made == 1:
+            self._say(
+                f"warning: the device makes 1 step a call, not {self._per_call}: the training is"
+                " the same, and slower"
+            )
+            self._per_call = made
+        return loss
+
+    def _call(self) -> float:
+        _, loss = self.session.run([self._looped, self._made.loss])
+        return float(loss)
+
+    def _state(self) -> State:
+        """Return what was done so far; beside the training the order would be undefined."""
+        made, *others = self.session.run(list(self._made.state))
+        applied, scale = others or (made, 1.0)
+        return State(int(made), int(applied), float(scale))
+
+    def _classes_of(self, images: np.ndarray) -> np.ndarray:
+        """Return the class of each image of one whole batch, uint8 -> int32."""
+        pixels = images.astype(np.float32) * np.float32(1 / 255)
+        with _told():
+            feed: Dict[Any, np.ndarray] = {self.program.images: pixels}
+            found: np.ndarray = self.session.run(self.program.classes, feed_dict=feed)
+        return found
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Turn the device's refusal into an error told in words."""
+    tf = tf_compat.load()
+    try:
+        yield
+    except tf.errors.OpError as error:
+        lines = [line.strip() for line in error.message.splitlines() if line.strip()]
+        text = f"{type(error).__name__}: {lines[0] if lines else 'no text'}"
+        remedy = "the device's own log: ASCEND_GLOBAL_LOG_LEVEL=1, in ~/ascend/log"
+        raise HardwareError("the chip", text, remedy) from error

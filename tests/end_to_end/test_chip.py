@@ -1,0 +1,262 @@
+"""A run on the chip, as its double sees it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from lenet_exp import tf_compat
+from lenet_exp.record import checkpoints
+from tests.hardware import double
+
+pytestmark = double.ONLY_TF1
+SMALL = ("schedule=smoke", "deterministic=true")
+DYNAMIC = ("loss_scale=dynamic", "loss_scale.incr_every_n_steps=3", "loss_scale.init_loss_scale=16")
+MODES = ("allow_fp32_to_fp16", "force_fp16", "must_keep_origin_dtype", "allow_mix_precision")
+SCALES = {
+    "none": (),
+    "fixed": ("loss_scale=fixed", "loss_scale.value=1024"),
+    "dynamic": DYNAMIC,
+}
+
+
+class Chip:
+    """A project on a machine with a chip; `sessions` are those that were opened on it."""
+
+    def __init__(self, project):
+        self.project = project
+        self.record = project.folder / "device.jsonl"
+
+    def run(self, *words, hardware="ascend910", **switches):
+        if self.record.exists():
+            self.record.unlink()
+        environ = double.environment(record=self.record, **switches)
+        environ["TMPDIR"] = str(self.project.folder)  # its own device locks
+        chosen = [f"hardware={hardware}"] if hardware else []
+        return self.project.run(*chosen, *words, **environ)
+
+    def sessions(self):
+        """Return those on the chip; all others of the process must have asked for the host."""
+        every = [json.loads(line) for line in self.record.read_text().splitlines()]
+        hosts = [one for one in every if not one["on_device"]]
+        assert all(one["map"] == {"use_off_line": ["b", False]} for one in hosts)
+        return [one for one in every if one["on_device"]]
+
+    def trained(self, name, *words, **switches):
+        """Run to the end in the folder `name`; return what was printed, and the device's view."""
+        done = self.run(*words, f"hydra.run.dir={name}", **switches)
+        assert (done.returncode, done.stderr) == (0, "")
+        (session,) = self.sessions()
+        return done.stdout, session
+
+    def variables(self, name):
+        found = checkpoints.newest(self.project.folder / name)
+        reader = tf_compat.load().train.load_checkpoint(found.prefix)
+        return {key: reader.get_tensor(key) for key in reader.get_variable_to_shape_map()}
+
+    def history(self, name):
+        return checkpoints.newest(self.project.folder / name).history
+
+
+@pytest.fixture(scope="module")
+def chip(shared_project):
+    return Chip(shared_project)
+
+
+def sent(mode, generation="today"):
+    seeded = {} if generation == "2021" else {"deterministic": ["i", 1]}
+    return {
+        **seeded,
+        "use_off_line": ["b", True],
+        "session_device_id": ["i", 0],
+        "enable_data_pre_proc": ["b", True],
+        "iterations_per_loop": ["i", 10],
+        "precision_mode": ["s", mode],
+        "op_compiler_cache_mode": ["s", "enable"],
+    }
+
+
+@pytest.mark.parametrize("generation", [pytest.param("2021", marks=pytest.mark.full), "today"])
+def test_forced_overflows_skip_their_updates_and_move_the_scale(chip, generation):
+    name = f"forced-{generation}"
+    overflows = "4,6,7,11,12,20,21"  # 20 is the first step beyond: evaluation reads no status
+    printed, session = chip.trained(
+        name, *SMALL, *DYNAMIC, "precision=force_fp16", generation=generation, overflows=overflows
+    )
+    assert "training on Ascend 910, device 0, 10 steps a call" in printed
+    assert "the first step of each kind compiles on the chip, which may take minutes" in printed
+    assert session["map"] == sent("force_fp16", generation)
+    assert session["entries"] == ["NpuOptimizer"]
+    assert session["flags"] == {"remapping": 2, "memory_optimization": 2}
+    assert (session["steps"], session["fed_loops"], session["closed"]) == (20, 0, True)
+    history = chip.history(name)
+    assert history.skipped.sum() == 5
+    # The contract's vector, then finite steps: 13 steps end with 16, 0, 0.
+    assert history.loss_scales.tolist() == [16.0, 64.0]
+    kept = chip.variables(name)
+    assert (kept["loss_scale"], kept["good_steps"], kept["bad_steps"]) == (64, 1, 0)
+    run = chip.project.recorded_in(chip.project.folder / name)
+    assert run.data.metrics["skipped_steps"] == 5
+    assert run.data.metrics["loss_scale"] == 64
+    tags = {"hardware": "ascend910", "device": "Ascend 910, device 0", "emulated": "false"}
+    assert {key: run.data.tags[key] for key in tags} == tags
+    assert run.data.params["hardware.op_compiler_cache_mode"] == "enable"
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("mode", MODES)
+def test_each_mode_is_sent_with_what_it_needs_and_nothing_else(chip, mode):
+    _, session = chip.trained(f"mode-{mode}", *SMALL, f"precision={mode}")
+    assert session["map"] == sent(mode)
+    assert session["init_options"]["precision_mode"] == f"b'{mode}'"
+    assert session["steps"] == 20
+    # iterator, variables, four of the loop, training and its loss, counter, classes, checkpoint
+    assert session["compiles"] == 10
+    with np.load(str(chip.project.folder / f"mode-{mode}" / "test_predictions.npz")) as kept:
+        assert kept["classes"].shape == (10000,)
+
+
+@pytest.mark.parametrize(
+    "scale", ["dynamic", *(pytest.param(s, marks=pytest.mark.full) for s in ("none", "fixed"))]
+)
+def test_a_run_leaves_the_bits_that_it_leaves_on_a_cpu_without_emulation(chip, scale):
+    """The double computes in float32: then the two ways must be one training."""
+    words = (*SMALL, *SCALES[scale], "precision=must_keep_origin_dtype", "seed=5")
+    chip.trained(f"chip-{scale}", *words)
+    done = chip.project.run(*words, "hardware=cpu", f"hydra.run.dir=cpu-{scale}")
+    assert done.returncode == 0, done.stderr
+    one, other = chip.variables(f"chip-{scale}"), chip.variables(f"cpu-{scale}")
+    assert {k: v.tobytes() for k, v in one.items()} == {k: v.tobytes() for k, v in other.items()}
+    losses, reference = chip.history(f"chip-{scale}").losses, chip.history(f"cpu-{scale}").losses
+    assert losses[9::10].tobytes() == reference[9::10].tobytes()
+    assert np.unique(losses).size == 2  # of a call, the last step's stands for all
+
+
+@pytest.mark.full
+def test_a_run_of_two_parts_leaves_the_bits_of_one(chip):
+    words = (*SMALL, *DYNAMIC, "precision=force_fp16", "schedule.epochs=2")
+    whole = {"overflows": "3,25,26"}
+    chip.trained("whole", *words, **whole)
+    chip.trained("parts", *words[:-1], overflows="3")
+    resumed = chip.run("resume=parts", "schedule.epochs=2", hardware="", overflows="5,6")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "goes on after step 20" in resumed.stdout
+    one, other = chip.variables("whole"), chip.variables("parts")
+    assert {k: v.tobytes() for k, v in one.items()} == {k: v.tobytes() for k, v in other.items()}
+    for key in ("losses", "loss_scales"):
+        assert (
+            getattr(chip.history("whole"), key).tolist()
+            == getattr(chip.history("parts"), key).tolist()
+        )
+    assert chip.history("whole").skipped.sum() == chip.history("parts").skipped.sum() == 3
+
+
+def test_a_device_that_does_not_loop_makes_the_same_steps(chip):
+    words = (*SMALL, *DYNAMIC, "precision=allow_fp32_to_fp16")
+    printed, session = chip.trained("single", *words, loops="no", overflows="3,4")
+    assert "warning: the device makes 1 step a call, not 10" in printed
+    assert session["steps"] == 20
+    assert chip.history("single").skipped.sum() == 2
+    assert np.unique(chip.history("single").losses).size == 20
+
+
+def test_auto_takes_the_chip_and_says_so(chip):
+    printed, session = chip.trained("auto", *SMALL, "schedule.steps_per_epoch=10", hardware="auto")
+    assert "npu_bridge is here (hardware=cpu stays on the CPU)" in printed
+    assert session["steps"] == 10
+
+
+@pytest.mark.full
+def test_cpu_stays_on_the_cpu_beside_npu_bridge(chip):
+    done = chip.run(*SMALL, "schedule.steps_per_epoch=10", hardware="cpu")
+    assert done.returncode == 0, done.stderr
+    assert not chip.record.exists()
+    assert "Ascend" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("broken", "told"),
+    [
+        ("library", ["libge_runner.so: cannot open", "LD_LIBRARY_PATH"]),
+        ("hccl", ["No module named 'hccl'", "PYTHONPATH"]),
+        ("tf_adapter", ["tf_adapter", "tfplugin"]),
+    ],
+)
+def test_an_npu_bridge_that_does_not_load_is_told_in_words(chip, broken, told):
+    done = chip.run(*SMALL, broken=broken)
+    assert done.returncode == 1
+    for word in ["npu_bridge: could not be imported", *told]:
+        assert word in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_held_device_is_told_in_words(chip):
+    holder = (
+        "from lenet_exp.hardware.devices import locked\n"
+        "with locked([2]):\n print('held', flush=True)\n input()"
+    )
+    environ = {**double.environment(), "TMPDIR": str(chip.project.folder)}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", holder], env=environ, text=True, **pipes) as child:
+        child.stdout.readline()
+        done = chip.run(*SMALL, "hardware.device=2")
+        child.communicate("\n")
+    assert done.returncode == 1
+    assert f"no device is free: 2 by process {child.pid}" in done.stderr
+
+
+def test_a_device_that_fails_is_told_in_words_and_the_run_is_failed(chip):
+    done = chip.run(*SMALL, "hydra.run.dir=failing", fails=1)
+    assert done.returncode == 1
+    assert "the chip: InternalError: E39999: aicore exception" in done.stderr
+    assert "ASCEND_GLOBAL_LOG_LEVEL" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert chip.sessions()[0]["closed"]
+    assert chip.project.recorded_in(chip.project.folder / "failing").info.status == "FAILED"
+
+
+def test_a_loop_that_the_device_would_not_find_is_refused():
+    """Its name must be IterationOp exactly, and a second one gets another."""
+    script = """
+import json
+from lenet_exp import tf_compat
+from lenet_exp.errors import HardwareError
+from lenet_exp.hardware import ascend910
+ascend910.adapter()
+tf = tf_compat.load()
+with tf.Graph().as_default() as graph:
+    step = tf.no_op()
+    sent = {"use_off_line": True, "iterations_per_loop": 5}
+    with ascend910.open_session(graph, sent, 1) as session:
+        assert ascend910.loop(session, step, 1) is step
+        assert ascend910.loop(session, step, 5).name == "IterationOp"
+        try:
+            ascend910.loop(session, step, 5)
+        except HardwareError as error:
+            print(json.dumps(str(error)))
+"""
+    assert "its loop is called IterationOp_1" in double.run(script)
+
+
+def test_one_process_keeps_one_precision():
+    """The device would go on with the first one without a word."""
+    script = """
+import json
+from lenet_exp import tf_compat
+from lenet_exp.errors import HardwareError
+from lenet_exp.hardware import ascend910
+ascend910.adapter()
+sent = {"use_off_line": True, "precision_mode": "force_fp16"}
+graph = tf_compat.load().Graph()
+ascend910.open_session(graph, sent, 1).close()
+ascend910.open_session(graph, sent, 1).close()
+try:
+    ascend910.open_session(graph, {**sent, "precision_mode": "allow_mix_precision"}, 1)
+except HardwareError as error:
+    print(json.dumps(str(error)))
+"""
+    assert "another value of precision_mode" in double.run(script)
