@@ -19,7 +19,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Sequence
 import hydra
 from paired import Ratio, measure, ratio
 
-from lenet_exp import experiment, plans, tf_compat
+from lenet_exp import machines, plans, tf_compat
 from lenet_exp.config.command_line import CONF
 from lenet_exp.config.resolve import register_resolvers, resolve
 from lenet_exp.data import download, files, mnist
@@ -77,7 +77,7 @@ def built(variant: Variant, train: mnist.Split, stack: contextlib.ExitStack) -> 
     chip = plans.plan(settings, graphs)
     program = assemble(*plans.emulated(graphs, chip), settings.loss_scale)
     session = stack.enter_context(cpu.open_session(program.graph, 0))
-    run = experiment.stepper(settings, train, Runner(program, session))
+    run = machines.stepper(settings, train, Runner(program, session))
     done = 0
 
     def once() -> float:
