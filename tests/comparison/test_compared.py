@@ -220,7 +220,7 @@ def test_seeds_of_one_configuration_are_held_against_nothing(tmp_path):
     parent, _ = record_sweep(uri, tmp_path / "runs", "seeds", jobs)
     text = compare_sweep(uri, "lenet-exp", "seeds")
     # 12.706 x 0.0001, from the table of Student's t
-    shown = r"^must_keep_origin_dtype +2 +0\.9801 \+-0\.0013 +reference"
+    shown = r"^allow_mix_precision +2 +0\.9801 \+-0\.0013 +reference"
     assert re.search(shown, text, re.MULTILINE)
     assert "2 runs, 1 configuration," in text
     note = Store(uri, "lenet-exp").client.get_run(parent).data.tags["mlflow.note.content"]

@@ -37,7 +37,7 @@ OF_MODES = [run(f"precision={mode}", f"seed={seed}") for mode in MODES for seed 
         pytest.param(
             [run(), run("tracking.experiment=x"), run("schedule.checkpoint_every=7"),
              run("hardware=cpu")],
-            ["must_keep_origin_dtype"], id="where a run is kept is no part of it",
+            ["allow_mix_precision"], id="where a run is kept is no part of it",
         ),
         pytest.param(
             [run(), run("optimizer.epsilon=1e-4"), run("optimizer=sgd")],
@@ -48,7 +48,7 @@ OF_MODES = [run(f"precision={mode}", f"seed={seed}") for mode in MODES for seed 
             [run("precision=force_fp16"), run("precision=force_fp16", "loss_scale=dynamic"),
              run("loss_scale=dynamic")],
             ["force_fp16 loss_scale=none", "force_fp16 loss_scale=dynamic",
-             "must_keep_origin_dtype loss_scale=dynamic"], id="two groups",
+             "allow_mix_precision loss_scale=dynamic"], id="two groups",
         ),
         pytest.param([run(), run(stack="tf1")],
                      ["stack=tf2", "stack=tf1"], id="two stacks"),
@@ -88,8 +88,8 @@ def test_what_is_common_is_what_does_not_set_them_apart():
 
 MIXED = [
     run("precision=force_fp16"),
-    run(),
-    run("loss_scale=dynamic"),
+    run("precision=must_keep_origin_dtype"),
+    run("precision=must_keep_origin_dtype", "loss_scale=dynamic"),
     run("precision=force_fp16", "loss_scale=dynamic"),
 ]
 

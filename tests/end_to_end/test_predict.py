@@ -81,7 +81,7 @@ def folder(trained, mnist_folder, tmp_path_factory):
 
 
 def test_ten_pngs_in_all_forms_give_the_right_table(trained, folder):
-    done = predict(trained, "model=latest", f"images={folder}")
+    done = predict(trained, "model=outputs/it", f"images={folder}")
     assert (done.returncode, done.stderr) == (0, "")
     header, *rows = done.stdout.split("\n\n")[0].splitlines()
     assert header.split() == ["image", "class", "probability", "label"]
@@ -93,13 +93,13 @@ def test_ten_pngs_in_all_forms_give_the_right_table(trained, folder):
 
 @pytest.mark.parametrize("batch", [1, 3, 64])
 def test_the_batch_changes_no_answer(rows_of, folder, batch):
-    rows = rows_of("model=latest", f"images={folder}", f"batch={batch}")
+    rows = rows_of("model=outputs/it", f"images={folder}", f"batch={batch}")
     assert classes(rows) == list(range(10))
 
 
 def test_a_single_png_has_no_label(trained, folder, tmp_path):
     shutil.copy(str(folder / "7" / "form7.png"), str(tmp_path / "one.png"))
-    words = ("model=latest", f"images={tmp_path / 'one.png'}", "precision=force_fp16")
+    words = ("model=outputs/it", f"images={tmp_path / 'one.png'}", "precision=force_fp16")
     done = predict(trained, *words)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[1].split()[:2] == ["one.png", "7"]
@@ -143,7 +143,7 @@ def test_a_mode_gives_what_a_run_in_that_mode_would_see(trained, mnist_folder, r
         runner = Runner(program, session)
         runner.restore(str(trained.folder / "outputs" / "it" / "checkpoints" / "500" / "model"))
         wanted = runner.predict(mnist.load(mnist_folder).test.images)
-    rows = rows_of("model=latest", "images=mnist", f"precision={mode}", "threads=1")
+    rows = rows_of("model=outputs/it", "images=mnist", f"precision={mode}", "threads=1")
     assert classes(rows) == wanted.tolist()
     assert np.any(wanted != seen_by(trained))  # the mode does something
 
