@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import AbstractSet, Any, Dict, FrozenSet, Iterable, List, NamedTuple, Sequence, Set
 
+from lenet_exp.precision.dtypes import attribute
 from lenet_exp.precision.nodes import node_of
 
 _ONE, _TWO = frozenset((0,)), frozenset((0, 1))
@@ -84,7 +85,7 @@ def _carried(use: _Use, varying: AbstractSet[str]) -> FrozenSet[int]:
         if node_of(other) not in varying and other != data[use.place]:
             return frozenset()
     if node.op in _SLIDING:
-        steps = (*node.attr["strides"].list.i, *node.attr["dilations"].list.i)
-        slides = node.attr["padding"].s == b"SAME" and set(steps) <= {1}
+        steps = (*attribute(node, "strides").list.i, *attribute(node, "dilations").list.i)
+        slides = attribute(node, "padding").s == b"SAME" and set(steps) <= {1}
         return frozenset((_SLIDING[node.op],)) if slides else frozenset()
     return _CARRIED.get(node.op, frozenset())

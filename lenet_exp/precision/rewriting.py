@@ -26,7 +26,7 @@ import numpy as np
 from lenet_exp import tf_compat
 from lenet_exp.precision import rounding
 from lenet_exp.precision.arithmetic import Fast
-from lenet_exp.precision.dtypes import _of_arguments
+from lenet_exp.precision.dtypes import _of_arguments, attribute
 from lenet_exp.precision.nodes import Nodes, copied, set_attribute
 from lenet_exp.precision.plan import CastEdge, Operator, Plan, Tensor
 from lenet_exp.precision.vector import CONVOLUTIONS, EXACT, SPECIAL, Arithmetic, tiled_bias
@@ -174,7 +174,7 @@ class Rewriter:
         return (
             node.op == "BiasAdd"
             and len(self._shapes.get(node.name, ())) > 2
-            and node.attr["data_format"].s in (b"", b"NHWC")
+            and attribute(node, "data_format").s in (b"", b"NHWC")
             and fast.can_add(*inputs[:2])
         )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, NamedTuple, Sequence
 
+from lenet_exp.precision.dtypes import attribute
 from lenet_exp.precision.vector import Arithmetic
 
 
@@ -41,7 +42,7 @@ def _adam(a: Arithmetic, node: Any, inputs: Sequence[str], name: str) -> List[st
     factor = step("RealDiv", factor, step("Sub", one, power1, "left1"), "factor")
     below = step("AddV2", a.step("Sqrt", [new_v], f"{name}/root"), epsilon, "below")
     direction = new_m
-    if node.attr["use_nesterov"].b:
+    if attribute(node, "use_nesterov").b:
         ahead = step("Mul", new_m, beta1, "ahead")
         direction = step("AddV2", ahead, step("Mul", gradient, rest1, "now"), "direction")
     above = step("Mul", direction, factor, "above")
@@ -62,7 +63,7 @@ def _momentum(a: Arithmetic, node: Any, inputs: Sequence[str], name: str) -> Lis
     carried = op("Mul", [accum, momentum], f"{name}/carried")
     new_accum = op("AddV2", [carried, gradient], f"{name}/new_accum")
     move = op("Mul", [rate, new_accum], f"{name}/move")
-    if node.attr["use_nesterov"].b:
+    if attribute(node, "use_nesterov").b:
         ahead = op("Mul", [move, momentum], f"{name}/ahead")
         move = op("AddV2", [op("Mul", [gradient, rate], f"{name}/now"), ahead], f"{name}/both")
     new_var = op("Sub", [var, move], f"{name}/new_var")

@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Sequence, Union
 import numpy as np
 
 from lenet_exp.precision.arithmetic import Exact, Fast
+from lenet_exp.precision.dtypes import attribute
 from lenet_exp.precision.plan import Generation
 
 Arithmetic = Union[Exact, Fast]
@@ -56,8 +57,8 @@ def _mean(
 ) -> str:
     """X * float32(1 / n), summed in float32, rounded once."""
     nodes, tf = a.nodes, a.nodes.tf
-    kinds = {"T": tf.float32, "Tidx": tf.as_dtype(node.attr["Tidx"].type or 3)}
-    kinds["keep_dims"] = bool(node.attr["keep_dims"].b)
+    kinds = {"T": tf.float32, "Tidx": tf.as_dtype(attribute(node, "Tidx").type)}
+    kinds["keep_dims"] = bool(attribute(node, "keep_dims").b)
     left = nodes.add("Sum", [inputs[0], inputs[1]], f"{name}/left", **kinds)
     counts = []
     for tensor, what in ((inputs[0], "all"), (left, "results")):
