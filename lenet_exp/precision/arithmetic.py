@@ -68,6 +68,10 @@ class Exact:
         """Return a value in float32 again; `sure`: it can't be beyond 65504 (no matter here)."""
         return self.nodes.identity(value, name, final)
 
+    def hidden(self, value: str) -> str:
+        """Return a value that a factor of 0 may hide; each rounding here is seen by itself."""
+        return value
+
 
 class Fast:
     """Casts and float16 kernels, and one test of whether that was all right."""
@@ -111,6 +115,11 @@ class Fast:
         if not sure:
             self.ends.append(wide)
         return wide
+
+    def hidden(self, value: str) -> str:
+        """Return a value, and have it tested: TensorFlow 1.15 folds its product with 0."""
+        self.end(value, f"{value}/hidden")
+        return value
 
     def sums(self, varying: Iterable[str] = ()) -> List[str]:
         """Append sums; return float32 [] tensors that are all finite if nothing overflowed.

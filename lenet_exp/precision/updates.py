@@ -32,10 +32,10 @@ def _adam(a: Arithmetic, node: Any, inputs: Sequence[str], name: str) -> List[st
 
     one = a.constant(1)
     rest1, rest2 = step("Sub", one, beta1, "rest1"), step("Sub", one, beta2, "rest2")
-    change1 = step("Mul", step("Sub", gradient, m, "from_m"), rest1, "change1")
+    change1 = step("Mul", a.hidden(step("Sub", gradient, m, "from_m")), rest1, "change1")
     new_m = step("AddV2", m, change1, "new_m")
     square = step("Mul", gradient, gradient, "square")
-    change2 = step("Mul", step("Sub", square, v, "from_v"), rest2, "change2")
+    change2 = step("Mul", a.hidden(step("Sub", square, v, "from_v")), rest2, "change2")
     new_v = step("AddV2", v, change2, "new_v")
     left = step("Sub", one, power2, "left2")
     factor = step("Mul", a.step("Sqrt", [left], f"{name}/root2"), rate, "scaled_rate")

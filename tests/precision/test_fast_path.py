@@ -176,6 +176,19 @@ def test_updates_that_are_computed_together(scale, update):
     assert fast[-1][2] is (scale > 1)
 
 
+@pytest.mark.parametrize("betas", [(0.9, 0.9999), (0.9999, 0.999), (0.9, 0.999)])
+@pytest.mark.parametrize("size", [1e3, 1.0], ids=["too large to square", "usual"])
+def test_an_overflow_in_adam_is_seen_whatever_its_betas(size, betas):
+    """0.9999 is 1 in float16, and 1 minus it a factor of 0."""
+    graph_def = updates_graph(at_once(lambda train: train.AdamOptimizer(0.1, *betas, epsilon=1e-4)))
+    batch = {f"g{i}:0": np.full(shape, size) for i, shape in enumerate(([5], [120, 80], []))}
+    plan = assign(graph_def, FORCE, fetches=["train"])
+    initial = initial_values(graph_def)
+    for reference in (False, True):
+        ((_, _, overflowed),) = run_steps(graph_def, plan, ["train"], initial, [batch], reference)
+        assert overflowed is (size > 1)
+
+
 def test_lenets_updates_are_computed_as_one():
     graph_def = lenet_graph.training_graph("none", 4)
     made = emulate(graph_def, assign(graph_def, FORCE, fetches=lenet_graph.FETCHES))
