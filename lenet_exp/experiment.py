@@ -233,6 +233,7 @@ def _identity(
         "emulated": str(machine.emulates and has_float16(chip)).lower(),
         "data_sha256": data_hash,
         "chip": str(chip.verdict),
+        **{key: sha256[:12] for key, sha256 in file_hashes(settings).items()},
         **configured,
     }
     parts = (settings.precision.mode, settings.loss_scale.name, settings.optimizer.name)

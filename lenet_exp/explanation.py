@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 from lenet_exp import tf_compat
 from lenet_exp.config.hardware_schema import chip_of
 from lenet_exp.config.question import Question
-from lenet_exp.config.schema import Precision
+from lenet_exp.config.schema import Settings, precision_files
 from lenet_exp.hardware import chip_config
 from lenet_exp.model import lenet
 from lenet_exp.precision import assign, report, tables
@@ -44,7 +44,7 @@ def answer(question: Question, width: int) -> Answer:
                 generation=generation,
                 fetches=fetches,
                 keep_dtype=settings.precision.keep_dtype,
-                **_files(settings.precision, mode, generation),
+                **_files(settings, mode, generation),
             )
         )
         for mode, generation in asked
@@ -55,15 +55,13 @@ def answer(question: Question, width: int) -> Answer:
     return Answer(_as_data(question, reports), warnings)
 
 
-def _files(precision: Precision, mode: str, generation: str) -> Dict[str, Path]:
+def _files(settings: Settings, mode: str, generation: str) -> Dict[str, Path]:
     """Return the person's files that this mode and generation have: a difference lacks others."""
-    taken: Dict[str, Optional[str]] = {
-        "modify_mixlist": precision.modify_mixlist if mode == "allow_mix_precision" else None,
-        "customize_dtypes": precision.customize_dtypes,
-    }
     if generation != "today":
         return {}
-    return {key: Path(name).expanduser() for key, name in taken.items() if name is not None}
+    mixed = mode == "allow_mix_precision"
+    named = precision_files(settings).items()
+    return {key: path for key, path in named if mixed or key != "modify_mixlist"}
 
 
 def _session(question: Question) -> Answer:

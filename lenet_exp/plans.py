@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
-from lenet_exp.config.schema import Settings
+from lenet_exp.config.schema import Settings, precision_files
 from lenet_exp.errors import PrecisionError
 from lenet_exp.machines import INFERENCE_BATCH
 from lenet_exp.model import lenet
@@ -56,8 +55,7 @@ def plan(settings: Settings, built: Graphs) -> ChipPlan:
         assign,
         mode=precision.mode,
         generation=settings.hardware.cann,
-        modify_mixlist=_path(precision.modify_mixlist),
-        customize_dtypes=_path(precision.customize_dtypes),
+        **precision_files(settings),
     )
     # What keeps its type may be of the backward pass or the optimizer, which inference lacks.
     kept = [name for name in precision.keep_dtype if nodes_of(inference, name)]
@@ -72,10 +70,6 @@ def plan(settings: Settings, built: Graphs) -> ChipPlan:
         raise PrecisionError(f"precision={precision.mode}", problem, remedy)
     rows = {"train": report.report(plans[0]), "inference": report.report(plans[1])}
     return ChipPlan(plans[0], plans[1], report.as_csv_of_run(rows).encode(), found)
-
-
-def _path(name: Optional[str]) -> Optional[Path]:
-    return None if name is None else Path(name).expanduser()
 
 
 def has_float16(chip: ChipPlan) -> bool:

@@ -6,6 +6,7 @@ from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence
 
 from lenet_exp.comparison.recorded import Recorded
 from lenet_exp.config.identity import is_part
+from lenet_exp.config.schema import PRECISION_FILES
 from lenet_exp.errors import ConfigError
 
 _MODE = "precision.mode"
@@ -48,6 +49,10 @@ def settings_of(run: Recorded) -> Dict[str, str]:
     if _CAN_GROW in run.tags:
         settings[_CAN_GROW] = run.tags[_CAN_GROW]
     settings.update({name: run.tags.get(tag, "") for tag, name in _FROM_TAGS.items()})
+    for key in PRECISION_FILES:  # what is in a file counts, not its name
+        dotted = f"precision.{key}"
+        if dotted in run.tags:
+            settings[dotted] = run.tags[dotted]
     return settings
 
 

@@ -104,7 +104,7 @@ def terminal(rows: Sequence[Row], width: int) -> str:
     """Return two blocks of columns, neither wider than `width`."""
     width = max(width, _NARROWEST)
     baseline = f"ModelZoo's baseline: accuracy {BASELINE_ACCURACY}"
-    below = [row.configuration for row in rows if not row.meets_baseline]
+    below = [row.configuration for row in rows if row.runs and not row.meets_baseline]
     reached = f"; not reached by {'; '.join(below)}" if below else ", reached by all"
     ending = wrapped(baseline + reached, width)
     return "\n".join([*_block(rows, ACCURACY, width), *ending, "", *_block(rows, SPEED, width)])

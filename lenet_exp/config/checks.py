@@ -29,9 +29,12 @@ def check_precision(settings: Settings) -> None:
         allowed = f"only with allow_mix_precision: {precision.mode} has no lists"
         raise _not_possible("modify_mixlist", precision.modify_mixlist, allowed, remedy)
     for key in PRECISION_FILES:
-        name = getattr(precision, key)
+        name, of_chip = getattr(precision, key), getattr(settings.hardware, key, None)
         if name is None:
             continue
+        if of_chip is not None:
+            remedy = f"precision.{key}={name}"
+            raise _not_possible(key, name, f"one of it and hardware.{key}={of_chip}", remedy)
         if cann != "today":
             allowed = f"only with hardware.cann=today: the adapter of {cann} has no such option"
             remedy = f"hardware.cann=today precision.{key}={name}"

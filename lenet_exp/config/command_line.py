@@ -168,9 +168,14 @@ def _line(
     except _NOT_COMPOSED as error:
         raise _not_composed(error, overrides) from error
     try:
-        return line, sweep_line.jobs(line) or []
+        jobs = sweep_line.jobs(line)
     except _NOT_COMPOSED as error:
         raise _refused(str(error), "a sweep of values: key=a,b or 'key=range(0,3)'") from error
+    if jobs == []:
+        swept = " ".join(str(one.input_line) for one in overrides if one.is_sweep_override())
+        remedy = f"{suggest.PROGRAM} -m 'precision=glob(*)' 'seed=range(0,3)'"
+        raise ConfigError(f"-m {swept}", None, "values; these give no job", remedy)
+    return line, jobs or []
 
 
 def _search_path(config_dir: str) -> str:

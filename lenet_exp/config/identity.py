@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 from typing import Dict
 
 from lenet_exp.config.chip_machine import found
 from lenet_exp.config.resolve import flatten
-from lenet_exp.config.schema import PRECISION_FILES, Settings
+from lenet_exp.config.schema import Settings, precision_files
 
 # Keys that say where and how a run is kept, not what it computes.
 _NOT_PART = (
@@ -25,12 +24,8 @@ _NOT_PART = (
 
 def named_files(settings: Settings) -> Dict[str, bytes]:
     """Return what is in each file that the settings name, by its key."""
-    named = {key: getattr(settings.precision, key) for key in PRECISION_FILES}
-    return {
-        f"precision.{key}": Path(name).expanduser().read_bytes()
-        for key, name in named.items()
-        if name is not None
-    }
+    named = precision_files(settings)
+    return {f"precision.{key}": path.read_bytes() for key, path in named.items()}
 
 
 def file_hashes(settings: Settings) -> Dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, Optional, Tuple, Union, get_type_hints
 
 from lenet_exp.config.hardware_schema import Ascend910, Hardware
@@ -233,6 +234,16 @@ class Sweep:
 
 
 SWEEP_KEYS = tuple(item.name for item in fields(Sweep))
+
+
+def precision_files(settings: Settings) -> Dict[str, Path]:
+    """Return the vendor's files that decide types, by key: of the precision, or of the chip."""
+    named = {
+        key: getattr(settings.precision, key) or getattr(settings.hardware, key, None)
+        for key in PRECISION_FILES
+    }
+    return {key: Path(name).expanduser() for key, name in named.items() if name is not None}
+
 
 # A family's options; the key `name` says which one a mapping is.
 FAMILIES: Dict[str, Dict[str, type]] = {

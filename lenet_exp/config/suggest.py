@@ -60,8 +60,9 @@ def unknown_key(
         return ConfigError(dotted, shown, allowed, command(dotted, shown, owners))
     meant = _meant_key(dotted, dotted_keys)
     if meant:
+        begin = f"{PROGRAM} -m" if meant in SWEEP_KEYS else PROGRAM
         return ConfigError(
-            dotted, shown, f"no such key; {meant} is one", f"{PROGRAM} {meant}={shown}"
+            dotted, shown, f"no such key; {meant} is one", f"{begin} {meant}={shown}"
         )
     if cls is not None and prefix:
         names = ", ".join(prefix + item.name for item in fields(cls))

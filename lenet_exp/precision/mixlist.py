@@ -43,8 +43,8 @@ def recoloured(source: MixlistInput, colours: Mapping[str, Colour]) -> Mixlist:
         colours: the library's colour of every GE type; not modified.
 
     A removal that matches the library's colour gives gray, one that doesn't only warns; then
-    adding to black wins over white; adding to gray alone changes nothing; unknown names are
-    ignored.
+    adding to black wins over white; adding to gray alone changes nothing; unknown names only
+    warn.
 
     Raises:
         PrecisionError: as the graph engine refuses to start: unreadable, empty, no JSON, other
@@ -54,6 +54,8 @@ def recoloured(source: MixlistInput, colours: Mapping[str, Colour]) -> Mixlist:
     warnings = []
     for name, change in _changes(_content(source)).items():
         if name not in colours:
+            problem = "has no such type, so its entry does nothing; names are the chip's: MatMulV2"
+            warnings.append(f"modify_mixlist: {name}: the operator library {problem}")
             continue
         for colour in change.removed:
             if colours[name] is colour:

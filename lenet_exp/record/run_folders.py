@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from lenet_exp.config.resolve import resolve
-from lenet_exp.config.schema import Settings
+from lenet_exp.config.schema import PRECISION_FILES, Settings
 from lenet_exp.config.suggest import PROGRAM
 from lenet_exp.errors import ConfigError, DataError
 from lenet_exp.record import journal
@@ -83,6 +83,10 @@ def config_of(folder: Path) -> DictConfig:
         raise DataError(path, f"can't be read ({error})", PROGRAM) from error
     if not isinstance(cfg, DictConfig):
         raise DataError(path, "holds no settings", PROGRAM)
+    for key in PRECISION_FILES:  # the copy is what the run was made with
+        kept = folder / f"precision.{key}"
+        if kept.is_file() and OmegaConf.select(cfg, f"precision.{key}") is not None:
+            OmegaConf.update(cfg, f"precision.{key}", str(kept.resolve()))
     return cfg
 
 

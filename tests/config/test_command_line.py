@@ -9,6 +9,7 @@ import pytest
 from lenet_exp.config.command_line import check_command_line
 from lenet_exp.errors import ConfigError
 
+TYPES_OF_CHIP = "hardware=ascend910 hardware.customize_dtypes=/dev/null"
 # typed, then what the message must hold
 WRONG = [
     ("\"seed='7'\"", ["seed='7' is", "whole number"]),
@@ -147,6 +148,13 @@ WRONG = [
     ("--experimental-rerun x", ["--experimental-rerun"]),
     ("--config-name nope", ["--config-name"]),
     ("--config-path=/tmp", ["--config-path"]),
+    ("-m 'seed=range(0,0)'", ["-m seed=range(0,0)", "these give no job", "run -m"]),
+    ("-m 'precision=glob(zz*)'", ["glob(zz*)", "these give no job"]),
+    ("-m seed=0,1 dryrun=true", ["run -m dry_run=true"]),
+    (
+        f"precision.customize_dtypes=/dev/null {TYPES_OF_CHIP}",
+        ["one of it and hardware.customize_dtypes"],
+    ),
     ("-m seed=1,x", ["seed=x", "whole number"]),
     ("-m precision=must_keep_origin_dtype,force_fp61", ["force_fp61"]),
     ("-m 'seed=interval(0,3)'", ["key=a,b"]),

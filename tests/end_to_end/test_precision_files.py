@@ -37,11 +37,19 @@ def test_a_run_is_planned_by_them_and_repeated_by_what_is_in_them(project):
     assert (folder / "precision.modify_mixlist").read_text() == MIXLIST
     assert (folder / "precision.customize_dtypes").read_text() == CUSTOM
 
+    # What was kept counts from now on, whatever becomes of the person's file.
+    (project.folder / "mix.json").write_text("{}")
+    (project.folder / "types.cfg").unlink()
     again = project.run("run=latest", verb="rerun")
     assert again.returncode == 0, again.stdout + again.stderr
     assert "bit-equal" in again.stdout
-    (project.folder / "mix.json").write_text("{}")
-    refused = project.run("resume=latest", "schedule.epochs=2")
+    repeated = max(project.folder.glob("outputs/*"))
+    assert _types(repeated) == types
+    resumed = project.run(f"resume={folder}", "schedule.epochs=2")
+    assert resumed.returncode == 0, resumed.stderr
+    assert _types(folder) == types
+    (folder / "precision.modify_mixlist").write_text("{}")
+    refused = project.run(f"resume={folder}", "schedule.epochs=3")
     assert refused.returncode == 2
     assert "precision.modify_mixlist: the file has changed" in refused.stderr
 

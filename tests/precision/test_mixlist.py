@@ -78,10 +78,12 @@ def test_effect_on_an_operator(library, added, removed, colour, warns):
     assert bool(got.warnings) is warns
 
 
-def test_unknown_names_are_ignored_and_the_colours_given_stay():
+def test_unknown_names_only_warn_and_the_colours_given_stay():
     given = {"X": Colour.GRAY}
     got = mixlist.recoloured(content(["black"], name="NoSuch"), given)
-    assert got == mixlist.Mixlist(given, ())
+    assert got.colours == given
+    (warning,) = got.warnings
+    assert "NoSuch: the operator library has no such type" in warning
 
 
 @pytest.mark.parametrize(
