@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from typing import NamedTuple
+from typing import Any, Dict, NamedTuple
 
 from lenet_exp.config.schema import Settings, precision_files
 from lenet_exp.errors import PrecisionError
@@ -50,18 +49,17 @@ def plan(settings: Settings, built: Graphs) -> ChipPlan:
     Raises:
         PrecisionError: the chip would not compile them, and `hardware.on_refused` is error.
     """
-    precision, inference = settings.precision, built.inference.graph_def
-    decide = functools.partial(
-        assign,
-        mode=precision.mode,
-        generation=settings.hardware.cann,
+    precision, step, inference = settings.precision, built.step, built.inference.graph_def
+    asked: Dict[str, Any] = {
+        "mode": precision.mode,
+        "generation": settings.hardware.cann,
         **precision_files(settings),
-    )
+    }
     # What keeps its type may be of the backward pass or the optimizer, which inference lacks.
     kept = [name for name in precision.keep_dtype if nodes_of(inference, name)]
     plans = [
-        decide(built.step.graph_def, fetches=built.step.fetches, keep_dtype=precision.keep_dtype),
-        decide(inference, fetches=(built.inference.classes,), keep_dtype=kept),
+        assign(step.graph_def, fetches=step.fetches, keep_dtype=precision.keep_dtype, **asked),
+        assign(inference, fetches=(built.inference.classes,), keep_dtype=kept, **asked),
     ]
     found = verdict(plans)
     if found.refused and settings.hardware.on_refused == "error":
