@@ -27,7 +27,7 @@ from lenet_exp import tf_compat
 from lenet_exp.precision import rounding
 from lenet_exp.precision.arithmetic import Fast
 from lenet_exp.precision.dtypes import _of_arguments, attribute
-from lenet_exp.precision.nodes import Nodes, copied, set_attribute
+from lenet_exp.precision.nodes import Nodes, copied, node_of, set_attribute
 from lenet_exp.precision.plan import CastEdge, Operator, Plan, Tensor
 from lenet_exp.precision.vector import CONVOLUTIONS, EXACT, SPECIAL, Arithmetic, tiled_bias
 
@@ -170,13 +170,21 @@ class Rewriter:
         self._round_outputs(node, wide, slots)
 
     def _tiles(self, fast: Fast, node: Any, inputs: Sequence[str]) -> bool:
-        """Return whether a BiasAdd's operands were rounded just before, and its shape is known."""
+        """Return whether a BiasAdd's operands were rounded just before, and its shape is known.
+
+        Not one after another: TensorFlow's optimizer would add up the two biases first.
+        """
         return (
             node.op == "BiasAdd"
+            and not self._is_bias_add(inputs[0])
             and len(self._shapes.get(node.name, ())) > 2
             and attribute(node, "data_format").s in (b"", b"NHWC")
             and fast.can_add(*inputs[:2])
         )
+
+    def _is_bias_add(self, tensor: str) -> bool:
+        node = self._lookup.nodes.get(node_of(tensor))
+        return node is not None and node.op == "BiasAdd"
 
     def append(self, node: Any, inputs: List[str], name: Optional[str] = None) -> str:
         """Append a copy of a node with other inputs; return its name."""

@@ -56,6 +56,22 @@ def test_sigmoid_grad_of_large_tensors(scale, generation):
     assert both_paths(build, feeds, generation=generation) is (scale > 1e4)
 
 
+def test_a_bias_after_a_bias_is_added_in_its_turn():
+    """TensorFlow's optimizer would take x + (a + b) for (x + a) + b, with other roundings."""
+
+    def build(tf):
+        kernel = tf.get_variable("kernel", [3, 3, 16, 6])
+        value = tf.nn.conv2d(floats(tf, "x", (32, 8, 8, 16)), kernel, [1] * 4, "SAME")
+        for name in "abc":
+            value = tf.nn.bias_add(value, tf.get_variable(name, [6]))
+        return value
+
+    random = np.random.RandomState(2)
+    initial = {name: random.randn(6) for name in "abc"}
+    initial["kernel"] = random.randn(3, 3, 16, 6)
+    both_paths(build, {"x:0": pairs(32, 3)[0]}, initial=initial)
+
+
 @pytest.mark.parametrize("scale", [1.0, 2.0**-20, 3e4], ids=["usual", "subnormal", "too large"])
 def test_a_convolution_its_bias_and_sigmoid(scale):
     def build(tf):
