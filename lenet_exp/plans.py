@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, NamedTuple
+from typing import Any, Dict, List, NamedTuple
 
 from lenet_exp.config.schema import Settings, precision_files
 from lenet_exp.errors import PrecisionError
@@ -49,6 +49,28 @@ def plan(settings: Settings, built: Graphs) -> ChipPlan:
     Raises:
         PrecisionError: the chip would not compile them, and `hardware.on_refused` is error.
     """
+    precision, plans = settings.precision, _assigned(settings, built)
+    found = verdict(plans)
+    if found.refused and settings.hardware.on_refused == "error":
+        problem = f"the chip refuses to compile this graph ({found})"
+        remedy = "python -m lenet_exp.run hardware.on_refused=warn, or another precision mode"
+        raise PrecisionError(f"precision={precision.mode}", problem, remedy)
+    rows = {"train": report.report(plans[0]), "inference": report.report(plans[1])}
+    return ChipPlan(plans[0], plans[1], report.as_csv_of_run(rows).encode(), found)
+
+
+def check_named(settings: Settings) -> None:
+    """Refuse what no plan can go by: a file's contents, a name of no node.
+
+    Raises:
+        PrecisionError: there is such a one.
+    """
+    if precision_files(settings) or settings.precision.keep_dtype:
+        _assigned(settings, build_graphs(settings))
+
+
+def _assigned(settings: Settings, built: Graphs) -> List[Plan]:
+    """Return the plans of both graphs."""
     precision, step, inference = settings.precision, built.step, built.inference.graph_def
     asked: Dict[str, Any] = {
         "mode": precision.mode,
@@ -57,17 +79,10 @@ def plan(settings: Settings, built: Graphs) -> ChipPlan:
     }
     # What keeps its type may be of the backward pass or the optimizer, which inference lacks.
     kept = [name for name in precision.keep_dtype if nodes_of(inference, name)]
-    plans = [
+    return [
         assign(step.graph_def, fetches=step.fetches, keep_dtype=precision.keep_dtype, **asked),
         assign(inference, fetches=(built.inference.classes,), keep_dtype=kept, **asked),
     ]
-    found = verdict(plans)
-    if found.refused and settings.hardware.on_refused == "error":
-        problem = f"the chip refuses to compile this graph ({found})"
-        remedy = "python -m lenet_exp.run hardware.on_refused=warn, or another precision mode"
-        raise PrecisionError(f"precision={precision.mode}", problem, remedy)
-    rows = {"train": report.report(plans[0]), "inference": report.report(plans[1])}
-    return ChipPlan(plans[0], plans[1], report.as_csv_of_run(rows).encode(), found)
 
 
 def has_float16(chip: ChipPlan) -> bool:

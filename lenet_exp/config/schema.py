@@ -223,9 +223,11 @@ class Sweep:
 
     # It names a folder, and the runs in MLflow.
     sweep: Optional[str] = key(
-        "null or a name of letters, digits, dots, - and _",
+        "null or a name of letters, digits, dots, - and _, but not latest",
         "mine",
-        lambda value: re.fullmatch(r"[A-Za-z0-9][\w.-]{0,99}", value, re.ASCII) is not None,
+        lambda value: (
+            re.fullmatch(r"(?!latest$)[A-Za-z0-9][\w.-]{0,99}", value, re.ASCII) is not None
+        ),
     )
     dry_run: bool = key("true | false", "true")
     fail_fast: bool = key("true | false", "true")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
@@ -10,6 +11,7 @@ from omegaconf import OmegaConf
 from lenet_exp import tf_compat
 from lenet_exp.errors import JobsFailedError
 from lenet_exp.experiment import load_data
+from lenet_exp.plans import check_named
 from lenet_exp.record import conditions, dead_runs, journal, store_check
 from lenet_exp.record.commands import short
 from lenet_exp.record.mlflow_store import Store
@@ -27,10 +29,11 @@ def run_sweep(request: Request) -> List[Optional[float]]:
 
     Raises:
         JobsFailedError: some failed.
+        PrecisionError: a job could not be planned by what it names.
         StoreError: the store can't be used, or another process holds the sweep.
     """
     view = View()
-    jobs = jobs_of(request, lambda path: load_data(path).sha256, tf_compat.stack_of_this_python())
+    jobs = _jobs(request)
     distinct = list({job.identity: job for job in jobs}.values())
     if request.options.dry_run:
         _say_fates(_fates(distinct, request), request, view)
@@ -61,6 +64,15 @@ def run_sweep(request: Request) -> List[Optional[float]]:
     if failed:
         raise JobsFailedError(len(failed), len(distinct))
     return [_accuracy(job) for job in jobs]
+
+
+def _jobs(request: Request) -> List[Job]:
+    """Return the jobs; refuse what they name before the first of them begins."""
+    jobs = jobs_of(request, lambda path: load_data(path).sha256, tf_compat.stack_of_this_python())
+    apart = {repr(replace(job.settings, seed=0)): job.settings for job in jobs}
+    for settings in apart.values():
+        check_named(settings)
+    return jobs
 
 
 def _fates(jobs: Sequence[Job], request: Request) -> List[Fate]:

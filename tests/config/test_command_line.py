@@ -136,6 +136,7 @@ WRONG = [
     ("sweep=mine", ["sweep=mine", "only with -m", "run -m sweep=mine"]),
     ("fail_fast=true", ["only with -m", "run -m fail_fast=true"]),
     ("-m sweep=../mine", ["sweep=../mine", "a name of letters", "sweep=mine"]),
+    ("-m sweep=latest", ["sweep=latest", "but not latest", "sweep=mine"]),
     ("-m sweep=a,b", ["one value for the whole sweep", "run -m sweep=a"]),
     ("-m dry_run=yes", ["dry_run=yes", "true | false"]),
     ("-m on_changed_code=ask", ["keep | redo"]),

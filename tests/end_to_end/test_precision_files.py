@@ -73,3 +73,13 @@ def test_they_shape_an_explanation_of_the_mode_that_has_them(project):
         assert (done.returncode, done.stdout) == (2, ""), words
         assert told in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_a_sweep_refuses_what_is_in_them_before_its_first_job(project):
+    _write(project)
+    words = ("-m", "debug=fast", "precision.keep_dtype=[],[fc_9]", "sweep=named")
+    done = project.run(*words)
+    assert done.returncode == 2, done.stdout
+    assert "keep_dtype fc_9: the graph has no such node" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(project.folder.glob("multirun/named/*/"))
