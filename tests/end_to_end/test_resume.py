@@ -14,12 +14,18 @@ from lenet_exp.record import checkpoints
 
 TIMES = ("sec", "images", "ms_per")  # in the names of metrics that are times
 SCHEDULE = ("schedule.epochs=2", "schedule.steps_per_epoch=60", "schedule.checkpoint_every=7")
-# Forced overflows: rates so high that gradients leave float32 at these scales, now and then.
+# Forced overflows: rates or scales so high that gradients leave their type now and then.
 OVERFLOWING = {
     "none": ("loss_scale=none",),
     "fixed": (
-        "loss_scale=fixed", f"loss_scale.value={2.0**126}",
+        "precision=must_keep_origin_dtype", "loss_scale=fixed", f"loss_scale.value={2.0**126}",
         "optimizer.learning_rate=30",
+    ),
+    "float16": (
+        "precision=force_fp16", "optimizer.epsilon=1e-4",
+        "loss_scale=dynamic", f"loss_scale.init_loss_scale={2.0**20}",
+        "loss_scale.incr_every_n_steps=4", "loss_scale.incr_ratio=4",
+        "loss_scale.decr_every_n_nan_or_inf=1", "loss_scale.decr_ratio=0.25",
     ),
     "dynamic": (
         "loss_scale=dynamic", f"loss_scale.init_loss_scale={2.0**126}",
