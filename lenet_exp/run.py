@@ -24,6 +24,8 @@ from lenet_exp.record import journal
 from lenet_exp.record.progress import stop_printing
 from lenet_exp.sweep.launcher import register
 
+_SWEEPS = ("-m", "--multirun")
+
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def _job(cfg: DictConfig) -> Optional[float]:
@@ -74,6 +76,7 @@ def _say(error: LenetExpError) -> int:
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Check the command line, then hand it to Hydra; return the exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
+    words.sort(key=lambda word: word not in _SWEEPS)  # Hydra takes no words on both sides of it
     sys.argv = [sys.argv[0], *words]  # where Hydra reads it
     handle_signals()
     logging.raiseExceptions = False  # a full disk: the run says so itself

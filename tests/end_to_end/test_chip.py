@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lenet_exp import tf_compat
-from lenet_exp.record import checkpoints
+from lenet_exp.record import checkpoints, journal
 from tests.hardware import double
 
 pytestmark = double.ONLY_TF1
@@ -153,6 +153,31 @@ def test_a_run_of_two_parts_leaves_the_bits_of_one(chip):
             == getattr(chip.history("parts"), key).tolist()
         )
     assert chip.history("whole").skipped.sum() == chip.history("parts").skipped.sum() == 3
+
+
+def test_a_sweep_gives_each_mode_a_process_and_a_device_of_its_own(chip):
+    """Two at a time on two devices: a job that took the other's would be refused."""
+    devices = ("hardware.device=auto", "hardware.devices=[3,5]", "hydra.launcher.n_jobs=2")
+    words = ("-m", "precision=glob(*)", *SMALL, *DYNAMIC, "schedule.steps_per_epoch=10")
+    done = chip.run(*words, *devices, "sweep=modes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    sessions = chip.sessions()
+    seen = {session["map"]["precision_mode"][1]: session["map"] for session in sessions}
+    assert sorted(seen) == sorted(MODES)
+    taken = {
+        mode: {"session_device_id": sent_map["session_device_id"]}
+        for mode, sent_map in seen.items()
+    }
+    assert seen == {mode: {**sent(mode), **taken[mode]} for mode in MODES}
+    assert {value for each in taken.values() for _, value in each.values()} == {3, 5}
+    assert len({session["pid"] for session in sessions}) == len(sessions) == 4
+    runs = [
+        chip.project.recorded_in(folder)
+        for folder in chip.project.folder.glob("multirun/modes/*/")
+        if (folder / journal.NAME).is_file()
+    ]
+    assert sorted(run.data.tags["precision"] for run in runs) == sorted(MODES)
+    assert {run.data.tags["device"] for run in runs} == {f"Ascend 910, device {n}" for n in (3, 5)}
 
 
 def test_a_device_that_does_not_loop_makes_the_same_steps(chip):
