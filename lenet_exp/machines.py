@@ -49,10 +49,11 @@ class Machine(NamedTuple):
 
 
 @contextlib.contextmanager
-def claimed(settings: Settings, cores: int = 0) -> Iterator[Machine]:
+def claimed(settings: Settings, cores: int = 0, trains: bool = True) -> Iterator[Machine]:
     """Yield the machine of this run; a chip is held meanwhile.
 
-    `cores` is its share of them, where `settings` fix no threads; 0: all.
+    `cores` is its share of them, where `settings` fix no threads; 0: all. `trains`: it is for
+    `opened`; else for `open_session`.
     `hardware=auto` takes the chip where npu_bridge is importable. Comes before the first session
     of the process, which today's npu_bridge demands.
 
@@ -69,13 +70,14 @@ def claimed(settings: Settings, cores: int = 0) -> Iterator[Machine]:
     chip_machine.check_environment()
     adapter = _adapter(name)
     with ascend910.device_of(chip_of(settings.hardware)) as number:
-        asked = chip_config.parameters(settings, number)
+        asked = chip_config.parameters(settings, number, trains)
         sent, warnings = chip_config.fitted(asked, adapter)
         device, steps = ascend910.device_name(number), steps_per_call(settings)
         if settings.hardware.cann == "today" and not adapter.is_today:
             warnings.append(_OTHER_PLAN)
         said = [f"warning: {warning}" for warning in warnings]
-        said += [f"training on {device}, {steps} steps a call{_why(name)}", _FIRST_STEP]
+        if trains:
+            said += [f"training on {device}, {steps} steps a call{_why(name)}", _FIRST_STEP]
         window = trainer.window_size(schedule.steps_per_epoch, schedule.log_every, steps)
         yield Machine(ascend910.NAME, device, threads, sent, tuple(said), window, window)
 
@@ -92,6 +94,13 @@ def _adapter(name: str) -> chip_config.Adapter:
             raise
         what, problem, remedy = error.args
         raise HardwareError(what, problem, f"hardware=cpu, or {remedy}") from error
+
+
+def open_session(graph: Any, machine: Machine) -> Any:
+    """Return a session of a graph that is fed; use it in a `with`. Raises HardwareError."""
+    if machine.options is None:
+        return cpu.open_session(graph, machine.threads)
+    return ascend910.open_session(graph, machine.options, machine.threads)
 
 
 @contextlib.contextmanager

@@ -7,13 +7,12 @@ from typing import Any, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from lenet_exp import tf_compat
+from lenet_exp import machines, tf_compat
 from lenet_exp.config.checkpoint_path import prefix_of
 from lenet_exp.config.prediction import EXAMPLE, PROGRAM, Asked
 from lenet_exp.config.words import path as typed_path
 from lenet_exp.data import download, files, images, mnist
 from lenet_exp.errors import ConfigError, GraphError
-from lenet_exp.hardware import cpu
 from lenet_exp.inference import classifier, frozen
 from lenet_exp.model import lenet, weights
 from lenet_exp.precision import assign, emulate
@@ -37,10 +36,11 @@ class UnderMode(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """What came out, and `notes`: what a person should know about it."""
+    """What came out on which device, and `notes`: what a person should know about it."""
 
     shown: images.Images
     found: classifier.Classified
+    device: str
     notes: List[str]
 
 
@@ -51,18 +51,19 @@ def predict(asked: Asked) -> Prediction:
         LenetExpError: the model or the images can't be used.
     """
     settings = asked.settings
-    configured = {"hide_gpus": True, "deterministic": settings.deterministic}
     shown = _images(asked.images)
-    tf_compat.configure(**configured)
-    made = _under_mode(frozen.with_batch(_model(asked.model), asked.batch), asked)
-    threads, notes = cpu.threads_for(settings.threads, settings.deterministic), list(made.notes)
-    with cpu.open_session(classifier.graph_of(made.graph_def), threads) as session:
-        for name in made.init:
-            session.run(name)
-        found = classifier.classify(classifier.runner(session), shown.pixels, asked.batch)
-        if made.float_status and session.run(made.float_status):
-            notes.append("warning: something overflowed float16; the chip goes on with 65504")
-    return Prediction(shown, found, notes)
+    tf_compat.configure(hide_gpus=True, deterministic=settings.deterministic)
+    graph_def = frozen.with_batch(_model(asked.model), asked.batch)
+    with machines.claimed(settings, trains=False) as machine:
+        made = _on(machine, graph_def, asked)
+        notes = list(made.notes)
+        with machines.open_session(classifier.graph_of(made.graph_def), machine) as session:
+            for name in made.init:
+                session.run(name)
+            found = classifier.classify(classifier.runner(session), shown.pixels, asked.batch)
+            if made.float_status and session.run(made.float_status):
+                notes.append("warning: something overflowed float16; the chip goes on with 65504")
+    return Prediction(shown, found, "the CPU" if machine.emulates else machine.device, notes)
 
 
 def _images(text: str) -> images.Images:
@@ -114,8 +115,11 @@ def _checked(graph_def: Any, path: Path) -> Any:
     return graph_def
 
 
-def _under_mode(graph_def: Any, asked: Asked) -> UnderMode:
+def _on(machine: machines.Machine, graph_def: Any, asked: Asked) -> UnderMode:
+    """Return the graph as it is for a chip, which has its modes, and emulated for a CPU."""
     mode, generation = asked.settings.precision.mode, asked.settings.hardware.cann
+    if not machine.emulates:
+        return UnderMode(graph_def, notes=(f"precision {mode}", *machine.said))
     if mode == "must_keep_origin_dtype":
         return UnderMode(graph_def)
     plan = assign(graph_def, mode, generation=generation, fetches=tuple(frozen.OUTPUTS.values()))
@@ -156,5 +160,5 @@ def _summary(made: Prediction, batch: int) -> List[str]:
         right = int(np.sum(made.found.classes == labels))
         lines.append(f"accuracy {right / images_:.4f} ({right} of {images_})")
     calls = -(-images_ // batch)
-    rate = f"{made.found.seconds / (calls * batch):.3g} s an image on the CPU"
+    rate = f"{made.found.seconds / (calls * batch):.3g} s an image on {made.device}"
     return [*lines, f"{rate}, in batches of {batch}; a first run was left out"]

@@ -36,16 +36,17 @@ def adapter_of(cann: str) -> Adapter:
     return Adapter(frozenset(known), is_today)
 
 
-def parameters(settings: Settings, device: int) -> Dict[str, Any]:
-    """Return option -> bool, int or str: what was set, and what a run on the chip needs."""
+def parameters(settings: Settings, device: int, trains: bool = True) -> Dict[str, Any]:
+    """Return option -> bool, int or str: what was set, and what a session on the chip needs.
+
+    One that doesn't train is fed, and has neither an iterator nor a loop.
+    """
     values = chip_options.chosen(chip_of(settings.hardware))
     steps = chip_checks.steps_per_call(settings)
-    sent: Dict[str, Any] = {
-        "use_off_line": True,
-        "session_device_id": device,
-        "enable_data_pre_proc": True,
-    }
-    if steps > 1:
+    sent: Dict[str, Any] = {"use_off_line": True, "session_device_id": device}
+    if trains:
+        sent["enable_data_pre_proc"] = True
+    if trains and steps > 1:
         sent["iterations_per_loop"] = steps
     if "precision_mode_v2" not in values:  # together they are refused
         sent["precision_mode"] = settings.precision.mode

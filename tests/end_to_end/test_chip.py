@@ -31,13 +31,13 @@ class Chip:
         self.project = project
         self.record = project.folder / "device.jsonl"
 
-    def run(self, *words, hardware="ascend910", **switches):
+    def run(self, *words, hardware="ascend910", verb="run", **switches):
         if self.record.exists():
             self.record.unlink()
         environ = double.environment(record=self.record, **switches)
         environ["TMPDIR"] = str(self.project.folder)  # its own device locks
         chosen = [f"hardware={hardware}"] if hardware else []
-        return self.project.run(*chosen, *words, **environ)
+        return self.project.run(*chosen, *words, verb=verb, **environ)
 
     def sessions(self):
         """Return those on the chip; all others of the process must have asked for the host."""
@@ -180,6 +180,26 @@ def test_a_sweep_gives_each_mode_a_process_and_a_device_of_its_own(chip):
     assert {run.data.tags["device"] for run in runs} == {f"Ascend 910, device {n}" for n in (3, 5)}
 
 
+def test_a_prediction_is_made_on_the_chip_by_one_graph_without_a_loop(chip):
+    chip.trained("predicted", *SMALL, "schedule.steps_per_epoch=10")
+    words = ("model=predicted", "images=mnist", "batch=300", "hardware.device=6")
+    done = chip.run(*words, "precision=force_fp16", verb="predict")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "s an image on Ascend 910, device 6, in batches of 300" in done.stdout
+    assert "emulated" not in done.stdout
+    (session,) = chip.sessions()
+    assert session["map"] == {
+        "use_off_line": ["b", True],
+        "session_device_id": ["i", 6],
+        "precision_mode": ["s", "force_fp16"],
+        "op_compiler_cache_mode": ["s", "enable"],
+    }
+    assert (session["compiles"], session["closed"]) == (1, True)
+    with np.load(str(chip.project.folder / "predicted" / "test_predictions.npz")) as kept:
+        right = np.mean(kept["classes"] == kept["labels"])
+    assert f"accuracy {right:.4f}" in done.stdout
+
+
 def test_a_device_that_does_not_loop_makes_the_same_steps(chip):
     words = (*SMALL, *DYNAMIC, "precision=allow_fp32_to_fp16")
     printed, session = chip.trained("single", *words, loops="no", overflows="3,4")
@@ -242,46 +262,3 @@ def test_a_device_that_fails_is_told_in_words_and_the_run_is_failed(chip):
     assert "Traceback" not in done.stderr
     assert chip.sessions()[0]["closed"]
     assert chip.project.recorded_in(chip.project.folder / "failing").info.status == "FAILED"
-
-
-def test_a_loop_that_the_device_would_not_find_is_refused():
-    """Its name must be IterationOp exactly, and a second one gets another."""
-    script = """
-import json
-from lenet_exp import tf_compat
-from lenet_exp.errors import HardwareError
-from lenet_exp.hardware import ascend910
-ascend910.adapter()
-tf = tf_compat.load()
-with tf.Graph().as_default() as graph:
-    step = tf.no_op()
-    sent = {"use_off_line": True, "iterations_per_loop": 5}
-    with ascend910.open_session(graph, sent, 1) as session:
-        assert ascend910.loop(session, step, 1) is step
-        assert ascend910.loop(session, step, 5).name == "IterationOp"
-        try:
-            ascend910.loop(session, step, 5)
-        except HardwareError as error:
-            print(json.dumps(str(error)))
-"""
-    assert "its loop is called IterationOp_1" in double.run(script)
-
-
-def test_one_process_keeps_one_precision():
-    """The device would go on with the first one without a word."""
-    script = """
-import json
-from lenet_exp import tf_compat
-from lenet_exp.errors import HardwareError
-from lenet_exp.hardware import ascend910
-ascend910.adapter()
-sent = {"use_off_line": True, "precision_mode": "force_fp16"}
-graph = tf_compat.load().Graph()
-ascend910.open_session(graph, sent, 1).close()
-ascend910.open_session(graph, sent, 1).close()
-try:
-    ascend910.open_session(graph, {**sent, "precision_mode": "allow_mix_precision"}, 1)
-except HardwareError as error:
-    print(json.dumps(str(error)))
-"""
-    assert "another value of precision_mode" in double.run(script)
