@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from lenet_exp import machines, tf_compat
 from lenet_exp.config.checkpoint_path import prefix_named
-from lenet_exp.config.identity import config_hash, file_hashes, named_files
+from lenet_exp.config.identity import config_hash, file_hashes, named_files, start_hash
 from lenet_exp.config.resolve import flatten
 from lenet_exp.config.schema import Adam, Settings
 from lenet_exp.data import download, files, mnist
@@ -239,6 +239,7 @@ def _identity(
     parts = (settings.precision.mode, settings.loss_scale.name, settings.optimizer.name)
     plain = OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(settings)))
     name = f"{'-'.join(parts)}-seed{settings.seed}"
-    kept = conditions.files(data_hash, machine.device, configured, file_hashes(settings))
+    hashes = {**file_hashes(settings), **start_hash(settings)}
+    kept = conditions.files(data_hash, machine.device, configured, hashes)
     kept.update({PLAN_FILE: chip.csv, **named_files(settings)})
     return Identity(name, flatten(settings), plain, tags, kept)

@@ -72,6 +72,8 @@ def _session(question: Question) -> Answer:
     sent, warnings = chip_config.fitted(
         chip_config.parameters(settings, device), chip_config.adapter_of(chip.cann)
     )
+    if settings.precision.keep_dtype:
+        warnings.append("precision.keep_dtype is in no session, and a run on the chip refuses it")
     note = "# session_device_id: the first free one of hardware.devices\n"
     text = str(chip_config.session_config(sent, settings.threads or 0)).rstrip("\n")
     return Answer((note if chip.device == "auto" else "") + text, tuple(warnings))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
+import re
 from typing import Dict
 
+from lenet_exp.config.checkpoint_path import prefix_named
 from lenet_exp.config.chip_machine import found
 from lenet_exp.config.resolve import flatten
 from lenet_exp.config.schema import Settings, precision_files
@@ -34,6 +37,18 @@ def file_hashes(settings: Settings) -> Dict[str, str]:
     return {key: hashlib.sha256(content).hexdigest() for key, content in contents.items()}
 
 
+def start_hash(settings: Settings) -> Dict[str, str]:
+    """Return SHA-256 of the checkpoint that a run starts from, by its key; none, if it is gone."""
+    prefix = prefix_named(settings.init_from) if settings.init_from else None
+    if prefix is None:
+        return {}
+    digest = hashlib.sha256()
+    for path in sorted(prefix.parent.glob(f"{glob.escape(prefix.name)}.*")):
+        if re.fullmatch(r"\.(index|data-\d+-of-\d+)", path.name[len(prefix.name) :]):
+            digest.update(path.read_bytes())
+    return {"init_from": digest.hexdigest()}
+
+
 def config_hash(settings: Settings, data_hash: str, stack: str) -> str:
     """Return the job's identity: 12 hex digits over settings, their files, data and stack.
 
@@ -43,7 +58,7 @@ def config_hash(settings: Settings, data_hash: str, stack: str) -> str:
         stack: "tf1" or "tf2".
     """
     kept = {k: v for k, v in flatten(settings).items() if not k.startswith(_NOT_PART)}
-    kept.update(file_hashes(settings))
+    kept.update({**file_hashes(settings), **start_hash(settings)})
     kept["hardware.name"] = found(settings.hardware.name)
     text = json.dumps({**kept, "data": data_hash, "stack": stack}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

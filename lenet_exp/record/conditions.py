@@ -189,6 +189,8 @@ def recorded(folder: Path) -> Dict[str, Any]:
 def check_to_go_on(folder: Path, data_sha256: str, hashes: Dict[str, str], stack: str) -> None:
     """Refuse to go on with a run on other data or another stack than it was begun with.
 
+    Or by other files; of those that `hashes` lacks, it is no matter what became of them.
+
     Raises:
         DataError: the data, or a file that the settings name, is another.
         ConfigError: the stack is.
@@ -198,7 +200,7 @@ def check_to_go_on(folder: Path, data_sha256: str, hashes: Dict[str, str], stack
         problem = f"this run was begun on other data (SHA-256 {begun['data_sha256'][:12]}...)"
         raise DataError(f"data {data_sha256[:12]}...", problem, "the folder it was begun with")
     for key, then in begun.get("files_sha256", {}).items():
-        if hashes.get(key) != then:
+        if hashes.get(key, then) != then:
             problem = "the file has changed since this run was begun"
             raise DataError(key, problem, f"the file with SHA-256 {then[:12]}..., or a new run")
     before = begun.get("tensorflow", {}).get("tensorflow", "")

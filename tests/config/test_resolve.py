@@ -131,5 +131,17 @@ def test_of_a_file_what_is_in_it_makes_the_identity_not_its_name(tmp_path):
     assert identity("a.json", '{"white-list": {"to-add": ["ReduceMeanD"]}}') != first
 
 
+def test_of_a_checkpoint_what_is_in_it_makes_the_identity(tmp_path):
+    def identity(folder, weights):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        for name, text in (("index", "where"), ("data-00000-of-00001", weights), ("meta", folder)):
+            (tmp_path / folder / f"model.{name}").write_text(text)
+        return config_hash(settings_of(f"init_from={tmp_path / folder}"), "d", "tf2")
+
+    first = identity("a", "0.1")
+    assert identity("b", "0.1") == first != config_hash(settings_of(), "d", "tf2")
+    assert identity("a", "0.2") != first
+
+
 def test_names_that_keep_their_type_are_a_list():
     assert settings_of("precision.keep_dtype=[fc_3,loss]").precision.keep_dtype == ("fc_3", "loss")

@@ -131,3 +131,11 @@ def test_explain_prints_the_config_without_a_chip():
     printed = text_format.Parse(done.stdout, tf_compat.load().ConfigProto())
     assert printed == config_of("precision=force_fp16")[0]
     assert done.stderr == ""
+
+
+def test_explain_says_that_no_session_has_keep_dtype():
+    command = [sys.executable, "-m", "lenet_exp.explain", "session=true"]
+    done = subprocess.run(
+        [*command, "precision.keep_dtype=[fc_3]"], capture_output=True, text=True, check=True
+    )
+    assert "precision.keep_dtype is in no session" in done.stderr
