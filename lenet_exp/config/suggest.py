@@ -12,6 +12,7 @@ from lenet_exp.errors import ConfigError
 
 PROGRAM = "python -m lenet_exp.run"
 PRESETS = ("experiment", "debug")
+_CLEARLY = 0.05  # nearer than the next one, as difflib measures
 _GOOD_OPTIONS = {
     "precision": PRECISION_MODES[3],
     "loss_scale": "none",
@@ -41,7 +42,9 @@ def command(key: str = "", value: object = None, options: Sequence[str] = ()) ->
 def close_to(word: str, options: Iterable[str]) -> Optional[str]:
     """Return the one option that was surely meant, or None."""
     found = difflib.get_close_matches(word, list(options), n=2, cutoff=0.8)
-    return found[0] if len(found) == 1 else None
+    near = [difflib.SequenceMatcher(None, word, option).ratio() for option in found]
+    sure = len(found) == 1 or (len(found) == 2 and near[0] - near[1] > _CLEARLY)
+    return found[0] if sure else None
 
 
 def unknown_key(
@@ -60,10 +63,8 @@ def unknown_key(
         return ConfigError(dotted, shown, allowed, command(dotted, shown, owners))
     meant = _meant_key(dotted, dotted_keys)
     if meant:
-        begin = f"{PROGRAM} -m" if meant in SWEEP_KEYS else PROGRAM
-        return ConfigError(
-            dotted, shown, f"no such key; {meant} is one", f"{begin} {meant}={shown}"
-        )
+        good = command(meant, shown, dotted_keys.get(meant, ()))
+        return ConfigError(dotted, shown, f"no such key; {meant} is one", good)
     if cls is not None and prefix:
         names = ", ".join(prefix + item.name for item in fields(cls))
     elif "." in dotted and group in groups():
