@@ -6,6 +6,7 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Seq
 
 from lenet_exp import tf_compat
 from lenet_exp.precision.arithmetic import Exact, Fast, Watch, all_finite
+from lenet_exp.precision.clusters import launched
 from lenet_exp.precision.dtypes import output_types
 from lenet_exp.precision.functions import Typed, branch, function_of, named, outside
 from lenet_exp.precision.graph import CONSTANTS, VARIABLES, read_graph
@@ -50,6 +51,9 @@ def compute_fast(job: Job, names: Sequence[str], asked: Iterable[str]) -> List[s
     if not sums or not border:
         job.nodes.made.extend(fast.nodes.made)
         return [all_finite(job.nodes, sums, "emulation")] if sums else []
+    fast.nodes.made = _compiled(
+        job, fast.nodes.made, _everything(job, fast), [*border, *_controls(job.lookup)]
+    )
     renamed = {name: job.nodes.free(f"{name}/fast") for name in border}
     job.nodes.made.extend(_renamed(node, renamed) for node in fast.nodes.made)
     clean = all_finite(job.nodes, sums, "emulation")
@@ -68,6 +72,37 @@ def compute_fast(job: Job, names: Sequence[str], asked: Iterable[str]) -> List[s
     outputs = branch(job.nodes, clean, given, functions, "emulation/either")
     _name_outputs(job.nodes, border, outputs)
     return [clean]
+
+
+def _everything(job: Job, fast: Fast) -> List[Any]:
+    """Return the nodes of the fast computation, and those of the graph around it."""
+    found = {name: widened(copied(node)) for name, node in job.lookup.nodes.items()}
+    found.update((node.name, node) for node in fast.nodes.made)
+    return list(found.values())
+
+
+def _controls(lookup: Lookup) -> List[str]:
+    """Return the nodes that others wait for."""
+    return [t[1:] for node in lookup.nodes.values() for t in node.input if t.startswith("^")]
+
+
+def _compiled(job: Job, made: List[Any], whole: List[Any], seen: Sequence[str]) -> List[Any]:
+    """Return `made` with loops for its chains of operations; `whole` is it and what it takes."""
+    if not tf_compat.compiles_loops():
+        return made
+    graph_def = tf_compat.load().GraphDef()
+    graph_def.node.extend(whole)
+    graph = read_graph(graph_def)
+    types = output_types(graph, load_library(None, job.lookup.plan.generation))
+    asked = [Tensor(name, slot) for name in graph.nodes for slot in range(len(types[name]))]
+    shapes = {
+        tensor.node if tensor.slot == 0 else f"{tensor.node}:{tensor.slot}": shape
+        for tensor, shape in static_shapes(graph, types, asked).items()
+        if shape is not None
+    }
+    found = launched(made, shapes, seen)
+    job.library.extend(found.functions)
+    return found.nodes
 
 
 def _shapes(lookup: Lookup) -> Dict[str, Sequence[int]]:
@@ -181,16 +216,25 @@ def _name_outputs(nodes: Nodes, border: Mapping[str, List[Any]], outputs: List[s
             nodes.add("IdentityN", own, name, final=name, T=dtypes)
 
 
-def either(job: Job, leaves: Sequence[str], build: Any, name: str) -> Tuple[List[str], str]:
+def either(
+    job: Job,
+    leaves: Sequence[str],
+    shapes: Sequence[Optional[Sequence[int]]],
+    build: Any,
+    name: str,
+) -> Tuple[List[str], str]:
     """Return float32 outputs of `build(arithmetic, tensors)`, and bool []: nothing overflowed.
 
-    Computed fast, and exactly if that overflowed. `leaves` are float32 tensors.
+    Computed fast, and exactly if that overflowed. `leaves` are float32 tensors, with their
+    shapes or None.
     """
     float32 = tf_compat.load().float32
     fast = Fast(job.nodes.scratch())
     fine = [Typed(tensor, float32) for tensor in build(fast, leaves)]
     sums = fast.sums()
-    job.nodes.made.extend(fast.nodes.made)
+    whole = [*_placeholders(dict(zip(leaves, shapes))), *fast.nodes.made]
+    seen = [each.tensor for each in fine]
+    job.nodes.made.extend(_compiled(job, fast.nodes.made, whole, seen))
     clean = all_finite(job.nodes, sums, name)
     exact = Exact(Nodes())
     inner = [Typed(f"leaf_{i}", float32) for i in range(len(leaves))]
@@ -198,3 +242,13 @@ def either(job: Job, leaves: Sequence[str], build: Any, name: str) -> Tuple[List
     outer = [*fine, *(Typed(tensor, float32) for tensor in leaves)]
     functions = _functions(job, fine, len(fine), inner, exact.nodes.made, results)
     return branch(job.nodes, clean, outer, functions, f"{name}/either"), clean
+
+
+def _placeholders(leaves: Mapping[str, Optional[Sequence[int]]]) -> List[Any]:
+    """Return nodes that say what shape each leaf has."""
+    nodes = Nodes()
+    for leaf, shape in leaves.items():
+        nodes.add("Placeholder", [], leaf, final=leaf, dtype=nodes.tf.float32)
+        proto = nodes.made[-1].attr["shape"].shape
+        proto.CopyFrom(nodes.tf.TensorShape(shape).as_proto())
+    return nodes.made

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, FrozenSet, List, Sequence
+from typing import Any, FrozenSet, List, Optional, Sequence
+
+import numpy as np
 
 from lenet_exp import tf_compat
 from lenet_exp.precision.arithmetic import Exact
@@ -11,7 +13,7 @@ from lenet_exp.precision.float_status import CountedExact, FloatStatus, together
 from lenet_exp.precision.nodes import node_of
 from lenet_exp.precision.plan import Operator
 from lenet_exp.precision.rewriting import Rewriter, takes_reference
-from lenet_exp.precision.together import apart, in_line, variable_shape
+from lenet_exp.precision.together import Shape, apart, in_line, variable_shape
 from lenet_exp.precision.updates import UPDATES, Update
 
 _PLAIN = frozenset(("Assign", "AssignVariableOp"))  # what they write was rounded before
@@ -55,7 +57,7 @@ def write_updates(
         new = build(exact, leaves)
         clean = together(job.nodes, exact.clean, f"{name}/clean")
     else:
-        new, clean = either(job, leaves, build, name)
+        new, clean = either(job, leaves, _shapes_of_leaves(known, shapes, len(leaves)), build, name)
     counted = status.add(clean, name)
     parts = [[each] for each in new]
     if len(nodes) > 1:
@@ -73,6 +75,17 @@ def _leaves(job: Job, known: Update, lines: Sequence[Sequence[str]], name: str) 
         in_line(job.nodes, list(each), name) if place in long else each[0]
         for place, each in enumerate(zip(*lines))
     ]
+
+
+def _shapes_of_leaves(
+    known: Update, shapes: Sequence[Optional[Shape]], count: int
+) -> List[Optional[Shape]]:
+    """Return the shapes of so many inputs of one update: rates are scalars."""
+    whole = shapes[0]
+    if len(shapes) > 1:  # in a line
+        whole = (sum(int(np.prod(shape)) for shape in shapes if shape is not None),)
+    long = {*range(known.variables), known.gradient}
+    return [whole if place in long else () for place in range(count)]
 
 
 def _computation(known: Update, node: Any, rounded: FrozenSet[int]) -> Any:
