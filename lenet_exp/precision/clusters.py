@@ -30,7 +30,7 @@ from lenet_exp.precision.functions import Typed, function_of, named
 from lenet_exp.precision.nodes import Nodes, node_of
 
 Shape = Tuple[int, ...]
-_LEAST = 8192  # elements: below, launching a loop costs more than it saves
+_LEAST = 2048  # elements: below, launching a loop costs more than it saves
 _CHOOSING = frozenset(("Maximum", "Minimum", "Neg"))  # nothing to round
 _HALF = _CHOOSING | {"AddV2", "Exp", "Mul", "RealDiv", "Reciprocal", "Sub"}  # not Sqrt: a power
 _SUMS = frozenset(("AddV2", "Sub"))
@@ -132,18 +132,25 @@ def _fits(shape: Optional[Shape], line: Shape) -> bool:
 
 
 def _chains(nodes: Sequence[Any], lines: Mapping[str, Shape]) -> Dict[str, FrozenSet[str]]:
-    """Return the names that are compiled together, by each of them."""
+    """Return the names that are compiled together, by each of them.
+
+    From the end: what only a later chain needs is computed there.
+    """
     inputs = {node.name: [node_of(text) for text in node.input] for node in nodes}
-    chains: Dict[str, FrozenSet[str]] = {}
+    consumers: Dict[str, List[str]] = {}
     for node in nodes:
+        if node.name in lines:
+            for text in _data(node):
+                consumers.setdefault(text, []).append(str(node.name))
+    chains: Dict[str, FrozenSet[str]] = {}
+    for node in reversed(nodes):
         if node.name not in lines:
             continue
         chain = frozenset((str(node.name),))
-        for before in _data(node):
-            if before in chains and lines[before] == lines[node.name]:
-                longer = chain | chains[before]
-                if not _waits_for_itself(longer, inputs, chains):
-                    chain = longer
+        for after in consumers.get(node.name, ()):
+            longer = chain | chains[after]
+            if lines[after] == lines[node.name] and not _waits_for_itself(longer, inputs, chains):
+                chain = longer
         chains.update(dict.fromkeys(chain, chain))
     return chains
 
@@ -182,7 +189,7 @@ def _launch(
     names = {node.name for node in chain}
     arguments = [Typed(t, dtype) for t, dtype in types.items() if node_of(t) not in names]
     results = [Typed(str(node.name), _type(node)) for node in chain if node.name in used]
-    loop = _Loop(arguments, shapes)
+    loop = _Loop(arguments)
     for node in chain:
         loop.append(node)
     outputs = [loop.result(each) for each in results]
@@ -191,38 +198,51 @@ def _launch(
     waits = {t: None for node in chain for t in node.input if t[0] == "^" and t[1:] not in names}
     nodes = Nodes()
     launch = nodes.add(
-        "XlaLaunch", [*(each.tensor for each in arguments), *waits], f"{chain[0].name}/loop",
+        "XlaLaunch", [*(_in_line(made, each, shapes) for each in arguments), *waits],
+        f"{chain[0].name}/loop",
         Nresources=0,
         Targs=[each.dtype for each in arguments],
         Tresults=[each.dtype for each in results],
     )  # fmt: skip
     nodes.made[-1].attr["Tconstants"].list.SetInParent()
     nodes.made[-1].attr["function"].func.name = function.signature.name
-    for slot, result in enumerate(results):
-        output = f"{launch}:{slot}"
-        nodes.add("Identity", [output], result.tensor, final=result.tensor, T=result.dtype)
+    made.nodes.extend(nodes.made)
+    for slot, (name, dtype) in enumerate(results):
+        _reshape(made, Typed(f"{launch}:{slot}", dtype), shapes[name], name)
+
+
+def _in_line(made: Launched, tensor: Typed, shapes: Mapping[str, Shape]) -> str:
+    """Return a tensor in lines: XLA itself would make loops of the last dimension."""
+    shape = shapes[tensor.tensor]
+    if _line(shape) == shape:
+        return tensor.tensor
+    name = f"{tensor.tensor.replace(':', '_')}/lines"
+    if all(node.name != name for node in made.nodes[::-1]):
+        _reshape(made, tensor, _line(shape), name)
+    return name
+
+
+def _reshape(made: Launched, tensor: Typed, shape: Shape, name: str) -> None:
+    """Append a reshape, which moves nothing."""
+    nodes = Nodes()
+    int32, value = nodes.tf.int32, np.array(shape, np.int32)
+    wanted = nodes.add("Const", [], f"{name}/shape", dtype=int32, value=value)
+    kinds = {"T": tensor.dtype, "Tshape": int32}
+    nodes.add("Reshape", [tensor.tensor, wanted], name, final=name, **kinds)
     made.nodes.extend(nodes.made)
 
 
 class _Loop:
     """A function's nodes: every value is float32, and in lines."""
 
-    def __init__(self, arguments: Sequence[Typed], shapes: Mapping[str, Shape]) -> None:
-        self.nodes, self._shapes = Nodes(each.tensor for each in arguments), shapes
-        self._values: Dict[str, str] = {}
-        for each in arguments:
-            value = each.tensor
-            if each.dtype == self.nodes.tf.float16:
-                value = self.nodes.cast(value, "float16", "float32", "wide")
-            shape = shapes[each.tensor]
-            self._values[each.tensor] = self._shaped(value, shape, _line(shape))
-
-    def _shaped(self, value: str, shape: Shape, wanted: Shape) -> str:
-        if shape == wanted:
-            return value
-        tf, nodes = self.nodes.tf, self.nodes
-        whole = nodes.constant(np.array(wanted, np.int32), np.int32)
-        return nodes.add("Reshape", [value, whole], "shaped", T=tf.float32, Tshape=tf.int32)
+    def __init__(self, arguments: Sequence[Typed]) -> None:
+        self.nodes = Nodes(each.tensor for each in arguments)
+        self._values = {
+            each.tensor: each.tensor
+            if each.dtype == self.nodes.tf.float32
+            else self.nodes.cast(each.tensor, "float16", "float32", "wide")
+            for each in arguments
+        }
 
     def append(self, node: Any) -> None:
         """Append what a node computes."""
@@ -233,9 +253,8 @@ class _Loop:
         self._values[node.name] = self._rounded(value) if _rounds(node) else value
 
     def result(self, wanted: Typed) -> Typed:
-        """Return a value in its own shape and type."""
-        shape = self._shapes[wanted.tensor]
-        value = self._shaped(self._values[wanted.tensor], _line(shape), shape)
+        """Return a value in its own type."""
+        value = self._values[wanted.tensor]
         if wanted.dtype == self.nodes.tf.float16:
             value = self.nodes.cast(value, "float32", "float16", "half")
         return Typed(value, wanted.dtype)
