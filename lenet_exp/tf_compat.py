@@ -13,7 +13,7 @@ import tempfile
 from contextlib import contextmanager
 from typing import Any, Dict, Iterator
 
-_EXACT = "--xla_cpu_enable_fast_math=false"  # by default TensorFlow 1.15's drops roundings
+_EXACT = "--xla_cpu_enable_fast_math=false"  # else TensorFlow 1.15's XLA drops roundings
 # ecosystem-facts.md, 2: silence, no Keras (half of TensorFlow 2's import), and oneDNN, without
 # which TensorFlow 2 is about 2.5 times slower on CPUs where it is not the default.
 _SETTINGS = {
@@ -32,22 +32,28 @@ def configure(hide_gpus: bool, deterministic: bool) -> Dict[str, str]:
         os.environ.setdefault(name, value)
     if deterministic:
         os.environ["TF_ENABLE_ONEDNN_OPTS"] = _SETTINGS["TF_ENABLE_ONEDNN_OPTS"]
+    if stack_of_this_python() == "tf1" and "tensorflow" not in sys.modules:
+        os.environ["XLA_FLAGS"] = exact_xla_flags(os.environ.get("XLA_FLAGS", ""))
     if hide_gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     return {"onednn": os.environ["TF_ENABLE_ONEDNN_OPTS"] if sys.version_info >= (3, 8) else "none"}
 
 
+def exact_xla_flags(flags: str) -> str:
+    """Return XLA's flags with its fast mathematics off, unless they speak of it."""
+    return flags if "fast_math" in flags else f"{flags} {_EXACT}".strip()
+
+
 def compiles_loops() -> bool:
     """Return whether float16 is faster in loops that XLA compiles, and these keep every bit."""
-    return stack_of_this_python() == "tf1" and _EXACT in os.environ.get("XLA_FLAGS", "").split()
+    exact = _EXACT in os.environ.get("XLA_FLAGS", "").split()
+    # A TensorFlow built without XLA doesn't know the operator.
+    return exact and stack_of_this_python() == "tf1" and op_def("XlaLaunch") is not None
 
 
 @functools.lru_cache(maxsize=None)
 def load() -> Any:
     """Return TensorFlow's version 1 API, the same on both stacks."""
-    flags = os.environ.get("XLA_FLAGS", "")
-    if stack_of_this_python() == "tf1" and "fast_math" not in flags:
-        os.environ["XLA_FLAGS"] = f"{flags} {_EXACT}".strip()
     with quiet():
         import tensorflow  # noqa: PLC0415 - after `configure`
 

@@ -43,13 +43,16 @@ class Launched(NamedTuple):
     functions: List[Any]
 
 
-def launched(nodes: Sequence[Any], shapes: Mapping[str, Shape], seen: Iterable[str]) -> Launched:
+def launched(
+    nodes: Sequence[Any], shapes: Mapping[str, Shape], seen: Iterable[str], stock: Nodes
+) -> Launched:
     """Return nodes with each chain that is worth it as one launch.
 
     Args:
         nodes: NodeDefs in the order of their computation.
         shapes: of first outputs, where they are known; of what `nodes` take from elsewhere, too.
         seen: the nodes that are needed elsewhere.
+        stock: has the names that are free.
     """
     lines = _compilable(nodes, shapes)
     by_name = {str(node.name): node for node in nodes}
@@ -64,10 +67,10 @@ def launched(nodes: Sequence[Any], shapes: Mapping[str, Shape], seen: Iterable[s
         place = inside.get(node.name)
         used.update(n for n in map(node_of, node.input) if inside.get(n) != place)
         used.update(node_of(text) for text in node.input if text.startswith("^"))
-    made = Launched([node for node in nodes if node.name not in inside], [])
-    for chain in chains:
-        _launch(made, chain, used, shapes)
-    return made
+    launcher = _Launcher(stock.scratch(), shapes, used)
+    functions = [launcher.launch(chain) for chain in chains]
+    rest = [node for node in nodes if node.name not in inside]
+    return Launched([*rest, *launcher.nodes.made], functions)
 
 
 def _type(node: Any) -> Any:
@@ -178,58 +181,63 @@ def _waits_for_itself(
     return False
 
 
-def _launch(
-    made: Launched, chain: Sequence[Any], used: AbstractSet[str], shapes: Mapping[str, Shape]
-) -> None:
-    """Append a chain's launch, and its results under their own names."""
-    types: Dict[str, Any] = {}
-    for node in chain:
-        source = node.attr["SrcT" if node.op == "Cast" else "T"].type
-        types.update(dict.fromkeys(_data(node), tf_compat.load().as_dtype(source)))
-    names = {node.name for node in chain}
-    arguments = [Typed(t, dtype) for t, dtype in types.items() if node_of(t) not in names]
-    results = [Typed(str(node.name), _type(node)) for node in chain if node.name in used]
+class _Launcher:
+    """Appends chains as one node each, with their results under their own names."""
+
+    def __init__(self, nodes: Nodes, shapes: Mapping[str, Shape], used: AbstractSet[str]) -> None:
+        self.nodes, self._shapes, self._used = nodes, shapes, used
+        self._lines: Dict[str, str] = {}  # tensors in lines
+
+    def launch(self, chain: Sequence[Any]) -> Any:
+        """Append a chain's launch; return the function that it launches."""
+        tf, names = self.nodes.tf, {node.name for node in chain}
+        types: Dict[str, Any] = {}
+        for node in chain:
+            source = node.attr["SrcT" if node.op == "Cast" else "T"].type
+            types.update(dict.fromkeys(_data(node), tf.as_dtype(source)))
+        arguments = [Typed(t, dtype) for t, dtype in types.items() if node_of(t) not in names]
+        results = [Typed(str(node.name), _type(node)) for node in chain if node.name in self._used]
+        function = _loop(chain, arguments, results)
+        waits = [t[1:] for node in chain for t in node.input if t[0] == "^" and t[1:] not in names]
+        launch = self.nodes.add(
+            "XlaLaunch", [self._in_line(each) for each in arguments], f"{chain[0].name}/loop",
+            list(dict.fromkeys(waits)),
+            Nresources=0,
+            Targs=[each.dtype for each in arguments],
+            Tresults=[each.dtype for each in results],
+        )  # fmt: skip
+        self.nodes.made[-1].attr["Tconstants"].list.SetInParent()
+        self.nodes.made[-1].attr["function"].func.name = function.signature.name
+        for slot, (name, dtype) in enumerate(results):
+            self._shaped(Typed(f"{launch}:{slot}", dtype), self._shapes[name], name, final=name)
+        return function
+
+    def _in_line(self, tensor: Typed) -> str:
+        """Return a tensor in lines: XLA itself would make loops of the last dimension."""
+        name, shape = tensor.tensor, self._shapes[tensor.tensor]
+        if _line(shape) == shape:
+            return name
+        if name not in self._lines:
+            self._lines[name] = self._shaped(tensor, _line(shape), name.replace(":", "_"))
+        return self._lines[name]
+
+    def _shaped(self, tensor: Typed, shape: Shape, name: str, final: Optional[str] = None) -> str:
+        """Append a reshape, which moves nothing."""
+        int32 = self.nodes.tf.int32
+        wanted = self.nodes.constant(np.array(shape, np.int32).reshape(-1), np.int32)
+        kinds = {"T": tensor.dtype, "Tshape": int32}
+        return self.nodes.add(
+            "Reshape", [tensor.tensor, wanted], f"{name}/lines", (), final, **kinds
+        )
+
+
+def _loop(chain: Sequence[Any], arguments: Sequence[Typed], results: Sequence[Typed]) -> Any:
+    """Return the function that computes a chain's results."""
     loop = _Loop(arguments)
     for node in chain:
         loop.append(node)
     outputs = [loop.result(each) for each in results]
-    function = named(function_of(arguments, loop.nodes.made, outputs), "loop")
-    made.functions.append(function)
-    waits = {t: None for node in chain for t in node.input if t[0] == "^" and t[1:] not in names}
-    nodes = Nodes()
-    launch = nodes.add(
-        "XlaLaunch", [*(_in_line(made, each, shapes) for each in arguments), *waits],
-        f"{chain[0].name}/loop",
-        Nresources=0,
-        Targs=[each.dtype for each in arguments],
-        Tresults=[each.dtype for each in results],
-    )  # fmt: skip
-    nodes.made[-1].attr["Tconstants"].list.SetInParent()
-    nodes.made[-1].attr["function"].func.name = function.signature.name
-    made.nodes.extend(nodes.made)
-    for slot, (name, dtype) in enumerate(results):
-        _reshape(made, Typed(f"{launch}:{slot}", dtype), shapes[name], name)
-
-
-def _in_line(made: Launched, tensor: Typed, shapes: Mapping[str, Shape]) -> str:
-    """Return a tensor in lines: XLA itself would make loops of the last dimension."""
-    shape = shapes[tensor.tensor]
-    if _line(shape) == shape:
-        return tensor.tensor
-    name = f"{tensor.tensor.replace(':', '_')}/lines"
-    if all(node.name != name for node in made.nodes[::-1]):
-        _reshape(made, tensor, _line(shape), name)
-    return name
-
-
-def _reshape(made: Launched, tensor: Typed, shape: Shape, name: str) -> None:
-    """Append a reshape, which moves nothing."""
-    nodes = Nodes()
-    int32, value = nodes.tf.int32, np.array(shape, np.int32)
-    wanted = nodes.add("Const", [], f"{name}/shape", dtype=int32, value=value)
-    kinds = {"T": tensor.dtype, "Tshape": int32}
-    nodes.add("Reshape", [tensor.tensor, wanted], name, final=name, **kinds)
-    made.nodes.extend(nodes.made)
+    return named(function_of(arguments, loop.nodes.made, outputs), "loop")
 
 
 class _Loop:

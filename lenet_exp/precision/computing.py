@@ -100,7 +100,7 @@ def _compiled(job: Job, made: List[Any], whole: List[Any], seen: Sequence[str]) 
         for tensor, shape in static_shapes(graph, types, asked).items()
         if shape is not None
     }
-    found = launched(made, shapes, seen)
+    found = launched(made, shapes, seen, job.nodes)
     job.library.extend(found.functions)
     return found.nodes
 
