@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp import tf_compat
 from lenet_exp.precision.arithmetic import Exact, Fast, Watch, all_finite
-from lenet_exp.precision.clusters import launched
+from lenet_exp.precision.clusters import Shape, launched
 from lenet_exp.precision.dtypes import output_types
 from lenet_exp.precision.functions import Typed, branch, function_of, named, outside
 from lenet_exp.precision.graph import CONSTANTS, VARIABLES, read_graph
@@ -86,8 +87,17 @@ def _controls(lookup: Lookup) -> List[str]:
     return [t[1:] for node in lookup.nodes.values() for t in node.input if t.startswith("^")]
 
 
-def _compiled(job: Job, made: List[Any], whole: List[Any], seen: Sequence[str]) -> List[Any]:
-    """Return `made` with loops for its chains of operations; `whole` is it and what it takes."""
+def _compiled(
+    job: Job,
+    made: List[Any],
+    whole: List[Any],
+    seen: Sequence[str],
+    known: Mapping[str, Shape] = MappingProxyType({}),
+) -> List[Any]:
+    """Return `made` with loops for its chains of operations.
+
+    `whole` is it and what it takes, `known` are shapes that aren't seen there.
+    """
     if not tf_compat.compiles_loops():
         return made
     graph_def = tf_compat.load().GraphDef()
@@ -100,7 +110,7 @@ def _compiled(job: Job, made: List[Any], whole: List[Any], seen: Sequence[str]) 
         for tensor, shape in static_shapes(graph, types, asked).items()
         if shape is not None
     }
-    found = launched(made, shapes, seen, job.nodes)
+    found = launched(made, {**shapes, **known}, seen, job.nodes)
     job.library.extend(found.functions)
     return found.nodes
 
@@ -232,9 +242,10 @@ def either(
     fast = Fast(job.nodes.scratch())
     fine = [Typed(tensor, float32) for tensor in build(fast, leaves)]
     sums = fast.sums()
-    whole = [*_placeholders(dict(zip(leaves, shapes))), *fast.nodes.made]
+    known = {leaf: tuple(shape) for leaf, shape in zip(leaves, shapes) if shape is not None}
+    whole = _with_placeholders(job, fast.nodes.made, leaves, known)
     seen = [each.tensor for each in fine]
-    job.nodes.made.extend(_compiled(job, fast.nodes.made, whole, seen))
+    job.nodes.made.extend(_compiled(job, fast.nodes.made, whole, seen, known))
     clean = all_finite(job.nodes, sums, name)
     exact = Exact(Nodes())
     inner = [Typed(f"leaf_{i}", float32) for i in range(len(leaves))]
@@ -244,11 +255,19 @@ def either(
     return branch(job.nodes, clean, outer, functions, f"{name}/either"), clean
 
 
-def _placeholders(leaves: Mapping[str, Optional[Sequence[int]]]) -> List[Any]:
-    """Return nodes that say what shape each leaf has."""
-    nodes = Nodes()
-    for leaf, shape in leaves.items():
-        nodes.add("Placeholder", [], leaf, final=leaf, dtype=nodes.tf.float32)
-        proto = nodes.made[-1].attr["shape"].shape
-        proto.CopyFrom(nodes.tf.TensorShape(shape).as_proto())
+def _with_placeholders(
+    job: Job, made: Sequence[Any], leaves: Sequence[str], shapes: Mapping[str, Shape]
+) -> List[Any]:
+    """Return copies of nodes, with placeholders for the leaves."""
+    nodes = job.nodes.scratch()
+    names = {}
+    for leaf in leaves:
+        names[leaf] = nodes.add("Placeholder", [], "emulation/leaf", dtype=nodes.tf.float32)
+        shape = nodes.tf.TensorShape(shapes.get(leaf))
+        nodes.made[-1].attr["shape"].shape.CopyFrom(shape.as_proto())
+    for node in map(copied, made):
+        texts = [names.get(text, text) for text in node.input]
+        del node.input[:]
+        node.input.extend(texts)
+        nodes.made.append(node)
     return nodes.made
