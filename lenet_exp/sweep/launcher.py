@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
@@ -31,6 +31,9 @@ class SweepLauncher(Launcher):
     ) -> None:
         """Take what Hydra gives; the task function is not needed, a job's process has its own."""
         self._context, self._config = hydra_context, config
+        loader = hydra_context.config_loader
+        # The sweeper composes each job once before, only to see whether that is possible.
+        loader.load_sweep_config = _kept(loader.load_sweep_config)  # type: ignore[method-assign]
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
@@ -71,6 +74,19 @@ class SweepLauncher(Launcher):
             "overrides.yaml": OmegaConf.to_yaml(cfg.hydra.overrides.task),
         }
         return Composed(tuple(words), resolve(_without_hydra(cfg)), files)
+
+
+def _kept(compose: Callable[[DictConfig, List[str]], DictConfig]) -> Callable[..., DictConfig]:
+    """Return what composes each job once, and gives it a second time."""
+    made: Dict[Tuple[str, ...], DictConfig] = {}
+
+    def once(master_config: DictConfig, sweep_overrides: List[str]) -> DictConfig:
+        words = tuple(sweep_overrides)
+        if words in made:
+            return made.pop(words)
+        return made.setdefault(words, compose(master_config, sweep_overrides))
+
+    return once
 
 
 def _forget(folder: Path) -> None:
