@@ -55,8 +55,9 @@ class SweepLauncher(Launcher):
         request = Request(sweep_folder, options, self._n_jobs, command, composed)
         from lenet_exp.sweep.sweep import run_sweep  # noqa: PLC0415 - MLflow
 
-        accuracies = run_sweep(request)
-        if options.dry_run:
+        try:
+            accuracies = run_sweep(request)
+        finally:
             _forget(sweep_folder)
         return [
             JobReturn(overrides=list(job.words), status=JobStatus.COMPLETED, _return_value=accuracy)
@@ -90,7 +91,7 @@ def _kept(compose: Callable[[DictConfig, List[str]], DictConfig]) -> Callable[..
 
 
 def _forget(folder: Path) -> None:
-    """Remove what Hydra's sweeper makes before it asks: a dry run leaves nothing."""
+    """Remove what Hydra's sweeper makes before it asks, where nothing came of it."""
     if [path.name for path in folder.iterdir()] == ["multirun.yaml"]:
         (folder / "multirun.yaml").unlink()
         folder.rmdir()
