@@ -51,6 +51,8 @@ def emulate(
 ) -> Emulated:
     """Return `graph_def` as the chip computes it under a plan that `assign` made of it.
 
+    For a session without `remapping` and `arithmetic_optimization`, which make other roundings.
+
     Args:
         graph_def: what `assign` was given; not modified.
         plan: made of it.

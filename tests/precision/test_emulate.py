@@ -184,6 +184,12 @@ def test_random_graphs_fast_path_is_bit_equal_at_length(case):
     check_random_graph(*case)
 
 
+def test_products_of_a_small_and_two_large_factors_are_made_in_turn():
+    """TensorFlow's optimizer would make (loss gradient * gain) * other from the other end."""
+    recipe = ["pool", "sigmoid", "identity", "bias", "log", "conv", "tanh", "bias", "square"]
+    check_random_graph([(name, 0) for name in recipe], 9003, MIX, "today")
+
+
 def run_original(graph_def, fetches, initial, batches):
     found = []
     tf = tf_compat.load()

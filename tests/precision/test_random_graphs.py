@@ -66,7 +66,9 @@ def training_graph(recipe):
             made.append(STEPS[name](tf, made[-1], made[back % len(made)], number))
         gain = tf.get_variable("last_gain", [3])
         loss = tf.reduce_mean(made[-1] * gain, name="loss")
-        tf.train.MomentumOptimizer(0.1, 0.9).minimize(loss, name="train")
+        # Else an update may overtake a gradient that reads the same variable.
+        gate = tf.train.Optimizer.GATE_GRAPH
+        tf.train.MomentumOptimizer(0.1, 0.9).minimize(loss, name="train", gate_gradients=gate)
     return graph.as_graph_def()
 
 
