@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from pathlib import Path
-from typing import Optional
+from typing import List, Optional
+
+_FILE = r"\.(index|data-\d+-of-\d+)$"
 
 
 def prefix_of(path: Path) -> Optional[Path]:
@@ -13,7 +16,7 @@ def prefix_of(path: Path) -> Optional[Path]:
     It is a prefix, one of its two files, a folder of a checkpoint of ours, a run folder (the
     newest one in it), or a folder that a Saver wrote to, with its file `checkpoint`.
     """
-    plain = path.with_name(re.sub(r"\.(index|meta|data-\d+-of-\d+)$", "", path.name))
+    plain = path.with_name(re.sub(rf"{_FILE}|\.meta$", "", path.name))
     for prefix in (path, plain):
         if prefix.name and prefix.with_name(prefix.name + ".index").is_file():
             return prefix
@@ -24,6 +27,12 @@ def prefix_of(path: Path) -> Optional[Path]:
         if (folder / "model.index").is_file():
             return folder / "model"
     return _last_saved(path)
+
+
+def files_of(prefix: Path) -> List[Path]:
+    """Return the files that a checkpoint's values are in, sorted."""
+    found = prefix.parent.glob(f"{glob.escape(prefix.name)}.*")
+    return sorted(path for path in found if re.fullmatch(_FILE, path.name[len(prefix.name) :]))
 
 
 def prefix_named(text: str) -> Optional[Path]:

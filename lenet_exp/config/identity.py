@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
-import re
 from typing import Dict
 
-from lenet_exp.config.checkpoint_path import prefix_named
+from lenet_exp.config.checkpoint_path import files_of, prefix_named
 from lenet_exp.config.chip_machine import found
 from lenet_exp.config.resolve import flatten
 from lenet_exp.config.schema import Settings, precision_files
@@ -43,9 +41,8 @@ def start_hash(settings: Settings) -> Dict[str, str]:
     if prefix is None:
         return {}
     digest = hashlib.sha256()
-    for path in sorted(prefix.parent.glob(f"{glob.escape(prefix.name)}.*")):
-        if re.fullmatch(r"\.(index|data-\d+-of-\d+)", path.name[len(prefix.name) :]):
-            digest.update(path.read_bytes())
+    for path in files_of(prefix):
+        digest.update(path.read_bytes())
     return {"init_from": digest.hexdigest()}
 
 

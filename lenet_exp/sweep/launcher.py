@@ -92,7 +92,7 @@ def _kept(compose: Callable[[DictConfig, List[str]], DictConfig]) -> Callable[..
 
 def _forget(folder: Path) -> None:
     """Remove what Hydra's sweeper makes before it asks, where nothing came of it."""
-    if [path.name for path in folder.iterdir()] == ["multirun.yaml"]:
+    if [path.name for path in folder.glob("*")] == ["multirun.yaml"]:
         (folder / "multirun.yaml").unlink()
         folder.rmdir()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -73,6 +75,18 @@ def test_a_run_starts_from_a_checkpoint_of_the_modelzoo_s_script(trained, modelz
     assert same(values, before) == {*SHAPES}
     assert "mode.ckpt: 10 variables\n" in printed
     assert (values["loss_scale"], values["good_steps"]) == (2.0**15, 1)  # its own
+
+
+def test_a_repetition_from_another_start_says_so(trained, modelzoo, tmp_path):
+    start = tmp_path / "start"
+    shutil.copytree(str(modelzoo), str(start))
+    started(trained, f"init_from={start}")
+    other = trained.folder / "outputs" / "it" / "checkpoints" / "500"
+    for path in other.glob("model.*"):
+        shutil.copy(str(path), str(start / f"mode.ckpt{path.suffix}"))
+    done = trained.run("run=latest", verb="rerun")
+    assert done.returncode == 1, done.stderr
+    assert "files_sha256.init_from: " in done.stdout
 
 
 def test_the_first_values_are_others_without_it(trained, modelzoo):
