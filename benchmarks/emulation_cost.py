@@ -76,7 +76,7 @@ def built(variant: Variant, train: mnist.Split, stack: contextlib.ExitStack) -> 
     graphs = plans.build_graphs(settings)
     chip = plans.plan(settings, graphs)
     program = assemble(*plans.emulated(graphs, chip), settings.loss_scale)
-    session = stack.enter_context(cpu.open_session(program.graph, 0, program.as_written))
+    session = stack.enter_context(cpu.open_session(program.graph, 0))
     run = machines.stepper(settings, train, Runner(program, session))
     done = 0
 

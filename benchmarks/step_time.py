@@ -87,7 +87,7 @@ def our_round(data: mnist.Mnist, record: RunRecord, stack: contextlib.ExitStack)
     built = plans.build_graphs(settings)
     chip = plans.plan(settings, built)
     program = assemble(*plans.emulated(built, chip), settings.loss_scale)
-    session = stack.enter_context(cpu.open_session(program.graph, 0, program.as_written))
+    session = stack.enter_context(cpu.open_session(program.graph, 0))
     run = machines.stepper(settings, data.train, Runner(program, session))
     history = History()
 

@@ -39,7 +39,7 @@ def stepper(
     built = plans.build_graphs(settings)
     run = plans.emulated(built, plans.plan(settings, built), trace)
     program = assemble(*run, settings.loss_scale)
-    session = stack.enter_context(cpu.open_session(program.graph, 0, program.as_written))
+    session = stack.enter_context(cpu.open_session(program.graph, 0))
     runner = make_runner(program, session, run.step.traces, run.inference.traces)
     return machines.stepper(settings, data.train, runner)
 

@@ -96,13 +96,10 @@ def _adapter(name: str) -> chip_config.Adapter:
         raise HardwareError(what, problem, f"hardware=cpu, or {remedy}") from error
 
 
-def open_session(graph: Any, machine: Machine, as_written: bool) -> Any:
-    """Return a session of a graph that is fed; use it in a `with`. Raises HardwareError.
-
-    `as_written` is for the CPU's.
-    """
+def open_session(graph: Any, machine: Machine) -> Any:
+    """Return a session of a graph that is fed; use it in a `with`. Raises HardwareError."""
     if machine.options is None:
-        return cpu.open_session(graph, machine.threads, as_written)
+        return cpu.open_session(graph, machine.threads)
     return ascend910.open_session(graph, machine.options, machine.threads)
 
 
@@ -126,7 +123,7 @@ def opened(
             yield runner, lambda step, count: runner.make_steps(count)
         return
     program, runner_of = on_cpu()
-    with cpu.open_session(program.graph, machine.threads, program.as_written) as session:
+    with cpu.open_session(program.graph, machine.threads) as session:
         cpu_runner = runner_of(session)
         yield cpu_runner, stepper(settings, train, cpu_runner)
 

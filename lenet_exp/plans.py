@@ -105,7 +105,6 @@ def emulated(built: Graphs, chip: ChipPlan, trace: bool = False, flush: bool = F
             variables=(*step.variables, made.float_status),
             init=(*step.init, made.reset),
             traces=made.traces,
-            as_written=has_float16(chip),
         ),
         inference._replace(graph_def=other.graph_def, traces=other.traces),
     )

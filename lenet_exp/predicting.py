@@ -57,8 +57,7 @@ def predict(asked: Asked) -> Prediction:
     with machines.claimed(settings, trains=False) as machine:
         made = _on(machine, graph_def, asked)
         notes = list(made.notes)
-        graph = classifier.graph_of(made.graph_def)
-        with machines.open_session(graph, machine, bool(made.float_status)) as session:
+        with machines.open_session(classifier.graph_of(made.graph_def), machine) as session:
             for name in made.init:
                 session.run(name)
             found = classifier.classify(classifier.runner(session), shown.pixels, asked.batch)

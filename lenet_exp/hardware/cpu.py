@@ -23,12 +23,8 @@ def threads_for(threads: Optional[int], deterministic: bool, cores: int = 0) -> 
     return 1 if deterministic else cores
 
 
-def open_session(graph: Any, threads: int, as_written: bool = False) -> Any:
+def open_session(graph: Any, threads: int) -> Any:
     """Return a session of `graph` that sees no GPU; use it in a `with`.
-
-    `as_written`: products and sums in the order that the graph has them. TensorFlow takes a (b c)
-    for (a b) c where that broadcasts less, which are other bits; LeNet's float32 step is then a
-    sixth slower, an emulated one isn't.
 
     Raises:
         HardwareError: TensorFlow refused.
@@ -39,10 +35,9 @@ def open_session(graph: Any, threads: int, as_written: bool = False) -> Any:
         inter_op_parallelism_threads=threads,
         device_count={"GPU": 0},
     )
-    # As on the chip. It fuses, and then sums in another order.
-    config.graph_options.rewrite_options.remapping = _OFF
-    if as_written:
-        config.graph_options.rewrite_options.arithmetic_optimization = _OFF
+    rewrite = config.graph_options.rewrite_options
+    rewrite.remapping = _OFF  # as on the chip: it fuses, and then sums in another order
+    rewrite.arithmetic_optimization = _OFF  # a (b c) for (a b) c, where that broadcasts less
     try:
         with tf_compat.quiet():
             return tf.Session(graph=graph, config=config)

@@ -25,7 +25,6 @@ class StepGraph(NamedTuple):
     `finite` bool [] says whether the update was made, None if it always is; `loss_scale` is the
     variable of a dynamic scale, which the step reads and never writes. `traces` names counters
     that are no part of a run's state (`counts`, `largest`, `reset`), if the graph has any.
-    `as_written`: its bits depend on the order of its products and sums.
     """
 
     graph_def: Any
@@ -38,7 +37,6 @@ class StepGraph(NamedTuple):
     finite: Optional[str]
     loss_scale: Optional[str]
     traces: Any = None
-    as_written: bool = False
 
     @property
     def fetches(self) -> Tuple[str, ...]:

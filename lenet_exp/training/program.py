@@ -46,7 +46,6 @@ class Program(NamedTuple):
     classes: Any  # int32 [inference batch]
     variables: Dict[str, Any]  # name -> ref tensor: all that a checkpoint holds
     saver: Any  # of all variables
-    as_written: bool = False  # for `cpu.open_session`
 
 
 def assemble(step: StepGraph, inference: InferenceGraph, loss_scale: LossScale) -> Program:
@@ -67,8 +66,7 @@ def assemble(step: StepGraph, inference: InferenceGraph, loss_scale: LossScale) 
         kept = {**variables, **_own(state)}
         named = {name.partition(":")[0]: ref for name, ref in kept.items()}
         saver = tf.train.Saver(named, max_to_keep=0)  # which ones are kept is the record's to say
-    tensors = (*placeholders, steps, images, classes)
-    return Program(graph, init, *tensors, kept, saver, step.as_written)
+    return Program(graph, init, *placeholders, steps, images, classes, kept, saver)
 
 
 def _counters(tf: Any, graph: Any, traced: Sequence[Any]) -> Tuple[Dict[str, Any], List[str]]:

@@ -61,7 +61,7 @@ def session_of(graph_def):
     tf = tf_compat.load()
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(graph_def, name="")
-    with cpu.open_session(graph, threads=1, as_written=True) as session:
+    with cpu.open_session(graph, threads=1) as session:
         yield session
 
 

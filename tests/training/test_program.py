@@ -56,7 +56,7 @@ def opened(loss_scale=NONE, optimizer=ADAM, seed=0, network=lenet.logits, mode=K
     step = build_step(network, lenet.IMAGE_SHAPE, 64, optimizer, loss_scale, seed)
     inference = build_inference(lenet.logits, lenet.IMAGE_SHAPE, 500)
     program = assemble(*emulated(step, inference, mode), loss_scale)
-    return Runner(program, open_session(program.graph, 1, program.as_written))
+    return Runner(program, open_session(program.graph, threads=1))
 
 
 def values(runner):
@@ -177,7 +177,7 @@ def test_optimizers_follow_their_formulas(settings, rule):
         return network(images)
 
     program = assemble(step, build_inference(inference, [1], 4), NONE)
-    with open_session(program.graph, 1, program.as_written) as session:
+    with open_session(program.graph, 1) as session:
         runner = Runner(program, session)
         pixels = np.full([6, 4, 1], 255, np.uint8)
         losses = runner.run_steps(pixels, np.zeros([6, 4], np.uint8)).losses
