@@ -65,6 +65,7 @@ def claimed(settings: Settings, cores: int = 0, trains: bool = True) -> Iterator
     schedule, name = settings.schedule, settings.hardware.name
     if chip_machine.found(name) == "cpu":
         window = trainer.window_size(schedule.steps_per_epoch, schedule.log_every)
+        cpu.fix_threads(threads)
         yield Machine(cpu.NAME, cpu.device(), threads, None, (), window, STEPS_PER_CALL)
         return
     chip_machine.check_environment()
@@ -73,6 +74,7 @@ def claimed(settings: Settings, cores: int = 0, trains: bool = True) -> Iterator
         asked = chip_config.parameters(settings, number, trains)
         sent, warnings = chip_config.fitted(asked, adapter)
         device, steps = ascend910.device_name(number), steps_per_call(settings)
+        cpu.fix_threads(threads)
         if settings.hardware.cann == "today" and not adapter.is_today:
             warnings.append(_OTHER_PLAN)
         said = [f"warning: {warning}" for warning in warnings]

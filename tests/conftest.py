@@ -11,6 +11,7 @@ import pytest
 
 from lenet_exp import tf_compat
 from lenet_exp.data import download, files
+from lenet_exp.hardware import cpu
 
 # A shell in the background ignores Ctrl-C, and so would every process a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -21,6 +22,7 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 with warnings.catch_warnings():  # TensorFlow's own import warns, and breaks if that is an error
     warnings.simplefilter("ignore")
     tf_compat.load()
+cpu.fix_threads(1)  # bits are compared here
 
 
 @pytest.fixture(scope="session")

@@ -23,18 +23,32 @@ def threads_for(threads: Optional[int], deterministic: bool, cores: int = 0) -> 
     return 1 if deterministic else cores
 
 
+def fix_threads(threads: int) -> None:
+    """Have TensorFlow compute with so many threads (0: every core) until the process ends.
+
+    The first session of a process settles it, and the number of any later one is ignored.
+    """
+    config = _config(threads)
+    tf_compat.keep_on_host(config)
+    with tf_compat.quiet():
+        tf_compat.load().Session(graph=tf_compat.load().Graph(), config=config).close()
+
+
+def _config(threads: int) -> Any:
+    return tf_compat.load().ConfigProto(
+        intra_op_parallelism_threads=threads,
+        inter_op_parallelism_threads=threads,
+        device_count={"GPU": 0},
+    )
+
+
 def open_session(graph: Any, threads: int) -> Any:
     """Return a session of `graph` that sees no GPU; use it in a `with`.
 
     Raises:
         HardwareError: TensorFlow refused.
     """
-    tf = tf_compat.load()
-    config = tf.ConfigProto(
-        intra_op_parallelism_threads=threads,
-        inter_op_parallelism_threads=threads,
-        device_count={"GPU": 0},
-    )
+    tf, config = tf_compat.load(), _config(threads)
     rewrite = config.graph_options.rewrite_options
     rewrite.remapping = _OFF  # as on the chip: it fuses, and then sums in another order
     rewrite.arithmetic_optimization = _OFF  # a (b c) for (a b) c, where that broadcasts less

@@ -112,8 +112,8 @@ def _values(
     with tf.Graph().as_default() as scratch:
         tf.import_graph_def(_computation(graph, shapes, constant, rest), name="")
         tensors = [scratch.get_tensor_by_name(str(tensor)) for tensor in rest]
-        # One thread and no second folding: these are a few scalars and vectors.
-        config = tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
+        # No second folding. No number of threads: it would be that of all later sessions.
+        config = tf.ConfigProto()
         config.graph_options.optimizer_options.opt_level = -1
         config.graph_options.rewrite_options.disable_meta_optimizer = True
         tf_compat.keep_on_host(config)

@@ -32,10 +32,14 @@ class Record:
             "memory_optimization": rewrite.memory_optimization if config else 0,
         }
         self.options = None  # known once a graph was run
-        self.on_device = bool(entries) and entries[0].name == "NpuOptimizer"
+        self.on_device = self.names[:1] == ["NpuOptimizer"] and not self._is_for_host()
         self.compiled = set()
         self.runs = self.calls = self.steps = self.fed_loops = 0
         self.closed = False
+
+    def _is_for_host(self):
+        asked = self.map.get("use_off_line")
+        return asked is not None and not asked.b
 
     def plain(self):
         shown = {}
@@ -69,8 +73,7 @@ class Record:
     def read(self):
         """Read the options, at the first run of a graph."""
         options = rules.read(self.map)
-        if not self.on_device or options.get("use_off_line", True) is False:
-            self.on_device = False
+        if not self.on_device:
             return
         rules.check(options)
         if self.options is None:
