@@ -13,6 +13,7 @@ from lenet_exp.errors import ConfigError
 PROGRAM = "python -m lenet_exp.run"
 PRESETS = ("experiment", "debug")
 _CLEARLY = 0.05  # nearer than the next one, as difflib measures
+_LETTERS = 3  # of a part that stands for the whole
 _GOOD_OPTIONS = {
     "precision": PRECISION_MODES[3],
     "loss_scale": "none",
@@ -41,7 +42,13 @@ def command(key: str = "", value: object = None, options: Sequence[str] = ()) ->
 
 def close_to(word: str, options: Iterable[str]) -> Optional[str]:
     """Return the one option that was surely meant, or None."""
-    found = difflib.get_close_matches(word, list(options), n=2, cutoff=0.8)
+    known = list(options)
+    around = [option for option in known if word in option]
+    return around[0] if len(around) == 1 and len(word) >= _LETTERS else _alike(word, known)
+
+
+def _alike(word: str, known: Sequence[str]) -> Optional[str]:
+    found = difflib.get_close_matches(word, known, n=2, cutoff=0.8)
     near = [difflib.SequenceMatcher(None, word, option).ratio() for option in found]
     sure = len(found) == 1 or (len(found) == 2 and near[0] - near[1] > _CLEARLY)
     return found[0] if sure else None
@@ -93,7 +100,11 @@ def _meant_key(dotted: str, dotted_keys: Iterable[str]) -> Optional[str]:
     same_leaf = [key for key in keys if key.rpartition(".")[2] == leaf and key != dotted]
     if len(same_leaf) == 1 and leaf not in ("name", "path", "extra"):
         return same_leaf[0]
-    return close_to(dotted, keys if "." in dotted else [*keys, *groups(), *PRESETS])
+    group = dotted[: -len(leaf)]
+    longer = [key for key in keys if group and key.startswith(group) and leaf in key[len(group) :]]
+    if len(longer) == 1:
+        return longer[0]
+    return _alike(dotted, keys if "." in dotted else [*keys, *groups(), *PRESETS])
 
 
 def removed_key(dotted: str) -> ConfigError:
