@@ -40,13 +40,20 @@ def configure(hide_gpus: bool, deterministic: bool) -> Dict[str, str]:
 
 
 def exact_xla_flags(flags: str) -> str:
-    """Return XLA's flags with its fast mathematics off, unless they speak of it."""
-    return flags if "fast_math" in flags else f"{flags} {_EXACT}".strip()
+    """Return XLA's flags with its fast mathematics off, unless they speak of it or name a file."""
+    of_a_person = "fast_math" in flags or not f"{flags.strip()}-".startswith("-")
+    return flags if of_a_person else f"{flags} {_EXACT}".strip()
+
+
+def _are_exact(flags: str) -> bool:
+    words = flags.split()
+    said = [word for word in words if word.startswith(_EXACT.partition("=")[0])]
+    return bool(said) and said[-1] == _EXACT and words[0].startswith("-")
 
 
 def compiles_loops() -> bool:
     """Return whether float16 is faster in loops that XLA compiles, and these keep every bit."""
-    exact = _EXACT in os.environ.get("XLA_FLAGS", "").split()
+    exact = _are_exact(os.environ.get("XLA_FLAGS", ""))
     # A TensorFlow built without XLA doesn't know the operator.
     return exact and stack_of_this_python() == "tf1" and op_def("XlaLaunch") is not None
 

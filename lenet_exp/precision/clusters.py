@@ -44,21 +44,28 @@ class Launched(NamedTuple):
 
 
 def launched(
-    nodes: Sequence[Any], shapes: Mapping[str, Shape], seen: Iterable[str], stock: Nodes
+    nodes: Sequence[Any],
+    shapes: Mapping[str, Shape],
+    seen: Iterable[str],
+    stock: Nodes,
+    around: Iterable[Any] = (),
 ) -> Launched:
     """Return nodes with each chain that is worth it as one launch.
+
+    What only its own chain needs stays, too: TensorFlow leaves it out unless someone asks for it.
 
     Args:
         nodes: NodeDefs in the order of their computation.
         shapes: of first outputs, where they are known; of what `nodes` take from elsewhere, too.
         seen: the nodes that are needed elsewhere.
         stock: has the names that are free.
+        around: the rest of the graph, by which a chain might wait for itself.
     """
     lines = _compilable(nodes, shapes)
     by_name = {str(node.name): node for node in nodes}
     chains = [
         [node for node in nodes if node.name in chain]
-        for chain in dict.fromkeys(_chains(nodes, lines).values())
+        for chain in dict.fromkeys(_chains(nodes, lines, around).values())
         if any(_rounds(by_name[name]) for name in chain)
     ]
     inside = {node.name: place for place, chain in enumerate(chains) for node in chain}
@@ -69,7 +76,7 @@ def launched(
         used.update(node_of(text) for text in node.input if text.startswith("^"))
     launcher = _Launcher(stock.scratch(), shapes, used)
     functions = [launcher.launch(chain) for chain in chains]
-    rest = [node for node in nodes if node.name not in inside]
+    rest = [node for node in nodes if node.name not in inside or node.name not in used]
     return Launched([*rest, *launcher.nodes.made], functions)
 
 
@@ -134,12 +141,14 @@ def _fits(shape: Optional[Shape], line: Shape) -> bool:
     )
 
 
-def _chains(nodes: Sequence[Any], lines: Mapping[str, Shape]) -> Dict[str, FrozenSet[str]]:
+def _chains(
+    nodes: Sequence[Any], lines: Mapping[str, Shape], around: Iterable[Any]
+) -> Dict[str, FrozenSet[str]]:
     """Return the names that are compiled together, by each of them.
 
     From the end: what only a later chain needs is computed there.
     """
-    inputs = {node.name: [node_of(text) for text in node.input] for node in nodes}
+    inputs = {n.name: [node_of(text) for text in n.input] for n in (*around, *nodes)}
     consumers: Dict[str, List[str]] = {}
     for node in nodes:
         if node.name in lines:

@@ -58,7 +58,7 @@ def compute_fast(job: Job, names: Sequence[str], asked: Iterable[str]) -> List[s
     renamed = {name: job.nodes.free(f"{name}/fast") for name in border}
     job.nodes.made.extend(_renamed(node, renamed) for node in fast.nodes.made)
     clean = all_finite(job.nodes, sums, "emulation")
-    exact = Exact(Nodes())
+    exact = Exact(job.nodes.scratch())
     Rewriter(job.lookup, exact, shortcuts=True).rewrite(names)
     body = exact.nodes.made
     leaves = _leaves(job, body)
@@ -110,7 +110,7 @@ def _compiled(
         for tensor, shape in static_shapes(graph, types, asked).items()
         if shape is not None
     }
-    found = launched(made, {**shapes, **known}, seen, job.nodes)
+    found = launched(made, {**shapes, **known}, seen, job.nodes, whole)
     job.library.extend(found.functions)
     return found.nodes
 

@@ -34,8 +34,9 @@ def function_of(arguments: Sequence[Typed], body: Sequence[Any], results: Sequen
     """
     made = _empty()
     renamed: Dict[str, str] = {}
+    free = Nodes(node.name for node in body)
     for index, argument in enumerate(arguments):
-        entry = made.signature.input_arg.add(name=f"argument_{index}")
+        entry = made.signature.input_arg.add(name=free.free(f"argument_{index}"))
         entry.type = argument.dtype.as_datatype_enum
         renamed[argument.tensor] = entry.name
     nodes = {node.name: node for node in body}

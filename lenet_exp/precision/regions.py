@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, FrozenSet, List
+from typing import Any, Dict, FrozenSet, List, Set
 
 from lenet_exp.precision import float_status
-from lenet_exp.precision.graph import DATA, MERGES, SWITCHES, VARIABLES, Graph, writes
+from lenet_exp.precision.graph import CONSTANTS, DATA, MERGES, SWITCHES, VARIABLES, Graph, writes
 from lenet_exp.precision.nodes import node_of
 
 
@@ -22,11 +22,29 @@ def computing_region(graph: Graph, order: List[str]) -> FrozenSet[str]:
         behind[name] = _has_effect(node) or any(behind.get(each, False) for each in before)
         inside = max((depth.get(each, 0) for each in before), default=0)
         depth[name] = max(0, inside + (node.op in SWITCHES) - (node.op in MERGES))
-    return frozenset(
+    found = frozenset(
         name
         for name in order
         if not behind[name] and not depth[name] and _computes(graph, graph.nodes[name])
     )
+    return _without_returns(graph, order, found)
+
+
+def _without_returns(graph: Graph, order: List[str], region: FrozenSet[str]) -> FrozenSet[str]:
+    """Return a region without what stands behind something that is itself behind the region.
+
+    Computed as one, they would wait for each other. A constant comes along, and waits for nothing.
+    """
+    kept: Set[str] = set()
+    after: Set[str] = set()
+    for name in order:
+        before = {node_of(text) for text in graph.nodes[name].input}
+        returns = any(each in after and graph.nodes[each].op not in CONSTANTS for each in before)
+        if name in region and not returns:
+            kept.add(name)
+        elif not (before.isdisjoint(kept) and before.isdisjoint(after)):
+            after.add(name)
+    return frozenset(kept)
 
 
 def run_order(graph: Graph) -> List[str]:

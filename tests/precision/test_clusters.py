@@ -180,7 +180,15 @@ def test_only_tensorflow_1_compiles_lenets_float16(mode, some):
     assert not launches(emulate(graph_def, plan, reference=True).graph_def)
 
 
-@pytest.mark.parametrize("flags", ["--xla_cpu_enable_fast_math=true", ""], ids=["fast", "default"])
+FAST = {
+    "fast": "--xla_cpu_enable_fast_math=true",
+    "default": "",
+    "fast at last": "--xla_cpu_enable_fast_math=false --xla_cpu_enable_fast_math=true",
+    "a file, and no flags": "flags.txt --xla_cpu_enable_fast_math=false",
+}
+
+
+@pytest.mark.parametrize("flags", FAST.values(), ids=FAST)
 def test_nothing_is_compiled_with_fast_mathematics(monkeypatch, flags):
     monkeypatch.setenv("XLA_FLAGS", flags)
     graph_def, fetches = lenet_graph.training_graph("none", 4), ["train"]
@@ -198,6 +206,7 @@ EXACT = "--xla_cpu_enable_fast_math=false"
         ("--xla_dump_to=x", f"--xla_dump_to=x {EXACT}"),
         ("--xla_cpu_enable_fast_math=true", "--xla_cpu_enable_fast_math=true"),
         (EXACT, EXACT),
+        ("flags.txt", "flags.txt"),
     ],
 )
 def test_xlas_flags_are_kept(before, after):
