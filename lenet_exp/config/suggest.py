@@ -14,6 +14,7 @@ PROGRAM = "python -m lenet_exp.run"
 PRESETS = ("experiment", "debug")
 _CLEARLY = 0.05  # nearer than the next one, as difflib measures
 _LETTERS = 3  # of a part that stands for the whole
+_ELSEWHERE = dict.fromkeys(("fp32", "float32"), PRECISION_MODES[2])  # as others call it
 _GOOD_OPTIONS = {
     "precision": PRECISION_MODES[3],
     "loss_scale": "none",
@@ -43,6 +44,8 @@ def command(key: str = "", value: object = None, options: Sequence[str] = ()) ->
 def close_to(word: str, options: Iterable[str]) -> Optional[str]:
     """Return the one option that was surely meant, or None."""
     known = list(options)
+    if _ELSEWHERE.get(word) in known:
+        return _ELSEWHERE[word]
     around = [option for option in known if word in option]
     return around[0] if len(around) == 1 and len(word) >= _LETTERS else _alike(word, known)
 
@@ -102,7 +105,7 @@ def _meant_key(dotted: str, dotted_keys: Iterable[str]) -> Optional[str]:
         return same_leaf[0]
     group = dotted[: -len(leaf)]
     longer = [key for key in keys if group and key.startswith(group) and leaf in key[len(group) :]]
-    if len(longer) == 1:
+    if len(longer) == 1 and len(leaf) >= _LETTERS:
         return longer[0]
     return _alike(dotted, keys if "." in dotted else [*keys, *groups(), *PRESETS])
 

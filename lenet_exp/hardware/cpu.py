@@ -52,6 +52,7 @@ def open_session(graph: Any, threads: int) -> Any:
     rewrite = config.graph_options.rewrite_options
     rewrite.remapping = _OFF  # as on the chip: it fuses, and then sums in another order
     rewrite.arithmetic_optimization = _OFF  # a (b c) for (a b) c, where that broadcasts less
+    rewrite.constant_folding = _OFF  # x + (1 + 2) for (x + 1) + 2
     try:
         with tf_compat.quiet():
             return tf.Session(graph=graph, config=config)

@@ -48,24 +48,22 @@ def launched(
     shapes: Mapping[str, Shape],
     seen: Iterable[str],
     stock: Nodes,
-    around: Iterable[Any] = (),
 ) -> Launched:
     """Return nodes with each chain that is worth it as one launch.
 
     What only its own chain needs stays, too: TensorFlow leaves it out unless someone asks for it.
 
     Args:
-        nodes: NodeDefs in the order of their computation.
+        nodes: NodeDefs in the order of their computation; none waits for another by a third.
         shapes: of first outputs, where they are known; of what `nodes` take from elsewhere, too.
         seen: the nodes that are needed elsewhere.
         stock: has the names that are free.
-        around: the rest of the graph, by which a chain might wait for itself.
     """
     lines = _compilable(nodes, shapes)
     by_name = {str(node.name): node for node in nodes}
     chains = [
         [node for node in nodes if node.name in chain]
-        for chain in dict.fromkeys(_chains(nodes, lines, around).values())
+        for chain in dict.fromkeys(_chains(nodes, lines).values())
         if any(_rounds(by_name[name]) for name in chain)
     ]
     inside = {node.name: place for place, chain in enumerate(chains) for node in chain}
@@ -141,14 +139,12 @@ def _fits(shape: Optional[Shape], line: Shape) -> bool:
     )
 
 
-def _chains(
-    nodes: Sequence[Any], lines: Mapping[str, Shape], around: Iterable[Any]
-) -> Dict[str, FrozenSet[str]]:
+def _chains(nodes: Sequence[Any], lines: Mapping[str, Shape]) -> Dict[str, FrozenSet[str]]:
     """Return the names that are compiled together, by each of them.
 
     From the end: what only a later chain needs is computed there.
     """
-    inputs = {n.name: [node_of(text) for text in n.input] for n in (*around, *nodes)}
+    inputs = {node.name: [node_of(text) for text in node.input] for node in nodes}
     consumers: Dict[str, List[str]] = {}
     for node in nodes:
         if node.name in lines:

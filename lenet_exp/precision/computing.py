@@ -110,7 +110,7 @@ def _compiled(
         for tensor, shape in static_shapes(graph, types, asked).items()
         if shape is not None
     }
-    found = launched(made, {**shapes, **known}, seen, job.nodes, whole)
+    found = launched(made, {**shapes, **known}, seen, job.nodes)
     job.library.extend(found.functions)
     return found.nodes
 
@@ -197,22 +197,16 @@ def _functions(
     results: Sequence[Typed],
 ) -> Tuple[Any, Any]:
     """Return what passes the first `count` of `given` on, and what computes `results` anew."""
-    taken = [Typed(f"given_{i}", each.dtype) for i, each in enumerate(given[:count])]
-    passed = named(function_of([*taken, *leaves], _identities(taken), _passed(taken)), "pass")
+    taken = [Typed(job.nodes.free("given"), each.dtype) for each in given[:count]]
+    copies = job.nodes.scratch()
+    same = [
+        Typed(copies.add("Identity", [each.tensor], "passed", T=each.dtype), each.dtype)
+        for each in taken
+    ]
+    passed = named(function_of([*taken, *leaves], copies.made, same), "pass")
     anew = named(function_of([*taken, *leaves], body, results), "exact")
     job.library.extend((passed, anew))
     return passed, anew
-
-
-def _identities(tensors: Sequence[Typed]) -> List[Any]:
-    nodes = Nodes()
-    for each in tensors:
-        nodes.add("Identity", [each.tensor], f"{each.tensor}_passed", T=each.dtype)
-    return nodes.made
-
-
-def _passed(tensors: Sequence[Typed]) -> List[Typed]:
-    return [Typed(f"{each.tensor}_passed", each.dtype) for each in tensors]
 
 
 def _name_outputs(nodes: Nodes, border: Mapping[str, List[Any]], outputs: List[str]) -> None:
@@ -247,8 +241,8 @@ def either(
     seen = [each.tensor for each in fine]
     job.nodes.made.extend(_compiled(job, fast.nodes.made, whole, seen, known))
     clean = all_finite(job.nodes, sums, name)
-    exact = Exact(Nodes())
-    inner = [Typed(f"leaf_{i}", float32) for i in range(len(leaves))]
+    exact = Exact(job.nodes.scratch())
+    inner = [Typed(job.nodes.free("leaf"), float32) for _ in leaves]
     results = [Typed(t, float32) for t in build(exact, [each.tensor for each in inner])]
     outer = [*fine, *(Typed(tensor, float32) for tensor in leaves)]
     functions = _functions(job, fine, len(fine), inner, exact.nodes.made, results)

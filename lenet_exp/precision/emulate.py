@@ -51,7 +51,7 @@ def emulate(
 ) -> Emulated:
     """Return `graph_def` as the chip computes it under a plan that `assign` made of it.
 
-    For a session without `remapping` and `arithmetic_optimization`, which make other roundings.
+    For a session without remapping, arithmetic_optimization and constant_folding: other roundings.
 
     Args:
         graph_def: what `assign` was given; not modified.
@@ -65,7 +65,7 @@ def emulate(
             thought to keep it, so this is for comparison only. Implies `reference`.
 
     Raises:
-        GraphError: there are float16 operators in functional control flow or in a while loop.
+        GraphError: float16 in functional control flow or a while loop, or a node `float_status`.
     """
     graph = read_graph(plan.graph_def)
     _refuse_what_is_not_emulated(graph, plan)
@@ -119,6 +119,8 @@ def _the_rest(graph_def: Any, made: Sequence[Any]) -> List[Any]:
 
 
 def _refuse_what_is_not_emulated(graph: Graph, plan: Plan) -> None:
+    for name in {float_status.NAME, float_status.RESET}.intersection(graph.nodes):
+        raise GraphError(name, "the emulation's flag has that name", "another name for this node")
     remedy = "an unrolled graph, with control flow of version 1 (tf.disable_control_flow_v2())"
     rounds = any("float16" in (*row.inputs, *row.outputs) for row in plan.operators)
     for name, node in graph.nodes.items():

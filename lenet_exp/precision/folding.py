@@ -112,7 +112,8 @@ def _values(
     with tf.Graph().as_default() as scratch:
         tf.import_graph_def(_computation(graph, shapes, constant, rest), name="")
         tensors = [scratch.get_tensor_by_name(str(tensor)) for tensor in rest]
-        # No second folding. No number of threads: it would be that of all later sessions.
+        # No second folding. A number of threads would be that of all later sessions; none is
+        # all cores, so that a run settles on its own before.
         config = tf.ConfigProto()
         config.graph_options.optimizer_options.opt_level = -1
         config.graph_options.rewrite_options.disable_meta_optimizer = True

@@ -96,7 +96,6 @@ class _Marks:
         self.graph = graph
         self.kept: Set[str] = set()
         self._walked: Set[str] = set()
-        self._consumed = {t.node for inputs in graph.data.values() for t in inputs}
 
     def keep(self, roots: Iterable[str]) -> None:
         stack = [(name, True) for name in roots]
@@ -112,10 +111,8 @@ class _Marks:
     def _gates(self, name: str) -> bool:
         """Return whether a control edge from this node says which branch or order is taken."""
         node = self.graph.nodes[name]
-        if node.op in ORDER_ONLY:
+        if node.op in ORDER_ONLY or node.op in MERGES:  # of a Merge's branches one never runs
             return True
-        if node.op in MERGES:
-            return name not in self._consumed
         return transparent(node) and pivot(self.graph, name)
 
 

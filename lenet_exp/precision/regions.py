@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, FrozenSet, List, Set
 
 from lenet_exp.precision import float_status
-from lenet_exp.precision.graph import CONSTANTS, DATA, MERGES, SWITCHES, VARIABLES, Graph, writes
+from lenet_exp.precision.graph import DATA, MERGES, SWITCHES, VARIABLES, Graph, writes
 from lenet_exp.precision.nodes import node_of
 
 
@@ -33,14 +33,13 @@ def computing_region(graph: Graph, order: List[str]) -> FrozenSet[str]:
 def _without_returns(graph: Graph, order: List[str], region: FrozenSet[str]) -> FrozenSet[str]:
     """Return a region without what stands behind something that is itself behind the region.
 
-    Computed as one, they would wait for each other. A constant comes along, and waits for nothing.
+    Computed as one, they would wait for each other.
     """
     kept: Set[str] = set()
     after: Set[str] = set()
     for name in order:
         before = {node_of(text) for text in graph.nodes[name].input}
-        returns = any(each in after and graph.nodes[each].op not in CONSTANTS for each in before)
-        if name in region and not returns:
+        if name in region and before.isdisjoint(after):
             kept.add(name)
         elif not (before.isdisjoint(kept) and before.isdisjoint(after)):
             after.add(name)

@@ -70,6 +70,8 @@ WRONG = [
     ("precision=nope", ["precision=nope", "force_fp16", "must_keep_origin_dtype"]),
     ("precision=force_fp61", ["run precision=force_fp16"]),
     ("optimizer.rate=0.1", ["optimizer.learning_rate=0.1"]),
+    ("schedule.z=3", ["one of", "schedule.batch_size"]),
+    ("precision=fp32", ["run precision=must_keep_origin_dtype"]),
     ("precision=force", ["run precision=force_fp16"]),
     ("precision=must_keep", ["run precision=must_keep_origin_dtype"]),
     ("precision.mode=x", ["precision.mode=x", "allow_mix_precision"]),

@@ -10,7 +10,7 @@ from lenet_exp.errors import GraphError
 from lenet_exp.precision import assign, emulate
 from tests.precision import lenet_graph
 from tests.precision.chip import compute, emulated, overflows, same_bits
-from tests.precision.small import FORCE, KEEP, MIX, floats, graph_of
+from tests.precision.small import ALLOW, FORCE, KEEP, MIX, floats, graph_of
 from tests.precision.test_emulate import (
     BATCH,
     BOTH,
@@ -132,6 +132,46 @@ def test_a_loop_without_float16_is_left_alone():
     (got,), flag = compute(while_graph, {"x:0": np.ones((4, 8), np.float32)}, KEEP)
     same_bits(got, np.full((4, 8), 8.0))
     assert not flag
+
+
+@BOTH
+@pytest.mark.parametrize("name", ["float_status", "float_status/reset"])
+def test_the_flag_s_names_are_taken(name, reference):
+    graph_def, names = graph_of(lambda tf: tf.square(floats(tf, "x"), name=name))
+    plan = assign(graph_def, FORCE, fetches=names)
+    with pytest.raises(GraphError, match=rf"{name}: the emulation's flag has that name"):
+        emulate(graph_def, plan, reference=reference)
+
+
+@BOTH
+@pytest.mark.parametrize("mode", MODES)
+def test_what_waits_for_an_unused_branch_is_computed(mode, reference):
+    def build(tf):
+        x = floats(tf, "x")
+        either = tf.cond(x[0, 0] > 0.0, lambda: tf.reduce_max(x), lambda: tf.reduce_min(x))
+        with tf.control_dependencies([tf.identity(either)]):
+            return tf.square(x)
+
+    for value in (2.0, -2.0):
+        feeds = {"x:0": np.full((4, 8), value, np.float32)}
+        (got,), flag = compute(build, feeds, mode, reference=reference)
+        same_bits(got, np.full((4, 8), 4.0))
+        assert not flag
+
+
+@BOTH
+@pytest.mark.parametrize("mode", [KEEP, MIX, ALLOW])
+def test_sums_with_constants_are_made_in_turn(mode, reference):
+    """TensorFlow's optimizer would take x + (a + b) for (x + a) + b."""
+
+    def build(tf):
+        x = floats(tf, "x", (64, 128))
+        total = (x + np.float32(1e8)) + np.float32(-1e8)
+        return tf.matmul(total, tf.get_variable("w", [128, 8]))
+
+    feeds, initial = {"x:0": np.ones((64, 128), np.float32)}, {"w": np.ones((128, 8))}
+    (got,), _ = compute(build, feeds, mode, initial, reference=reference)
+    same_bits(got, np.zeros((64, 8)))
 
 
 TRAPS = {"scale 2^24": (2.0**24, 2.0**-24), "scale 2^25": (2.0**25, 0.0)}
