@@ -41,8 +41,8 @@ def configure(hide_gpus: bool, deterministic: bool) -> Dict[str, str]:
 
 def exact_xla_flags(flags: str) -> str:
     """Return XLA's flags with its fast mathematics off, unless they speak of it or name a file."""
-    of_a_person = "fast_math" in flags or not f"{flags.strip()}-".startswith("-")
-    return flags if of_a_person else f"{flags} {_EXACT}".strip()
+    names_a_file = flags.strip()[:1] not in ("", "-")
+    return flags if "fast_math" in flags or names_a_file else f"{flags} {_EXACT}".strip()
 
 
 def _are_exact(flags: str) -> bool:

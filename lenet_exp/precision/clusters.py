@@ -44,10 +44,7 @@ class Launched(NamedTuple):
 
 
 def launched(
-    nodes: Sequence[Any],
-    shapes: Mapping[str, Shape],
-    seen: Iterable[str],
-    stock: Nodes,
+    nodes: Sequence[Any], shapes: Mapping[str, Shape], seen: Iterable[str], stock: Nodes
 ) -> Launched:
     """Return nodes with each chain that is worth it as one launch.
 

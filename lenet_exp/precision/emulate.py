@@ -68,14 +68,14 @@ def emulate(
         GraphError: float16 in functional control flow or a while loop, or a node `float_status`.
     """
     graph = read_graph(plan.graph_def)
-    _refuse_what_is_not_emulated(graph, plan)
-    order = run_order(graph)
-    nodes = Nodes([*graph.nodes, *(node.name for node in graph_def.node)])
+    names = {*graph.nodes, *(node.name for node in graph_def.node)}
+    _refuse_what_is_not_emulated(graph, plan, names)
+    nodes = Nodes(names)
     tracer = Tracer(nodes, plan.operators, flush_subnormals, trace_scope) if trace else None
     watch = tracer.rounding if tracer else None
     job = Job(look_up(plan), nodes, [], flush_subnormals, watch)
     emulation = _Emulation(job, graph, reference or trace or flush_subnormals)
-    emulation.rewrite(order, fetches)
+    emulation.rewrite(run_order(graph), fetches)
     traces = tracer.end(plan) if tracer else None
     made = _graph_def_of(job, graph_def)
     return Emulated(made, f"{float_status.NAME}:0", float_status.RESET, traces)
@@ -118,8 +118,8 @@ def _the_rest(graph_def: Any, made: Sequence[Any]) -> List[Any]:
         kept = alive
 
 
-def _refuse_what_is_not_emulated(graph: Graph, plan: Plan) -> None:
-    for name in {float_status.NAME, float_status.RESET}.intersection(graph.nodes):
+def _refuse_what_is_not_emulated(graph: Graph, plan: Plan, names: AbstractSet[str]) -> None:
+    for name in names & {float_status.NAME, float_status.RESET}:
         raise GraphError(name, "the emulation's flag has that name", "another name for this node")
     remedy = "an unrolled graph, with control flow of version 1 (tf.disable_control_flow_v2())"
     rounds = any("float16" in (*row.inputs, *row.outputs) for row in plan.operators)

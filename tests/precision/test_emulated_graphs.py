@@ -137,7 +137,11 @@ def test_a_loop_without_float16_is_left_alone():
 @BOTH
 @pytest.mark.parametrize("name", ["float_status", "float_status/reset"])
 def test_the_flag_s_names_are_taken(name, reference):
-    graph_def, names = graph_of(lambda tf: tf.square(floats(tf, "x"), name=name))
+    def build(tf):
+        tf.square(floats(tf, "x"), name=name)  # also where nothing needs it
+        return tf.square(floats(tf, "y"))
+
+    graph_def, names = graph_of(build)
     plan = assign(graph_def, FORCE, fetches=names)
     with pytest.raises(GraphError, match=rf"{name}: the emulation's flag has that name"):
         emulate(graph_def, plan, reference=reference)
