@@ -15,10 +15,10 @@ from pathlib import Path
 
 from paired import measure, ratio
 
-from lenet_exp.comparison import reading
-from lenet_exp.comparison.recorded import Recorded
-from lenet_exp.config.schema import PRECISION_MODES
-from lenet_exp.record.mlflow_store import Point, Store
+from lenet_exp.comparison import load_runs
+from lenet_exp.comparison.runs import Recorded
+from lenet_exp.config.schema.run import PRECISION_MODES
+from lenet_exp.record.store.mlflow_store import Point, Store
 
 JOBS, RUNS, SEEDS, WINDOWS = 5, 200, 5, 50
 ROUNDS = 3
@@ -47,7 +47,7 @@ def seconds_of(step):
 
 def record_copies(folder: Path, uri: str) -> None:
     """Record 200 runs as a sweep's are: those of the one real run, with other settings."""
-    (real,) = reading.experiment(Store(uri, "lenet-exp", make=False), "lenet-exp").runs
+    (real,) = load_runs.experiment(Store(uri, "lenet-exp", make=False), "lenet-exp").runs
     many = Store(uri, "many")
     rates = [f"{0.0001 * (place + 1):g}" for place in range(RUNS // SEEDS // 4)]
     for mode, rate, seed in itertools.product(PRECISION_MODES, rates, range(SEEDS)):

@@ -19,10 +19,11 @@ from typing import Any, Callable, Dict, List, NamedTuple, Sequence
 import hydra
 from paired import Ratio, measure, ratio
 
-from lenet_exp import machines, plans, tf_compat
-from lenet_exp.config.command_line import CONF
-from lenet_exp.config.resolve import register_resolvers, resolve
+from lenet_exp import tf_compat
+from lenet_exp.config.cli.command_line import CONF
+from lenet_exp.config.compose import register_resolvers, resolve
 from lenet_exp.data import download, files, mnist
+from lenet_exp.experiment import backends, graphs
 from lenet_exp.hardware import cpu
 from lenet_exp.precision import emulate
 from lenet_exp.training.program import Runner, assemble
@@ -73,11 +74,11 @@ def built(variant: Variant, train: mnist.Split, stack: contextlib.ExitStack) -> 
     command = [f"precision={variant.mode}", *variant.overrides]
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         settings = resolve(hydra.compose("config", command))
-    graphs = plans.build_graphs(settings)
-    chip = plans.plan(settings, graphs)
-    program = assemble(*plans.emulated(graphs, chip), settings.loss_scale)
+    made = graphs.build_graphs(settings)
+    chip = graphs.plan(settings, made)
+    program = assemble(*graphs.emulated(made, chip), settings.loss_scale)
     session = stack.enter_context(cpu.open_session(program.graph, 0))
-    run = machines.stepper(settings, train, Runner(program, session))
+    run = backends.stepper(settings, train, Runner(program, session))
     done = 0
 
     def once() -> float:
@@ -88,7 +89,7 @@ def built(variant: Variant, train: mnist.Split, stack: contextlib.ExitStack) -> 
             done += 10
         return (time.perf_counter() - start) / STEPS
 
-    return Step(once, roundings(emulate(graphs.step.graph_def, chip.step, reference=True)))
+    return Step(once, roundings(emulate(made.step.graph_def, chip.step, reference=True)))
 
 
 def roundings(made: Any) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 from paired import measure
 
 from lenet_exp import tf_compat
-from lenet_exp.config.schema import Adam, NoLossScale
+from lenet_exp.config.schema.run import Adam, NoLossScale
 from lenet_exp.model import lenet
 from lenet_exp.precision import assign
 from lenet_exp.training.graphs import build_step

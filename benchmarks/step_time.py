@@ -24,16 +24,17 @@ import hydra
 import rivals
 from paired import Ratio, measure, ratio
 
-from lenet_exp import machines, plans, tf_compat
+from lenet_exp import tf_compat
+from lenet_exp.config.compose import register_resolvers, resolve
 from lenet_exp.config.folder import CONF
-from lenet_exp.config.resolve import register_resolvers, resolve
 from lenet_exp.data import download, files, mnist
+from lenet_exp.experiment import backends, graphs
 from lenet_exp.hardware import cpu
-from lenet_exp.history import History
-from lenet_exp.record.mlflow_store import Store
-from lenet_exp.record.progress import Progress
-from lenet_exp.record.run_record import Identity, RunRecord, open_record
+from lenet_exp.record.run.run_record import Identity, RunRecord, open_record
+from lenet_exp.record.store.mlflow_store import Store
+from lenet_exp.record.terminal import Progress
 from lenet_exp.training import trainer
+from lenet_exp.training.history import History
 from lenet_exp.training.program import Runner, assemble
 
 ROUNDS, STEPS, RUNS, REPEATS = 20, 100, 3, 5
@@ -84,11 +85,11 @@ def our_round(data: mnist.Mnist, record: RunRecord, stack: contextlib.ExitStack)
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         # The loops beside it are float32.
         settings = resolve(hydra.compose("config", ["precision=must_keep_origin_dtype"]))
-    built = plans.build_graphs(settings)
-    chip = plans.plan(settings, built)
-    program = assemble(*plans.emulated(built, chip), settings.loss_scale)
+    built = graphs.build_graphs(settings)
+    chip = graphs.plan(settings, built)
+    program = assemble(*graphs.emulated(built, chip), settings.loss_scale)
     session = stack.enter_context(cpu.open_session(program.graph, 0))
-    run = machines.stepper(settings, data.train, Runner(program, session))
+    run = backends.stepper(settings, data.train, Runner(program, session))
     history = History()
 
     def once() -> None:

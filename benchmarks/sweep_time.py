@@ -26,7 +26,7 @@ from paired import measure, ratio
 
 from lenet_exp import tf_compat
 from lenet_exp.comparison.repetition import is_time
-from lenet_exp.record import journal
+from lenet_exp.record.store import journal
 
 OURS = 0.3
 PACE = {"tf1": 0.90, "tf2": 0.70}

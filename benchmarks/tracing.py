@@ -17,11 +17,12 @@ from typing import Any, Callable
 import hydra
 from paired import measure, ratio
 
-from lenet_exp import machines, plans, tf_compat
-from lenet_exp.config.command_line import CONF
-from lenet_exp.config.resolve import register_resolvers, resolve
+from lenet_exp import tf_compat
+from lenet_exp.config.cli.command_line import CONF
+from lenet_exp.config.compose import register_resolvers, resolve
 from lenet_exp.data import download, files, mnist
-from lenet_exp.forensics import make_runner
+from lenet_exp.experiment import backends, graphs
+from lenet_exp.experiment.traced import make_runner
 from lenet_exp.hardware import cpu
 from lenet_exp.training.program import assemble
 
@@ -36,12 +37,12 @@ def stepper(
     preset = "experiment=force_fp16_adam" if mode == "force_fp16" else f"precision={mode}"
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         settings = resolve(hydra.compose("config", [preset]))
-    built = plans.build_graphs(settings)
-    run = plans.emulated(built, plans.plan(settings, built), trace)
+    built = graphs.build_graphs(settings)
+    run = graphs.emulated(built, graphs.plan(settings, built), trace)
     program = assemble(*run, settings.loss_scale)
     session = stack.enter_context(cpu.open_session(program.graph, 0))
     runner = make_runner(program, session, run.step.traces, run.inference.traces)
-    return machines.stepper(settings, data.train, runner)
+    return backends.stepper(settings, data.train, runner)
 
 
 def seconds_of(run: Callable[[int, int], Any]) -> float:

@@ -17,13 +17,13 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Optional, Sequence
 
-from lenet_exp.config import asked as asked_words
+from lenet_exp.config.cli import compare_options as asked_words
 from lenet_exp.errors import LenetExpError, told
-from lenet_exp.record.progress import stop_printing
+from lenet_exp.record.terminal import stop_printing
 
 if TYPE_CHECKING:  # MLflow
-    from lenet_exp.comparison.recorded import Found
-    from lenet_exp.record.mlflow_store import Store
+    from lenet_exp.comparison.runs import Found
+    from lenet_exp.record.store.mlflow_store import Store
 
 _REMEDY = "room and permission in outputs/comparisons, then python -m lenet_exp.compare again"
 
@@ -36,9 +36,9 @@ def compare_sweep(
     width: int = 100,
 ) -> str:
     """Compare the runs of a sweep; return the table: comparison.compared.compare_sweep."""
-    from lenet_exp.comparison import compared  # noqa: PLC0415 - MLflow
+    from lenet_exp.comparison import compare  # noqa: PLC0415 - MLflow
 
-    return compared.compare_sweep(tracking_uri, experiment, sweep_name, reference, width)
+    return compare.compare_sweep(tracking_uri, experiment, sweep_name, reference, width)
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -61,13 +61,13 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
 
 def _compare(asked: asked_words.Asked) -> int:
-    from lenet_exp.comparison import assembled, compared  # noqa: PLC0415 - MLflow
+    from lenet_exp.comparison import assembled, compare  # noqa: PLC0415 - MLflow
     from lenet_exp.record.commands import short  # noqa: PLC0415 - with it
 
     experiment = asked.experiment or asked_words.EXPERIMENT
-    store = compared.open_store(asked.uri, experiment)
+    store = compare.open_store(asked.uri, experiment)
     width = shutil.get_terminal_size((100, 24)).columns
-    done = compared.compare(store, _found(store, asked, experiment), asked.reference, width)
+    done = compare.compare(store, _found(store, asked, experiment), asked.reference, width)
     print(done.text)
     print(f"\npage: {short(done.folder / 'comparison.html')}", flush=True)
     missed = assembled.missed(done.comparison, asked.require_accuracy)
@@ -77,14 +77,16 @@ def _compare(asked: asked_words.Asked) -> int:
 
 
 def _found(store: Store, asked: asked_words.Asked, experiment: str) -> Found:
-    from lenet_exp.comparison import reading  # noqa: PLC0415 - MLflow
+    from lenet_exp.comparison import load_runs  # noqa: PLC0415 - MLflow
 
     if asked.runs:
-        return reading.chosen(store, asked.runs)
+        return load_runs.chosen(store, asked.runs)
     sweep = asked.sweep
     if sweep is None and asked.experiment is None:
-        sweep = reading.latest_sweep(store)
-    return reading.experiment(store, experiment) if sweep is None else reading.sweep(store, sweep)
+        sweep = load_runs.latest_sweep(store)
+    return (
+        load_runs.experiment(store, experiment) if sweep is None else load_runs.sweep(store, sweep)
+    )
 
 
 if __name__ == "__main__":

@@ -22,12 +22,12 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     if words:
         print(f"lenet-exp: {ConfigError(words[0], None, 'no argument', _PROGRAM)}", file=sys.stderr)
         return 2
-    from lenet_exp import diagnosis  # noqa: PLC0415 - what fails there is told
+    from lenet_exp.commands import doctor  # noqa: PLC0415 - what fails there is told
 
     missing = 0
     try:
-        for found in diagnosis.examine():
-            missing += found.level == diagnosis.MISSING
+        for found in doctor.examine():
+            missing += found.level == doctor.MISSING
             print(f"{found.level:8} {found.what:16} {found.told}", flush=True)
             if found.remedy:
                 print(f"{'':8} try: {found.remedy}", flush=True)

@@ -23,9 +23,9 @@ import shutil
 import sys
 from typing import Optional, Sequence
 
-from lenet_exp.config import question
+from lenet_exp.config.cli import explain_options
 from lenet_exp.errors import LenetExpError, told
-from lenet_exp.record.progress import stop_printing
+from lenet_exp.record.terminal import stop_printing
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -35,10 +35,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         if words in (["-h"], ["--help"]):
             print(__doc__, end="")
             return 0
-        asked = question.read(words)
-        from lenet_exp import explanation  # noqa: PLC0415 - TensorFlow
+        asked = explain_options.read(words)
+        from lenet_exp.commands import explain  # noqa: PLC0415 - TensorFlow
 
-        answer = explanation.answer(asked, shutil.get_terminal_size((100, 24)).columns)
+        answer = explain.answer(asked, shutil.get_terminal_size((100, 24)).columns)
         print(answer.text, flush=True)
         for warning in answer.warnings:
             print(f"warning: {warning}", file=sys.stderr)

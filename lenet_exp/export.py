@@ -11,19 +11,19 @@ import sys
 from pathlib import Path
 from typing import Optional, Sequence
 
-from lenet_exp import verb
+from lenet_exp import cli
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Export one run; return the exit code."""
-    return verb.main("export", __doc__, argv, _export, keys=["to"])
+    return cli.main("export", __doc__, argv, _export, keys=["to"])
 
 
 def _export(folder: Path, elsewhere: Optional[str]) -> int:
-    from lenet_exp import exporting  # noqa: PLC0415 - TensorFlow
+    from lenet_exp.commands import export  # noqa: PLC0415 - TensorFlow
 
     where = Path(elsewhere).expanduser().absolute() if elsewhere else folder / "export"
-    print(exporting.told(exporting.export(folder, where)))
+    print(export.told(export.export(folder, where)))
     return 0
 
 

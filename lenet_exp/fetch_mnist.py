@@ -8,7 +8,7 @@ from typing import Optional, Sequence
 from lenet_exp.data.download import fetch
 from lenet_exp.data.files import cache_folder
 from lenet_exp.errors import ConfigError, LenetExpError
-from lenet_exp.record.progress import fetch_progress
+from lenet_exp.record.terminal import fetch_progress
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:

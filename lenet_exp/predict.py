@@ -17,8 +17,8 @@ from __future__ import annotations
 import sys
 from typing import Optional, Sequence
 
-from lenet_exp import verb
-from lenet_exp.config import prediction
+from lenet_exp import cli
+from lenet_exp.config.cli import predict_options
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -27,14 +27,16 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     if words in (["-h"], ["--help"]):
         print(__doc__, end="")
         return 0
-    return verb.ended(lambda: _predict(words), f"{prediction.PROGRAM} again, with permission there")
+    return cli.ended(
+        lambda: _predict(words), f"{predict_options.PROGRAM} again, with permission there"
+    )
 
 
 def _predict(words: Sequence[str]) -> int:
-    asked = prediction.read(words)
-    from lenet_exp import predicting  # noqa: PLC0415 - TensorFlow
+    asked = predict_options.read(words)
+    from lenet_exp.commands import predict  # noqa: PLC0415 - TensorFlow
 
-    print(predicting.told(predicting.predict(asked), asked), flush=True)
+    print(predict.told(predict.predict(asked), asked), flush=True)
     return 0
 
 

@@ -8,9 +8,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional, Sequence
 
-from lenet_exp import resume, verb
+from lenet_exp import cli
 from lenet_exp.errors import handle_signals
-from lenet_exp.record import journal, run_folders
+from lenet_exp.experiment import resume
+from lenet_exp.record.run import run_folders
+from lenet_exp.record.store import journal
 
 if TYPE_CHECKING:  # numpy
     from lenet_exp.comparison.repetition import Verdict
@@ -19,7 +21,7 @@ if TYPE_CHECKING:  # numpy
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Repeat one run and compare; return the exit code, 1 where something differs."""
     handle_signals()
-    return verb.main("rerun", __doc__, argv, _rerun)
+    return cli.main("rerun", __doc__, argv, _rerun)
 
 
 def _rerun(before: Path) -> int:
@@ -31,7 +33,7 @@ def _rerun(before: Path) -> int:
     now = Path("outputs", time.strftime(f"%Y-%m-%d_%H-%M-%S-{os.getpid()}")).resolve()
     now.mkdir(parents=True)
     resume.log_to(now)
-    from lenet_exp.experiment import run_experiment  # noqa: PLC0415 - TensorFlow
+    from lenet_exp.experiment.run import run_experiment  # noqa: PLC0415 - TensorFlow
 
     run_id = journal.merged(entries, "run")["run_id"]
     run_experiment(settings, now, {"rerun_of": run_id})

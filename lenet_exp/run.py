@@ -14,14 +14,14 @@ from hydra.errors import CompactHydraException, HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from lenet_exp import resume
-from lenet_exp.config.command_line import check_command_line
+from lenet_exp.config.cli.command_line import check_command_line
+from lenet_exp.config.cli.suggest import PROGRAM
+from lenet_exp.config.compose import register_resolvers, resolve
 from lenet_exp.config.folder import CONF
-from lenet_exp.config.resolve import register_resolvers, resolve
-from lenet_exp.config.suggest import PROGRAM
 from lenet_exp.errors import ConfigError, LenetExpError, Terminated, handle_signals, told
-from lenet_exp.record import journal
-from lenet_exp.record.progress import stop_printing
+from lenet_exp.experiment import resume
+from lenet_exp.record.store import journal
+from lenet_exp.record.terminal import stop_printing
 from lenet_exp.sweep.launcher import register
 
 _SWEEPS = ("-m", "--multirun")
@@ -36,7 +36,7 @@ def _job(cfg: DictConfig) -> Optional[float]:
     try:
         settings = resolve(cfg)
         _check_folder(folder, "hydra.sweep.dir" if sweeping else "hydra.run.dir")
-        from lenet_exp.experiment import run_experiment  # noqa: PLC0415 - TensorFlow
+        from lenet_exp.experiment.run import run_experiment  # noqa: PLC0415 - TensorFlow
 
         tags = {"sweep": Path(hydra_config.sweep.dir).name} if sweeping else {}
         return run_experiment(settings, folder, tags).accuracy
@@ -56,14 +56,14 @@ def _resume(words: Sequence[str]) -> None:
     asked = resume.prepare(words)
     resume.log_to(asked.folder)
     if asked.finished:
-        from lenet_exp.record.upload import upload  # noqa: PLC0415 - MLflow
+        from lenet_exp.commands.upload import upload  # noqa: PLC0415 - MLflow
 
         done = upload(asked.folder)  # it may have been killed before the store knew
         for line in done.said:
             print(line)
         print(f"run {done.run_id} has finished; for more of it add schedule.epochs=NUMBER")
         return
-    from lenet_exp.experiment import run_experiment  # noqa: PLC0415 - TensorFlow
+    from lenet_exp.experiment.run import run_experiment  # noqa: PLC0415 - TensorFlow
 
     run_experiment(asked.settings, asked.folder, asked.tags)
 

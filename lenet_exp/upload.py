@@ -6,16 +6,16 @@ import sys
 from pathlib import Path
 from typing import Optional, Sequence
 
-from lenet_exp import verb
+from lenet_exp import cli
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Upload one run; return the exit code."""
-    return verb.main("upload", __doc__, argv, _upload, keys=["tracking.uri"])
+    return cli.main("upload", __doc__, argv, _upload, keys=["tracking.uri"])
 
 
 def _upload(folder: Path, elsewhere: Optional[str]) -> int:
-    from lenet_exp.record.upload import upload  # noqa: PLC0415 - MLflow
+    from lenet_exp.commands.upload import upload  # noqa: PLC0415 - MLflow
 
     done = upload(folder, elsewhere)
     for line in done.said:

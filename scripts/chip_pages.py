@@ -1,4 +1,4 @@
-"""Write what follows from lenet_exp/config/chip_options.json: the YAML and the page's tables.
+"""Write what follows from lenet_exp/config/chip/options.json: the YAML and the page's tables.
 
 Without an argument it writes them; `check` says which are not in step, and exits with 1.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from lenet_exp.config.chip_options import OWN, TABLE  # noqa: E402 - after the path
+from lenet_exp.config.chip.options import OWN, TABLE  # noqa: E402 - after the path
 
 YAML = ROOT / "conf" / "hardware" / "ascend910.yaml"
 PAGE = ROOT / "docs" / "ascend910.md"
@@ -28,7 +28,7 @@ devices: [0, 1, 2, 3, 4, 5, 6, 7]  # those that auto may take; a lock holds one 
 iterations_per_loop: null          # steps a session call; null: the most up to 10 that fit
 
 # Options of npu_bridge. null: not sent, and the adapter's own default holds.
-# This part is made from lenet_exp/config/chip_options.json by scripts/chip_pages.py.
+# This part is made from lenet_exp/config/chip/options.json by scripts/chip_pages.py.
 """
 TAIL = "\nextra: null  # options that have no key here, typed by their value: {KEY: VALUE}\n"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import browser
 
-from lenet_exp.comparison import compared, reading
+from lenet_exp.comparison import compare, load_runs
 from lenet_exp.comparison.configurations import configurations
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
@@ -39,7 +39,7 @@ def of_the_page(page):
 
 
 def of_mlflow(address, found):
-    link = compared.compare_link(configurations(found.runs))
+    link = compare.compare_link(configurations(found.runs))
     pages = {"mlflow-compare.png": link}
     if found.parent is not None:
         run = found.parent
@@ -69,9 +69,9 @@ def main(words):
     page = Path(done.stdout.rpartition("page: ")[2].strip()).resolve()
     of_the_page(page)
     names = [word.partition("=")[2] for word in words if word.startswith("sweep=")]
-    store = compared.open_store(None, EXPERIMENT)
+    store = compare.open_store(None, EXPERIMENT)
     with browser.mlflow_ui(Path.cwd()) as address:
-        of_mlflow(address, reading.sweep(store, (names or [reading.LATEST])[0]))
+        of_mlflow(address, load_runs.sweep(store, (names or [load_runs.LATEST])[0]))
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def test_links_between_pages_lead_somewhere():
 
 
 def test_the_page_on_the_modelzoo_names_every_flag_and_every_fault():
-    from lenet_exp.config.modelzoo_flags import FLAGS
+    from lenet_exp.modelzoo.flags import FLAGS
 
     text = (DOCS / "modelzoo.md").read_text()
     assert [name for name in FLAGS if f"--{name}" not in text] == []

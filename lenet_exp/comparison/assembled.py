@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from lenet_exp.comparison import operators, table, verdicts
+from lenet_exp.comparison import plan_differences, table, verdicts
 from lenet_exp.comparison.configurations import Configuration, common
-from lenet_exp.comparison.recorded import Details, Found
 from lenet_exp.comparison.rows import Row, rows
+from lenet_exp.comparison.runs import Details, Found
 
 _MOST_PLANS = 6  # side by side
 _SETTINGS_SHOWN = ("precision.mode", "optimizer.name", "loss_scale.name", "stack")
@@ -27,7 +27,7 @@ class Comparison(NamedTuple):
     rows: Tuple[Row, ...]
     said: Tuple[str, ...]
     notes: Tuple[str, ...]
-    plans: operators.Plans
+    plans: plan_differences.Plans
     settings: Mapping[str, str]
 
 
@@ -40,7 +40,7 @@ def assembled(
         one.label: verdicts.verdict(one, reference, several, details.predictions) for one in made
     }
     plans = _by_label(made, details.plans)
-    shares = {label: operators.share(text) for label, text in plans.items()}
+    shares = {label: plan_differences.share(text) for label, text in plans.items()}
     known = {label: share for label, share in shares.items() if share is not None}
     shown = rows(made, judged, known)
     by_label = {one.label: one for one in made}
@@ -56,7 +56,7 @@ def assembled(
         tuple(shown),
         tuple(said),
         tuple(_notes(found, made, shown, list(judged.values()), several)),
-        operators.compare_plans(listed[:_MOST_PLANS]),
+        plan_differences.compare_plans(listed[:_MOST_PLANS]),
         _by_label(made, details.settings),
     )
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
-from lenet_exp.comparison.recorded import Recorded
+from lenet_exp.comparison.runs import Recorded
 from lenet_exp.config.identity import is_part
-from lenet_exp.config.schema import PRECISION_FILES
+from lenet_exp.config.schema.run import PRECISION_FILES
 from lenet_exp.errors import ConfigError
 
 _MODE = "precision.mode"

@@ -8,8 +8,8 @@ from lenet_exp.comparison import plots, series
 from lenet_exp.comparison.configurations import Configuration
 from lenet_exp.comparison.page import Picture
 from lenet_exp.comparison.plots import DARK, LIGHT, Style, Theme
-from lenet_exp.comparison.recorded import Points
 from lenet_exp.comparison.rows import Row
+from lenet_exp.comparison.runs import Points
 
 _Draw = Callable[[Dict[str, Style], Theme], Optional[bytes]]
 

@@ -6,9 +6,9 @@ import statistics
 from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp.comparison.configurations import Configuration, float32_of
-from lenet_exp.comparison.operators import Share
-from lenet_exp.comparison.recorded import Recorded
-from lenet_exp.comparison.statistics import mean_of
+from lenet_exp.comparison.estimates import mean_of
+from lenet_exp.comparison.plan_differences import Share
+from lenet_exp.comparison.runs import Recorded
 from lenet_exp.comparison.verdicts import SURE, Verdict
 
 BASELINE_ACCURACY = 0.975  # the ModelZoo's

@@ -7,7 +7,7 @@ from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence
 import numpy as np
 
 from lenet_exp.comparison.configurations import Configuration
-from lenet_exp.comparison.recorded import Points, Recorded
+from lenet_exp.comparison.runs import Points, Recorded
 
 METRICS = ("validation_accuracy", "loss", "loss_scale", "skipped_steps")
 MOST_CURVES = 8  # that colours and dashes keep apart

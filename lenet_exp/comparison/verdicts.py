@@ -6,9 +6,9 @@ from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from lenet_exp.comparison import statistics
+from lenet_exp.comparison import estimates
 from lenet_exp.comparison.configurations import Configuration
-from lenet_exp.comparison.recorded import Predictions, Recorded
+from lenet_exp.comparison.runs import Predictions, Recorded
 
 SURE = 0.95
 REFERENCE, BETTER, WORSE = "reference", "better", "worse"
@@ -78,13 +78,13 @@ def _paired(
     differences = [ours[seed] - theirs[seed] for seed in seeds]
     spreads = (_spread(differences),)
     runs = (len(seeds), len(seeds))
-    return _judged(statistics.mean_of(differences, level), spreads, PAIRED, runs, level)
+    return _judged(estimates.mean_of(differences, level), spreads, PAIRED, runs, level)
 
 
 def _welch(mine: Sequence[float], theirs: Sequence[float], level: float) -> Verdict:
     spreads = (_spread(mine), _spread(theirs))
     runs = (len(mine), len(theirs))
-    return _judged(statistics.welch(mine, theirs, level), spreads, WELCH, runs, level)
+    return _judged(estimates.welch(mine, theirs, level), spreads, WELCH, runs, level)
 
 
 def _spread(values: Sequence[float]) -> float:
@@ -94,7 +94,7 @@ def _spread(values: Sequence[float]) -> float:
 
 
 def _judged(
-    estimate: statistics.Estimate,
+    estimate: estimates.Estimate,
     spreads: Tuple[float, ...],
     method: str,
     runs: Tuple[int, int],
@@ -107,7 +107,7 @@ def _judged(
     if abs(difference) > half:
         word, needed = BETTER if difference > 0 else WORSE, None
     else:
-        word, needed = WITHIN_NOISE, statistics.runs_needed(difference, spreads, level)
+        word, needed = WITHIN_NOISE, estimates.runs_needed(difference, spreads, level)
     return Verdict(word, method, runs, level, difference, half, needed=needed)
 
 
@@ -138,7 +138,7 @@ def _single(
         return Verdict(NONE, runs=(1, 1), difference=difference)
     only_ours = int(np.sum(ours.right & ~others.right))
     only_others = int(np.sum(others.right & ~ours.right))
-    p = statistics.mcnemar(only_ours, only_others)
+    p = estimates.mcnemar(only_ours, only_others)
     word = WITHIN_NOISE
     if only_ours + only_others == 0:
         word = IDENTICAL
@@ -173,7 +173,7 @@ def _told(verdict: Verdict) -> str:
     said = f"{verdict.word}, {shown} +- {half:.2f} ({verdict.method}, {seeds})"
     if verdict.word != WITHIN_NOISE:
         return said
-    needed = verdict.needed or f"more than {statistics.MOST_RUNS}"
+    needed = verdict.needed or f"more than {estimates.MOST_RUNS}"
     return f"{said}; {needed} seeds would settle a difference of that size"
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from lenet_exp.config import suggest
 from lenet_exp.config.checkpoint_path import prefix_named
-from lenet_exp.config.chip_machine import check_machine
-from lenet_exp.config.schema import PRECISION_FILES, Settings
+from lenet_exp.config.chip.machine import check_machine
+from lenet_exp.config.cli import suggest
+from lenet_exp.config.schema.run import PRECISION_FILES, Settings
 from lenet_exp.errors import ConfigError
 
 

@@ -7,9 +7,9 @@ import json
 from typing import Dict
 
 from lenet_exp.config.checkpoint_path import files_of, prefix_named
-from lenet_exp.config.chip_machine import found
-from lenet_exp.config.resolve import flatten
-from lenet_exp.config.schema import Settings, precision_files
+from lenet_exp.config.chip.machine import found
+from lenet_exp.config.compose import flatten
+from lenet_exp.config.schema.run import Settings, precision_files
 
 # Keys that say where and how a run is kept, not what it computes.
 _NOT_PART = (

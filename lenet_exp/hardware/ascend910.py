@@ -16,9 +16,9 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tup
 import numpy as np
 
 from lenet_exp import tf_compat
-from lenet_exp.config.chip_options import FIRST, TABLE
-from lenet_exp.config.hardware_schema import Chip
-from lenet_exp.config.schema import FixedLossScale, LossScale, NoLossScale
+from lenet_exp.config.chip.options import FIRST, TABLE
+from lenet_exp.config.schema.hardware import Chip
+from lenet_exp.config.schema.run import FixedLossScale, LossScale, NoLossScale
 from lenet_exp.errors import HardwareError
 from lenet_exp.hardware.chip_config import Adapter, directories, session_config
 from lenet_exp.hardware.devices import locked

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Dict, FrozenSet, List, Mapping, NamedTuple, Tuple
 
 from lenet_exp import tf_compat
-from lenet_exp.config import chip_checks, chip_options, suggest
-from lenet_exp.config.chip_options import TABLE
-from lenet_exp.config.hardware_schema import chip_of
-from lenet_exp.config.schema import PRECISION_FILES, Settings
+from lenet_exp.config.chip import checks, options
+from lenet_exp.config.chip.options import TABLE
+from lenet_exp.config.cli import suggest
+from lenet_exp.config.schema.hardware import chip_of
+from lenet_exp.config.schema.run import PRECISION_FILES, Settings
 from lenet_exp.errors import ConfigError
 
 # RewriterConfig.OFF. For memory_optimization, another enum, it is MANUAL; the vendor's samples
@@ -32,7 +33,7 @@ class Adapter(NamedTuple):
 def adapter_of(cann: str) -> Adapter:
     """Return the adapter that comes with a generation of the compiler, "today" or "2021"."""
     is_today = cann == "today"
-    known = (key for key, row in TABLE.items() if is_today or row.since == chip_options.FIRST)
+    known = (key for key, row in TABLE.items() if is_today or row.since == options.FIRST)
     return Adapter(frozenset(known), is_today)
 
 
@@ -41,8 +42,8 @@ def parameters(settings: Settings, device: int, trains: bool = True) -> Dict[str
 
     One that doesn't train is fed, and has neither an iterator nor a loop.
     """
-    values = chip_options.chosen(chip_of(settings.hardware))
-    steps = chip_checks.steps_per_call(settings)
+    values = options.chosen(chip_of(settings.hardware))
+    steps = checks.steps_per_call(settings)
     sent: Dict[str, Any] = {"use_off_line": True, "session_device_id": device}
     if trains:
         sent["enable_data_pre_proc"] = True
@@ -94,12 +95,12 @@ def fitted(sent: Mapping[str, Any], adapter: Adapter) -> Tuple[Dict[str, Any], L
             continue
         if not adapter.is_today and value in row.today_also:
             allowed = " | ".join(map(str, row.values)) + " with this npu_bridge"
-            raise chip_checks.impossible(key, value, allowed, f"hardware.{key}={row.values[0]}")
+            raise checks.impossible(key, value, allowed, f"hardware.{key}={row.values[0]}")
         if key in adapter.known:
             continue
         if key == "precision_mode_v2":
             allowed = f"no value: this npu_bridge does not know it (since {row.since})"
-            mode = chip_checks.V2_NAMES[value]
+            mode = checks.V2_NAMES[value]
             remedy = f"{suggest.PROGRAM} hardware=ascend910 precision={mode}"
             raise ConfigError(f"hardware.{key}", value, allowed, remedy)
         del kept[key]
@@ -121,7 +122,7 @@ def session_config(sent: Mapping[str, Any], threads: int) -> Any:
     entry = rewrite.custom_optimizers.add()
     entry.name = "NpuOptimizer"
     for key, value in sent.items():
-        field = chip_options.field_of(key, value)
+        field = options.field_of(key, value)
         plain = value.encode() if field == "s" else value
         setattr(entry.parameter_map[key], field, plain)
     return config

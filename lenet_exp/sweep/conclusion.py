@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import List, Optional, Sequence
 
 from lenet_exp.errors import LenetExpError
-from lenet_exp.record import journal
+from lenet_exp.record.store import journal
 from lenet_exp.sweep.jobs import Job
 
 
@@ -27,12 +27,12 @@ def conclude(
         jobs: those that have finished, in the order of the command line.
         reference: what they are compared with; None: must_keep_origin_dtype, else the first.
     """
-    from lenet_exp.comparison import compared  # noqa: PLC0415 - MLflow, matplotlib
+    from lenet_exp.comparison import compare  # noqa: PLC0415 - MLflow, matplotlib
 
     if not jobs:
         return "nothing to compare: no job has finished"
     try:
-        return compared.compare_sweep(tracking_uri, experiment, sweep_name, reference)
+        return compare.compare_sweep(tracking_uri, experiment, sweep_name, reference)
     except LenetExpError as error:
         return "\n".join([f"not compared: {error}", *_kept(jobs)])
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import List, NamedTuple
 
 from lenet_exp.errors import DataError
-from lenet_exp.record import conditions, journal
-from lenet_exp.record.journal import Entry
+from lenet_exp.record.run import conditions
+from lenet_exp.record.store import journal
+from lenet_exp.record.store.journal import Entry
 from lenet_exp.sweep.jobs import Job
 
 

@@ -17,9 +17,9 @@ from typing import Any, Dict, NoReturn
 
 from omegaconf import OmegaConf
 
-from lenet_exp import resume
-from lenet_exp.config.resolve import resolve
+from lenet_exp.config.compose import resolve
 from lenet_exp.errors import LenetExpError, Terminated, handle_signals, told
+from lenet_exp.experiment import resume
 
 
 def main() -> int:
@@ -68,7 +68,7 @@ def _run(order: Dict[str, Any]) -> None:
     folder = Path(order["folder"])
     resume.log_to(folder)
     settings = resolve(OmegaConf.create(order["settings"]))
-    from lenet_exp.experiment import run_experiment  # noqa: PLC0415 - TensorFlow
+    from lenet_exp.experiment.run import run_experiment  # noqa: PLC0415 - TensorFlow
 
     run_experiment(settings, folder, order["tags"], order["cores"])
 

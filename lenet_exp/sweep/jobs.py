@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp.config.identity import config_hash
-from lenet_exp.config.schema import SWEEP_KEYS, Settings, Sweep
+from lenet_exp.config.schema.run import SWEEP_KEYS, Settings, Sweep
 
 
 class Composed(NamedTuple):

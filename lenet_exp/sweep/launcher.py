@@ -13,8 +13,8 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from lenet_exp.config.resolve import resolve, resolve_sweep
-from lenet_exp.config.suggest import PROGRAM
+from lenet_exp.config.cli.suggest import PROGRAM
+from lenet_exp.config.compose import resolve, resolve_sweep
 from lenet_exp.sweep.jobs import Composed, Request
 
 

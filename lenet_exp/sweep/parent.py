@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Mapping
 
 from lenet_exp.errors import DataError, StoreError, Terminated
-from lenet_exp.record import journal, processes, run_files, sync
-from lenet_exp.record.journal import Journal
-from lenet_exp.record.mlflow_store import Run, Store
+from lenet_exp.record.run import run_files
+from lenet_exp.record.store import journal, processes, sync
+from lenet_exp.record.store.journal import Journal
+from lenet_exp.record.store.mlflow_store import Run, Store
 
 
 @contextlib.contextmanager

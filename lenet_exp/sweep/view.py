@@ -7,7 +7,7 @@ import sys
 import time
 from typing import List, NamedTuple, Optional, Sequence, TextIO
 
-from lenet_exp.record.progress import stop_printing
+from lenet_exp.record.terminal import stop_printing
 
 _EVERY = 0.5  # seconds between two drawings
 _ORDER = ("running", "failed", "waiting", "stopped", "finished", "kept")

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Optional, Tuple
 
-from lenet_exp.record import journal
+from lenet_exp.record.store import journal
 
 
 class Watch:

@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, Iterator, NamedTuple, Sequence, Tuple
 import numpy as np
 
 from lenet_exp import tf_compat
-from lenet_exp.config.schema import LossScale, Optimizer
+from lenet_exp.config.schema.run import LossScale, Optimizer
 from lenet_exp.errors import HardwareError
 from lenet_exp.training.graphs import Network, cross_entropy
 from lenet_exp.training.optimizer import make_optimizer

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp import tf_compat
-from lenet_exp.config.schema import FixedLossScale, LossScale, NoLossScale, Optimizer
+from lenet_exp.config.schema.run import FixedLossScale, LossScale, NoLossScale, Optimizer
 from lenet_exp.training.loss_scale import scaled_gradients
 from lenet_exp.training.optimizer import make_optimizer
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Sequence, Tuple
 
 from lenet_exp import tf_compat
-from lenet_exp.config.schema import DynamicLossScale
+from lenet_exp.config.schema.run import DynamicLossScale
 
 _LARGEST_SCALE = 3.4e38  # the vendor's bound
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lenet_exp import tf_compat
-from lenet_exp.config.schema import Adam, Momentum, Optimizer, RMSProp, Sgd
+from lenet_exp.config.schema.run import Adam, Momentum, Optimizer, RMSProp, Sgd
 
 
 def make_optimizer(settings: Optimizer) -> Any:

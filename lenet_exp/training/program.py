@@ -13,7 +13,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tu
 import numpy as np
 
 from lenet_exp import tf_compat
-from lenet_exp.config.schema import DynamicLossScale, LossScale
+from lenet_exp.config.schema.run import DynamicLossScale, LossScale
 from lenet_exp.training.graphs import InferenceGraph, StepGraph
 from lenet_exp.training.loss_scale import ScaleState, advance
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lenet_exp.history import History
+from lenet_exp.training.history import History
 
 
 class Timing(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Callable, Iterator, Optional
 
-from lenet_exp.history import Window
+from lenet_exp.training.history import Window
 from lenet_exp.training.program import STEPS_PER_CALL, Steps, joined
 
 LONGEST_WINDOW = 100

@@ -8,12 +8,14 @@ import functools
 import numpy as np
 from omegaconf import OmegaConf
 
-from lenet_exp import experiment, plans, tf_compat
-from lenet_exp.config.command_line import settings_to_explain
+from lenet_exp import tf_compat
+from lenet_exp.config.cli.command_line import settings_to_explain
+from lenet_exp.config.compose import flatten
 from lenet_exp.config.identity import config_hash
-from lenet_exp.config.resolve import flatten
-from lenet_exp.record import run_files
-from lenet_exp.record.mlflow_store import Point, Run, Store
+from lenet_exp.experiment import graphs
+from lenet_exp.experiment.run import PLAN_FILE
+from lenet_exp.record.run import run_files
+from lenet_exp.record.store.mlflow_store import Point, Run, Store
 
 IMAGES = 10_000
 LABELS = np.arange(IMAGES) % 10
@@ -25,7 +27,7 @@ STEPS_PER_WINDOW = 50
 def plan_of(words):
     """Return the real plan of a configuration."""
     settings = settings_to_explain(words)
-    return plans.plan(settings, plans.build_graphs(settings))
+    return graphs.plan(settings, graphs.build_graphs(settings))
 
 
 def classes_with(right, seed):
@@ -57,7 +59,7 @@ def record(store, folder, words, right, *, sec_per_step=0.005, scales=(1,) * WIN
     words = tuple(words)
     settings, stack = settings_to_explain(words), tf_compat.stack_of_this_python()
     plan = plan_of(tuple(word for word in words if not word.startswith("seed=")))
-    emulated = str(plans.has_float16(plan)).lower()
+    emulated = str(graphs.has_float16(plan)).lower()
     given = {"stack": stack, "hardware": "cpu", "device": "a CPU", "data_sha256": "0" * 64,
              "precision": settings.precision.mode, "emulated": emulated,
              "config_hash": config_hash(settings, "0" * 64, stack), **tags}  # fmt: skip
@@ -66,9 +68,9 @@ def record(store, folder, words, right, *, sec_per_step=0.005, scales=(1,) * WIN
     run.metrics(metrics_of(right, sec_per_step, scales)[: None if status == "FINISHED" else 3])
     yaml = OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(settings)))
     run_files.write_bytes(folder / "config.yaml", yaml.encode())
-    run_files.write_bytes(folder / experiment.PLAN_FILE, plan.csv)
+    run_files.write_bytes(folder / PLAN_FILE, plan.csv)
     run_files.write_test_predictions(folder, classes_with(right, settings.seed), LABELS)
-    for name in ("config.yaml", experiment.PLAN_FILE, "test_predictions.npz"):
+    for name in ("config.yaml", PLAN_FILE, "test_predictions.npz"):
         run.artifact(folder / name)
     run.end(status)
     return run.run_id

@@ -10,7 +10,7 @@ from matplotlib import image
 
 from lenet_exp.comparison import plots, series
 from lenet_exp.comparison.configurations import Configuration
-from lenet_exp.comparison.recorded import Points, Recorded
+from lenet_exp.comparison.runs import Points, Recorded
 
 
 def configuration(label, seeds, scaling="dynamic"):

@@ -10,9 +10,9 @@ from lenet_exp.comparison.configurations import (
     float32_of,
     reference_of,
 )
-from lenet_exp.comparison.recorded import Recorded
-from lenet_exp.config.command_line import settings_to_explain
-from lenet_exp.config.resolve import flatten
+from lenet_exp.comparison.runs import Recorded
+from lenet_exp.config.cli.command_line import settings_to_explain
+from lenet_exp.config.compose import flatten
 from lenet_exp.errors import ConfigError
 
 TAGS = {"hardware": "cpu", "stack": "tf2", "data_sha256": "ab" * 32}

@@ -11,7 +11,7 @@ import pytest
 from lenet_exp.comparison import repetition
 from lenet_exp.comparison.repetition import Outcome
 from lenet_exp.errors import DataError
-from lenet_exp.record.journal import Journal
+from lenet_exp.record.store.journal import Journal
 
 
 def outcome(changes=None, classes=(1, 2, 3), **conditions):

@@ -7,7 +7,7 @@ import pytest
 
 from lenet_exp.comparison import verdicts
 from lenet_exp.comparison.configurations import Configuration
-from lenet_exp.comparison.recorded import Predictions, Recorded
+from lenet_exp.comparison.runs import Predictions, Recorded
 
 
 def made(label, accuracies):

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Dict
 
-from lenet_exp.record import journal, processes
+from lenet_exp.record.store import journal, processes
 
 # Python runs a sitecustomize of the path at every start. It comes before the package is imported,
 # so what the package imports by name is the planted function.

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from lenet_exp import tf_compat
-from lenet_exp.record import checkpoints, journal
+from lenet_exp.record.run import checkpoints
+from lenet_exp.record.store import journal
 from tests.hardware import double
 
 pytestmark = double.ONLY_TF1

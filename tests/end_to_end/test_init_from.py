@@ -104,7 +104,7 @@ def test_the_first_values_are_others_without_it(trained, modelzoo):
     ],
 )
 def test_a_start_that_is_not_possible_is_told_before_tensorflow(trained, words, told, monkeypatch):
-    from lenet_exp.config.command_line import check_command_line
+    from lenet_exp.config.cli.command_line import check_command_line
     from lenet_exp.errors import ConfigError
 
     monkeypatch.chdir(trained.folder)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lenet_exp import tf_compat
-from lenet_exp.record import checkpoints
+from lenet_exp.record.run import checkpoints
 
 TIMES = ("sec", "images", "ms_per")  # in the names of metrics that are times
 SCHEDULE = ("schedule.epochs=2", "schedule.steps_per_epoch=60", "schedule.checkpoint_every=7")

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from lenet_exp.record import processes
+from lenet_exp.record.store import processes
 from tests.end_to_end.sweeps import (
     job_folders,
     plant,

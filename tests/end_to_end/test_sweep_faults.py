@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lenet_exp.record import processes
+from lenet_exp.record.store import processes
 from tests.end_to_end.sweeps import (
     job_folders,
     plant,

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 
 from lenet_exp import tf_compat
-from lenet_exp.config.schema import DynamicLossScale
+from lenet_exp.config.schema.run import DynamicLossScale
 from lenet_exp.hardware import ascend910
 from lenet_exp.training.loss_scale import ScaleState, advance
 

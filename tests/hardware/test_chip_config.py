@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from lenet_exp.config.command_line import settings_to_explain
+from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.errors import ConfigError
 from lenet_exp.hardware import chip_config
 

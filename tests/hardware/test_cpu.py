@@ -7,18 +7,19 @@ import sys
 
 COUNT = """
 import os, sys
-from lenet_exp import machines, plans, tf_compat
-from lenet_exp.config.command_line import settings_to_explain
+from lenet_exp import tf_compat
+from lenet_exp.experiment import backends, graphs
+from lenet_exp.config.cli.command_line import settings_to_explain
 
 tf_compat.configure(hide_gpus=True, deterministic=False)
 settings = settings_to_explain([*sys.argv[2:], "hardware=cpu"])
-with machines.claimed(settings, cores=int(sys.argv[1])) as machine:
-    built = plans.build_graphs(settings)
-    plans.plan(settings, built)  # folds constants in a session
+with backends.claimed(settings, cores=int(sys.argv[1])) as machine:
+    built = graphs.build_graphs(settings)
+    graphs.plan(settings, built)  # folds constants in a session
     graph = tf_compat.load().Graph()
     with graph.as_default():
         product = tf_compat.load().matmul(*[[[1.0]]] * 2)
-    with machines.open_session(graph, machine) as session:
+    with backends.open_session(graph, machine) as session:
         session.run(product)
         print(len(os.listdir("/proc/self/task")))
 """

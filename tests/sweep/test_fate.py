@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from lenet_exp.config.command_line import settings_to_explain
-from lenet_exp.record.journal import NAME, Journal
+from lenet_exp.config.cli.command_line import settings_to_explain
+from lenet_exp.record.store.journal import NAME, Journal
 from lenet_exp.sweep.fate import Action, fate_of
 from lenet_exp.sweep.jobs import Composed, Job
 

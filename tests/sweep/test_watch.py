@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from lenet_exp.record.journal import NAME, Journal
+from lenet_exp.record.store.journal import NAME, Journal
 from lenet_exp.sweep.watch import Watch
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lenet_exp import tf_compat
-from lenet_exp.config.schema import DynamicLossScale
+from lenet_exp.config.schema.run import DynamicLossScale
 from lenet_exp.precision import assign, emulate
 from lenet_exp.training.loss_scale import ScaleState, advance, scaled_gradients
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lenet_exp import plans, tf_compat
-from lenet_exp.config.schema import (
+from lenet_exp import tf_compat
+from lenet_exp.config.schema.run import (
     Adam,
     DynamicLossScale,
     FixedLossScale,
@@ -17,6 +17,7 @@ from lenet_exp.config.schema import (
 )
 from lenet_exp.data import mnist
 from lenet_exp.data.batches import batch_indices
+from lenet_exp.experiment import graphs
 from lenet_exp.hardware.cpu import open_session
 from lenet_exp.model import lenet
 from lenet_exp.precision import assign
@@ -45,8 +46,8 @@ def steep(images):
 def emulated(step, inference, mode):
     asked = ((step.graph_def, step.fetches), (inference.graph_def, (inference.classes,)))
     decided = [assign(graph, mode, fetches=fetches) for graph, fetches in asked]
-    chip = plans.ChipPlan(*decided, b"", None)
-    return plans.emulated(plans.Graphs(step, inference), chip)
+    chip = graphs.ChipPlan(*decided, b"", None)
+    return graphs.emulated(graphs.Graphs(step, inference), chip)
 
 
 KEEP = "must_keep_origin_dtype"

@@ -1,0 +1,1 @@
+"""What each verb does, under the verb's own name."""

@@ -1,0 +1,240 @@
+"""What this machine, this environment and this folder lack for a run, and what to do about it.
+
+Nothing is changed, and nothing heavy imported here: this has to work where nothing else does.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+from lenet_exp.data import files
+from lenet_exp.errors import LenetExpError
+from lenet_exp.hardware import cpu, presence
+from lenet_exp.record.store import store_check
+
+OK, NOTE, MISSING = "ok", "note", "missing"
+_VERSION = tuple(sys.version_info[:3])
+_FREE_BYTES = 200 * 2**20  # a sweep's outputs and store
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at: `level` ok, note or missing; `remedy` where there is one."""
+
+    level: str
+    what: str
+    told: str
+    remedy: str = ""
+
+
+def examine() -> Iterator[Finding]:
+    """Look at everything, and yield what is found as it is found."""
+    looks: Sequence[Callable[[], Iterator[Finding]]] = (
+        _python,
+        _packages,
+        _hidden_host,
+        _chip,
+        _environment,
+        _hardware,
+        _mnist,
+        _store,
+        _folders,
+    )
+    for look in looks:
+        yield from _told(look)
+
+
+def _told(look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """Yield what a look finds; that it could not look is a finding too."""
+    try:
+        yield from look()
+    except (LenetExpError, OSError) as error:
+        yield Finding(MISSING, look.__name__.strip("_"), str(error).splitlines()[0])
+
+
+def stack_of(version: Tuple[int, ...]) -> Optional[str]:
+    """Return the stack that a Python is for, None if there is none."""
+    if version[:2] == (3, 7):
+        return "tf1"
+    return "tf2" if (3, 10) <= version[:2] <= (3, 13) else None
+
+
+def _python() -> Iterator[Finding]:
+    stack = stack_of(_VERSION)
+    shown = f"{'.'.join(map(str, _VERSION))} ({sys.executable})"
+    if stack:
+        yield Finding(OK, "Python", f"{shown}, stack {stack}")
+        return
+    remedy = "make setup PYTHON=python3.7, or PYTHON=python3.11"
+    yield Finding(MISSING, "Python", f"{shown} has no stack: 3.7, 3.10 to 3.13 have one", remedy)
+
+
+def _packages() -> Iterator[Finding]:
+    stack = stack_of(_VERSION) or "tf2"
+    wanted = {"tf1": "1.15.", "tf2": "2."}[stack]
+    for module, name, begins in (
+        ("tensorflow", "TensorFlow", wanted),
+        ("mlflow", "MLflow", {"tf1": "1.30", "tf2": "3."}[stack]),
+    ):
+        version, reason = presence.version_of(module)
+        if version and version.startswith(begins):
+            yield Finding(OK, name, version)
+        elif version:
+            told = f"{version}; the stack {stack} is made for {begins.rstrip('.')}"
+            yield Finding(MISSING, name, told, _setup())
+        else:
+            yield Finding(MISSING, name, f"can't be imported: {reason}", _setup())
+
+
+def _setup(host: bool = False, python: str = "") -> str:
+    default = "python3.7" if _VERSION[:2] == (3, 7) else "python3"
+    return f"make setup{' HOST=1' if host else ''} PYTHON={python or default}"
+
+
+def _hidden_host() -> Iterator[Finding]:
+    """Does this environment hide what the vendor installed for the host's Python?"""
+    if sys.prefix == sys.base_prefix:
+        return
+    here = presence.found()
+    if here is None:
+        for python in _other_pythons():
+            place = presence.found_by(python)
+            if place:
+                told = f"this environment hides the npu_bridge of {python} ({place})"
+                yield Finding(MISSING, "host's packages", told, _setup(host=True, python=python))
+                return
+        return
+    own = presence.found("tensorflow")
+    if own is not None and _is_in(own, sys.prefix) and not _is_in(here, sys.prefix):
+        told = f"this environment's own TensorFlow ({own.parent}) hides the host's"
+        yield Finding(MISSING, "host's packages", told, _setup(host=True, python="python3.7"))
+
+
+def _is_in(path: Path, folder: str) -> bool:
+    return Path(folder).resolve() in path.resolve().parents
+
+
+def _other_pythons() -> List[str]:
+    """Return the Pythons of the PATH, and the one that made this environment."""
+    named = f"python{_VERSION[0]}.{_VERSION[1]}"
+    candidates = [os.path.join(sys.base_prefix, "bin", named)]  # noqa: PTH118 - a command
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        for name in ("python3.7", "python3"):
+            python = shutil.which(name, path=folder)
+            if python and Path(python).parent != Path(sys.prefix, "bin"):
+                candidates.append(python)
+    return list(dict.fromkeys(candidates))
+
+
+def _chip() -> Iterator[Finding]:
+    place = presence.found()
+    if place is None:
+        if presence.devices():
+            told = "a chip is here, and Python finds no npu_bridge"
+            remedy = "the adapter's folder on PYTHONPATH: source CANN's set_env.sh"
+            yield Finding(MISSING, "npu_bridge", told, remedy)
+        return
+    if _VERSION[:2] != (3, 7):
+        told = f"{place.parent} needs Python 3.7 with TensorFlow 1.15"
+        yield Finding(MISSING, "npu_bridge", told, _setup(host=True, python="python3.7"))
+        return
+    adapter = presence.adapter()
+    level = OK if adapter.loads else MISSING
+    yield Finding(level, "npu_bridge", f"{place.parent}: {adapter.told}", adapter.remedy)
+    numbers = presence.devices()
+    if numbers:
+        yield Finding(OK, "devices", " ".join(map(str, numbers)))
+    else:
+        told = "the driver shows no chip (/dev/davinci0 to 7)"
+        remedy = "install the driver; in a container, give it the devices"
+        yield Finding(MISSING, "devices", told, remedy)
+
+
+def _environment() -> Iterator[Finding]:
+    """Variables that would hang or kill a run on one device (npu-bridge-contract.md, 8)."""
+    if presence.found() is None:
+        return
+    environ = os.environ
+    if environ.get("RANK_SIZE", "") not in ("", "1"):
+        told = f"{environ['RANK_SIZE']}: a run would wait for other devices"
+        yield Finding(MISSING, "RANK_SIZE", told, "unset RANK_SIZE")
+    if environ.get("RANK_TABLE_FILE") and not environ.get("RANK_ID"):
+        yield Finding(MISSING, "RANK_TABLE_FILE", "needs RANK_ID", "unset RANK_TABLE_FILE")
+    if not re.fullmatch("[0-9]*", environ.get("ASCEND_DEVICE_ID", "")):
+        told = f"{environ['ASCEND_DEVICE_ID']} is no number"
+        yield Finding(MISSING, "ASCEND_DEVICE_ID", told, "export ASCEND_DEVICE_ID=0")
+
+
+def _hardware() -> Iterator[Finding]:
+    """What hardware=auto comes to."""
+    if _VERSION[:2] == (3, 7) and presence.found() is not None:
+        yield Finding(NOTE, "hardware", "npu_bridge is here; hardware=cpu stays on the CPU")
+        return
+    told = f"cpu ({cpu.device()}, {os.cpu_count()} cores); precision modes are emulated"
+    yield Finding(OK, "hardware", told)
+
+
+def _mnist() -> Iterator[Finding]:
+    folder = files.cache_folder()
+    absent = [file.name for file in files.missing(folder)]
+    if absent:
+        told = f"{folder} lacks {', '.join(absent)}"
+        remedy = "python -m lenet_exp.fetch_mnist, or data.path=DIR with your own"
+        yield Finding(MISSING, "MNIST", told, remedy)
+        if not _can_write(folder):
+            yield Finding(MISSING, "MNIST", f"{folder} can't be written", "LENET_EXP_DATA=DIR")
+    else:
+        yield Finding(OK, "MNIST", f"four verified files in {folder}")
+
+
+def _store() -> Iterator[Finding]:
+    stack = stack_of(_VERSION) or "tf2"
+    uri = store_check.chosen_uri(None)
+    try:
+        store_check.check_root(uri, Path.cwd(), stack)
+        if uri:
+            store_check.check_writable(uri)
+        default = "sqlite:///mlflow.db" if stack == "tf2" else ""
+        path = store_check.sqlite_path(uri or default)
+        if path is not None and path.exists():
+            from lenet_exp.record.store import mlflow_store  # noqa: PLC0415 - MLflow
+
+            store_check.check_schema(uri or default, mlflow_store.schema(), stack)
+    except ImportError as error:
+        yield Finding(NOTE, "MLflow store", f"not looked at: {error}")
+        return
+    except LenetExpError as error:
+        what, problem, remedy = error.args
+        yield Finding(MISSING, "MLflow store", f"{what} {problem}", remedy)
+        return
+    shown = store_check.without_password(uri) if uri else "MLflow's default in this folder"
+    yield Finding(OK, "MLflow store", f"{shown}; {store_check.ui_command(uri)}")
+
+
+def _folders() -> Iterator[Finding]:
+    """Can results be written here, and temporary files anywhere?"""
+    for folder, key in ((Path.cwd(), "cd DIR"), (Path(tempfile.gettempdir()), "export TMPDIR=DIR")):
+        if not _can_write(folder):
+            yield Finding(MISSING, "permission", f"{folder} can't be written", key)
+            continue
+        free = shutil.disk_usage(str(folder)).free
+        if free < _FREE_BYTES:
+            told = f"{free // 2**20} MB are free in {folder}"
+            yield Finding(MISSING, "room", told, f"free some, or {key}")
+    outputs = [Path(name) for name in ("outputs", "multirun") if Path(name).exists()]
+    locked = [path for path in outputs if not _can_write(path)]
+    for path in locked:
+        told = f"{path.absolute()} can't be written: another user's?"
+        yield Finding(MISSING, "permission", told, "hydra.run.dir=DIR, or another folder")
+    if not locked and _can_write(Path.cwd()):
+        yield Finding(OK, "results", str(Path.cwd() / "outputs"))
+
+
+def _can_write(folder: Path) -> bool:
+    place = next(part for part in (folder, *folder.absolute().parents) if part.exists())
+    return os.access(str(place), os.W_OK | os.X_OK)

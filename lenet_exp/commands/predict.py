@@ -1,0 +1,165 @@
+"""A trained network and pictures -> a table of what it sees in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, List, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from lenet_exp import tf_compat
+from lenet_exp.config.checkpoint_path import prefix_of
+from lenet_exp.config.cli.options import path as typed_path
+from lenet_exp.config.cli.predict_options import EXAMPLE, PROGRAM, Asked
+from lenet_exp.data import download, files, images, mnist
+from lenet_exp.errors import ConfigError, GraphError
+from lenet_exp.experiment import backends
+from lenet_exp.inference import classifier, frozen
+from lenet_exp.model import lenet, weights
+from lenet_exp.precision import assign, emulate
+from lenet_exp.precision.ir.load import load_graph
+from lenet_exp.precision.report.verdict import verdict
+from lenet_exp.record.run import run_folders
+from lenet_exp.record.terminal import fetch_progress
+
+_MNIST = "mnist"
+_ROWS = 30  # of a table; format=csv has all
+_EXPORTED = "a graph of python -m lenet_exp.export, with its placeholder and outputs"
+
+
+class UnderMode(NamedTuple):
+    """A graph as it runs in a mode, what is run before it, and what says that it overflowed."""
+
+    graph_def: Any
+    init: Tuple[str, ...] = ()
+    float_status: Optional[str] = None
+    notes: Tuple[str, ...] = ()
+
+
+class Prediction(NamedTuple):
+    """What came out on which device, and `notes`: what a person should know about it."""
+
+    shown: images.Images
+    found: classifier.Classified
+    device: str
+    notes: List[str]
+
+
+def predict(asked: Asked) -> Prediction:
+    """Classify the images that are asked about.
+
+    Raises:
+        LenetExpError: the model or the images can't be used.
+    """
+    settings = asked.settings
+    shown = _images(asked.images)
+    tf_compat.configure(hide_gpus=True, deterministic=settings.deterministic)
+    graph_def = frozen.with_batch(_model(asked.model), asked.batch)
+    with backends.claimed(settings, trains=False) as machine:
+        made = _on(machine, graph_def, asked)
+        notes = list(made.notes)
+        with backends.open_session(classifier.graph_of(made.graph_def), machine) as session:
+            for name in made.init:
+                session.run(name)
+            found = classifier.classify(classifier.runner(session), shown.pixels, asked.batch)
+            if made.float_status and session.run(made.float_status):
+                notes.append("warning: something overflowed float16; the chip goes on with 65504")
+    return Prediction(shown, found, "the CPU" if machine.emulates else machine.device, notes)
+
+
+def _images(text: str) -> images.Images:
+    path = typed_path("images", text, EXAMPLE)
+    if text != _MNIST or path.exists():
+        return images.read(path)
+    folder = files.cache_folder()
+    with fetch_progress() as progress:
+        download.fetch(folder, progress)
+    return images.of_split(mnist.load(folder).test)
+
+
+def _model(text: str) -> Any:
+    """Return the frozen GraphDef that `text` means: a file, a checkpoint, or a run."""
+    path = typed_path("model", text, EXAMPLE)
+    exported = path / "lenet.pb"
+    for file in (exported, path / "saved_model.pb", path):
+        if file.is_file() and file.suffix in (".pb", ".pbtxt"):
+            return _checked(load_graph(file).graph_def, file)
+    prefix = prefix_of(path)
+    if prefix is None and path.exists():
+        allowed = "a .pb, a SavedModel, a checkpoint, a run folder, a run id, or latest"
+        raise ConfigError("model", text, allowed, EXAMPLE)
+    if prefix is None:
+        prefix = prefix_of(run_folders.find(f"{PROGRAM} model", text, Path.cwd()))
+    if prefix is None:
+        raise ConfigError("model", text, "a run that has a checkpoint", EXAMPLE)
+    return _frozen(prefix)
+
+
+def _frozen(prefix: Path) -> Any:
+    try:
+        return frozen.freeze(lenet.logits, lenet.IMAGE_SHAPE, weights.read(prefix)).graph_def
+    except (KeyError, ValueError, TypeError) as error:
+        problem = f"is no checkpoint of this network ({error})"
+        raise GraphError(prefix, problem, EXAMPLE) from error
+
+
+def _checked(graph_def: Any, path: Path) -> Any:
+    """Return the graph if it is one of ours: frozen, from images to classes."""
+    nodes = {node.name: node for node in graph_def.node}
+    wanted = [name.partition(":")[0] for name in (frozen.IMAGE, *frozen.OUTPUTS.values())]
+    for name in wanted:
+        if name not in nodes:
+            raise GraphError(path, f"it has no node {name}", _EXPORTED)
+    shape = [dim.size for dim in nodes[wanted[0]].attr["shape"].shape.dim]
+    if shape[1:] != list(lenet.IMAGE_SHAPE):
+        raise GraphError(path, f"its images are {shape}, not [n, 28, 28, 1]", _EXPORTED)
+    return graph_def
+
+
+def _on(machine: backends.Machine, graph_def: Any, asked: Asked) -> UnderMode:
+    """Return the graph as it is for a chip, which has its modes, and emulated for a CPU."""
+    mode, generation = asked.settings.precision.mode, asked.settings.hardware.cann
+    if not machine.emulates:
+        return UnderMode(graph_def, notes=(f"precision {mode}", *machine.said))
+    if mode == "must_keep_origin_dtype":
+        return UnderMode(graph_def)
+    plan = assign(graph_def, mode, generation=generation, fetches=tuple(frozen.OUTPUTS.values()))
+    on_chip = verdict([plan])
+    warnings = [f"warning: on the chip {on_chip}"] if any(on_chip) else []
+    made = emulate(graph_def, plan)
+    notes = (f"precision {mode}, emulated on the CPU", *warnings)
+    return UnderMode(made.graph_def, (made.reset,), made.float_status, notes)
+
+
+def told(made: Prediction, asked: Asked) -> str:
+    """Return a table, a row an image, and what is to be said of all of them; or CSV alone."""
+    rows = _rows(made)
+    if asked.format == "csv":
+        return "\n".join(",".join(row) for row in rows)
+    kept = rows[: _ROWS + 1]
+    width = max(len(row[0]) for row in kept)
+    lines = [row[0].ljust(width) + "".join(f"{cell:>13}" for cell in row[1:]) for row in kept]
+    if len(rows) > len(kept):
+        lines.append(f"... and {len(rows) - len(kept)} more: format=csv has them all")
+    return "\n".join([*lines, "", *_summary(made, asked.batch), *made.notes])
+
+
+def _rows(made: Prediction) -> List[List[str]]:
+    labels = made.shown.labels
+    rows = [["image", "class", "probability"] + (["label"] if labels is not None else [])]
+    for index, name in enumerate(made.shown.names):
+        seen = int(made.found.classes[index])
+        row = [name, str(seen), f"{made.found.probabilities[index, seen]:.4f}"]
+        rows.append(row + ([str(labels[index])] if labels is not None else []))
+    return rows
+
+
+def _summary(made: Prediction, batch: int) -> List[str]:
+    images_, labels = len(made.shown.names), made.shown.labels
+    lines = []
+    if labels is not None:
+        right = int(np.sum(made.found.classes == labels))
+        lines.append(f"accuracy {right / images_:.4f} ({right} of {images_})")
+    calls = -(-images_ // batch)
+    rate = f"{made.found.seconds / (calls * batch):.3g} s an image on {made.device}"
+    return [*lines, f"{rate}, in batches of {batch}; a first run was left out"]

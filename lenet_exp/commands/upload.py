@@ -1,0 +1,52 @@
+"""A run folder's record, told to its store afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import List, NamedTuple, Optional
+
+from lenet_exp import tf_compat
+from lenet_exp.record.commands import upload_command
+from lenet_exp.record.run import run_folders
+from lenet_exp.record.store import dead_runs, store_check, sync
+from lenet_exp.record.store.journal import Journal, merged
+from lenet_exp.record.store.mlflow_store import Store
+
+
+class Uploaded(NamedTuple):
+    """Where a record is now; `before` is the id that the store had no run of, or the same.
+
+    `said`: what the person should know of other runs in that store.
+    """
+
+    run_id: str
+    before: str
+    ui: str
+    said: List[str]
+
+
+def upload(folder: Path, elsewhere: Optional[str] = None) -> Uploaded:
+    """Write to the store whatever it lacks of the run in `folder`, and how it ended.
+
+    `elsewhere` is the URI of another store than the run was to be recorded in.
+
+    Raises:
+        StoreError: the store refuses, or another process is at work on the run.
+        DataError: the folder is not what it should be.
+    """
+    tracking = run_folders.config_of(folder).get("tracking", {})
+    run_folders.go_to_start(folder)
+    with contextlib.closing(Journal(folder)) as journal:
+        uri = store_check.chosen_uri(elsewhere or tracking.get("uri"))
+        store_check.check_root(uri, Path.cwd(), tf_compat.stack_of_this_python())
+        store = Store(uri, tracking.get("experiment", "lenet-exp"))
+        if elsewhere is None:
+            sync.check_same_store(store, journal, upload_command(folder))
+        known, tags = merged(journal.entries, "run"), merged(journal.entries, "tags")
+        run = sync.open_run(store, journal, known["name"], tags)
+        if merged(journal.entries, "status").get("status", "RUNNING") == "RUNNING":
+            journal.append("status", {"status": "KILLED"})  # nobody holds it, so it was
+        sync.complete(run, journal)
+    said = list(dead_runs.end_dead_runs(store, folder))
+    return Uploaded(run.run_id, known["run_id"], store_check.ui_command(uri), said)

@@ -1,0 +1,157 @@
+"""Runs as they are in a tracking store: the only place that reads them back."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any, Iterable, List, Optional, Sequence
+from urllib.parse import unquote, urlparse
+
+import numpy as np
+
+from lenet_exp.comparison.runs import Found, Points, Predictions, Recorded
+from lenet_exp.errors import DataError, StoreError
+from lenet_exp.record.store.mlflow_store import Store, pages
+
+LATEST = "latest"
+_RUN = "python -m lenet_exp.run"
+_PARENT = "sweep_parent"
+_MOST_NAMED = 4  # runs in a title
+
+
+def sweep(store: Store, name: str) -> Found:
+    """Return the runs of a sweep; `latest` is the one that was begun last.
+
+    Raises:
+        DataError: the experiment has no such sweep.
+        StoreError: the store refuses.
+    """
+    if name == LATEST:
+        name = _latest(store)
+    quote = '"' if "'" in name else "'"
+    runs = _search(store, f"tags.sweep = {quote}{name}{quote}")
+    if not runs:
+        names = ", ".join(_sweeps(_search(store, ""))[:5]) or "none"
+        problem = f"no such sweep in this experiment, which has {names}"
+        raise DataError(f"sweep={name}", problem, "python -m lenet_exp.compare sweep=latest")
+    children = tuple(run for run in runs if not _is_parent(run))
+    if not children:
+        remedy = "its first job is being trained; then the same command"
+        raise DataError(f"sweep={name}", "has no runs yet", remedy)
+    return Found(name, children, next((run for run in runs if _is_parent(run)), None))
+
+
+def experiment(store: Store, name: str) -> Found:
+    """Return every run of the store's experiment, whose name is `name`."""
+    runs = tuple(run for run in _search(store, "") if not _is_parent(run))
+    if not runs:
+        raise DataError(f"experiment {name}", "has no runs", _RUN)
+    return Found(name, runs, None)
+
+
+def chosen(store: Store, run_ids: Sequence[str]) -> Found:
+    """Return the runs of these ids.
+
+    Raises:
+        DataError: the store has no such run.
+    """
+    runs = []
+    for run_id in run_ids:
+        if store.find(run_id) is None:
+            remedy = "the id that a run prints, or tracking.uri= of the store that has it"
+            raise DataError(f"run {run_id}", "is not in this store", remedy)
+        with store.told():
+            runs.append(_recorded(store.client.get_run(run_id)))
+    names = [run_id[:8] for run_id in run_ids[:_MOST_NAMED]]
+    rest = [f"and {len(runs) - len(names)} more"] if len(runs) > len(names) else []
+    return Found(" ".join(["runs", *names, *rest]), tuple(runs), None)
+
+
+def latest_sweep(store: Store) -> Optional[str]:
+    """Return the name of the sweep that was begun last, None if there is none."""
+    return next(iter(_sweeps(_search(store, ""))), None)
+
+
+def _latest(store: Store) -> str:
+    name = latest_sweep(store)
+    if name is None:
+        raise DataError("sweep=latest", "this experiment has no sweep", f"{_RUN} -m seed=0,1,2")
+    return name
+
+
+def _sweeps(runs: Iterable[Recorded]) -> List[str]:
+    newest_first = sorted(runs, key=lambda run: -run.started)
+    return list(dict.fromkeys(run.tags["sweep"] for run in newest_first if "sweep" in run.tags))
+
+
+def _is_parent(run: Recorded) -> bool:
+    return run.tags.get(_PARENT) == "true"
+
+
+def _search(store: Store, text: str) -> List[Recorded]:
+    def search(**page: Any) -> Any:
+        return store.client.search_runs([store.experiment_id], text, **page)
+
+    with store.told():
+        return [_recorded(run) for run in pages(search)]
+
+
+def _recorded(run: Any) -> Recorded:
+    info, data = run.info, run.data
+    return Recorded(
+        info.run_id,
+        info.experiment_id,
+        info.status,
+        info.start_time or 0,
+        dict(data.params),
+        dict(data.tags),
+        dict(data.metrics),
+        info.artifact_uri or "",
+    )
+
+
+def text(store: Store, run: Recorded, name: str) -> Optional[str]:
+    """Return a text artifact of a run, None if it wasn't recorded."""
+    content = _artifact(store, run, name)
+    return None if content is None else content.decode("utf-8", "replace")
+
+
+def predictions(store: Store, run: Recorded) -> Optional[Predictions]:
+    """Return which test images a run has right; None where its record doesn't tell."""
+    content = _artifact(store, run, "test_predictions.npz")
+    if content is None:
+        return None
+    try:
+        with np.load(io.BytesIO(content)) as kept:
+            return Predictions(kept["classes"] == kept["labels"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        return None  # damaged, or of a version that kept no labels
+
+
+def _artifact(store: Store, run: Recorded, name: str) -> Optional[bytes]:
+    """Return an artifact's bytes; one in a local folder is read where it is."""
+    local = urlparse(run.artifacts)
+    try:
+        if local.scheme in ("", "file"):
+            return Path(unquote(local.path), name).read_bytes()
+        with store.told(), tempfile.TemporaryDirectory() as folder:
+            return Path(store.client.download_artifacts(run.run_id, name, folder)).read_bytes()
+    except (OSError, StoreError):
+        return None
+
+
+def points(store: Store, run: Recorded, metric: str) -> Optional[Points]:
+    """Return the history of a metric, None if the run has none."""
+    if metric not in run.metrics:
+        return None
+    with store.told():
+        listed = store.client.get_metric_history(run.run_id, metric)
+    listed = sorted(listed, key=lambda point: (point.step, point.timestamp))
+    steps = np.array([point.step for point in listed], np.int64)
+    values = np.array([point.value for point in listed], np.float64)
+    # A database keeps an infinity as the largest number there is.
+    infinite = np.abs(values) == np.finfo(np.float64).max
+    return Points(steps, np.where(infinite, np.copysign(np.inf, values), values))

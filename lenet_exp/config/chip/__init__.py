@@ -1,0 +1,1 @@
+"""What npu_bridge can be asked for, and what speaks against it."""

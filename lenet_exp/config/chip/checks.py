@@ -1,0 +1,166 @@
+"""What the adapter of an Ascend 910 would ignore, refuse or die of, refused in words before.
+
+npu-bridge-contract.md, 8; the numbers of its checks stand at the functions. Rules of one value are
+the table's, in options.py.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Mapping, Sequence
+
+from lenet_exp.config.chip import options
+from lenet_exp.config.chip.options import TABLE
+from lenet_exp.config.cli import suggest
+from lenet_exp.config.schema.hardware import Chip, chip_of
+from lenet_exp.config.schema.run import PRECISION_MODES, Settings
+from lenet_exp.errors import ConfigError
+
+LONGEST_LOOP = 10  # steps a session call where nobody chose: the ModelZoo's
+V2_NAMES = {
+    "fp16": "force_fp16",
+    "origin": "must_keep_origin_dtype",
+    "mixed_float16": "allow_mix_precision",
+}
+_RUN = suggest.PROGRAM + " hardware=ascend910"
+
+
+def check_options(settings: Settings) -> None:
+    """Raise ConfigError for options that can't go together, or not with the run."""
+    if not isinstance(settings.hardware, Chip):
+        return
+    values = options.chosen(settings.hardware)
+    _check_extra(settings.hardware.extra or {})
+    for key, value in values.items():
+        if key in TABLE and value is not False:
+            _check_pairs(key, value, values)
+    _check_precision(settings, values)
+    _check_emulated(settings)
+    _check_placement(values)
+    _check_loop(settings, values)
+
+
+def check_jobs(jobs: Sequence[Settings]) -> None:
+    """19: Raise ConfigError for what the jobs of one sweep would take from each other."""
+    for job in jobs:
+        if len(jobs) > 1 and getattr(job.hardware, "op_compiler_cache_mode", None) == "force":
+            allowed = "enable | disable in a sweep: force deletes what the other jobs use"
+            good = "hardware.op_compiler_cache_mode=enable"
+            raise impossible("op_compiler_cache_mode", "force", allowed, good)
+
+
+def impossible(key: str, value: object, allowed: str, *words: str) -> ConfigError:
+    """Return the error of one option; `words` is what to type instead of it."""
+    return ConfigError("hardware." + key, _shown(value), allowed, " ".join([_RUN, *words]))
+
+
+def _shown(value: object) -> object:
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def _check_extra(extra: Mapping[str, Any]) -> None:
+    """1: a key that has its own, that is never to be sent, or of a type no field holds."""
+    for key, value in extra.items():
+        option, dotted = TABLE.get(key), f"extra.{key}"
+        if option is not None and option.by not in ("extra", ""):
+            where = f"not this key ({option.help})"
+            where = where if option.by == "refused" else f"{option.by}, which sets it"
+            raise impossible(dotted, value, where)
+        if option is not None and not option.by:
+            raise impossible(dotted, value, f"its own key, hardware.{key}", f"hardware.{key}=...")
+        if type(value) not in (bool, int, str):
+            raise impossible(dotted, value, "true | false, a whole number, or text")
+        if option is not None and options.field_of(key, None) != _field(value):
+            raise impossible(dotted, value, _ALLOWED[option.field])
+        if option is not None and option.field == "i" and not option.accepts(value):
+            raise impossible(dotted, value, option.allowed)
+
+
+_ALLOWED = {"b": "true | false", "i": "a whole number", "s": "text"}
+
+
+def _field(value: object) -> str:
+    return {bool: "b", int: "i"}.get(type(value), "s")
+
+
+def _check_pairs(key: str, value: object, values: Mapping[str, Any]) -> None:
+    """6, 7, 8, 9, 10, 11: what is read only beside another, or never beside it."""
+    option = TABLE[key]
+    if option.needs and not any(values.get(other) for other in option.needs):
+        allowed = "only with " + " or ".join(f"hardware.{other}" for other in option.needs)
+        other = TABLE[option.needs[0]]
+        raise impossible(key, value, allowed, f"hardware.{other.key}={other.good}")
+    for other_key in option.requires:
+        if values.get(other_key) is None:
+            good = f"hardware.{key}={_shown(value)} hardware.{other_key}={TABLE[other_key].good}"
+            raise impossible(key, value, f"only with hardware.{other_key}", good)
+    for other_key in option.excludes:
+        if values.get(other_key):
+            raise impossible(key, value, f"not with hardware.{other_key}, one of them a run")
+
+
+def _check_precision(settings: Settings, values: Mapping[str, Any]) -> None:
+    """3, 4: one name of the mode; lists only where the mode reads them."""
+    mode, second = settings.precision.mode, values.get("precision_mode_v2")
+    if second is not None and V2_NAMES[second] != mode:
+        allowed = f"the other name of precision={mode}, or none"
+        raise impossible("precision_mode_v2", second, allowed, f"precision={V2_NAMES[second]}")
+    if "modify_mixlist" in values and mode != "allow_mix_precision":
+        allowed = "only with precision=allow_mix_precision"
+        given = values["modify_mixlist"]
+        good = f"precision=allow_mix_precision hardware.modify_mixlist={given}"
+        raise impossible("modify_mixlist", given, allowed, good)
+    if "customize_dtypes" in values and mode == "must_keep_origin_dtype":
+        allowed = "another precision mode: must_keep_origin_dtype doesn't read it"
+        given = values["customize_dtypes"]
+        good = f"precision={PRECISION_MODES[3]} hardware.customize_dtypes={given}"
+        raise impossible("customize_dtypes", given, allowed, good)
+
+
+def _check_emulated(settings: Settings) -> None:
+    """What is marked in, or imitated by, the CPU's graph only."""
+    for key in ("keep_dtype", "trace_overflow", "flush_subnormals"):
+        value = getattr(settings.precision, key)
+        if value:
+            shown = f"[{','.join(value)}]" if isinstance(value, tuple) else _shown(value)
+            good = f"{suggest.PROGRAM} hardware=cpu precision.{key}={shown}"
+            raise ConfigError(f"precision.{key}", shown, "only with hardware=cpu", good)
+
+
+def _check_placement(values: Mapping[str, Any]) -> None:
+    if values.get("variable_placement") == "Host" and not values.get("mix_compile_mode"):
+        good = "hardware.variable_placement=Host hardware.mix_compile_mode=true"
+        raise impossible("variable_placement", "Host", "Host only with mix_compile_mode", good)
+
+
+def _check_loop(settings: Settings, values: Mapping[str, Any]) -> None:
+    """13, 14: steps and intervals are whole loops, and nothing excludes the loop."""
+    schedule, asked = settings.schedule, chip_of(settings.hardware).iterations_per_loop
+    if asked is None:
+        return
+    for key, steps in (
+        ("steps_per_epoch", schedule.steps_per_epoch),
+        ("checkpoint_every", schedule.checkpoint_every),
+    ):
+        if steps % asked:
+            good = f"hardware.iterations_per_loop={_loop_of(schedule)}"
+            allowed = f"a divisor of schedule.{key}={steps}"
+            raise impossible("iterations_per_loop", asked, allowed, good)
+    if asked > 1 and values.get("mix_compile_mode"):
+        allowed = "1 with hardware.mix_compile_mode=true"
+        raise impossible("iterations_per_loop", asked, allowed, "hardware.iterations_per_loop=1")
+
+
+def _loop_of(schedule: Any) -> int:
+    common = math.gcd(schedule.steps_per_epoch, schedule.checkpoint_every)
+    return max(n for n in range(1, LONGEST_LOOP + 1) if common % n == 0)
+
+
+def steps_per_call(settings: Settings) -> int:
+    """Return the steps a session call makes: as chosen, or the most up to 10 that fit."""
+    hardware = chip_of(settings.hardware)
+    if hardware.iterations_per_loop is not None:
+        return hardware.iterations_per_loop
+    if options.chosen(hardware).get("mix_compile_mode"):
+        return 1
+    return _loop_of(settings.schedule)

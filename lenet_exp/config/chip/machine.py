@@ -1,0 +1,163 @@
+"""What this machine, its files and its environment lack for a run on an Ascend 910.
+
+npu-bridge-contract.md, 8; the numbers of its checks stand at the functions. Nothing heavy is
+imported, and nothing made: this comes before TensorFlow.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Tuple
+
+from lenet_exp.config.chip import options
+from lenet_exp.config.chip.checks import impossible
+from lenet_exp.config.chip.options import TABLE
+from lenet_exp.config.cli import suggest
+from lenet_exp.config.schema.hardware import Chip
+from lenet_exp.config.schema.run import Settings
+from lenet_exp.errors import ConfigError
+
+
+def check_machine(settings: Settings) -> None:
+    """Raise ConfigError where this machine, its files or its environment can't run the chip."""
+    if isinstance(settings.hardware, Chip):
+        check_stack()
+        check_environment()
+        check_files(settings.hardware)
+
+
+def check_files(hardware: Chip) -> None:
+    """4, 6, 9, 11, 19: Raise ConfigError for a file or directory that is not what it should be."""
+    for key, value in options.chosen(hardware).items():
+        check = _FORM_CHECKS.get(TABLE[key].form) if key in TABLE else None
+        problem = check(value) if check else ""
+        if problem:
+            raise impossible(key, value, f"{TABLE[key].allowed} ({problem})")
+
+
+def missing_for_chip() -> Optional[str]:
+    """Return what this Python lacks to drive a chip, or None. Imports nothing."""
+    if sys.version_info[:2] != (3, 7):
+        version = ".".join(str(number) for number in sys.version_info[:2])
+        return f"npu_bridge needs Python 3.7 with TensorFlow 1.15, and this is Python {version}"
+    if importlib.util.find_spec("npu_bridge") is None:
+        return "Python finds no npu_bridge: source CANN's set_env.sh, or see PYTHONPATH"
+    if importlib.util.find_spec("hccl") is None:
+        return "Python finds no hccl, CANN's own package: source CANN's set_env.sh"
+    return None
+
+
+def found(name: str) -> str:
+    """Return what `hardware=name` is on this machine: auto is the chip where it can be driven."""
+    if name != "auto":
+        return name
+    return "cpu" if missing_for_chip() else "ascend910"
+
+
+def check_stack() -> None:
+    """25: Raise ConfigError where this Python can't drive a chip."""
+    missing = missing_for_chip()
+    if missing:
+        allowed = f"auto | cpu, on this machine: {missing}"
+        raise ConfigError("hardware", "ascend910", allowed, suggest.command("hardware"))
+
+
+def check_environment(environ: Mapping[str, str] = os.environ) -> None:
+    """20, 21: Raise ConfigError for variables that would hang or kill a run on one device."""
+    for name, allowed in _environment_problems(environ):
+        raise ConfigError(name, environ[name], allowed, f"unset {name}")
+
+
+def _environment_problems(environ: Mapping[str, str]) -> Iterator[Tuple[str, str]]:
+    if environ.get("RANK_SIZE", "1") != "1":
+        yield "RANK_SIZE", "unset or 1: a run trains on one device, and more would wait for others"
+    if environ.get("RANK_TABLE_FILE") and not environ.get("RANK_ID"):
+        yield "RANK_TABLE_FILE", "unset on one device; it needs RANK_ID"
+    if environ.get("RANK_TABLE_FILE") and environ.get("CM_WORKER_SIZE"):
+        yield "RANK_TABLE_FILE", "unset where CM_WORKER_SIZE is set"
+    if not re.fullmatch("[0-9]*", environ.get("ASCEND_DEVICE_ID", ""), re.ASCII):
+        yield "ASCEND_DEVICE_ID", "digits: the number of a device"
+
+
+def _directory_problem(text: str) -> str:
+    """Return why a directory can't be used or made, or nothing."""
+    path = Path(text).expanduser()
+    if path.exists() or path.is_symlink():
+        return _existing_problem(text)
+    parent = next(folder for folder in path.absolute().parents if folder.exists())
+    if not parent.is_dir() or not os.access(str(parent), os.W_OK | os.X_OK):
+        return f"it can't be made in {parent}"
+    return ""
+
+
+def _existing_problem(text: str) -> str:
+    path = Path(text).expanduser()
+    if not path.is_dir():
+        return "it is no directory" if path.exists() else "it does not exist"
+    if not os.access(str(path), os.R_OK | os.W_OK | os.X_OK):
+        return "it may not be read and written"
+    return ""
+
+
+def _file_problem(text: str) -> str:
+    path = Path(text).expanduser()
+    if not path.is_file():
+        return "there is no such file"
+    return "" if os.access(str(path), os.R_OK) else "it may not be read"
+
+
+def _json_of(text: str) -> Tuple[Any, str]:
+    problem = _file_problem(text)
+    if problem:
+        return None, problem
+    try:
+        return json.loads(Path(text).expanduser().read_text()), ""
+    except ValueError as error:
+        return None, f"it is no JSON: {error}"
+
+
+def _json_problem(text: str) -> str:
+    return _json_of(text)[1]
+
+
+def _mixlist_problem(text: str) -> str:
+    lists, problem = _json_of(text)
+    if problem:
+        return problem
+    if not isinstance(lists, dict) or not {*lists} <= {"black-list", "white-list", "gray-list"}:
+        return "it holds something else"
+    for name, changes in lists.items():
+        if not isinstance(changes, dict) or not {*changes} <= {"to-add", "to-remove"}:
+            return f"{name} holds something else"
+        if not all(isinstance(t, str) for types in changes.values() for t in types):
+            return f"{name} holds something that is no operator type"
+    return ""
+
+
+def _debug_config_problem(text: str) -> str:
+    problem = _file_problem(text)
+    if problem:
+        return problem
+    content = Path(text).expanduser().read_text()
+    return "it has both" if all(word in content for word in ("ccec_O0", "oom")) else ""
+
+
+def _profiling_problem(text: str) -> str:
+    problem = _directory_problem(json.loads(text)["output"])
+    return f"output: {problem}" if problem else ""
+
+
+_FORM_CHECKS: Dict[str, Callable[[str], str]] = {
+    "file": _file_problem,
+    "json": _json_problem,
+    "mixlist": _mixlist_problem,
+    "debug_config": _debug_config_problem,
+    "directory": _directory_problem,
+    "existing_directory": _existing_problem,
+    "profiling": _profiling_problem,
+}

@@ -1,0 +1,190 @@
+"""Every option of npu_bridge that a run may send: options.json, and what follows from it.
+
+A row: `key`; `field` of the protobuf, b i or s; `since` the adapter of which month; what is
+allowed (`values`, `today_also` only in today's adapter, `low`, `high`, or a `form`); `needs` one
+of these switches, `requires`, `excludes`; `by` where it is set if it has no key of its own; `init`
+for what belongs to a process, not to a session. The checks, the comments of
+conf/hardware/ascend910.yaml and the tables of docs/ascend910.md are all made from it
+(scripts/chip_pages.py). Source: npu-bridge-contract.md, 3.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import field
+from pathlib import Path
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+
+FIRST = "2021-02"  # the oldest adapter that is supported
+_TYPES: Dict[str, type] = {"b": bool, "i": int, "s": str}
+_MOST_STEPS = 100
+PROFILING_SWITCHES = ("training_trace", "task_trace", "task_time", "aicpu", "hccl", "msproftx")
+PROFILING_TEXTS = ("output", "fp_point", "bp_point", "aic_metrics")
+
+
+class Option(NamedTuple):
+    """A row of the table, and the section it stands in."""
+
+    section: str
+    key: str
+    field: str
+    help: str
+    since: str = FIRST
+    values: Tuple[Any, ...] = ()
+    today_also: Tuple[Any, ...] = ()
+    low: Optional[int] = None
+    high: Optional[int] = None
+    form: str = ""
+    needs: Tuple[str, ...] = ()
+    requires: Tuple[str, ...] = ()
+    excludes: Tuple[str, ...] = ()
+    by: str = ""
+    init: bool = False
+    probe: str = ""
+    default: Any = None
+    default_of_adapter: str = ""
+    note: str = ""
+
+    @property
+    def allowed(self) -> str:
+        """What it may be, in words."""
+        if self.values:
+            words = " | ".join(str(value) for value in (*self.values, *self.today_also))
+            return words + (f"; {self.note}" if self.note else "")
+        if self.field == "b":
+            return "true | false"
+        if self.field == "i":
+            return "a whole number" + ("" if self.low is None else _range(self.low, self.high))
+        return _FORMS[self.form][0]
+
+    @property
+    def good(self) -> Any:
+        """A value that works."""
+        if self.values:
+            return self.values[0]
+        return {"b": "true", "i": max(1, self.low or 0)}.get(self.field) or _FORMS[self.form][1]
+
+    def accepts(self, value: Any) -> bool:
+        """Return whether a value of the right type is one of those allowed."""
+        if self.values:
+            return value in (*self.values, *self.today_also)
+        if self.field == "i":
+            high = 2**31 - 1 if self.high is None else self.high
+            return bool((self.low is None or value >= self.low) and value <= high)
+        return self.field == "b" or _FORMS[self.form][2](value)
+
+
+def _range(low: int, high: Optional[int]) -> str:
+    return f", {low} or more" if high is None else f" from {low} to {high}"
+
+
+def _is_step_list(text: str) -> bool:
+    """Return whether it is of the older adapter's exact grammar; today's lets more pass."""
+    pairs = [re.fullmatch(r"(\d+)(?:-(\d+))?", item, re.ASCII) for item in text.split("|")]
+    in_order = (p is not None and (p[2] is None or int(p[1]) < int(p[2])) for p in pairs)
+    return len(pairs) <= _MOST_STEPS and all(in_order)
+
+
+def _is_profiling(text: str) -> bool:
+    try:
+        given = json.loads(text)
+    except ValueError:
+        return False
+    if not isinstance(given, dict) or not {*given} <= {*PROFILING_SWITCHES, *PROFILING_TEXTS}:
+        return False
+    if not all(given[key] in ("on", "off") for key in PROFILING_SWITCHES if key in given):
+        return False
+    if not all(isinstance(given[key], str) for key in PROFILING_TEXTS if key in given):
+        return False
+    both_points = {"fp_point", "bp_point"} <= {*given}
+    return bool(given.get("output")) and (given.get("training_trace") != "on" or both_points)
+
+
+def _is_named(text: str) -> bool:
+    return text.strip() != "" and "\0" not in text
+
+
+_PROFILING = (
+    "a mapping with output: DIR; training_trace, task_trace, task_time, aicpu, hccl, msproftx:"
+    " 'on' | 'off'; training_trace: 'on' with fp_point and bp_point ('': found by the system);"
+    " aic_metrics: NAME"
+)
+_FILE = ("a file that exists", "FILE", _is_named)
+# form: what is allowed in words, a value that works, the test of a text by itself
+_FORMS: Dict[str, Tuple[str, str, Callable[[str], bool]]] = {
+    "text": ("text", "TEXT", _is_named),
+    "names": (
+        "names, comma-separated",
+        "NAME",
+        lambda text: all(re.fullmatch(r"\w+", name) for name in text.split(",")),
+    ),
+    "bytes": (
+        "a number of bytes",
+        "16106127360",
+        lambda text: re.fullmatch("[1-9][0-9]*", text) is not None,
+    ),
+    "steps": (
+        "steps like 0|5|10-20: each a number, or two in order; at most 100 items, no blanks",
+        "'0|5|10'",
+        _is_step_list,
+    ),
+    "profiling": (_PROFILING, "'{output:DIR,task_trace:\"on\"}'", _is_profiling),
+    "file": _FILE,
+    "json": ("a JSON file that exists", "FILE", _is_named),
+    "mixlist": (
+        "a JSON file: black-list, white-list, each with to-add, to-remove: lists of types",
+        "FILE",
+        _is_named,
+    ),
+    "debug_config": ("a file that exists, without both ccec_O0 and oom", "FILE", _is_named),
+    "directory": ("a directory that may be read and written, or can be made", "DIR", _is_named),
+    "existing_directory": ("an existing directory that may be read and written", "DIR", _is_named),
+}
+
+
+def _read() -> List[Option]:
+    rows = json.loads((Path(__file__).parent / "options.json").read_text())
+    found, section = [], ""
+    for row in rows:
+        section = row.pop("section", section)
+        if row:
+            plain: Dict[str, Any] = {
+                k: tuple(v) if isinstance(v, list) else v for k, v in row.items()
+            }
+            found.append(Option(section, **plain))
+    return found
+
+
+TABLE: Dict[str, Option] = {option.key: option for option in _read()}
+# Those that have a key of their own in the group hardware.
+OWN: Tuple[Option, ...] = tuple(option for option in TABLE.values() if not option.by)
+
+
+def schema_fields() -> List[Tuple[str, Any, Any]]:
+    """Return name, type and dataclass field of each option's own key; None: it is not sent."""
+    made = []
+    for option in OWN:
+        words = option.field == "s" and "true" in option.values
+        metadata = {
+            "allowed": option.allowed,
+            "good": option.good,
+            "check": option.accepts,
+            "unset": True,
+            "text_of": "word" if words else "json" if option.form == "profiling" else "",
+        }
+        made.append((option.key, Optional[_TYPES[option.field]], field(metadata=metadata)))
+    return made
+
+
+def chosen(hardware: Any) -> Dict[str, Any]:
+    """Return key -> value of the options that are set, `extra` last."""
+    values = {option.key: getattr(hardware, option.key) for option in OWN}
+    return {**{k: v for k, v in values.items() if v is not None}, **(hardware.extra or {})}
+
+
+def field_of(key: str, value: object) -> str:
+    """Return the protobuf field of an option; one that is not in the table goes by its value."""
+    if key in TABLE:
+        return TABLE[key].field
+    return {bool: "b", int: "i"}.get(type(value), "s")

@@ -1,0 +1,1 @@
+"""A command line, read and checked before anything heavy is imported."""

@@ -1,0 +1,223 @@
+"""Check a whole command line before anything heavy is imported.
+
+Hydra composes the same configuration once more to run it; this pass exists to refuse it in our
+words, with exit code 2, and, in a sweep, before the first job starts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import re
+import shlex
+from pathlib import Path
+from typing import List, NoReturn, Sequence, Tuple
+
+from hydra import compose, initialize_config_dir
+from hydra._internal.utils import get_args_parser
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from lenet_exp.config.chip.checks import check_jobs
+from lenet_exp.config.cli import suggest, sweep_line
+from lenet_exp.config.compose import register_resolvers, resolve, resolve_sweep
+from lenet_exp.config.folder import CONF
+from lenet_exp.config.schema.run import Settings, all_keys, groups
+from lenet_exp.errors import ConfigError
+
+# What Hydra raises for what was typed: its own errors, and Python's from inside it.
+_NOT_COMPOSED = (HydraException, OmegaConfBaseException, ValueError, TypeError, AttributeError)
+_NOT_OURS = ("--config-name", "--config-path", "--experimental-rerun")  # the main job is one
+
+
+def check_command_line(argv: Sequence[str]) -> None:
+    """Refuse a command line that can't run; do nothing for one that can, or that only asks.
+
+    Raises:
+        ConfigError: with the key, the value, what is allowed and what to type instead.
+    """
+    args = _parse(argv)
+    only_asks = args.help or args.hydra_help or args.info is not None
+    if args.shell_completion or (only_asks and not args.overrides):
+        return
+    register_resolvers()
+    with initialize_config_dir(str(CONF), version_base="1.3", job_name="run"):
+        overrides = _parse_overrides(args.overrides)
+        for override in overrides:
+            _check_key(override)
+        searched = [_search_path(args.config_dir)] if args.config_dir else []
+        line, jobs = _line(overrides, args, searched)
+        composed = [_compose(searched + job, overrides) for job in jobs]
+        if line.sweeps and composed:
+            sweep_line.check_together(line, composed)
+        check_jobs(composed)
+
+
+def settings_to_explain(words: Sequence[str]) -> Settings:
+    """Return the settings of plain key=value words, whether or not they can be trained here.
+
+    Raises:
+        ConfigError: as `check_command_line`; the remedies are those of a run.
+    """
+    register_resolvers()
+    with initialize_config_dir(str(CONF), version_base="1.3", job_name="explain"):
+        overrides = _parse_overrides(words)
+        for override in overrides:
+            _check_key(override)
+            if override.is_sweep_override():
+                key, first = override.key_or_group, _value(override).partition(",")[0]
+                remedy = f"{suggest.PROGRAM} {key}={first}"
+                raise ConfigError(key, _value(override), "one value", remedy)
+        return _compose(list(words), overrides, to_run=False)
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = get_args_parser()
+
+    def refuse(message: str) -> NoReturn:
+        words = [word for word in argv if word.startswith("-") and word in message]
+        word = words[0] if words else message
+        plain = word.lstrip("-").replace("-", "_").partition("=")
+        meant = [key for key in all_keys() if key.split(".")[-1] == plain[0]]
+        remedy = f"{suggest.PROGRAM} {meant[0]}={plain[2] or '...'}" if len(meant) == 1 else ""
+        allowed = "key=value without dashes; flags are -m, --cfg job, --help, --config-dir DIR"
+        raise ConfigError(word, None, allowed, remedy or suggest.PROGRAM + " --help")
+
+    parser.error = refuse  # type: ignore[method-assign]
+    args = parser.parse_args(list(argv))
+    for flag in _NOT_OURS:
+        if getattr(args, flag[2:].replace("-", "_")) is not None:
+            refuse(f"{flag} {flag}")
+    chosen = args.run + (args.cfg is not None) + args.multirun + (args.info is not None)
+    if chosen > 1 or (args.resolve and args.cfg is None):
+        allowed = "one of -m, --run, --cfg, --info; --resolve with --cfg"
+        raise ConfigError(" ".join(argv), None, allowed, f"{suggest.PROGRAM} --cfg job --resolve")
+    if args.config_dir and not Path(args.config_dir).is_dir():
+        allowed = "a folder that exists"
+        raise ConfigError("--config-dir", args.config_dir, allowed, suggest.PROGRAM)
+    return args
+
+
+def _parse_overrides(words: Sequence[str]) -> List[Override]:
+    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+    return [_parse_override(parser, word) for word in words]
+
+
+def _parse_override(parser: OverridesParser, word: str) -> Override:
+    try:
+        return parser.parse_overrides([word])[0]
+    except HydraException as error:
+        allowed = "key=value; quote a value with special characters: 'data.path=\"a b,c\"'"
+        raise ConfigError(word, None, allowed, _remedy_for(word, parser)) from error
+
+
+def _remedy_for(word: str, parser: OverridesParser) -> str:
+    key, _, value = word.partition("=")
+    quoted = f'{key}="{value}"'
+    if value and key in all_keys() and not set(value) & set("\"'[{"):
+        with contextlib.suppress(HydraException):
+            parser.parse_overrides([quoted])
+            return f"{suggest.PROGRAM} {shlex.quote(quoted)}"
+    options = {p.stem: p.parent.name for p in CONF.glob("*/*.yaml") if p.parent.name != "hydra"}
+    if word in options:
+        return f"{suggest.PROGRAM} {options[word]}={word}"
+    return suggest.PROGRAM + " --help"
+
+
+def _check_key(override: Override) -> None:
+    key, shown = override.key_or_group, _value(override)
+    if key.startswith(("hydra.", "hydra/")):
+        return
+    chosen = (*groups(), *suggest.PRESETS)
+    if key not in all_keys() and key not in chosen:
+        raise suggest.unknown_key(key, None if override.is_delete() else shown)
+    if override.is_delete():
+        raise suggest.removed_key(key)
+    if override.is_add():
+        remedy = f"{suggest.PROGRAM} {key}={shown}"
+        raise ConfigError(f"+{key}", shown, "the key without +, it exists already", remedy)
+    value = override.value()
+    if key in chosen and (value is None or type(value) in (bool, int, float, list)):
+        raise ConfigError(key, shown, "the name of an option", suggest.command(key))
+    group, _, leaf = key.partition(".")
+    if isinstance(value, dict) and "name" in value:
+        allowed = f"keys of the option that is chosen by {group}=OPTION; name is none of them"
+        raise ConfigError(key, shown, allowed, f"{suggest.PROGRAM} {group}={value['name']}")
+    if leaf == "name":
+        remedy = f"{suggest.PROGRAM} {group}={shown}"
+        raise ConfigError(key, shown, f"an option of the group, chosen by {group}=OPTION", remedy)
+
+
+def _value(override: Override) -> str:
+    """Return the value as it was typed: a sweep has no other text."""
+    return str(override.input_line).partition("=")[2] or "..."
+
+
+def _line(
+    overrides: Sequence[Override], args: argparse.Namespace, searched: Sequence[str]
+) -> Tuple[sweep_line.Line, List[List[str]]]:
+    """Return what is asked and its jobs; no jobs where only another sweeper knows them."""
+    try:
+        line = sweep_line.read(overrides, args, searched)
+    except MissingConfigException as error:
+        raise _unknown_option(error) from error
+    except _NOT_COMPOSED as error:
+        raise _not_composed(error, overrides) from error
+    try:
+        jobs = sweep_line.jobs(line)
+    except _NOT_COMPOSED as error:
+        raise _refused(str(error), "a sweep of values: key=a,b or 'key=range(0,3)'") from error
+    if jobs == []:
+        swept = " ".join(str(one.input_line) for one in overrides if one.is_sweep_override())
+        remedy = f"{suggest.PROGRAM} -m 'precision=glob(*)' 'seed=range(0,3)'"
+        raise ConfigError(f"-m {swept}", None, "values; these give no job", remedy)
+    return line, jobs or []
+
+
+def _search_path(config_dir: str) -> str:
+    return f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"
+
+
+def _compose(job: Sequence[str], overrides: Sequence[Override], to_run: bool = True) -> Settings:
+    try:
+        cfg: DictConfig = compose("config", overrides=list(job))
+    except MissingConfigException as error:
+        raise _unknown_option(error) from error
+    except _NOT_COMPOSED as error:
+        raise _not_composed(error, overrides) from error
+    resolve_sweep(cfg)
+    return resolve(cfg, to_run)
+
+
+def _unknown_option(error: MissingConfigException) -> ConfigError:
+    group, _, option = str(error.missing_cfg_file).rpartition("/")
+    group = group.strip("/")
+    options = list(error.options or [])
+    meant = suggest.close_to(option, options)
+    good = f"{suggest.PROGRAM} {group}={meant}" if meant else suggest.command(group)
+    allowed = " | ".join(options) or "an option that exists"
+    if re.search("bf16|bfloat16", option):
+        allowed += "; an Ascend 910 has no bfloat16"
+    return ConfigError(group, option, allowed, good)
+
+
+def _not_composed(error: Exception, overrides: Sequence[Override]) -> ConfigError:
+    """Return our words for what Hydra or OmegaConf could not compose."""
+    refused = re.search(r"Could not override '([^']+)'", str(error))
+    if refused:
+        key = refused.group(1)
+        values = [_value(o) for o in overrides if o.key_or_group == key]
+        if key in all_keys():
+            return suggest.unknown_key(key, values[0] if values else None)
+        allowed = "a key or group that exists; Hydra's own: --cfg hydra"
+        return ConfigError(key, values[0] if values else None, allowed, suggest.PROGRAM + " --help")
+    return _refused(str(error), "a combination that Hydra can compose")
+
+
+def _refused(message: str, allowed: str) -> ConfigError:
+    text = " ".join(line.strip() for line in message.splitlines() if line.strip())
+    return ConfigError(text[:300], None, allowed, suggest.PROGRAM + " --help")

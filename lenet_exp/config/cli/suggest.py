@@ -1,0 +1,115 @@
+"""What to type instead: the remedies in our messages."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import fields
+from typing import Iterable, List, Optional, Sequence
+
+from lenet_exp.config.chip import options
+from lenet_exp.config.schema.run import PRECISION_MODES, SWEEP_KEYS, all_keys, groups
+from lenet_exp.errors import ConfigError
+
+PROGRAM = "python -m lenet_exp.run"
+PRESETS = ("experiment", "debug")
+_CLEARLY = 0.05  # nearer than the next one, as difflib measures
+_LETTERS = 3  # of a part that stands for the whole
+_ELSEWHERE = dict.fromkeys(("fp32", "float32"), PRECISION_MODES[2])  # as others call it
+_GOOD_OPTIONS = {
+    "precision": PRECISION_MODES[3],
+    "loss_scale": "none",
+    "optimizer": "adam",
+    "hardware": "cpu",
+    "data": "mnist",
+    "schedule": "full",
+    "tracking": "mlflow",
+    "experiment": "modelzoo_baseline",
+    "debug": "fast",
+}
+
+
+def command(key: str = "", value: object = None, options: Sequence[str] = ()) -> str:
+    """Return a command line that works: key=value, or key with a good option of a group."""
+    words = [PROGRAM, "-m"] if key in SWEEP_KEYS else [PROGRAM]
+    group = key.partition(".")[0]
+    if options and len(options) < len(groups()[group]):
+        words.append(f"{group}={options[0]}")
+    if value is not None:
+        words.append(f"{key}={value}")
+    elif group in _GOOD_OPTIONS:
+        words.append(f"{group}={_GOOD_OPTIONS[group]}")
+    return " ".join(words)
+
+
+def close_to(word: str, options: Iterable[str]) -> Optional[str]:
+    """Return the one option that was surely meant, or None."""
+    known = list(options)
+    if _ELSEWHERE.get(word) in known:
+        return _ELSEWHERE[word]
+    around = [option for option in known if word in option]
+    return around[0] if len(around) == 1 and len(word) >= _LETTERS else _alike(word, known)
+
+
+def _alike(word: str, known: Sequence[str]) -> Optional[str]:
+    found = difflib.get_close_matches(word, known, n=2, cutoff=0.8)
+    near = [difflib.SequenceMatcher(None, word, option).ratio() for option in found]
+    sure = len(found) == 1 or (len(found) == 2 and near[0] - near[1] > _CLEARLY)
+    return found[0] if sure else None
+
+
+def unknown_key(
+    dotted: str, value: object, cls: Optional[type] = None, prefix: str = ""
+) -> ConfigError:
+    """Return the error for a key that nothing has, or not the option that was chosen."""
+    dotted_keys = all_keys()
+    shown = "..." if value is None else value
+    owners = dotted_keys.get(dotted, ())
+    group, _, leaf = dotted.partition(".")
+    of_chip = group == "hardware" and leaf.partition(".")[0] in (*options.TABLE, "extra")
+    if of_chip and not owners:
+        return _not_an_own_key(leaf, shown)
+    if owners:  # right key, wrong option
+        allowed = f"this key only with {group}={' or '.join(owners)}"
+        return ConfigError(dotted, shown, allowed, command(dotted, shown, owners))
+    meant = _meant_key(dotted, dotted_keys)
+    if meant:
+        good = command(meant, shown, dotted_keys.get(meant, ()))
+        return ConfigError(dotted, shown, f"no such key; {meant} is one", good)
+    if cls is not None and prefix:
+        names = ", ".join(prefix + item.name for item in fields(cls))
+    elif "." in dotted and group in groups():
+        names = ", ".join(key for key in dotted_keys if key.startswith(group + "."))
+    else:
+        names = ", ".join([*groups(), *(key for key in dotted_keys if "." not in key)])
+    if group == "hardware":
+        names = "the keys of conf/hardware/ascend910.yaml"
+    return ConfigError(dotted, shown, f"one of {names}", f"{PROGRAM} --help")
+
+
+def _not_an_own_key(leaf: str, shown: object) -> ConfigError:
+    """Return the error for an option of the chip that can't be set by hardware.OPTION."""
+    name = leaf.rpartition(".")[2]
+    option = options.TABLE.get(name)
+    extra = f"{PROGRAM} hardware=ascend910 'hardware.extra={{{name}:{shown}}}'"
+    if option is None or option.by == "extra":
+        return ConfigError(f"hardware.{leaf}", shown, "only in the mapping hardware.extra", extra)
+    allowed = option.help if option.by == "refused" else f"only by {option.by}"
+    return ConfigError(f"hardware.{leaf}", shown, allowed, PROGRAM + " hardware=ascend910")
+
+
+def _meant_key(dotted: str, dotted_keys: Iterable[str]) -> Optional[str]:
+    leaf = dotted.rpartition(".")[2]
+    keys: List[str] = list(dotted_keys)
+    same_leaf = [key for key in keys if key.rpartition(".")[2] == leaf and key != dotted]
+    if len(same_leaf) == 1 and leaf not in ("name", "path", "extra"):
+        return same_leaf[0]
+    group = dotted[: -len(leaf)]
+    longer = [key for key in keys if group and key.startswith(group) and leaf in key[len(group) :]]
+    if len(longer) == 1 and len(leaf) >= _LETTERS:
+        return longer[0]
+    return _alike(dotted, keys if "." in dotted else [*keys, *groups(), *PRESETS])
+
+
+def removed_key(dotted: str) -> ConfigError:
+    """Return the error for a key or group that `~` took away."""
+    return ConfigError("~" + dotted, None, f"any value of {dotted}, but not none at all", command())

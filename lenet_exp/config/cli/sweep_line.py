@@ -1,0 +1,149 @@
+"""What of a command line is about a sweep: whether it is one, its jobs, and what fits together."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import List, NamedTuple, Optional, Sequence
+
+from hydra import compose
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.types import RunMode
+
+from lenet_exp.config.cli import suggest
+from lenet_exp.config.compose import flatten
+from lenet_exp.config.schema.run import SWEEP_KEYS, Settings
+from lenet_exp.errors import ConfigError
+
+_LAUNCHER = "local"
+_N_JOBS = "hydra.launcher.n_jobs"
+_MAX_BATCH = "hydra.sweeper.max_batch_size"
+_PER_PROCESS = ("threads", "deterministic")  # what TensorFlow takes once a process
+
+
+class Line(NamedTuple):
+    """The overrides of a command line, those of a preset's sweep first, and whether it sweeps."""
+
+    overrides: List[Override]
+    sweeps: bool
+
+
+def read(overrides: Sequence[Override], args: argparse.Namespace, searched: Sequence[str]) -> Line:
+    """Return what is asked, a preset's own sweep included.
+
+    Args:
+        overrides: what was typed.
+        args: the flags.
+        searched: an override that has a person's own folder of options found.
+    """
+    mode, params = None, []
+    words = [str(item.input_line) for item in overrides if not item.is_sweep_override()]
+    chosen = [item for item in overrides if item.key_or_group in (*suggest.PRESETS, "hydra.mode")]
+    for item in chosen:
+        if item.is_discrete_sweep():
+            _check_no_sweep_of_sweeps(item, searched)
+    if chosen:
+        cfg = compose("config", [*searched, *words], return_hydra_config=True)
+        mode = cfg.hydra.mode
+        params = [
+            f"{key}={value}" for key, value in (cfg.hydra.sweeper.get("params") or {}).items()
+        ]
+    asks = args.cfg is not None or args.help or args.info is not None
+    sweeps = args.multirun or (mode == RunMode.MULTIRUN and not asks)
+    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+    return Line([*(parser.parse_overrides(params) if sweeps else []), *overrides], sweeps)
+
+
+def _check_no_sweep_of_sweeps(override: Override, searched: Sequence[str]) -> None:
+    for value in override.sweep_string_iterator():
+        word = f"{override.key_or_group}={value}"
+        cfg = compose("config", [*searched, word], return_hydra_config=True)
+        if cfg.hydra.mode == RunMode.MULTIRUN:
+            allowed = f"one sweep at a time; {value} is one"
+            remedy = f"{suggest.PROGRAM} {word}"
+            raise ConfigError(override.key_or_group, _value(override), allowed, remedy)
+
+
+def jobs(line: Line) -> Optional[List[List[str]]]:
+    """Return the overrides of each job; None where another sweeper will choose them.
+
+    Raises:
+        ConfigError: something can't be swept over, or means nothing without a sweep.
+    """
+    for override in line.overrides:
+        (_check_of_sweep if line.sweeps else _check_single)(override)
+    if not line.sweeps:
+        return [[str(override.input_line) for override in line.overrides]]
+    if _given(line, "hydra/sweeper"):
+        return None
+    return list(BasicSweeper.split_arguments(line.overrides, max_batch_size=None)[0])
+
+
+def _check_single(override: Override) -> None:
+    key, word = override.key_or_group, str(override.input_line)
+    if key in SWEEP_KEYS:
+        remedy = f"{suggest.PROGRAM} -m {word}"
+        raise ConfigError(key, _value(override), "only with -m: it is about a sweep", remedy)
+    if override.is_sweep_override():
+        allowed = "one value; several only in a sweep, with -m"
+        raise ConfigError(key, _value(override), allowed, f"{suggest.PROGRAM} -m '{word}'")
+
+
+def _check_of_sweep(override: Override) -> None:
+    key, value = override.key_or_group, _value(override)
+    if key in SWEEP_KEYS and override.is_sweep_override():
+        remedy = f"{suggest.PROGRAM} -m {key}={value.partition(',')[0]}"
+        raise ConfigError(key, value, "one value for the whole sweep", remedy)
+
+
+def check_together(line: Line, settings: Sequence[Settings]) -> None:
+    """Refuse what one sweep can't have, given the settings of all its jobs."""
+    keys: List[str] = [key for key in flatten(settings[0]) if key.startswith("tracking.")]
+    why = "one store and experiment in a sweep; sweep once for each"
+    _check_same(settings, keys, why)
+    launcher = _given(line, "hydra/launcher") or _LAUNCHER
+    if launcher == _LAUNCHER:
+        _check_launcher(line)
+        return
+    for key in SWEEP_KEYS[1:]:
+        value = _given(line, key)
+        if value is not None:
+            remedy = f"{suggest.PROGRAM} -m {key}={value}"
+            raise ConfigError(key, value, f"only with hydra/launcher={_LAUNCHER}", remedy)
+    why = f"one value with hydra/launcher={launcher}, whose jobs may share a process"
+    _check_same(settings, _PER_PROCESS, why)
+
+
+def _check_launcher(line: Line) -> None:
+    at_a_time, batch = _given(line, _N_JOBS), _given(line, _MAX_BATCH)
+    if at_a_time is not None and not re.fullmatch("[1-9][0-9]{0,3}", at_a_time):
+        remedy = f"{suggest.PROGRAM} -m {_N_JOBS}=2"
+        raise ConfigError(_N_JOBS, at_a_time, "a whole number, 1 or more", remedy)
+    if batch not in (None, "null"):
+        remedy = f"{suggest.PROGRAM} -m {_N_JOBS}={batch}"
+        raise ConfigError(_MAX_BATCH, batch, "null; n_jobs says how many run at a time", remedy)
+
+
+def _check_same(settings: Sequence[Settings], keys: Sequence[str], allowed: str) -> None:
+    for key in keys:
+        values = sorted({_typed(flatten(job)[key]) for job in settings})
+        if len(values) > 1:
+            remedy = f"{suggest.PROGRAM} -m {key}={values[0]}"
+            raise ConfigError(key, ",".join(values), allowed, remedy)
+
+
+def _typed(value: object) -> str:
+    return "null" if value is None else str(value).lower() if type(value) is bool else str(value)
+
+
+def _given(line: Line, key: str) -> Optional[str]:
+    values = [_value(override) for override in line.overrides if override.key_or_group == key]
+    return values[-1] if values else None
+
+
+def _value(override: Override) -> str:
+    """Return the value as it was typed: a sweep has no other text."""
+    return str(override.input_line).partition("=")[2] or "..."

@@ -1,0 +1,286 @@
+"""Every key a run has: its type, what it may be, and a value that works.
+
+A group whose options have different keys is a family: one dataclass per option.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple, Union, get_type_hints
+
+from lenet_exp.config.schema.hardware import Ascend910, Hardware
+from lenet_exp.config.schema.keys import key
+from lenet_exp.config.schema.keys import one_of as _one_of
+from lenet_exp.config.schema.keys import within as _within
+
+PRECISION_MODES = (
+    "allow_fp32_to_fp16",
+    "force_fp16",
+    "must_keep_origin_dtype",
+    "allow_mix_precision",
+)
+PRECISION_FILES = ("modify_mixlist", "customize_dtypes")
+
+
+def _never(value: object) -> bool:
+    return False
+
+
+def _finite_above(low: float) -> Callable[[float], bool]:
+    return lambda value: math.isfinite(value) and value > low
+
+
+def _finite_from(low: float) -> Callable[[float], bool]:
+    return lambda value: math.isfinite(value) and value >= low
+
+
+# The chip's manager: "loss scale must be at least 1." (npu-bridge-contract.md, 4). Beyond 2**126
+# the reciprocal is no normal float32: it is flushed to 0, and every gradient with it.
+def _scale(good: float) -> Any:
+    return key("a number from 1 to 2**126 (8.5e37)", good, _within(1, 2.0**126))
+
+
+def _below_one_from(low: float) -> Callable[[float], bool]:
+    return lambda value: low <= value < 1
+
+
+def _learning_rate(good: float) -> Any:
+    return key("a finite number above 0", good, _finite_above(0))
+
+
+def _epsilon(good: float) -> Any:
+    return key("a finite number, 0 or more", good, _finite_from(0))
+
+
+def _fraction(good: float) -> Any:
+    return key("a number from 0 to below 1", good, _below_one_from(0))
+
+
+def _file() -> Any:
+    return key("null or a file", "null", lambda value: value != "")
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Which of the four modes, what a person changes of its decisions, and how it is emulated.
+
+    `modify_mixlist` and `customize_dtypes`: the vendor's files; `keep_dtype`: nodes or name
+    scopes (precision-modes.md, 6.4 to 6.6). `trace_overflow`: count what each rounding loses;
+    `flush_subnormals`: take what is below float16's smallest normal as 0, which the chip is
+    thought not to do.
+    """
+
+    mode: str = _one_of(*PRECISION_MODES, good="allow_mix_precision")
+    modify_mixlist: Optional[str] = _file()
+    keep_dtype: Tuple[str, ...] = key("a list of nodes or name scopes of the graph", "[fc_3]", all)
+    customize_dtypes: Optional[str] = _file()
+    trace_overflow: bool = key("true | false", "true")
+    flush_subnormals: bool = key("true | false", "false")
+
+
+@dataclass(frozen=True)
+class NoLossScale:
+    """No loss scaling, no overflow check."""
+
+    name: str = _one_of("none")
+
+
+@dataclass(frozen=True)
+class FixedLossScale:
+    """A constant scale; steps that overflow are skipped."""
+
+    name: str = _one_of("fixed")
+    value: float = _scale(1024)
+
+
+@dataclass(frozen=True)
+class DynamicLossScale:
+    """The chip's exponential update (npu-bridge-contract.md, 4 and check 23)."""
+
+    name: str = _one_of("dynamic")
+    init_loss_scale: float = _scale(2**32)
+    incr_every_n_steps: int = key("a whole number, 1 or more", 1000, _within(1, 2**31 - 1))
+    decr_every_n_nan_or_inf: int = key("a whole number, 1 or more", 2, _within(1, 2**31 - 1))
+    incr_ratio: float = key("a finite number above 1", 2, _finite_above(1))
+    decr_ratio: float = key(
+        "a number between 0 and 1, both excluded", 0.5, lambda value: 0 < value < 1
+    )
+
+
+@dataclass(frozen=True)
+class Adam:
+    """tf.train.AdamOptimizer."""
+
+    name: str = _one_of("adam")
+    learning_rate: float = _learning_rate(0.001)
+    beta1: float = _fraction(0.9)
+    beta2: float = _fraction(0.999)
+    epsilon: float = _epsilon(1e-8)
+
+
+@dataclass(frozen=True)
+class Momentum:
+    """tf.train.MomentumOptimizer."""
+
+    name: str = _one_of("momentum")
+    learning_rate: float = _learning_rate(0.01)
+    momentum: float = _fraction(0.9)
+
+
+@dataclass(frozen=True)
+class Sgd:
+    """tf.train.GradientDescentOptimizer."""
+
+    name: str = _one_of("sgd")
+    learning_rate: float = _learning_rate(0.1)
+
+
+@dataclass(frozen=True)
+class RMSProp:
+    """tf.train.RMSPropOptimizer."""
+
+    name: str = _one_of("rmsprop")
+    learning_rate: float = _learning_rate(0.001)
+    decay: float = _fraction(0.9)
+    momentum: float = _fraction(0.0)
+    epsilon: float = _epsilon(1e-10)
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which images; `path`: a person's own folder instead of the verified cache."""
+
+    name: str = _one_of("mnist")
+    path: Optional[str] = key("null or a folder that exists", "null", lambda value: value != "")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long; `batch_size` in images, all others but `epochs` in steps.
+
+    `log_every`: how many are measured together; None for 100, or a tenth of a shorter epoch.
+    """
+
+    epochs: int = key("a whole number, 1 or more", 5, _within(1, 10**6))
+    steps_per_epoch: int = key("a whole number, 1 or more", 1000, _within(1, 10**9))
+    batch_size: int = key(
+        "a whole number from 1 to 55000 (the training set)", 64, _within(1, 55000)
+    )
+    checkpoint_every: int = key("a whole number, 1 or more", 500, _within(1, 10**9))
+    log_every: Optional[int] = key("null or a whole number, 1 or more", 100, _within(1, 10**9))
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """Where MLflow records; `uri` None: MLflow's own default."""
+
+    # The settings are recorded, and a password must not be.
+    uri: Optional[str] = key(
+        "null or an MLflow tracking URI; one with a password only as MLFLOW_TRACKING_URI",
+        "null",
+        lambda value: value != "" and not re.search("://[^/@:]*:[^/@]*@", value),
+    )
+    experiment: str = key("a name", "lenet-exp", lambda value: value.strip() != "")
+
+
+LossScale = Union[NoLossScale, FixedLossScale, DynamicLossScale]
+Optimizer = Union[Adam, Momentum, Sgd, RMSProp]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One run, whole and checked."""
+
+    precision: Precision
+    loss_scale: LossScale
+    optimizer: Optimizer
+    hardware: Hardware
+    data: Data
+    schedule: Schedule
+    tracking: Tracking
+    # TensorFlow's graph seed and numpy's RandomState both take 32 bits.
+    seed: int = key("a whole number from 0 to 2147483647", 0, _within(0, 2**31 - 1))
+    deterministic: bool = key("true | false", "true")
+    threads: Optional[int] = key("null or a whole number from 1 to 1024", 2, _within(1, 1024))
+    # Taken from the command line before any configuration is composed: resume.py.
+    resume: Optional[str] = key("null; a run is named on the command line only", "latest", _never)
+    init_from: Optional[str] = key(
+        "null, a checkpoint (PREFIX of PREFIX.index), or a folder that holds one",
+        "DIR",
+        lambda value: value != "",
+    )
+    exclude: Tuple[str, ...] = key(
+        "[] or scopes of the network, such as [fc_3]", "[fc_3]", lambda value: "" not in value
+    )
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep (-m) does with its jobs; none of it is part of a job."""
+
+    # It names a folder, and the runs in MLflow.
+    sweep: Optional[str] = key(
+        "null or a name of letters, digits, dots, - and _, but not latest",
+        "mine",
+        lambda value: (
+            re.fullmatch(r"(?!latest$)[A-Za-z0-9][\w.-]{0,99}", value, re.ASCII) is not None
+        ),
+    )
+    dry_run: bool = key("true | false", "true")
+    fail_fast: bool = key("true | false", "true")
+    on_changed_code: str = _one_of("keep", "redo")
+    reference: Optional[str] = key("null or a precision mode", "null", lambda value: value != "")
+
+
+SWEEP_KEYS = tuple(item.name for item in fields(Sweep))
+
+
+def precision_files(settings: Settings) -> Dict[str, Path]:
+    """Return the vendor's files that decide types, by key: of the precision, or of the chip."""
+    named = {
+        key: getattr(settings.precision, key) or getattr(settings.hardware, key, None)
+        for key in PRECISION_FILES
+    }
+    return {key: Path(name).expanduser() for key, name in named.items() if name is not None}
+
+
+# A family's options; the key `name` says which one a mapping is.
+FAMILIES: Dict[str, Dict[str, type]] = {
+    "hardware": {"auto": Hardware, "cpu": Hardware, "ascend910": Ascend910},
+    "loss_scale": {"none": NoLossScale, "fixed": FixedLossScale, "dynamic": DynamicLossScale},
+    "optimizer": {"adam": Adam, "momentum": Momentum, "sgd": Sgd, "rmsprop": RMSProp},
+}
+
+
+def groups() -> Dict[str, Tuple[type, ...]]:
+    """Return group name -> the dataclasses its options may be."""
+    hints = get_type_hints(Settings)
+    return {
+        item.name: tuple(dict.fromkeys(FAMILIES[item.name].values()))
+        if item.name in FAMILIES
+        else (hints[item.name],)
+        for item in fields(Settings)
+        if item.name in FAMILIES or is_dataclass(hints[item.name])
+    }
+
+
+def all_keys() -> Dict[str, Tuple[str, ...]]:
+    """Return every key of every option, dotted -> the names of the options that have it."""
+    found: Dict[str, Tuple[str, ...]] = {}
+    for group, options in groups().items():
+        for option in options:
+            for item in fields(option):
+                dotted = f"{group}.{item.name}"
+                name = _option_name(group, option)
+                found[dotted] = (*found.get(dotted, ()), *name)
+    for item in (*fields(Settings), *fields(Sweep)):
+        if item.name not in groups():
+            found[item.name] = ()
+    return found
+
+
+def _option_name(group: str, option: type) -> Iterator[str]:
+    return (name for name, cls in FAMILIES.get(group, {}).items() if cls is option)

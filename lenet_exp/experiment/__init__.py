@@ -1,0 +1,1 @@
+"""One run, stage by stage: the only package that knows all of them."""

@@ -1,0 +1,111 @@
+"""What a precision mode acts on, what the chip would do to it, and what a CPU runs instead."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, NamedTuple
+
+from lenet_exp.config.schema.run import Settings, precision_files
+from lenet_exp.errors import PrecisionError
+from lenet_exp.experiment.backends import INFERENCE_BATCH
+from lenet_exp.model import lenet
+from lenet_exp.precision import Plan, assign, emulate
+from lenet_exp.precision.planning.options import nodes_of
+from lenet_exp.precision.report import records
+from lenet_exp.precision.report.verdict import Verdict, verdict
+from lenet_exp.training import graphs
+
+
+class Graphs(NamedTuple):
+    """What a precision mode acts on, the inference of test and validation included."""
+
+    step: graphs.StepGraph
+    inference: graphs.InferenceGraph
+
+
+class ChipPlan(NamedTuple):
+    """What the chip would do: `csv` a row for each operator of both graphs."""
+
+    step: Plan
+    inference: Plan
+    csv: bytes
+    verdict: Verdict
+
+
+def build_graphs(settings: Settings) -> Graphs:
+    """Return the graphs of a run as the chip's compiler is given them."""
+    step = graphs.build_step(
+        lenet.logits,
+        lenet.IMAGE_SHAPE,
+        settings.schedule.batch_size,
+        settings.optimizer,
+        settings.loss_scale,
+        settings.seed,
+    )
+    return Graphs(step, graphs.build_inference(lenet.logits, lenet.IMAGE_SHAPE, INFERENCE_BATCH))
+
+
+def plan(settings: Settings, built: Graphs) -> ChipPlan:
+    """Decide every operator of both graphs, as the chip would.
+
+    Raises:
+        PrecisionError: the chip would not compile them, and `hardware.on_refused` is error.
+    """
+    precision, plans = settings.precision, _assigned(settings, built)
+    found = verdict(plans)
+    if found.refused and settings.hardware.on_refused == "error":
+        problem = f"the chip refuses to compile this graph ({found})"
+        remedy = "python -m lenet_exp.run hardware.on_refused=warn, or another precision mode"
+        raise PrecisionError(f"precision={precision.mode}", problem, remedy)
+    rows = {"train": records.report(plans[0]), "inference": records.report(plans[1])}
+    return ChipPlan(plans[0], plans[1], records.as_csv_of_run(rows).encode(), found)
+
+
+def check_named(settings: Settings) -> None:
+    """Refuse what no plan can go by: a file's contents, a name of no node.
+
+    Raises:
+        PrecisionError: there is such a one.
+    """
+    if precision_files(settings) or settings.precision.keep_dtype:
+        _assigned(settings, build_graphs(settings))
+
+
+def _assigned(settings: Settings, built: Graphs) -> List[Plan]:
+    """Return the plans of both graphs."""
+    precision, step, inference = settings.precision, built.step, built.inference.graph_def
+    asked: Dict[str, Any] = {
+        "mode": precision.mode,
+        "generation": settings.hardware.cann,
+        **precision_files(settings),
+    }
+    # What keeps its type may be of the backward pass or the optimizer, which inference lacks.
+    kept = [name for name in precision.keep_dtype if nodes_of(inference, name)]
+    return [
+        assign(step.graph_def, fetches=step.fetches, keep_dtype=precision.keep_dtype, **asked),
+        assign(inference, fetches=(built.inference.classes,), keep_dtype=kept, **asked),
+    ]
+
+
+def has_float16(chip: ChipPlan) -> bool:
+    """Return whether any operator of either graph has a float16 tensor."""
+    rows = (*chip.step.operators, *chip.inference.operators)
+    return any("float16" in (*row.inputs, *row.outputs) for row in rows)
+
+
+def emulated(built: Graphs, chip: ChipPlan, trace: bool = False, flush: bool = False) -> Graphs:
+    """Return the graphs as the CPU runs them: float16 where the chip would have it."""
+    step, inference = built
+    made = emulate(step.graph_def, chip.step, trace=trace, flush_subnormals=flush)
+    other = emulate(
+        inference.graph_def, chip.inference, trace=trace, trace_scope="trace_inference",
+        flush_subnormals=flush,
+    )  # fmt: skip
+    return Graphs(
+        step._replace(
+            graph_def=made.graph_def,
+            variables=(*step.variables, made.float_status),
+            init=(*step.init, made.reset),
+            traces=made.traces,
+        ),
+        inference._replace(graph_def=other.graph_def, traces=other.traces),
+    )

@@ -1,0 +1,96 @@
+"""resume=RUN: which run goes on, with which settings. Imports neither TensorFlow nor MLflow."""
+
+from __future__ import annotations
+
+import logging.config
+import re
+import sys
+from pathlib import Path
+from typing import Dict, NamedTuple, Sequence, Union
+
+from omegaconf import DictConfig, OmegaConf
+
+from lenet_exp.config.cli.suggest import PROGRAM
+from lenet_exp.config.compose import resolve
+from lenet_exp.config.folder import CONF
+from lenet_exp.config.schema.run import Settings
+from lenet_exp.errors import ConfigError
+from lenet_exp.record.run import run_folders
+from lenet_exp.record.store import journal
+
+_EPOCHS = "schedule.epochs"
+_BELONGS_TO = ("sweep", "mlflow.parentRunId", "job_override", "alone", "rerun_of")
+
+
+class Resumption(NamedTuple):
+    """A run that goes on: in `folder`, with the `tags` of what it belongs to, with `settings`."""
+
+    folder: Path
+    tags: Dict[str, str]
+    settings: Settings
+    finished: bool  # and no further epochs are asked for
+
+
+def asks_to_resume(words: Sequence[str]) -> bool:
+    """Return whether a command line names a run to go on with."""
+    return any(word.startswith("resume=") and word != "resume=null" for word in words)
+
+
+def prepare(words: Sequence[str]) -> Resumption:
+    """Find the run that `words` name, and go to where it was started.
+
+    Raises:
+        ConfigError: there is no such run, or something else was to change.
+        DataError: its folder is not what it should be.
+    """
+    named = [word for word in words if word.startswith("resume=")]
+    text = named[0].partition("=")[2]
+    others = [word for word in words if word not in named[:1]]
+    epochs = [word for word in others if word.startswith(_EPOCHS + "=")]
+    for word in others:
+        if word not in epochs[-1:]:
+            key, _, value = word.partition("=")
+            allowed = f"resume=RUN with nothing beside it but a larger {_EPOCHS}"
+            raise ConfigError(key, value or None, allowed, f"{PROGRAM} {named[0]}")
+    folder = run_folders.find(f"{PROGRAM} resume", text, Path.cwd())
+    _check_no_sweep(folder, text)
+    cfg = run_folders.config_of(folder)
+    wanted = _change_epochs(cfg, epochs[-1], named[0]) if epochs else False
+    entries = run_folders.go_to_start(folder)
+    settings = resolve(cfg)
+    done = journal.merged(entries, "status").get("status") == "FINISHED"
+    tags = journal.merged(entries, "tags")
+    kept: Dict[str, str] = {key: str(tags[key]) for key in _BELONGS_TO if key in tags}
+    return Resumption(folder, kept, settings, done and not wanted)
+
+
+def _check_no_sweep(folder: Path, named: str) -> None:
+    tags = journal.merged(journal.read(folder), "tags")
+    if tags.get("sweep_parent") == "true":
+        raise ConfigError("resume", named, "a run; this is a sweep", str(tags["command"]))
+
+
+def _change_epochs(cfg: DictConfig, word: str, named: str) -> bool:
+    """Set the epochs that `word` asks for; return whether they are more than before."""
+    before = OmegaConf.select(cfg, _EPOCHS)
+    text = word.partition("=")[2]
+    value: Union[int, str] = (
+        int(text) if re.fullmatch("[0-9]+", text) else text
+    )  # a word is refused later
+    if isinstance(value, int) and value < before:
+        allowed = f"{before} or more: the run was begun with so many"
+        raise ConfigError(_EPOCHS, value, allowed, f"{PROGRAM} {named} {_EPOCHS}={before}")
+    OmegaConf.update(cfg, _EPOCHS, value)
+    return bool(value != before)
+
+
+def log_to(folder: Path) -> None:
+    """Log to the run's own run.log, as Hydra had it."""
+    logging.raiseExceptions = False  # a full disk: the run says so itself
+    cfg = OmegaConf.load(str(CONF / "hydra" / "job_logging" / "run_log.yaml"))
+    whole = OmegaConf.create({"hydra": {"runtime": {"output_dir": str(folder)}}, "log": cfg})
+    logging.config.dictConfig(OmegaConf.to_container(whole.log, resolve=True))  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":  # by analogy with `rerun`
+    sys.exit(f"lenet-exp: lenet_exp.resume is no command\n  try: {PROGRAM} resume=latest")

@@ -1,0 +1,51 @@
+"""python -m lenet_exp.modelzoo: train by the command line of the ModelZoo's LeNet_ID0127.
+
+python -m lenet_exp.modelzoo [case=full|performance] --data_path=DIR [--FLAG=VALUE ...]
+
+scripts/train_full_1p.sh and train_performance_1p.sh call it with their case. It leaves the
+ModelZoo's files in output/, and a run like any other. Without case= the defaults are those of
+the ModelZoo's LeNet.py.
+
+  output=DIR project=DIR   where the files go, and whose outputs/ and store the run is in
+  KEY=VALUE                any setting of python -m lenet_exp.run besides
+
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from typing import Optional, Sequence
+
+from lenet_exp import cli
+from lenet_exp.config.cli.command_line import check_command_line
+from lenet_exp.errors import handle_signals
+from lenet_exp.modelzoo import flags as flags
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Train as the ModelZoo's command line asks; return the exit code."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    if "-h" in words or "--help" in words:
+        lines = [f"  --{name:<18} {flag.allowed}\n      {flag.help}\n" for name, flag in
+                 flags.FLAGS.items()]  # fmt: skip
+        print(__doc__ + "".join(lines), end="")
+        return 0
+    handle_signals()
+    return cli.ended(lambda: _train(words), "room and permission there, then the same command")
+
+
+def _train(words: Sequence[str]) -> int:
+    asked = flags.read(words)
+    chip = importlib.util.find_spec("npu_bridge") is not None and "hardware=cpu" not in words
+    of_run = flags.run_words(asked, chip)
+    # Before anything is fetched; the folder of MNIST may be made then.
+    check_command_line([word for word in of_run if not word.startswith("data.path=")])
+    from lenet_exp.modelzoo import case  # noqa: PLC0415 - numpy
+
+    return case.train(asked, of_run, os.environ.get("ASCEND_DEVICE_ID") or "0")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,221 @@
+"""The ModelZoo's flags, of its Python program and of its shell scripts -> a run's words.
+
+npu-bridge-contract.md, 6. Imports neither TensorFlow nor MLflow.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Sequence, Tuple
+
+from lenet_exp.config.cli import suggest
+from lenet_exp.config.schema.run import PRECISION_MODES
+from lenet_exp.errors import ConfigError
+
+PROGRAM = "python -m lenet_exp.modelzoo"
+TRAINING_EXAMPLES = 55000
+_NUMBER = r"\d{1,9}"
+_REAL = r"\d*\.?\d+([eE][-+]?\d+)?"
+_TRUTH = "True|False|true|false|1|0"
+
+
+class Flag(NamedTuple):
+    """`pattern` is what a value has to match, `allowed` the same in words; `good` is one."""
+
+    pattern: str
+    allowed: str
+    good: str
+    help: str
+
+
+FLAGS: Dict[str, Flag] = {
+    "data_path": Flag(".+", "a folder", "../MNIST", "the four files of MNIST; fetched if missing"),
+    "precision_mode": Flag("|".join(PRECISION_MODES), " | ".join(PRECISION_MODES),
+                           "allow_mix_precision", "precision=..."),
+    "loss_scale_flag": Flag("0|1", "0 | 1", "1", "1: scale the loss by --loss_scale_value"),
+    "loss_scale_value": Flag(_REAL, "0 (dynamic) or a number from 1 on (fixed)", "0",
+                             "0 dynamic (2**32, 1000, 2, 0.5), else fixed"),
+    "batch_size": Flag(_NUMBER, "a whole number", "64", "images a step"),
+    "steps": Flag(_NUMBER, "a whole number", "500", "steps an epoch; 0: all training images"),
+    "epochs": Flag(_NUMBER, "a whole number", "5", "epochs"),
+    "iteration_per_loop": Flag(_NUMBER, "a whole number", "10", "steps a line of the log, and"
+                               " on the chip a session call"),
+    "learing_rata": Flag(_REAL, "a number", "0.001", "Adam's learning rate (sic)"),
+    "random_remove": Flag(_TRUTH, "True | False", "True", "True: the same bits each time"),
+    "ckpt_count": Flag("2", "2, the number that is kept besides the best", "2", "checkpoints kept"),
+    "over_dump": Flag(_TRUTH, "True | False", "True", "overflow detection (chip)"),
+    "data_dump_flag": Flag(_TRUTH, "True | False | 1 | 0", "True", "dump tensors (chip)"),
+    "data_dump_step": Flag(r"\d+(-\d+)?(\|\d+(-\d+)?)*", "steps: 0|5|10", "0|5|10", "which steps"),
+    "profiling": Flag(_TRUTH, "True | False", "True", "take a profile (chip)"),
+    "autotune": Flag(_TRUTH, "True | False", "True", "tune operators, RL and GA (chip)"),
+}  # fmt: skip
+
+
+class Case(NamedTuple):
+    """What a script of the ModelZoo sets; `suffix` ends the name of its case."""
+
+    precision: str
+    epochs: int
+    steps: int  # an epoch; 0: as many as the training images fill
+    loop: int
+    suffix: str
+
+
+CASES = {
+    "full": Case("allow_mix_precision", 5, 1000, 10, "acc"),
+    "performance": Case("allow_mix_precision", 1, 500, 10, "perf"),
+    "lenet": Case("allow_fp32_to_fp16", 1, 0, 1, "acc"),  # LeNet.py by itself
+}
+_OWN = {"case": "full", "output": "DIR", "project": "DIR"}
+
+
+class Asked(NamedTuple):
+    """A training as the ModelZoo's command line asks for it.
+
+    `flags` as given, without dashes; `words` for python -m lenet_exp.run besides. `output` is
+    where the ModelZoo's files go, `project` the folder whose store and outputs/ the run is in.
+    """
+
+    case: str
+    flags: Dict[str, str]
+    words: List[str]
+    output: Path
+    project: Path
+
+    @property
+    def data(self) -> Path:
+        """The folder of MNIST."""
+        return Path(self.flags.get("data_path", "MNIST")).absolute()
+
+
+def read(typed: Sequence[str]) -> Asked:
+    """Return what the words of a command line ask: --flag=value, --flag value, and key=value.
+
+    Raises:
+        ConfigError: a flag is unknown, has no value or an impossible one.
+    """
+    flags, others = _split(typed)
+    own = {word.partition("=")[0]: word.partition("=")[2] for word in others}
+    case = own.get("case", "lenet")
+    if case not in CASES:
+        raise ConfigError("case", case, " | ".join(CASES), f"{PROGRAM} case=full")
+    if "data_path" not in flags and case != "lenet":
+        example = f"{PROGRAM} case={case} --data_path={FLAGS['data_path'].good}"
+        raise ConfigError("no --data_path", None, "the folder of MNIST", example)
+    words = [word for word in others if word.partition("=")[0] not in _OWN]
+    places = (Path(own.get(key, start)).absolute() for key, start in _PLACES)
+    return Asked(case, flags, words, *places)
+
+
+_PLACES = (("output", "output"), ("project", "."))
+
+
+def _split(typed: Sequence[str]) -> Tuple[Dict[str, str], List[str]]:
+    flags: Dict[str, str] = {}
+    others: List[str] = []
+    waiting = list(typed)
+    while waiting:
+        word = waiting.pop(0)
+        name, equals, value = word.lstrip("-").partition("=")
+        if not word.startswith("-"):
+            if not equals:
+                raise ConfigError(word, None, "--flag=value or key=value", f"{PROGRAM} --help")
+            others.append(word)
+            continue
+        if name not in FLAGS:
+            meant = suggest.close_to(name, FLAGS)
+            remedy = f"{PROGRAM} --{meant}={value or FLAGS[meant].good}" if meant else ""
+            allowed = ", ".join(f"--{flag}" for flag in FLAGS)
+            raise ConfigError(word, None, allowed, remedy or f"{PROGRAM} --help")
+        if not equals and waiting and not waiting[0].startswith("--"):
+            value = waiting.pop(0)
+        flags[name] = _checked(name, value)
+    return flags, others
+
+
+def _checked(name: str, value: str) -> str:
+    flag = FLAGS[name]
+    if not re.fullmatch(flag.pattern, value):
+        raise ConfigError(f"--{name}", value, flag.allowed, f"{PROGRAM} --{name}={flag.good}")
+    return value
+
+
+def is_true(flags: Dict[str, str], name: str) -> bool:
+    """Return whether a switch is on."""
+    return flags.get(name, "False") in ("True", "true", "1")
+
+
+def run_words(asked: Asked, chip: bool) -> List[str]:
+    """Return the words of python -m lenet_exp.run; `chip` says whether one is there.
+
+    Raises:
+        ConfigError: flags that need the chip without one, or that exclude each other.
+    """
+    flags, case = asked.flags, CASES[asked.case]
+    batch = int(flags.get("batch_size", 64))
+    steps = int(flags.get("steps", case.steps))
+    loop = int(flags.get("iteration_per_loop", case.loop))
+    words = [
+        f"data.path={quoted(str(asked.data))}",
+        f"precision={flags.get('precision_mode', case.precision)}",
+        f"schedule.epochs={flags.get('epochs', case.epochs)}",
+        f"schedule.steps_per_epoch={steps or math.ceil(TRAINING_EXAMPLES / max(batch, 1))}",
+        f"schedule.batch_size={batch}",
+        f"schedule.log_every={loop}",
+        *_loss_scale(flags),
+        *([f"optimizer.learning_rate={flags['learing_rata']}"] if "learing_rata" in flags else []),
+        *(["deterministic=true"] if is_true(flags, "random_remove") else []),
+    ]
+    if chip:
+        words += ["hardware=ascend910", f"hardware.iterations_per_loop={loop}"]
+    return [*words, *_of_chip(asked, chip), *asked.words]
+
+
+def quoted(text: str) -> str:
+    """Return a value as Hydra reads it, quoted where it must be."""
+    return text if re.fullmatch(r"[\w./-]+", text) else '"{}"'.format(text.replace('"', '\\"'))
+
+
+def _loss_scale(flags: Dict[str, str]) -> List[str]:
+    value = float(flags.get("loss_scale_value", "nan"))
+    if flags.get("loss_scale_flag", "0") == "0":
+        if value > 0:
+            remedy = f"{PROGRAM} --loss_scale_flag=1 --loss_scale_value={value:g}"
+            raise ConfigError("--loss_scale_value", f"{value:g}", "only with a flag of 1", remedy)
+        return []
+    if math.isnan(value) or 0 < value < 1:
+        shown = flags.get("loss_scale_value")
+        allowed, remedy = FLAGS["loss_scale_value"].allowed, "--loss_scale_flag=1"
+        command = f"{PROGRAM} {remedy} --loss_scale_value=0"
+        raise ConfigError("--loss_scale_value" if shown else remedy, shown, allowed, command)
+    return ["loss_scale=dynamic"] if value == 0 else [
+        "loss_scale=fixed", f"loss_scale.value={value!r}"
+    ]  # fmt: skip
+
+
+def _of_chip(asked: Asked, chip: bool) -> List[str]:
+    """Return what the switches for the chip's own tools say to the run."""
+    flags, out = asked.flags, asked.output
+    steps = flags.get("data_dump_step", "0|5|10")
+    profile = (
+        f"{{output:{quoted(str(out / 'profiling'))},training_trace:'on',task_trace:'on',"
+        "fp_point:'',bp_point:'',aic_metrics:PipeUtilization}"
+    )
+    asked_for = {
+        "over_dump": ["enable_dump_debug=true", "dump_debug_mode=all",
+                      f"dump_path={quoted(str(out / 'over_dump'))}"],
+        "data_dump_flag": ["enable_dump=true", "dump_mode=all", f"dump_step={quoted(steps)}",
+                           f"dump_path={quoted(str(out / 'data_dump'))}"],
+        "profiling": ["profiling_mode=true", f"profiling_options={profile}"],
+        "autotune": ['auto_tune_mode="RL,GA"'],
+    }  # fmt: skip
+    on = [name for name in asked_for if is_true(flags, name)]
+    if {"over_dump", "data_dump_flag"} <= set(on):
+        allowed = "one of --over_dump and --data_dump_flag: they exclude each other on the chip"
+        raise ConfigError("--over_dump", "True", allowed, f"{PROGRAM} --over_dump=True")
+    if on and not chip:
+        allowed = "False where there is no Ascend 910 (npu_bridge was not found)"
+        raise ConfigError(f"--{on[0]}", flags[on[0]], allowed, f"{PROGRAM} --{on[0]}=False")
+    return [f"hardware.{word}" for name in on for word in asked_for[name]]

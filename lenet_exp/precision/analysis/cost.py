@@ -1,0 +1,215 @@
+"""What a plan adds up to: casts, the cube's arithmetic, bytes that operators move."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
+
+from lenet_exp.precision.analysis.dtypes import attribute, output_types
+from lenet_exp.precision.analysis.shapes import Shape, static_shapes
+from lenet_exp.precision.ir.graph import Graph, read_graph
+from lenet_exp.precision.plan import CastEdge, Engine, Operator, Plan, Tensor
+from lenet_exp.precision.target.operator_library import load_library
+
+_HALF = "float16"
+_BYTES = {
+    **dict.fromkeys(("bool", "int8", "uint8"), 1),
+    **dict.fromkeys(("float16", "bfloat16", "int16", "uint16"), 2),
+    **dict.fromkeys(("float32", "int32", "uint32"), 4),
+    **dict.fromkeys(("float64", "int64", "uint64", "complex64"), 8),
+    "complex128": 16,
+}
+# Input of the gradient and output of the operator: what cuDNN keeps, which the chip doesn't have.
+_CUDNN_SLOT = 5
+_WITH_CUDNN = ("FusedBatchNormV3", "FusedBatchNormGradV3")
+_PRODUCTS = ("MatMul", "BatchMatMul", "BatchMatMulV2")
+
+
+class Cost(NamedTuple):
+    """What one operator does a step.
+
+    `flops` is None off the cube, and where a shape is not static; `moved` are the bytes of its
+    inputs and outputs by dtype, None where a shape is not static.
+    """
+
+    flops: Optional[int]
+    moved: Optional[Mapping[str, int]]
+
+
+class Costs(NamedTuple):
+    """The cost of every operator by name, and the bytes that casts on the chip move."""
+
+    operators: Mapping[str, Cost]
+    cast_bytes: int
+
+
+class Totals(NamedTuple):
+    """Sums over a plan. FLOP count a multiplication and an addition as two.
+
+    `float16` operators have at least one float16 tensor. `merged` of the casts are taken away
+    again with their inverse. Bytes are those of operators with a kernel; `cast_bytes` are read
+    and written by the casts besides. `uncounted` are operators left out of the sums, because a
+    shape is not static.
+    """
+
+    operators: int
+    float16: int
+    casts: int
+    merged: int
+    cube_flops: int
+    cube_flops_float16: int
+    moved_bytes: int
+    moved_bytes_float16: int
+    cast_bytes: int
+    uncounted: Tuple[str, ...]
+
+
+def totals(plan: Plan, costs: Optional[Costs] = None) -> Totals:
+    """Return what a plan adds up to; `costs` are those of `cost_of`, if they are at hand."""
+    known, cast_bytes = costs or cost_of(plan)
+    flops, half_flops, moved, half_moved = 0, 0, 0, 0
+    for operator in plan.operators:
+        cost = known[operator.name]
+        flops += cost.flops or 0
+        half_flops += cost.flops or 0 if _multiplies_halves(operator) else 0
+        moved += sum((cost.moved or {}).values())
+        half_moved += (cost.moved or {}).get(_HALF, 0)
+    return Totals(
+        len(plan.operators),
+        sum(_HALF in (*row.inputs, *row.outputs) for row in plan.operators),
+        len(plan.casts),
+        sum(cast.removed for cast in plan.casts),
+        flops,
+        half_flops,
+        moved,
+        half_moved,
+        cast_bytes,
+        tuple(row.name for row in plan.operators if _uncounted(row, known[row.name])),
+    )
+
+
+def _multiplies_halves(operator: Operator) -> bool:
+    return operator.inputs[:1] == (_HALF,)
+
+
+def _uncounted(operator: Operator, cost: Cost) -> bool:
+    return cost.moved is None or (operator.unit == "cube" and cost.flops is None)
+
+
+def cost_of(plan: Plan) -> Costs:
+    """Return what operators and casts cost; a null operator moves nothing."""
+    shapes = _Shapes(plan)
+    found = {}
+    for operator in plan.operators:
+        cube = operator.unit == "cube"
+        flops = _flops(shapes, operator) if cube else None
+        found[operator.name] = Cost(flops, _moved(shapes, operator))
+    return Costs(found, _cast_bytes(shapes, plan.casts))
+
+
+class _Shapes:
+    """Static shapes of a plan's tensors, inferred once."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.graph: Graph = read_graph(plan.graph_def)
+        types = output_types(self.graph, load_library(None, plan.generation))
+        asked = [
+            Tensor(name, slot) for name, listed in types.items() for slot in range(len(listed))
+        ]
+        try:
+            self._shapes = static_shapes(self.graph, types, asked)
+        except ValueError:  # TensorFlow can't import the graph: nothing is counted, and all named
+            self._shapes = {}
+
+    def of_input(self, node: str, index: int) -> Shape:
+        inputs = self.graph.data.get(node, ())
+        return self.of(inputs[index]) if index < len(inputs) else None
+
+    def of(self, tensor: Optional[Tensor]) -> Shape:
+        return None if tensor is None else self._shapes.get(tensor)
+
+
+def _size(shape: Iterable[int]) -> int:
+    product = 1
+    for length in shape:
+        product *= length
+    return product
+
+
+def _moved(shapes: _Shapes, operator: Operator) -> Optional[Dict[str, int]]:
+    """Return the bytes by dtype; tensors that only the chip has count as the input they replace.
+
+    A mask (ReluV2's, one bit a value) is left out, and so is what batch normalisation keeps for
+    a GPU alone, whose shape TensorFlow doesn't know.
+    """
+    if operator.engine is Engine.NONE:
+        return {}
+    cudnn = _CUDNN_SLOT if operator.tf_type in _WITH_CUDNN else None
+    inputs = [
+        None if port is None else shapes.of_input(port.node, port.slot) for port in operator.ports
+    ]
+    sizes: List[Tuple[str, Shape]] = [
+        (dtype, shape)
+        for dtype, shape, port in zip(operator.inputs, inputs, operator.ports)
+        if port is not None and port.slot != cudnn
+    ]
+    for index, (dtype, result) in enumerate(zip(operator.outputs, operator.results)):
+        if result is not None and result.slot == cudnn:
+            continue
+        if result is not None:
+            sizes.append((dtype, shapes.of(result)))
+        elif index < len(inputs):
+            sizes.append((dtype, inputs[index]))
+    found: Dict[str, int] = {}
+    for dtype, shape in sizes:
+        if shape is None or dtype not in _BYTES:
+            return None
+        found[dtype] = found.get(dtype, 0) + _size(shape) * _BYTES[dtype]
+    return found
+
+
+def _cast_bytes(shapes: _Shapes, casts: Iterable[CastEdge]) -> int:
+    """Return the bytes read and written by casts on the chip; constants are cast on the host."""
+    total = 0
+    for cast in casts:
+        shape = shapes.of(cast.producer)
+        if shape is not None and not cast.on_host and not cast.removed:
+            total += _size(shape) * (_BYTES[cast.source] + _BYTES[cast.target])
+    return total
+
+
+def _flops(shapes: _Shapes, operator: Operator) -> Optional[int]:
+    """Return 2 x multiply-adds of a cube operator; a bias is not counted.
+
+    A product [m, k] x [k, n] has m*n*k. A convolution has, for each value of its output, one
+    per weight of one output channel: kh*kw*c, and both its gradients have as many as itself.
+    Source: performance-notes.md 2, whose figures the tests repeat.
+    """
+    node = shapes.graph.nodes.get(operator.name)
+    if node is None:
+        return None
+    if node.op in _PRODUCTS:
+        return _product(shapes, node)
+    return _convolution(shapes, node)
+
+
+def _product(shapes: _Shapes, node: Any) -> Optional[int]:
+    left, made = shapes.of_input(node.name, 0), shapes.of(Tensor(node.name, 0))
+    if left is None or made is None:
+        return None
+    turned = attribute(node, "transpose_a" if node.op == "MatMul" else "adj_x").b
+    return 2 * _size(made) * left[-2 if turned else -1]
+
+
+def _convolution(shapes: _Shapes, node: Any) -> Optional[int]:
+    """TensorFlow's weights end in [..., inputs, outputs], depthwise in [..., channels, times]."""
+    name, made = node.name, shapes.of(Tensor(node.name, 0))
+    if "BackpropFilter" in node.op:
+        values, weights = shapes.of_input(name, 2), made
+    elif "BackpropInput" in node.op:
+        values, weights = shapes.of_input(name, 2), shapes.of_input(name, 1)
+    else:
+        values, weights = made, shapes.of_input(name, 1)
+    if values is None or weights is None:
+        return None
+    window = _size(weights[:-2]) if node.op.startswith("Depthwise") else _size(weights[:-1])
+    return 2 * _size(values) * window

@@ -1,0 +1,1 @@
+"""Every operator by the letter: each value rounded where the plan says so."""

@@ -1,0 +1,79 @@
+"""Optimizer updates in float16: what a variable and its slots become.
+
+Source: precision-modes.md 8.2. Variables stay float32 in memory and hold float16 values.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence
+
+from lenet_exp.precision.analysis.dtypes import attribute
+from lenet_exp.precision.emulation.exact.vector_kernels import Arithmetic
+
+
+class Update(NamedTuple):
+    """An update operator: how many of its first inputs are variables, and what they become.
+
+    `gradient` is the index of the only other input that is no scalar.
+    `new_values(arithmetic, node, inputs, name)`: `inputs` float16-valued float32 tensors, the
+    variables' values first; the results likewise, in the variables' order.
+    """
+
+    variables: int
+    gradient: int
+    new_values: Callable[[Arithmetic, Any, Sequence[str], str], List[str]]
+
+
+def _adam(a: Arithmetic, node: Any, inputs: Sequence[str], name: str) -> List[str]:
+    var, m, v, power1, power2, rate, beta1, beta2, epsilon, gradient = map(a.begin, inputs)
+
+    def step(op: str, one: str, other: str, what: str) -> str:
+        return a.step(op, [one, other], f"{name}/{what}")
+
+    one = a.constant(1)
+    rest1, rest2 = step("Sub", one, beta1, "rest1"), step("Sub", one, beta2, "rest2")
+    change1 = step("Mul", a.hidden(step("Sub", gradient, m, "from_m")), rest1, "change1")
+    new_m = step("AddV2", m, change1, "new_m")
+    square = step("Mul", gradient, gradient, "square")
+    change2 = step("Mul", a.hidden(step("Sub", square, v, "from_v")), rest2, "change2")
+    new_v = step("AddV2", v, change2, "new_v")
+    left = step("Sub", one, power2, "left2")
+    factor = step("Mul", a.step("Sqrt", [left], f"{name}/root2"), rate, "scaled_rate")
+    factor = step("RealDiv", factor, step("Sub", one, power1, "left1"), "factor")
+    below = step("AddV2", a.step("Sqrt", [new_v], f"{name}/root"), epsilon, "below")
+    direction = new_m
+    if attribute(node, "use_nesterov").b:
+        ahead = step("Mul", new_m, beta1, "ahead")
+        direction = step("AddV2", ahead, step("Mul", gradient, rest1, "now"), "direction")
+    above = step("Mul", direction, factor, "above")
+    new_var = step("Sub", var, step("RealDiv", above, below, "move"), "new_var")
+    ends = (("var", new_var), ("m", new_m), ("v", new_v))
+    return [a.end(value, f"{name}/{what}") for what, value in ends]
+
+
+def _gradient_descent(a: Arithmetic, node: Any, inputs: Sequence[str], name: str) -> List[str]:
+    var, rate, gradient = map(a.begin, inputs)
+    move = a.step("Mul", [rate, gradient], f"{name}/move")
+    return [a.end(a.step("Sub", [var, move], f"{name}/new_var"), f"{name}/var")]
+
+
+def _momentum(a: Arithmetic, node: Any, inputs: Sequence[str], name: str) -> List[str]:
+    var, accum, rate, gradient, momentum = inputs
+    op = a.nodes.float_op
+    carried = op("Mul", [accum, momentum], f"{name}/carried")
+    new_accum = op("AddV2", [carried, gradient], f"{name}/new_accum")
+    move = op("Mul", [rate, new_accum], f"{name}/move")
+    if attribute(node, "use_nesterov").b:
+        ahead = op("Mul", [move, momentum], f"{name}/ahead")
+        move = op("AddV2", [op("Mul", [gradient, rate], f"{name}/now"), ahead], f"{name}/both")
+    new_var = op("Sub", [var, move], f"{name}/new_var")
+    return [a.rounded(new_var, f"{name}/var"), a.rounded(new_accum, f"{name}/accum")]
+
+
+UPDATES: Dict[str, Update] = {
+    "ApplyAdam": Update(3, 9, _adam),
+    "ApplyAdamD": Update(3, 9, _adam),
+    "ApplyGradientDescent": Update(1, 2, _gradient_descent),
+    "ApplyMomentum": Update(2, 3, _momentum),
+    "ApplyMomentumD": Update(2, 3, _momentum),
+}

@@ -1,0 +1,74 @@
+"""float32 tensors -> the float16 values the chip would hold, still as float32.
+
+Source: precision-modes.md 8.3: to nearest, ties to even, subnormals kept, saturation at +-65504,
+NaN becomes 0.
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+import numpy as np
+
+from lenet_exp.precision.ir.builder import Nodes
+
+LARGEST = 65504.0
+OVERFLOW = 65520.0  # what is below rounds to 65504 in IEEE too: no overflow is recorded
+_SMALLEST_NORMAL = np.float32(2.0**-14)
+
+
+def round_array(values: np.ndarray, flush: bool = False) -> np.ndarray:
+    """Return float32 `values` rounded as the compiler's host cast does; no flag is set by it.
+
+    `flush`: subnormal results become 0, for comparison only.
+    """
+    held = np.clip(
+        np.nan_to_num(values, nan=0.0, posinf=LARGEST, neginf=-LARGEST), -LARGEST, LARGEST
+    )
+    rounded = held.astype(np.float16).astype(np.float32)
+    if flush:
+        rounded = np.where(np.abs(rounded) < _SMALLEST_NORMAL, np.float32(0) * rounded, rounded)
+    return np.asarray(rounded, np.float32)
+
+
+def saturated(nodes: Nodes, tensor: str, name: str) -> str:
+    """Return float32 `tensor` within +-65504, NaN as 0; anything below 65520 rounds the same."""
+    tf = nodes.tf
+    is_nan = nodes.float_op("IsNan", [tensor], f"{name}/nan")
+    number = nodes.add("LogicalNot", [is_nan], f"{name}/number")
+    kept = nodes.add("Cast", [number], f"{name}/kept", SrcT=tf.bool, DstT=tf.float32)
+    # Not a Select: it would want zeros of the same shape.
+    finite = nodes.float_op("MulNoNan", [tensor, kept], f"{name}/finite")
+    most = nodes.float_op("Minimum", [finite, nodes.constant(LARGEST)], f"{name}/most")
+    return nodes.float_op("Maximum", [most, nodes.constant(-LARGEST)], f"{name}/saturated")
+
+
+def flushed(nodes: Nodes, tensor: str, name: str, final: Optional[str] = None) -> str:
+    """Return a rounded `tensor` with its subnormal values as 0."""
+    size = nodes.float_op("Abs", [tensor], f"{name}/size")
+    least = nodes.constant(_SMALLEST_NORMAL)
+    normal = nodes.float_op("GreaterEqual", [size, least], f"{name}/normal")
+    kept = nodes.add("Cast", [normal], f"{name}/kept", SrcT=nodes.tf.bool, DstT=nodes.tf.float32)
+    return nodes.float_op("Mul", [tensor, kept], f"{name}/flushed", final=final)
+
+
+def in_range(nodes: Nodes, tensor: str, name: str) -> str:
+    """Return bool []: no value of float32 `tensor` overflows float16, and none is NaN."""
+    size = nodes.float_op("Abs", [tensor], f"{name}/size")
+    small = nodes.float_op("Less", [size, nodes.constant(OVERFLOW)], f"{name}/small")
+    return all_of(nodes, small, name)
+
+
+def finite(nodes: Nodes, tensor: str, name: str) -> str:
+    """Return bool []: every value of float32 `tensor` is finite."""
+    each = nodes.float_op("IsFinite", [tensor], f"{name}/finite")
+    return all_of(nodes, each, name)
+
+
+def all_of(nodes: Nodes, tensor: str, name: str) -> str:
+    """Return bool []: all of a bool tensor of any shape."""
+    tf = nodes.tf
+    line = nodes.constant(np.array([-1], np.int32), np.int32)
+    flat = nodes.add("Reshape", [tensor, line], f"{name}/flat", T=tf.bool, Tshape=tf.int32)
+    first = nodes.constant(np.array([0], np.int32), np.int32)
+    return nodes.add("All", [flat, first], f"{name}/all", Tidx=tf.int32, keep_dims=False)

@@ -1,0 +1,76 @@
+"""Which nodes of a graph compute only, before anything is written, and in no branch."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, FrozenSet, List, Set
+
+from lenet_exp.precision.emulation.exact import float_status
+from lenet_exp.precision.ir.builder import node_of
+from lenet_exp.precision.ir.graph import DATA, MERGES, SWITCHES, VARIABLES, Graph, writes
+
+
+def computing_region(graph: Graph, order: List[str]) -> FrozenSet[str]:
+    """Return the nodes that may be computed twice.
+
+    `order` are the graph's names as `run_order` returns them.
+    """
+    behind: Dict[str, bool] = {}  # does it come after a write?
+    depth: Dict[str, int] = {}  # how many branches is it in?
+    for name in order:
+        node = graph.nodes[name]
+        before = [node_of(text) for text in node.input]
+        behind[name] = _has_effect(node) or any(behind.get(each, False) for each in before)
+        inside = max((depth.get(each, 0) for each in before), default=0)
+        depth[name] = max(0, inside + (node.op in SWITCHES) - (node.op in MERGES))
+    found = frozenset(
+        name
+        for name in order
+        if not behind[name] and not depth[name] and _computes(graph, graph.nodes[name])
+    )
+    return _without_returns(graph, order, found)
+
+
+def _without_returns(graph: Graph, order: List[str], region: FrozenSet[str]) -> FrozenSet[str]:
+    """Return a region without what stands behind something that is itself behind the region.
+
+    Computed as one, they would wait for each other.
+    """
+    kept: Set[str] = set()
+    after: Set[str] = set()
+    for name in order:
+        before = {node_of(text) for text in graph.nodes[name].input}
+        if name in region and before.isdisjoint(after):
+            kept.add(name)
+        elif not (before.isdisjoint(kept) and before.isdisjoint(after)):
+            after.add(name)
+    return frozenset(kept)
+
+
+def run_order(graph: Graph) -> List[str]:
+    """Return the names so that what a node waits for, control inputs included, comes first."""
+    waiting: Dict[str, int] = {}
+    after: Dict[str, List[str]] = {}
+    for name, node in graph.nodes.items():
+        before = {node_of(text) for text in node.input}
+        waiting[name] = len(before)
+        for each in before:
+            after.setdefault(each, []).append(name)
+    ready = [name for name, count in waiting.items() if not count]
+    for name in ready:  # grows on the way
+        for each in after.get(name, ()):
+            waiting[each] -= 1
+            if not waiting[each]:
+                ready.append(each)
+    return ready
+
+
+def _has_effect(node: Any) -> bool:
+    return bool(float_status.kind(node)) or writes(node)
+
+
+def _computes(graph: Graph, node: Any) -> bool:
+    """Return whether a node may be computed twice; a source is read once, for both."""
+    if not node.input or node.op in SWITCHES | MERGES | VARIABLES | DATA:
+        return False
+    reads = node.op in ("Identity", "ReadVariableOp")
+    return not (reads and any(graph.nodes[t.node].op in VARIABLES for t in graph.data[node.name]))

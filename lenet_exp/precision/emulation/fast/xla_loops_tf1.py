@@ -1,0 +1,293 @@
+"""Chains of float16 operations on large tensors, each compiled into one loop.
+
+TensorFlow 1.15 converts float16 one value at a time; its XLA compiler makes loops of vector
+instructions of the same bits. In a loop there is no float16, whose roundings LLVM would drop, but
+float32 that is rounded by arithmetic. A chain is one XlaLaunch: attributes that mark nodes
+would leave it to TensorFlow's optimizer what is compiled.
+"""
+
+from __future__ import annotations
+
+from typing import (
+    AbstractSet,
+    Any,
+    Dict,
+    FrozenSet,
+    Iterable,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
+
+import numpy as np
+
+from lenet_exp import tf_compat
+from lenet_exp.precision.ir.builder import Nodes, node_of
+from lenet_exp.precision.ir.functions import Typed, function_of, named
+
+Shape = Tuple[int, ...]
+_LEAST = 2048  # elements: below, launching a loop costs more than it saves
+_CHOOSING = frozenset(("Maximum", "Minimum", "Neg"))  # nothing to round
+_HALF = _CHOOSING | {"AddV2", "Exp", "Mul", "RealDiv", "Reciprocal", "Sub"}  # not Sqrt: a power
+_SUMS = frozenset(("AddV2", "Sub"))
+
+
+class Launched(NamedTuple):
+    """Nodes, and the functions that they launch."""
+
+    nodes: List[Any]
+    functions: List[Any]
+
+
+def launched(
+    nodes: Sequence[Any], shapes: Mapping[str, Shape], seen: Iterable[str], stock: Nodes
+) -> Launched:
+    """Return nodes with each chain that is worth it as one launch.
+
+    What only its own chain needs stays, too: TensorFlow leaves it out unless someone asks for it.
+
+    Args:
+        nodes: NodeDefs in the order of their computation; none waits for another by a third.
+        shapes: of first outputs, where they are known; of what `nodes` take from elsewhere, too.
+        seen: the nodes that are needed elsewhere.
+        stock: has the names that are free.
+    """
+    lines = _compilable(nodes, shapes)
+    by_name = {str(node.name): node for node in nodes}
+    chains = [
+        [node for node in nodes if node.name in chain]
+        for chain in dict.fromkeys(_chains(nodes, lines).values())
+        if any(_rounds(by_name[name]) for name in chain)
+    ]
+    inside = {node.name: place for place, chain in enumerate(chains) for node in chain}
+    used = set(seen)
+    for node in nodes:
+        place = inside.get(node.name)
+        used.update(n for n in map(node_of, node.input) if inside.get(n) != place)
+        used.update(node_of(text) for text in node.input if text.startswith("^"))
+    launcher = _Launcher(stock.scratch(), shapes, used)
+    functions = [launcher.launch(chain) for chain in chains]
+    rest = [node for node in nodes if node.name not in inside or node.name not in used]
+    return Launched([*rest, *launcher.nodes.made], functions)
+
+
+def _type(node: Any) -> Any:
+    """Return the DType of a compilable node's output."""
+    return tf_compat.load().as_dtype(node.attr["DstT" if node.op == "Cast" else "T"].type)
+
+
+def _rounds(node: Any) -> bool:
+    return bool(_type(node) == tf_compat.load().float16) and node.op not in {"Reshape", *_CHOOSING}
+
+
+def _data(node: Any) -> List[str]:
+    """Return the tensors that a compilable node computes with."""
+    data = [text[:-2] if text.endswith(":0") else text for text in node.input if text[0] != "^"]
+    return data[:1] if node.op == "Reshape" else data
+
+
+def _line(shape: Shape) -> Shape:
+    """Return a shape with one line an example: a loop over a few channels would be slow."""
+    return shape if len(shape) < 3 else (shape[0], int(np.prod(shape[1:])))
+
+
+def _compilable(nodes: Sequence[Any], shapes: Mapping[str, Shape]) -> Dict[str, Shape]:
+    """Return the nodes of large results that XLA computes alike, with the shape in lines."""
+    found: Dict[str, Shape] = {}
+    products = set()  # float32, not rounded: LLVM would join them with a sum
+    for node in nodes:
+        line = _line(shapes.get(node.name, ()))
+        if int(np.prod(line)) < _LEAST or not _known(node, found):
+            continue
+        data = _data(node)
+        wide = node.op != "Cast" and _type(node) == tf_compat.load().float32
+        from_product = any(text in products for text in data)
+        if wide and node.op in _SUMS and from_product:
+            continue
+        if all(_fits(shapes.get(text), line) for text in data):
+            found[node.name] = line
+            if wide and (node.op == "Mul" or from_product):
+                products.add(node.name)
+    return found
+
+
+def _known(node: Any, found: Mapping[str, Shape]) -> bool:
+    """Return whether XLA computes an operation bit by bit as TensorFlow does."""
+    tf = tf_compat.load()
+    if node.op == "Cast":
+        types = {tf.as_dtype(node.attr[key].type) for key in ("SrcT", "DstT")}
+        return types == {tf.float16, tf.float32}
+    if node.op == "Reshape":
+        return node_of(node.input[0]) in found
+    if node.op not in _HALF:
+        return False
+    return bool(_type(node) == tf.float16) or (
+        bool(_type(node) == tf.float32) and node.op in {"Mul", *_SUMS}
+    )
+
+
+def _fits(shape: Optional[Shape], line: Shape) -> bool:
+    return shape is not None and (
+        shape == () or _line(shape) == line or (len(line) == 2 and shape == line[1:])
+    )
+
+
+def _chains(nodes: Sequence[Any], lines: Mapping[str, Shape]) -> Dict[str, FrozenSet[str]]:
+    """Return the names that are compiled together, by each of them.
+
+    From the end: what only a later chain needs is computed there.
+    """
+    inputs = {node.name: [node_of(text) for text in node.input] for node in nodes}
+    consumers: Dict[str, List[str]] = {}
+    for node in nodes:
+        if node.name in lines:
+            for text in _data(node):
+                consumers.setdefault(text, []).append(str(node.name))
+    chains: Dict[str, FrozenSet[str]] = {}
+    for node in reversed(nodes):
+        if node.name not in lines:
+            continue
+        chain = frozenset((str(node.name),))
+        for after in consumers.get(node.name, ()):
+            longer = chain | chains[after]
+            if lines[after] == lines[node.name] and not _waits_for_itself(longer, inputs, chains):
+                chain = longer
+        chains.update(dict.fromkeys(chain, chain))
+    return chains
+
+
+def _waits_for_itself(
+    chain: AbstractSet[str],
+    inputs: Mapping[str, Sequence[str]],
+    chains: Mapping[str, FrozenSet[str]],
+) -> bool:
+    """Return whether something outside a chain stands behind one of its nodes, before another.
+
+    Launched as one, they would wait for each other.
+    """
+    stack = [name for each in chain for name in inputs[each] if name not in chain]
+    seen: Set[str] = set()
+    while stack:
+        name = stack.pop()
+        if name in chain:
+            return True
+        if name not in seen:
+            whole = chains.get(name, (name,))
+            seen.update(whole)
+            stack.extend(before for each in whole for before in inputs.get(each, ()))
+            stack = [each for each in stack if each not in seen]
+    return False
+
+
+class _Launcher:
+    """Appends chains as one node each, with their results under their own names."""
+
+    def __init__(self, nodes: Nodes, shapes: Mapping[str, Shape], used: AbstractSet[str]) -> None:
+        self.nodes, self._shapes, self._used = nodes, shapes, used
+        self._lines: Dict[str, str] = {}  # tensors in lines
+
+    def launch(self, chain: Sequence[Any]) -> Any:
+        """Append a chain's launch; return the function that it launches."""
+        tf, names = self.nodes.tf, {node.name for node in chain}
+        types: Dict[str, Any] = {}
+        for node in chain:
+            source = node.attr["SrcT" if node.op == "Cast" else "T"].type
+            types.update(dict.fromkeys(_data(node), tf.as_dtype(source)))
+        arguments = [Typed(t, dtype) for t, dtype in types.items() if node_of(t) not in names]
+        results = [Typed(str(node.name), _type(node)) for node in chain if node.name in self._used]
+        function = _loop(chain, arguments, results)
+        waits = [t[1:] for node in chain for t in node.input if t[0] == "^" and t[1:] not in names]
+        launch = self.nodes.add(
+            "XlaLaunch", [self._in_line(each) for each in arguments], f"{chain[0].name}/loop",
+            list(dict.fromkeys(waits)),
+            Nresources=0,
+            Targs=[each.dtype for each in arguments],
+            Tresults=[each.dtype for each in results],
+        )  # fmt: skip
+        self.nodes.made[-1].attr["Tconstants"].list.SetInParent()
+        self.nodes.made[-1].attr["function"].func.name = function.signature.name
+        for slot, (name, dtype) in enumerate(results):
+            self._shaped(Typed(f"{launch}:{slot}", dtype), self._shapes[name], name, final=name)
+        return function
+
+    def _in_line(self, tensor: Typed) -> str:
+        """Return a tensor in lines: XLA itself would make loops of the last dimension."""
+        name, shape = tensor.tensor, self._shapes[tensor.tensor]
+        if _line(shape) == shape:
+            return name
+        if name not in self._lines:
+            self._lines[name] = self._shaped(tensor, _line(shape), name.replace(":", "_"))
+        return self._lines[name]
+
+    def _shaped(self, tensor: Typed, shape: Shape, name: str, final: Optional[str] = None) -> str:
+        """Append a reshape, which moves nothing."""
+        int32 = self.nodes.tf.int32
+        wanted = self.nodes.constant(np.array(shape, np.int32).reshape(-1), np.int32)
+        kinds = {"T": tensor.dtype, "Tshape": int32}
+        return self.nodes.add(
+            "Reshape", [tensor.tensor, wanted], f"{name}/lines", (), final, **kinds
+        )
+
+
+def _loop(chain: Sequence[Any], arguments: Sequence[Typed], results: Sequence[Typed]) -> Any:
+    """Return the function that computes a chain's results."""
+    loop = _Loop(arguments)
+    for node in chain:
+        loop.append(node)
+    outputs = [loop.result(each) for each in results]
+    return named(function_of(arguments, loop.nodes.made, outputs), "loop")
+
+
+class _Loop:
+    """A function's nodes: every value is float32, and in lines."""
+
+    def __init__(self, arguments: Sequence[Typed]) -> None:
+        self.nodes = Nodes(each.tensor for each in arguments)
+        self._values = {
+            each.tensor: each.tensor
+            if each.dtype == self.nodes.tf.float32
+            else self.nodes.cast(each.tensor, "float16", "float32", "wide")
+            for each in arguments
+        }
+
+    def append(self, node: Any) -> None:
+        """Append what a node computes."""
+        inputs = [self._values[text] for text in _data(node)]
+        value = inputs[0]
+        if node.op not in ("Cast", "Reshape"):
+            value = self.nodes.float_op(node.op, inputs, "value")
+        self._values[node.name] = self._rounded(value) if _rounds(node) else value
+
+    def result(self, wanted: Typed) -> Typed:
+        """Return a value in its own type."""
+        value = self._values[wanted.tensor]
+        if wanted.dtype == self.nodes.tf.float16:
+            value = self.nodes.cast(value, "float32", "float16", "half")
+        return Typed(value, wanted.dtype)
+
+    def _rounded(self, value: str) -> str:
+        """Round to float16's values, to nearest and to even; infinity or NaN from 65520 on.
+
+        x - 8192x ends where float16 ends, x - 0.75 where its subnormals do; both for x >= 0.
+        """
+        op, constant = self.nodes.float_op, self.nodes.constant
+        size = op("Abs", [value], "size")
+        most = op("Maximum", [op("Mul", [size, constant(8192.0)], "large"), constant(0.75)], "most")
+        near = op("AddV2", [op("Sub", [size, most], "less"), most], "near")
+        beyond = op("Mul", [near, constant(2.0**112)], "beyond")  # infinite from 65536 on
+        signed = self._signed(beyond, value)
+        return op("Mul", [signed, constant(2.0**-112)], "rounded")
+
+    def _signed(self, size: str, value: str) -> str:
+        """Return a tensor of no sign with another's sign, that of 0 included."""
+        tf, add = self.nodes.tf, self.nodes.add
+        kinds = {"T": tf.float32, "type": tf.int32}
+        words = [add("Bitcast", [each], "words", **kinds) for each in (size, value)]
+        mask = self.nodes.constant(-(2**31), np.int32)
+        sign = add("BitwiseAnd", [words[1], mask], "sign", T=tf.int32)
+        both = add("BitwiseOr", [words[0], sign], "signed", T=tf.int32)
+        return add("Bitcast", [both], "number", T=tf.int32, type=tf.float32)

@@ -1,0 +1,1 @@
+"""Which operator overflowed, at which step: counters and their report."""

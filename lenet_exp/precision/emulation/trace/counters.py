@@ -1,0 +1,238 @@
+"""Counters inside an emulated graph: what each rounding to float16 did to its values.
+
+Nothing here changes a number: the counters read what is about to be rounded, and the rounding
+waits for them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from lenet_exp import tf_compat
+from lenet_exp.precision.emulation.exact import rounding
+from lenet_exp.precision.ir.builder import Nodes, node_of
+from lenet_exp.precision.ir.graph import MERGES, PASS_THROUGH, SWITCHES
+from lenet_exp.precision.plan import Operator, Plan
+
+CAST = "Cast"
+_TO_FLOAT16 = "/float16"  # ends the names of Casts that the plan puts in
+# A magnitude is counted in a column if it is larger. The last column counts NaN.
+_LEAST = np.float32(2.0**-25)  # what is not larger becomes 0
+_NORMAL = np.nextafter(np.float32(1023.5 * 2.0**-24), np.float32(0))  # half-way goes to 2^-14
+_OVERFLOW = np.nextafter(np.float32(rounding.OVERFLOW), np.float32(0))
+_NEAR = 0.01  # a constant that moves by less is no loss worth a line
+COLUMNS = ("values", "nonzero", "kept", "normal", "overflows", "infinite", "nan")
+
+
+class Site(NamedTuple):
+    """A place that is counted: the output of an operator, one of its steps, or a Cast.
+
+    `operator` is a node of the plan, of a Cast the tensor that is cast; `part` the step inside
+    the operator, "" where its result is rounded; `dtype` what the values are on the chip;
+    `gradient_of` the variable whose gradient they are, as its update takes it, else "".
+    """
+
+    operator: str
+    part: str
+    ge_type: str
+    dtype: str
+    gradient_of: str = ""
+
+
+class Constant(NamedTuple):
+    """A constant that the compiler converts, and one of its values that float16 does not hold."""
+
+    name: str
+    value: float
+    becomes: float
+
+
+class Traces(NamedTuple):
+    """The counters of an emulated graph, and what they count, in the order of a step.
+
+    The variables `counts` (int64 [sites, columns of COLUMNS]) and `largest` (float32 [sites], the
+    largest magnitude before rounding, NaN left out) grow from the operation `reset` on.
+    """
+
+    counts: str
+    largest: str
+    reset: str
+    sites: Tuple[Site, ...]
+    constants: Tuple[Constant, ...]
+
+
+class Tracer:
+    """Appends the counters of one graph."""
+
+    def __init__(
+        self, nodes: Nodes, operators: Sequence[Operator], flush: bool, scope: str
+    ) -> None:
+        """Append to `nodes`; `flush`: subnormal values become 0, too. `scope` begins all names."""
+        self._nodes, self._flush, self._scope = nodes, flush, scope
+        self._rows = {part: row for row in operators for part in row.parts}
+        least = _NORMAL if flush else _LEAST
+        limits = [-1, 0, least, _NORMAL, _OVERFLOW, np.finfo(np.float32).max]
+        self._limits = nodes.constant(np.array(limits, np.float32)[:, None])
+        self._sites: Dict[str, Site] = {}
+        tf = nodes.tf
+        self._counts = self._variable("counts", tf.int64)
+        self._largest = self._variable("largest", tf.float32)
+
+    def _variable(self, what: str, dtype: Any) -> Any:
+        name = f"{self._scope}/{what}"
+        self._nodes.add("VariableV2", [], name, final=name, dtype=dtype)
+        return self._nodes.made[-1]
+
+    def rounding(self, tensor: str, name: str) -> str:
+        """Append the counting of float32 `tensor`, which is rounded under `name`.
+
+        Returns the node that the rounding has to wait for.
+        """
+        return self._count(tensor, name, self._site(name))
+
+    def _site(self, name: str) -> Site:
+        if name.endswith(_TO_FLOAT16):
+            return Site(name[: -len(_TO_FLOAT16)], "", CAST, "float16")
+        owner, part = name, ""
+        while owner not in self._rows and "/" in owner:
+            owner, _, last = owner.rpartition("/")
+            part = f"{last}/{part}".rstrip("/")
+        if owner not in self._rows:
+            return Site(name, "", "", "float16")
+        row = self._rows[owner]
+        inner = len(row.parts) > 1 and owner != row.parts[-1] and owner == row.name
+        return Site(row.name, "sum" if inner else part, row.ge_type, "float16")
+
+    def _count(self, tensor: str, key: str, site: Site) -> str:
+        nodes, tf = self._nodes, self._nodes.tf
+        while key in self._sites:  # what an operator rounds several times under one name
+            key += "_again"
+        index = nodes.constant(len(self._sites), np.int32)
+        self._sites[key] = site
+        name = f"{self._scope}/{key}"
+        row = nodes.constant(np.array([1, -1], np.int32), np.int32)
+        flat = nodes.float_op("Reshape", [tensor, row], f"{name}/flat", Tshape=tf.int32)
+        size = nodes.float_op("Abs", [flat], f"{name}/size")
+        nan = nodes.float_op("IsNan", [flat], f"{name}/nan")
+        above = nodes.float_op("Greater", [size, self._limits], f"{name}/above")
+        kinds = {"T": tf.bool, "N": 2, "Tidx": tf.int32}
+        axis = nodes.constant(0, np.int32)
+        both = nodes.add("ConcatV2", [above, nan, axis], f"{name}/columns", **kinds)
+        ones = nodes.add("Cast", [both], f"{name}/ones", SrcT=tf.bool, DstT=tf.float32)
+        along = nodes.constant(np.array([1], np.int32), np.int32)
+        sums = nodes.float_op("Sum", [ones, along], f"{name}/sums", Tidx=tf.int32, keep_dims=False)
+        added = nodes.cast(sums, "float32", "int64", f"{name}/added")
+        number = nodes.add("LogicalNot", [nan], f"{name}/number")
+        kept = nodes.add("Cast", [number], f"{name}/kept", SrcT=tf.bool, DstT=tf.float32)
+        finite = nodes.float_op("MulNoNan", [size, kept], f"{name}/no_nan")
+        axes = nodes.constant(np.array([0, 1], np.int32), np.int32)
+        most = nodes.float_op("Max", [finite, axes], f"{name}/most", Tidx=tf.int32, keep_dims=False)
+        count = self._scatter("ScatterAdd", self._counts, index, added, f"{name}/count")
+        return self._scatter(
+            "ScatterMax", self._largest, index, most, f"{name}/largest", control=[count]
+        )
+
+    def _scatter(
+        self, op: str, variable: Any, index: str, value: str, name: str, control: Sequence[str] = ()
+    ) -> str:
+        tf = self._nodes.tf
+        kinds = {"T": tf.as_dtype(variable.attr["dtype"].type), "Tindices": tf.int32}
+        inputs = [str(variable.name), index, value]
+        return self._nodes.add(op, inputs, name, control, use_locking=True, **kinds)
+
+    def _gradients(self, graph: Mapping[str, Any]) -> None:
+        """Mark the gradient of each variable, and count those that no rounding has counted."""
+        for name, row in list(self._rows.items()):
+            node = graph.get(name)
+            index = None if node is None else _gradient_input(node)
+            if node is None or index is None or name != row.parts[-1]:
+                continue
+            variable = _source(graph, node.input[0], PASS_THROUGH | SWITCHES)
+            self._gradient(graph, node.input[index], node_of(variable))
+
+    def _gradient(self, graph: Mapping[str, Any], text: str, variable: str) -> None:
+        source = _source(graph, text, PASS_THROUGH | SWITCHES | MERGES)
+        producer, _, slot = source.partition(":")
+        casts = [each.replace(":", "_") + _TO_FLOAT16 for each in (text, source)]
+        row = self._rows.get(producer)
+        half = row is not None and row.outputs[int(slot or 0) : int(slot or 0) + 1] == ("float16",)
+        rounded = [producer, f"{producer}/output_{slot or 0}"] if half else []
+        for key in (*casts, *rounded):
+            if key in self._sites:
+                self._sites[key] = self._sites[key]._replace(gradient_of=variable)
+                return
+        kind = row.ge_type if row is not None else ""
+        dtype = "float16" if half else "float32"
+        users = [n for n in self._nodes.made if source in n.input]
+        count = self._count(
+            source, f"{variable}/gradient", Site(producer, "", kind, dtype, variable)
+        )
+        for user in users:
+            user.input.append(f"^{count}")
+
+    def _name_casts(self, graph: Mapping[str, Any]) -> None:
+        """Call what is cast by its producer, as the chip's graph has it."""
+        texts = {text.replace(":", "_"): text for node in graph.values() for text in node.input}
+        for key, site in self._sites.items():
+            if site.ge_type == CAST and site.operator in texts:
+                source = _source(graph, texts[site.operator], PASS_THROUGH)
+                self._sites[key] = site._replace(operator=source)
+
+    def end(self, plan: Plan) -> Traces:
+        """Count the gradients that no rounding has counted; return what was made."""
+        graph = {node.name: node for node in plan.graph_def.node}
+        self._gradients(graph)
+        self._name_casts(graph)
+        nodes, tf = self._nodes, self._nodes.tf
+        count = len(self._sites)
+        resets = []
+        for node, shape, kind in (
+            (self._counts, (count, len(COLUMNS)), np.int64), (self._largest, (count,), np.float32)
+        ):  # fmt: skip
+            for size in shape:
+                node.attr["shape"].shape.dim.add(size=size)
+            node.attr["shape"].shape.SetInParent()
+            inputs = [str(node.name), nodes.constant(np.zeros(shape, kind), kind)]
+            resets.append(nodes.add("Assign", inputs, f"{node.name}/reset", T=tf.as_dtype(kind)))
+        reset = f"{self._scope}/reset"
+        nodes.add("NoOp", [], reset, resets, final=reset)
+        return Traces(
+            f"{self._counts.name}:0",
+            f"{self._largest.name}:0",
+            reset,
+            tuple(self._sites.values()),
+            lost_constants(plan, self._flush),
+        )
+
+
+def lost_constants(plan: Plan, flush: bool) -> Tuple[Constant, ...]:
+    """Return what float16 holds as 0, as 65504, or not nearly, of what the compiler converts."""
+    tf, found = tf_compat.load(), {}
+    nodes = {node.name: node for node in plan.graph_def.node}
+    for edge in plan.casts:
+        if edge.on_host and edge.target == "float16" and not edge.removed:
+            tensor = nodes[edge.producer.node].attr["value"].tensor
+            values = tf.make_ndarray(tensor).astype(np.float32).ravel()
+            held = rounding.round_array(values, flush)
+            lost = np.flatnonzero(np.abs(held - values) > _NEAR * np.abs(values))
+            if lost.size:
+                pair = float(values[lost[0]]), float(held[lost[0]])
+                found[edge.producer.node] = Constant(edge.producer.node, *pair)
+    return tuple(found.values())
+
+
+def _gradient_input(node: Any) -> Optional[int]:
+    """Return which input of an optimizer's update is the gradient."""
+    definition = tf_compat.op_def(node.op)
+    names: List[str] = [] if definition is None else [arg.name for arg in definition.input_arg]
+    found = [names.index(name) for name in ("grad", "delta") if name in names]
+    return found[0] if found and names[0] == "var" else None
+
+
+def _source(graph: Mapping[str, Any], text: str, through: Any) -> str:
+    """Return the tensor in front of operators that only pass on their first input."""
+    while node_of(text) in graph and graph[node_of(text)].op in through:
+        text = graph[node_of(text)].input[0]
+    return text

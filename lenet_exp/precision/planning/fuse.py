@@ -1,0 +1,262 @@
+"""What the compiler fuses before types are chosen, as far as it changes a type.
+
+Source: precision-modes.md 7.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
+
+from lenet_exp.precision.analysis.shapes import Shape, static_shapes
+from lenet_exp.precision.ir.graph import CONSTANTS
+from lenet_exp.precision.plan import Tensor
+from lenet_exp.precision.planning.lower import GraphOperator, Input, Output, late
+from lenet_exp.precision.planning.prepare import Prepared
+from lenet_exp.precision.target.kernel_signatures import node_columns
+from lenet_exp.precision.target.operator_library import OperatorLibrary
+
+_CONVOLUTIONS = frozenset(("Conv2D", "DepthwiseConv2D", "Conv3D"))
+_MATMULS = frozenset(("MatMul", "MatMulV2"))
+_BIAS_ADDS = frozenset(("BiasAdd",))
+_MOMENTUMS = frozenset(("ApplyMomentum", "ApplyMomentumD"))
+
+
+class _Use(NamedTuple):
+    name: str
+    slot: int
+
+
+class Pool:
+    """The operators while fusions replace them, with who consumes which tensor."""
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        library: OperatorLibrary,
+        operators: Mapping[str, GraphOperator],
+    ) -> None:
+        self.prepared = prepared
+        self.library = library
+        self.operators: Dict[str, GraphOperator] = dict(operators)
+        self._made_by: Dict[Tensor, str] = {}
+        # Dicts for their order: a shared learning rate has as many uses as there are variables.
+        self._uses: Dict[Tensor, Dict[_Use, None]] = {}
+        for operator in operators.values():
+            self._enter(operator)
+        source = prepared.graph.source
+        self._fetched = {source(Tensor(name, 0)).node for name in prepared.fetched}
+        self._shapes: Dict[Tensor, Shape] = {}
+
+    def _enter(self, operator: GraphOperator) -> None:
+        self.operators[operator.name] = operator
+        for output in operator.outputs:
+            self._made_by[output.key] = operator.name
+        for index, value in enumerate(operator.inputs):
+            self._uses.setdefault(value.source, {})[_Use(operator.name, index)] = None
+
+    def replace(self, gone: Iterable[GraphOperator], made: GraphOperator) -> None:
+        """Put a fused operator in the place of its parts."""
+        for operator in gone:
+            del self.operators[operator.name]
+            for index, value in enumerate(operator.inputs):
+                del self._uses[value.source][_Use(operator.name, index)]
+        self._enter(made)
+
+    def producer(self, tensor: Tensor) -> Optional[GraphOperator]:
+        """Return the operator that makes a tensor; None for sources."""
+        name = self._made_by.get(tensor)
+        return None if name is None else self.operators.get(name)
+
+    def uses(self, tensor: Tensor) -> List[_Use]:
+        """Return the inputs that a tensor feeds."""
+        return list(self._uses.get(tensor, ()))
+
+    def only_feeds(self, operator: GraphOperator, consumer: GraphOperator) -> bool:
+        """Return whether an operator's only consumer is one input of another one."""
+        tensors = [output.key for output in operator.outputs]
+        uses = [use for tensor in tensors for use in self.uses(tensor)]
+        asked = any(tensor.node in self._fetched for tensor in tensors)
+        return [use.name for use in uses] == [consumer.name] and not asked
+
+    def shape(self, tensor: Tensor) -> Shape:
+        """Return a static shape, or None."""
+        return self._shapes.get(tensor)
+
+    def learn_shapes(self, tensors: Set[Tensor]) -> None:
+        """Infer the shapes of some tensors of the GraphDef, all at once."""
+        prepared = self.prepared
+        self._shapes.update(static_shapes(prepared.graph, prepared.types, sorted(tensors)))
+
+
+def fuse(
+    prepared: Prepared, library: OperatorLibrary, operators: Mapping[str, GraphOperator]
+) -> Dict[str, GraphOperator]:
+    """Return the operators after the fusions that change types, by name."""
+    pool = Pool(prepared, library, operators)
+    pool.learn_shapes(_shapes_needed(prepared, operators))
+    for rule in _RULES:
+        for name in list(pool.operators):
+            operator = pool.operators.get(name)
+            if operator is not None:
+                rule(pool, operator)
+    return pool.operators
+
+
+def _shapes_needed(prepared: Prepared, operators: Mapping[str, GraphOperator]) -> Set[Tensor]:
+    nodes = prepared.graph.nodes
+    wanted = set()
+    momentum = any(operator.ge_type in _MOMENTUMS for operator in operators.values())
+    for operator in operators.values():
+        if operator.ge_type == "Relu":
+            wanted.add(operator.outputs[0].key)
+        elif operator.ge_type in ("Add", "Mul"):
+            sources = [value.source for value in operator.inputs]
+            constant = any(nodes[source.node].op in CONSTANTS for source in sources)
+            if momentum if operator.ge_type == "Mul" else constant:
+                wanted.update(sources)
+    return wanted
+
+
+def _fused_bias(pool: Pool, operator: GraphOperator) -> None:
+    """Conv + BiasAdd, MatMul + BiasAdd, or + Add of a constant, become one with a bias."""
+    if operator.ge_type not in _BIAS_ADDS and operator.tf_type not in ("Add", "AddV2"):
+        return
+    for index in (0, 1) if operator.ge_type == "Add" else (0,):
+        owner = pool.producer(operator.inputs[index].source)
+        bias = operator.inputs[1 - index]
+        if owner is not None and _takes_bias(pool, owner, operator, bias):
+            made = owner._replace(
+                parts=(*owner.parts, *operator.parts),
+                inputs=(*owner.inputs, bias),
+                outputs=operator.outputs,
+                keeps=owner.keeps or operator.keeps,
+            )
+            pool.replace((owner, operator), made)
+            return
+
+
+def _takes_bias(pool: Pool, owner: GraphOperator, adds: GraphOperator, bias: Input) -> bool:
+    if len(owner.inputs) != 2 or not pool.only_feeds(owner, adds):
+        return False
+    plain = adds.ge_type in _BIAS_ADDS
+    nodes = pool.prepared.graph.nodes
+    constant = late(pool.prepared, bias.source) and nodes[bias.source.node].op in CONSTANTS
+    if owner.ge_type in _CONVOLUTIONS:
+        return late(pool.prepared, bias.source) if plain else constant and _conv_bias(pool, bias)
+    if owner.ge_type in _MATMULS:
+        return plain or (constant and _matmul_bias(pool, owner, bias))
+    return False
+
+
+def _conv_bias(pool: Pool, bias: Input) -> bool:
+    shape = pool.shape(bias.source)
+    return shape is not None and (len(shape) == 1 or (len(shape) >= 4 and set(shape) == {1}))
+
+
+def _matmul_bias(pool: Pool, owner: GraphOperator, bias: Input) -> bool:
+    shape = pool.shape(bias.source)
+    product = pool.shape(owner.outputs[0].key)
+    return shape is not None and product is not None and shape == product[-1:]
+
+
+def _relu_pair(pool: Pool, operator: GraphOperator) -> None:
+    """Relu with one ReluGrad behind it, static and 4-D: ReluV2 and ReluGradV2 (a mask)."""
+    if operator.ge_type != "Relu" or len(operator.outputs) != 1:
+        return
+    output = operator.outputs[0]
+    grads = [
+        pool.operators[use.name]
+        for use in pool.uses(output.key)
+        if use.slot == 1 and pool.operators[use.name].ge_type == "ReluGrad"
+    ]
+    shape = pool.shape(output.key)
+    if len(grads) != 1 or shape is None or len(shape) != 4:
+        return
+    mask = Tensor(operator.name, 1)
+    made = Output(mask, "uint8", real=False)
+    forward = operator._replace(ge_type="ReluV2", outputs=(output, made))
+    gradients = grads[0].inputs[0]
+    backward = grads[0]._replace(
+        ge_type="ReluGradV2", inputs=(gradients, Input(mask, "uint8", None))
+    )
+    pool.replace((operator,), forward)
+    pool.replace((grads[0],), backward)
+
+
+def _half_product_widened(pool: Pool, operator: GraphOperator) -> None:
+    """A float16 MatMul or Conv2D followed by a Cast to float32: one with a float32 output."""
+    if operator.ge_type != "Cast" or operator.origin != ("float16", "float32"):
+        return
+    owner = pool.producer(operator.inputs[0].source)
+    if owner is None or owner.ge_type not in _MATMULS | {"Conv2D"}:
+        return
+    types = ("float16", "float16", "float32")
+    entry = pool.library.operators.get(owner.ge_type)
+    columns = () if entry is None else node_columns(entry, len(owner.inputs), 1) or ()
+    if len(owner.inputs) == 2 and types in columns and pool.only_feeds(owner, operator):
+        made = owner._replace(
+            parts=(*owner.parts, *operator.parts),
+            outputs=operator.outputs,
+            keeps=owner.keeps or operator.keeps,
+        )
+        pool.replace((owner, operator), made)
+
+
+def _unscaling_momentum(pool: Pool, operator: GraphOperator) -> None:
+    """Mul of a gradient by the inverse scale, then ApplyMomentum: FusedMulApplyMomentum."""
+    if operator.ge_type not in _MOMENTUMS or len(operator.inputs) != 5:
+        return
+    var, accum, rate, gradient, momentum = operator.inputs
+    scaled = pool.producer(gradient.source)
+    if scaled is None or scaled.ge_type != "Mul" or not pool.only_feeds(scaled, operator):
+        return
+    scalars = [value for value in scaled.inputs if pool.shape(value.source) == ()]
+    if not scalars:
+        return
+    scale = scalars[-1]
+    first = next(value for value in scaled.inputs if value is not scale)
+    made = operator._replace(
+        ge_type="FusedMulApplyMomentum",
+        parts=(*scaled.parts, *operator.parts),
+        inputs=(var, accum, rate, first, momentum, scale),
+        keeps=operator.keeps or scaled.keeps,
+    )
+    pool.replace((scaled, operator), made)
+
+
+def _sparse_cross_entropy(pool: Pool, operator: GraphOperator) -> None:
+    """Integer labels: a OneHotD in front of SoftmaxCrossEntropyWithLogits.
+
+    OneHotD has kernels for int32 labels only, so int64 ones are cast.
+    """
+    if operator.ge_type != "SparseSoftmaxCrossEntropyWithLogits":
+        return
+    logits, labels = operator.inputs
+    if labels.dtype != "int32":
+        cast = f"{operator.name}/Cast"
+        whole = Output(Tensor(cast, 0), "int32", real=False)
+        parts, keeps = operator.parts, operator.keeps
+        made = GraphOperator(cast, "", "Cast", parts, (labels,), (whole,), keeps)
+        pool.replace((), made)
+        labels = Input(whole.key, "int32", None)
+    one_hot = f"{operator.name}/OneHotD"
+    on_off = tuple(Input(Tensor(f"{one_hot}/{w}", 0), logits.dtype, None) for w in ("on", "off"))
+    encoded = Output(Tensor(one_hot, 0), logits.dtype, real=False)
+    labels_made = GraphOperator(
+        one_hot, "", "OneHotD", operator.parts, (labels, *on_off), (encoded,), operator.keeps
+    )
+    made = operator._replace(
+        ge_type="SoftmaxCrossEntropyWithLogits",
+        inputs=(logits, Input(encoded.key, logits.dtype, None)),
+    )
+    pool.replace((operator,), labels_made)
+    pool.replace((), made)
+
+
+_RULES: Tuple[Callable[[Pool, GraphOperator], None], ...] = (
+    _sparse_cross_entropy,
+    _fused_bias,
+    _half_product_widened,
+    _relu_pair,
+    _unscaling_momentum,
+)

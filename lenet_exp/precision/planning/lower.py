@@ -1,0 +1,197 @@
+"""The chip's operators, before their types are chosen: GE types, D forms, borders.
+
+Source: precision-modes.md 3.3 and 7.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from lenet_exp.precision.ir.graph import CONSTANTS, VARIABLES, invisible, stand_in, updates, writes
+from lenet_exp.precision.plan import Port, Tensor
+from lenet_exp.precision.planning.prepare import Prepared
+from lenet_exp.precision.target.kernel_signatures import accepts, could_run, node_columns, positions
+from lenet_exp.precision.target.operator_library import GeOperator, OperatorLibrary
+
+
+class Input(NamedTuple):
+    """An input: the tensor behind it, its dtype in the graph, and where it enters the GraphDef."""
+
+    source: Tensor
+    dtype: str
+    port: Optional[Port]
+
+
+class Output(NamedTuple):
+    """An output: how consumers name it, its dtype in the graph, whether the GraphDef has it."""
+
+    key: Tensor
+    dtype: str
+    real: bool = True
+
+
+class GraphOperator(NamedTuple):
+    """An operator of the chip's graph; `parts` are the nodes it is made of."""
+
+    name: str
+    tf_type: str
+    ge_type: str
+    parts: Tuple[str, ...]
+    inputs: Tuple[Input, ...]
+    outputs: Tuple[Output, ...]
+    keeps: bool = False
+
+    @property
+    def origin(self) -> Tuple[str, ...]:
+        """The dtypes of the graph, inputs then outputs."""
+        return (*(i.dtype for i in self.inputs), *(o.dtype for o in self.outputs))
+
+
+# TF inputs that a D form takes from its attributes, where names can't tell (3.3).
+_BY_HAND = {
+    "ConcatV2": (-1,),
+    "Cumprod": (1,),
+    "CumulativeLogsumexp": (1,),
+    "CropAndResize": (3,),
+    "InplaceAdd": (1,),
+    "InplaceSub": (1,),
+    "StridedSliceAssign": (1, 2, 3),
+    "ResourceStridedSliceAssign": (1, 2, 3),
+}
+_LATE = CONSTANTS | VARIABLES
+# Stays as it is though a D form exists (3.3).
+_NO_D_FORM = frozenset(("GatherV2",))
+
+
+def visible_operators(
+    prepared: Prepared, library: OperatorLibrary, keeps: Sequence[str] = ()
+) -> Dict[str, GraphOperator]:
+    """Return the operators in the GraphDef's order, not yet fused.
+
+    `keeps` are the nodes with keep_dtype besides those marked `_keep_dtype`; what a kept call's
+    functions hold is kept with it.
+    """
+    named, scopes = frozenset(keeps), tuple(f"{name}/" for name in keeps)
+    found = {}
+    for name, node in prepared.graph.nodes.items():
+        if not invisible(node):
+            operator = _operator(prepared, library, name, node)
+            keep = name in named or name.startswith(scopes) or _marked(node)
+            found[name] = operator._replace(keeps=keep)
+    return found
+
+
+def _marked(node: Any) -> bool:
+    # The adapter writes a bool, the fusion engine reads an integer (11).
+    if "_keep_dtype" not in node.attr:
+        return False
+    value = node.attr["_keep_dtype"]
+    return bool(value.b or value.i)
+
+
+def _operator(prepared: Prepared, library: OperatorLibrary, name: str, node: Any) -> GraphOperator:
+    graph = prepared.graph
+    inputs = []
+    for index, tensor in enumerate(graph.data[name]):
+        source = graph.source(tensor)
+        inputs.append(Input(source, prepared.dtype(source), Port(name, index)))
+    outputs = [Output(Tensor(name, slot), dtype) for slot, dtype in enumerate(prepared.types[name])]
+    ge_type, vanished = _form(prepared, library, node, inputs, outputs)
+    left = tuple(value for i, value in enumerate(inputs) if i not in vanished)
+    entry = library.operators.get(ge_type)
+    if entry is not None and (writes(node) or updates(node)):
+        outputs.extend(_chip_only(name, entry, left, len(outputs)))
+    return GraphOperator(name, node.op, ge_type, (name,), left, tuple(outputs))
+
+
+def _chip_only(name: str, entry: GeOperator, inputs: Sequence[Input], begin: int) -> List[Output]:
+    """Return outputs of an update that TensorFlow's operator lacks, such as Adam's m and v."""
+    found = []
+    for slot, output in enumerate(entry.outputs[begin:], begin):
+        index = entry.inputs.index(output) if output in entry.inputs else 0
+        dtype = inputs[index].dtype if index < len(inputs) else "float32"
+        found.append(Output(Tensor(name, slot), dtype, real=False))
+    return found
+
+
+def _form(
+    prepared: Prepared,
+    library: OperatorLibrary,
+    node: Any,
+    inputs: Sequence[Input],
+    outputs: Sequence[Output],
+) -> Tuple[str, Tuple[int, ...]]:
+    """Return the GE type of a node and the inputs that its D form turns into attributes."""
+    if stand_in(node):
+        return stand_in(node), ()
+    types = library.forms.get(node.op) or ((node.op,) if node.op in library.operators else ())
+    count = len(inputs)
+    vanishing = {
+        t: _vanishing(library, node.op, t, count) for t in _d_forms(library, node.op, types)
+    }
+    # A D form whose attributes are inputs here is none, though ConcatD's take any number.
+    full = (t for t in types if not vanishing.get(t))
+    plain = next((t for t in full if accepts(library.operators[t].inputs, count)), None)
+    for ge_type, vanished in vanishing.items():
+        if vanished is None or not all(_constant(prepared, inputs[i]) for i in vanished):
+            continue
+        if plain is None or _runs(library, ge_type, inputs, outputs, vanished):
+            return ge_type, vanished
+    return plain or node.op, ()
+
+
+def _d_forms(library: OperatorLibrary, tf_type: str, types: Sequence[str]) -> Tuple[str, ...]:
+    if tf_type in _NO_D_FORM:
+        return ()
+    made = tuple(f"{t}D" for t in (*types, tf_type) if f"{t}D" in library.operators)
+    listed = tuple(t for t in types if t.endswith("D"))
+    return (*listed, *(t for t in made if t not in listed))
+
+
+def _vanishing(
+    library: OperatorLibrary, tf_type: str, ge_type: str, count: int
+) -> Optional[Tuple[int, ...]]:
+    """Return the indexes of a TF operator's inputs that this GE type has no input for.
+
+    None if it is no form of this operator with other inputs as attributes. A D form may have
+    all inputs (ApplyAdamD).
+    """
+    names = library.operators[ge_type].inputs
+    full = library.full_inputs.get(tf_type, ())
+    if tf_type in _BY_HAND:
+        vanished = tuple(i % count for i in _BY_HAND[tf_type])
+    elif accepts(full, count):
+        letters = positions(full, count)
+        vanished = tuple(i for i, letter in enumerate(letters) if full[letter] not in names)
+    else:
+        return None
+    return vanished if accepts(names, count - len(vanished)) else None
+
+
+def _constant(prepared: Prepared, value: Input) -> bool:
+    return prepared.graph.nodes[value.source.node].op in CONSTANTS
+
+
+def _runs(
+    library: OperatorLibrary,
+    ge_type: str,
+    inputs: Sequence[Input],
+    outputs: Sequence[Output],
+    vanished: Sequence[int],
+) -> bool:
+    """Return whether the D form has kernels for these types, or is not known.
+
+    A sum of integers stays ReduceSum, whose D form has only float kernels.
+    """
+    left = [value.dtype for i, value in enumerate(inputs) if i not in vanished]
+    entry = library.operators[ge_type]
+    if entry.columns is None:
+        return True
+    columns = node_columns(entry, len(left), len(outputs))
+    return could_run(columns, [*left, *(output.dtype for output in outputs)], reduces=True)
+
+
+def late(prepared: Prepared, source: Tensor) -> bool:
+    """Return whether an input is looked at last: a constant or a variable feeds it (4.3)."""
+    node = prepared.graph.nodes.get(source.node)
+    return node is not None and node.op in _LATE and not stand_in(node)

@@ -1,0 +1,69 @@
+"""Where an operator runs: AI core, AI CPU, refused, or not in the library.
+
+Source: precision-modes.md 4.1.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional, Tuple
+
+from lenet_exp.precision.plan import Engine
+from lenet_exp.precision.planning.lower import GraphOperator
+from lenet_exp.precision.target.kernel_signatures import NodeColumn, node_columns, tensor_passes
+from lenet_exp.precision.target.operator_library import LEFT_OUT, OperatorLibrary
+
+
+class Support(NamedTuple):
+    """The engine, the columns if it is the AI core or a null operator, and else why not."""
+
+    engine: Engine
+    columns: Tuple[NodeColumn, ...]
+    why: str
+    known: bool = True
+
+
+def support(operator: GraphOperator, library: OperatorLibrary, reduces: bool) -> Support:
+    """Return where an operator runs; `reduces` says whether float32 may become float16 here."""
+    entry = library.operators.get(operator.ge_type)
+    if entry is None:
+        return _without_entry(operator, library)
+    columns = node_columns(entry, len(operator.inputs), len(operator.outputs))
+    if columns is None:
+        return Support(Engine.NONE, (), "its kernels' types are not known", known=False)
+    index = _first_failing(operator, columns, reduces)
+    if entry.null:
+        return Support(Engine.NONE, columns if index is None else (), "")
+    if index is None:
+        return Support(Engine.AI_CORE, columns, "")
+    return _failing(operator, index, library)
+
+
+def _failing(operator: GraphOperator, index: int, library: OperatorLibrary) -> Support:
+    dtype = operator.origin[index]
+    if dtype not in LEFT_OUT:
+        why = f"the library's table says nothing about {dtype}"
+        return Support(Engine.NONE, (), why, known=False)
+    why = f"no AI core kernel has {dtype} for {_tensor_word(operator, index)}"
+    if operator.ge_type in library.ai_cpu_fallback:
+        return Support(Engine.AI_CPU, (), why)
+    return Support(Engine.REFUSED, (), why)
+
+
+def _without_entry(operator: GraphOperator, library: OperatorLibrary) -> Support:
+    if {operator.tf_type, operator.ge_type} & library.ai_cpu_only:
+        return Support(Engine.AI_CPU, (), "the AI core has no such operator")
+    return Support(Engine.NONE, (), "the operator library lacks it", known=False)
+
+
+def _first_failing(
+    operator: GraphOperator, columns: Tuple[NodeColumn, ...], reduces: bool
+) -> Optional[int]:
+    for index, dtype in enumerate(operator.origin):
+        if not tensor_passes({column[index] for column in columns}, dtype, reduces):
+            return index
+    return None
+
+
+def _tensor_word(operator: GraphOperator, index: int) -> str:
+    count = len(operator.inputs)
+    return f"input {index}" if index < count else f"output {index - count}"

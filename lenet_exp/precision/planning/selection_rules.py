@@ -1,0 +1,173 @@
+"""How a mode narrows an operator's columns, tensor by tensor.
+
+Source: precision-modes.md 4.3 and 5. A rule that fails leaves the columns as they are.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple
+
+from lenet_exp.precision.plan import Colour, Mode, Rule
+from lenet_exp.precision.target.kernel_signatures import NodeColumn
+
+HALF, SINGLE = "float16", "float32"
+
+
+class Producer(NamedTuple):
+    """What feeds an input, under a name that a person knows.
+
+    `now` is its type as decided so far; `dtype` what the gray rule follows: the same, or the
+    type in front of a Cast of the graph, then named by `through`, that is looked through.
+    """
+
+    name: str
+    now: str
+    dtype: str
+    late: bool
+    through: str = ""
+
+
+class Question(NamedTuple):
+    """One operator to decide: its columns, its types in the graph and what feeds it."""
+
+    columns: Tuple[NodeColumn, ...]
+    inputs: Tuple[str, ...]
+    outputs: Tuple[str, ...]
+    producers: Tuple[Producer, ...]
+    colour: Colour
+    null: bool
+    kept: bool  # keep_dtype, a Cast, or a complex tensor: rule 5.2 in every mode
+    first: bool  # on the float16-first list, and not keep_dtype
+
+
+class Step(NamedTuple):
+    """What one tensor's rule did: the type it asked for, and whether a column had it."""
+
+    tensor: int
+    wanted: str
+    got: bool
+
+
+class Answer(NamedTuple):
+    """The chosen column, the rule that decided, and the steps in their order."""
+
+    column: NodeColumn
+    rule: Rule
+    steps: Tuple[Step, ...]
+
+
+class _Columns:
+    """The columns still possible. Method names are those of the reference."""
+
+    def __init__(self, columns: Sequence[NodeColumn]) -> None:
+        self.left = list(columns)
+
+    def exact(self, tensor: int, dtype: str) -> bool:
+        matching = [column for column in self.left if column[tensor] == dtype]
+        if matching:
+            self.left = matching
+        return bool(matching)
+
+    def rise(self, tensor: int, dtype: str) -> bool:
+        return self.exact(tensor, dtype) or (dtype == HALF and self.exact(tensor, SINGLE))
+
+    def reduce(self, tensor: int, dtype: str) -> bool:
+        return dtype == SINGLE and self.exact(tensor, HALF)
+
+
+class _Run:
+    """One operator's way through the rules."""
+
+    def __init__(self, question: Question, mode: Mode) -> None:
+        self.question = question
+        self.mode = mode
+        self.columns = _Columns(question.columns)
+        self.origin = (*question.inputs, *question.outputs)
+        self.reduced = False
+        self.steps: List[Step] = []
+
+    def answer(self) -> Answer:
+        rule = self._rule()
+        apply = _RULES[rule]
+        for tensor in self._order():
+            if self.reduced and self.mode is Mode.ALLOW_FP32_TO_FP16:
+                wanted, got = _forced(self, tensor)
+            else:
+                wanted, got = apply(self, tensor)
+            self.steps.append(Step(tensor, wanted, got))
+        if self.reduced and rule in (Rule.KEEP, Rule.FP16_FIRST):
+            rule = Rule.REDUCED
+        return Answer(self.columns.left[0], rule, tuple(self.steps))
+
+    def _rule(self) -> Rule:
+        question = self.question
+        if question.kept:
+            return Rule.KEEP
+        follows = question.null and self.mode is not Mode.FORCE_FP16
+        if follows or self.mode is Mode.ALLOW_MIX_PRECISION:
+            return Rule(question.colour.value)
+        if self.mode is Mode.FORCE_FP16:
+            return Rule.FORCED
+        first = self.mode is Mode.ALLOW_FP32_TO_FP16 and question.first
+        return Rule.FP16_FIRST if first and SINGLE in self.origin else Rule.KEEP
+
+    def _order(self) -> List[int]:
+        late = [producer.late for producer in self.question.producers]
+        early_first = sorted(range(len(late)), key=lambda i: late[i])
+        return [*early_first, *range(len(late), len(self.origin))]
+
+
+def _white(run: _Run, tensor: int) -> Tuple[str, bool]:
+    origin = run.origin[tensor]
+    if origin not in (HALF, SINGLE):
+        return origin, run.columns.rise(tensor, origin)
+    return HALF, run.columns.exact(tensor, HALF)
+
+
+def _black(run: _Run, tensor: int) -> Tuple[str, bool]:
+    origin = run.origin[tensor]
+    return origin, run.columns.rise(tensor, origin)
+
+
+def _gray(run: _Run, tensor: int) -> Tuple[str, bool]:
+    if tensor >= len(run.question.producers):
+        return _kept(run, tensor)
+    dtype = run.question.producers[tensor].dtype
+    return dtype, run.columns.rise(tensor, dtype) or run.columns.reduce(tensor, dtype)
+
+
+def _kept(run: _Run, tensor: int) -> Tuple[str, bool]:
+    """Keep the graph's type, float16 for those on the list. Source: 5.2 (must_keep: 5.4)."""
+    origin = run.origin[tensor]
+    keeps = run.mode is Mode.MUST_KEEP and not run.question.kept and not run.question.null
+    wanted = HALF if origin == SINGLE and run.question.first and not keeps else origin
+    got = run.columns.rise(tensor, wanted)
+    if not got and not keeps and origin == SINGLE and run.columns.reduce(tensor, origin):
+        run.reduced = got = True
+    return wanted, got
+
+
+def _forced(run: _Run, tensor: int) -> Tuple[str, bool]:
+    origin = run.origin[tensor]
+    wanted = HALF if origin == SINGLE else origin
+    return wanted, run.columns.rise(tensor, wanted)
+
+
+_RULES: Dict[Rule, Callable[[_Run, int], Tuple[str, bool]]] = {
+    Rule.WHITE: _white,
+    Rule.BLACK: _black,
+    Rule.GRAY: _gray,
+    Rule.KEEP: _kept,
+    Rule.FP16_FIRST: _kept,
+    Rule.FORCED: _forced,
+}
+
+
+def choose(question: Question, mode: Mode) -> Answer:
+    """Return the column a mode takes; `question.columns` is not empty. Source: 4.3 and 5."""
+    return _Run(question, mode).answer()
+
+
+def column_types(column: NodeColumn, origin: Sequence[str]) -> Tuple[str, ...]:
+    """Return the types a column gives; tensors it says nothing about keep theirs."""
+    return tuple(t if t is not None else o for t, o in zip(column, origin))

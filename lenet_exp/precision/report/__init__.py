@@ -1,0 +1,1 @@
+"""A plan as a person reads it: records, tables, a verdict."""

@@ -1,0 +1,238 @@
+"""A plan as records: rows to read, groups of them, what differs in another plan, CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from lenet_exp.precision.analysis.cost import Cost, Totals, cost_of, totals
+from lenet_exp.precision.analysis.step_sections import SECTIONS, section_of, sections
+from lenet_exp.precision.plan import Operator, Plan
+from lenet_exp.precision.target.operator_library import LETTERS as LIBRARY_LETTERS
+
+_OTHERS = {"d": "float64", "g": "bfloat16", "s": "string", "y": "resource", "v": "variant"}
+LETTERS = {**LIBRARY_LETTERS, **_OTHERS}
+_OF_DTYPE = {dtype: letter for letter, dtype in LETTERS.items()}
+ANY_OTHER = "?"
+_MANY = 5  # equal letters in a row are counted from here on: 10f
+
+
+class Record(NamedTuple):
+    """One operator for a reader; `types` as in "hhh>h", `casts` the inputs that get a Cast.
+
+    `parts` are the nodes it is made of, `flops` and `moved_bytes` None where they don't apply or
+    a shape is not static.
+    """
+
+    section: str
+    name: str
+    tf_type: str
+    ge_type: str
+    types: str
+    inputs: Tuple[str, ...]
+    outputs: Tuple[str, ...]
+    casts: Tuple[int, ...]
+    colour: str
+    rule: str
+    engine: str
+    unit: str
+    reason: str
+    parts: Tuple[str, ...]
+    flops: Optional[int]
+    moved_bytes: Optional[int]
+
+
+class Report(NamedTuple):
+    """A plan, read: forward records first, then backward, then update."""
+
+    mode: str
+    generation: str
+    records: Tuple[Record, ...]
+    totals: Totals
+    warnings: Tuple[str, ...]
+
+
+class Group(NamedTuple):
+    """Operators alike in `section`, GE type, types, list and rule; `casts` of all of them."""
+
+    section: str
+    ge_type: str
+    types: str
+    colour: str
+    rule: str
+    casts: int
+    names: Tuple[str, ...]
+
+
+class Summary(NamedTuple):
+    """A report with groups for its records."""
+
+    mode: str
+    generation: str
+    groups: Tuple[Group, ...]
+    totals: Totals
+    warnings: Tuple[str, ...]
+
+
+class Difference(NamedTuple):
+    """One operator in two plans; None where a plan doesn't have it."""
+
+    name: str
+    first: Optional[Record]
+    second: Optional[Record]
+
+
+class Comparison(NamedTuple):
+    """What differs between two plans of one graph.
+
+    `by_rule` counts operators that have the same types and casts by another rule or list.
+    """
+
+    first: Report
+    second: Report
+    differences: Tuple[Difference, ...]
+    by_rule: int
+
+
+def report(plan: Plan) -> Report:
+    """Return the records and totals of a plan."""
+    known, costs = sections(plan.graph_def), cost_of(plan)
+    records = [
+        _record(row, section_of(row.name, known), costs.operators[row.name])
+        for row in plan.operators
+    ]
+    records.sort(key=lambda record: SECTIONS.index(record.section))  # stable
+    return Report(
+        plan.mode.value,
+        plan.generation.value,
+        tuple(records),
+        totals(plan, costs),
+        plan.warnings,
+    )
+
+
+def _record(row: Operator, section: str, cost: Cost) -> Record:
+    return Record(
+        section=section,
+        name=row.name,
+        tf_type=row.tf_type,
+        ge_type=row.ge_type,
+        types=f"{compact(row.inputs)}>{compact(row.outputs)}",
+        inputs=row.inputs,
+        outputs=row.outputs,
+        casts=row.casts,
+        colour=row.colour.value,
+        rule=row.rule.value,
+        engine=row.engine.value,
+        unit=row.unit,
+        reason=row.reason,
+        parts=row.parts,
+        flops=cost.flops,
+        moved_bytes=None if cost.moved is None else sum(cost.moved.values()),
+    )
+
+
+def compact(dtypes: Sequence[str]) -> str:
+    """Return a letter for each dtype; five and more equal ones are counted: "10f"."""
+    letters = [_OF_DTYPE.get(dtype, ANY_OTHER) for dtype in dtypes]
+    runs: List[List[str]] = []
+    for letter in letters:
+        if runs and runs[-1][0] == letter:
+            runs[-1].append(letter)
+        else:
+            runs.append([letter])
+    return "".join(f"{len(run)}{run[0]}" if len(run) >= _MANY else "".join(run) for run in runs)
+
+
+def summary(read: Report) -> Summary:
+    """Return a report with its records in groups, in order of their first member."""
+    found: Dict[Tuple[str, str, str, str, str], List[Record]] = {}
+    for record in read.records:
+        alike = (record.section, record.ge_type, record.types, record.colour, record.rule)
+        found.setdefault(alike, []).append(record)
+    groups = tuple(
+        Group(*alike, sum(len(record.casts) for record in members), tuple(r.name for r in members))
+        for alike, members in found.items()
+    )
+    return Summary(read.mode, read.generation, groups, read.totals, read.warnings)
+
+
+def compare(first: Report, second: Report) -> Comparison:
+    """Return the operators whose types, casts, engine or presence differ, in order."""
+    other = {record.name: record for record in second.records}
+    here = {record.name for record in first.records}
+    differences, by_rule = [], 0
+    for record in first.records:
+        match = other.get(record.name)
+        if match is None or _decided(match) != _decided(record):
+            differences.append(Difference(record.name, record, match))
+        elif (match.rule, match.colour) != (record.rule, record.colour):
+            by_rule += 1
+    lacking = (record for record in second.records if record.name not in here)
+    differences += [Difference(record.name, None, record) for record in lacking]
+    return Comparison(first, second, tuple(differences), by_rule)
+
+
+def _decided(record: Record) -> Tuple[object, ...]:
+    return record.inputs, record.outputs, record.casts, record.engine
+
+
+def as_csv(records: Sequence[Any], prefix: Optional[Mapping[str, str]] = None) -> str:
+    """Return records, groups or differences as CSV with a head; lists are joined by spaces.
+
+    `prefix` are columns in front that are the same in every row.
+    """
+    made = io.StringIO()
+    same = dict(prefix or {})
+    rows = [{**same, **_flat(record)} for record in records]
+    head = list(rows[0]) if rows else list(same)
+    writer = csv.DictWriter(made, head, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return made.getvalue()
+
+
+def as_csv_of_run(graphs: Mapping[str, Report]) -> str:
+    """Return the records of several graphs as one CSV; the first column is the graph's name."""
+    parts = [
+        as_csv(read.records, {"graph": name, "mode": read.mode, "generation": read.generation})
+        for name, read in graphs.items()
+    ]
+    bodies = [part.partition("\n")[2] for part in parts[1:]]
+    return "".join([*parts[:1], *bodies])
+
+
+def _flat(record: Any) -> Dict[str, object]:
+    if isinstance(record, Difference):
+        return {
+            "name": record.name,
+            **_side("first", record.first),
+            **_side("second", record.second),
+        }
+    return {key: _cell(value) for key, value in record._asdict().items()}
+
+
+def _side(which: str, record: Optional[Record]) -> Dict[str, object]:
+    fields = Record._fields if record is None else record._asdict()
+    return {
+        f"{which}_{key}": "" if record is None else _cell(getattr(record, key))
+        for key in fields
+        if key != "name"
+    }
+
+
+def _cell(value: object) -> object:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else value
+
+
+def as_json(read: Any) -> str:
+    """Return a Report, a Comparison or groups as JSON, with every field."""
+    return json.dumps(_plain(read), indent=1)
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "_asdict"):
+        return {key: _plain(item) for key, item in value._asdict().items()}
+    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value

@@ -1,0 +1,1 @@
+"""What the chip has: operators, their kernels, the lists of the modes."""

@@ -1,0 +1,1 @@
+"""What one run leaves in its folder."""

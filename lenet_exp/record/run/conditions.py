@@ -1,0 +1,228 @@
+"""Everything outside the settings that a repetition of a run would have to have alike."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Sequence
+
+if sys.version_info >= (3, 8):
+    from importlib.metadata import distributions  # novm
+else:
+    from importlib_metadata import distributions
+
+from lenet_exp.errors import ConfigError, DataError
+
+NAME = "conditions.json"
+# What changes kernels, threads or their order; TensorFlow and its libraries read these.
+_VARIABLES = ("TF_", "OMP_", "KMP_", "MKL_", "DNNL_", "ONEDNN_", "XLA_", "CUDA_VISIBLE_DEVICES")
+_HERE = Path(__file__).resolve().parents[2]
+# Untracked files elsewhere are a person's own, and a diff goes to the tracking server.
+_CODE = ("lenet_exp", "conf", "hydra_plugins")
+# Whatever a person's git is set to, `git apply` takes it.
+_DIFF = (
+    "--binary", "--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/",
+    "--dst-prefix=b/",
+)  # fmt: skip
+_LARGEST_FILE = 1_000_000  # bytes of an untracked file that goes into the diff
+
+
+class Conditions(NamedTuple):
+    """What a run was made with; each field is comparable with another run's."""
+
+    command: List[str]
+    python: str
+    platform: str
+    device: str
+    cores: int  # that this process may use
+    cpu_flags: List[str]
+    packages: Dict[str, str]
+    environment: Dict[str, str]
+    code_sha256: str
+    git_commit: str
+    git_diff_sha256: str
+    data_sha256: str
+    tensorflow: Dict[str, str]  # version, oneDNN, threads
+    files_sha256: Dict[str, str]  # of the files that settings name, by key
+
+
+def files(
+    data_sha256: str, device: str, tensorflow: Dict[str, str], hashes: Dict[str, str]
+) -> Dict[str, bytes]:
+    """Return what is kept of this process's conditions: conditions.json, and git.diff if any."""
+    diff = uncommitted_diff()
+    gathered = gather(data_sha256, device, tensorflow, hashes, diff)
+    kept = {NAME: json.dumps(gathered._asdict(), indent=1).encode()}
+    return {**kept, "git.diff": diff} if diff else kept
+
+
+def gather(
+    data_sha256: str,
+    device: str,
+    tensorflow: Dict[str, str],
+    hashes: Dict[str, str],
+    diff: bytes,
+) -> Conditions:
+    """Return the conditions of this process.
+
+    Args:
+        data_sha256: of the raw images and labels.
+        device: what the session runs on.
+        tensorflow: the settings that were made.
+        hashes: SHA-256 of each file that the settings name, by its key.
+        diff: what `uncommitted_diff` returned.
+    """
+    return Conditions(
+        _command(sys.argv),
+        sys.version.split()[0],
+        f"{platform.system()} {platform.release()} {platform.machine()}",
+        device,
+        _cores(),
+        _cpu_flags(),
+        _packages(),
+        {k: v for k, v in sorted(os.environ.items()) if k.startswith(_VARIABLES)},
+        code_sha256(),
+        _git("rev-parse", "HEAD").decode().strip() if _is_our_repository() else "none",
+        hashlib.sha256(diff).hexdigest() if diff else "none",
+        data_sha256,
+        dict(tensorflow),
+        dict(hashes),
+    )
+
+
+def _command(argv: Sequence[str]) -> List[str]:
+    """Return what was typed, word by word."""
+    program = Path(argv[0])
+    if program.suffix == ".py":  # `python -m` puts the module's file there
+        return ["python", "-m", f"lenet_exp.{program.stem}", *argv[1:]]
+    return [*argv[0].split(), *argv[1:]]
+
+
+def uncommitted_diff() -> bytes:
+    """Return the changes against the code's commit, new files of the code included.
+
+    Empty where nothing is changed, and where the code is in no repository of its own.
+    """
+    if not _is_our_repository():
+        return b""
+    parts = [_git("diff", *_DIFF, "HEAD")]
+    listed = _git("ls-files", "--others", "--exclude-standard", "-z", "--", *_CODE)
+    for name in filter(None, listed.split(b"\0")):
+        path = _HERE.parent / os.fsdecode(name)
+        if path.is_file() and path.stat().st_size <= _LARGEST_FILE:
+            parts.append(_git("diff", "--no-index", *_DIFF, os.devnull, os.fsdecode(name)))
+    return b"".join(parts)
+
+
+def _is_our_repository() -> bool:
+    """Return whether the code is tracked; a wheel inside somebody's project is not."""
+    return bool(_git("ls-files", "lenet_exp/run.py"))
+
+
+def _git(*words: str) -> bytes:
+    try:
+        done = subprocess.run(  # noqa: S603 - no shell, and our own words
+            ["git", *words],  # noqa: S607 - wherever a person's PATH has it
+            cwd=str(_HERE.parent),
+            capture_output=True,
+            timeout=20,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return b""
+    # `diff --no-index` exits with 1 where the files differ.
+    return done.stdout if done.returncode == 0 or "--no-index" in words else b""
+
+
+def code_sha256() -> str:
+    """Return the hash of the package's Python files and data, which a wheel has too."""
+    digest = hashlib.sha256()
+    for path in sorted(_HERE.rglob("*")):
+        if path.suffix in (".py", ".json") and path.is_file():
+            digest.update(str(path.relative_to(_HERE)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _packages() -> Dict[str, str]:
+    # `item.metadata` would read every word of a package's description: a second for all.
+    texts = [item.read_text("METADATA") or item.read_text("PKG-INFO") for item in distributions()]
+    found = {}
+    for text in filter(None, texts):
+        head = text.partition("\n\n")[0]
+        named = [re.search(f"^{key}: *(.+?) *$", head, re.MULTILINE) for key in ("Name", "Version")]
+        if named[0] and named[1]:
+            found[named[0].group(1)] = named[1].group(1)
+    return dict(sorted(found.items(), key=lambda item: item[0].lower()))
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
+
+
+def _cpu_flags() -> List[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return []
+    flags = [line.partition(":")[2] for line in lines if line.startswith(("flags", "Features"))]
+    return sorted(flags[0].split()) if flags else []
+
+
+def recorded(folder: Path) -> Dict[str, Any]:
+    """Return the conditions a run was begun with, as read from its folder; {} if unknown."""
+    try:
+        found = json.loads((folder / NAME).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def check_to_go_on(folder: Path, data_sha256: str, hashes: Dict[str, str], stack: str) -> None:
+    """Refuse to go on with a run on other data or another stack than it was begun with.
+
+    Or by other files; of those that `hashes` lacks, it is no matter what became of them.
+
+    Raises:
+        DataError: the data, or a file that the settings name, is another.
+        ConfigError: the stack is.
+    """
+    begun = recorded(folder)
+    if begun.get("data_sha256", data_sha256) != data_sha256:
+        problem = f"this run was begun on other data (SHA-256 {begun['data_sha256'][:12]}...)"
+        raise DataError(f"data {data_sha256[:12]}...", problem, "the folder it was begun with")
+    for key, then in begun.get("files_sha256", {}).items():
+        if hashes.get(key, then) != then:
+            problem = "the file has changed since this run was begun"
+            raise DataError(key, problem, f"the file with SHA-256 {then[:12]}..., or a new run")
+    before = begun.get("tensorflow", {}).get("tensorflow", "")
+    if before and f"tf{before.split('.')[0]}" != stack:
+        allowed = f"the stack it was begun on, TensorFlow {before} (Python {begun['python']})"
+        remedy = f"source .venv/tf{before.split('.')[0]}/bin/activate, then the same command"
+        raise ConfigError("resume", stack, allowed, remedy)
+
+
+def differences(one: Dict[str, object], other: Dict[str, object]) -> List[str]:
+    """Return a line for each condition that is not the same; what was typed is none.
+
+    Both are as they were read from conditions.json.
+    """
+    lines = []
+    for name in sorted({*one, *other} - {"command"}):
+        mine, theirs = one.get(name), other.get(name)
+        if isinstance(mine, dict) and isinstance(theirs, dict):
+            lines += [f"{name}.{line}" for line in differences(mine, theirs)]
+        elif isinstance(mine, list) and isinstance(theirs, list) and mine != theirs:
+            gone, new = sorted({*mine} - {*theirs}), sorted({*theirs} - {*mine})
+            lines.append(f"{name}: without {' '.join(gone)}; with {' '.join(new)}")
+        elif mine != theirs:
+            lines.append(f"{name}: {mine} then, {theirs} now")
+    return lines

@@ -1,0 +1,134 @@
+"""Pictures of one run."""
+
+from __future__ import annotations
+
+import io
+from typing import List, Tuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure  # without pyplot: no display, no global state
+
+from lenet_exp.training.history import History
+
+_PAIRS = 6  # of digits that are shown beside the matrix
+_EXAMPLES = 5  # of each
+_TITLE, _GAP = 12, 4  # pixels of an image: above each row of examples, and beside each example
+
+
+def _png(figure: Figure) -> bytes:
+    packed = io.BytesIO()
+    # Margins are set by hand: bbox_inches="tight" draws everything twice.
+    figure.savefig(packed, format="png", dpi=110)
+    return packed.getvalue()
+
+
+def loss_curve(history: History) -> bytes:
+    """Return a PNG: the loss of each step, its running mean, validation accuracy by epoch."""
+    losses = history.losses
+    figure = Figure(figsize=(8, 4.5))
+    figure.subplots_adjust(left=0.09, right=0.91, bottom=0.12, top=0.92)
+    axes = figure.add_subplot()
+    steps = np.arange(1, len(losses) + 1)
+    axes.plot(steps, losses, color="#b8c4d6", linewidth=0.6, label="loss of a step")
+    span = max(1, min(100, len(losses) // 10))
+    if span > 1:
+        smooth = np.convolve(losses, np.ones(span) / span, mode="valid")
+        axes.plot(steps[span - 1 :], smooth, color="#1f4e8c", label=f"mean of {span} steps")
+    axes.set(xlabel="step", ylabel="loss (cross-entropy)", xlim=(1, max(2, len(losses))))
+    axes.set_ylim(bottom=0)
+    right = axes.twinx()
+    right.plot(
+        history.validated,
+        history.accuracies,
+        "o--",
+        color="#c2571a",
+        markersize=4,
+        label="validation accuracy",
+    )
+    right.set(ylabel="validation accuracy", ylim=(0, 1))
+    handles = [*axes.get_legend_handles_labels()[0], *right.get_legend_handles_labels()[0]]
+    axes.legend(handles=handles, loc="center right", frameon=False)
+    axes.set_title(f"Training loss, {len(losses)} steps")
+    return _png(figure)
+
+
+def confusion_counts(labels: np.ndarray, classes: np.ndarray, size: int = 10) -> np.ndarray:
+    """Return int [size, size]: how often a digit (row) was taken for a class (column)."""
+    return np.bincount(labels.astype(int) * size + classes, minlength=size * size).reshape(
+        size, size
+    )
+
+
+def worst_confused(labels: np.ndarray, classes: np.ndarray) -> List[Tuple[int, int]]:
+    """Return the (digit, taken for) pairs that happened most often, the worst first."""
+    wrong = confusion_counts(labels, classes)
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:_PAIRS]
+    pairs = [(int(place) // len(wrong), int(place) % len(wrong)) for place in order]
+    return [pair for pair in pairs if wrong[pair]]
+
+
+def confusion_matrix(images: np.ndarray, labels: np.ndarray, classes: np.ndarray) -> bytes:
+    """Return a PNG: the test set's confusion matrix, and images of the worst-confused digits.
+
+    Args:
+        images: uint8 [n, height, width, 1].
+        labels: uint8 [n], the truth.
+        classes: uint8 [n], the prediction.
+    """
+    counts = confusion_counts(labels, classes)
+    pairs = worst_confused(labels, classes)
+    figure = Figure(figsize=(11.5, 6.2) if pairs else (7, 6.2))
+    figure.subplots_adjust(left=0.07, right=0.98, bottom=0.09, top=0.94, wspace=0.12)
+    grid = figure.add_gridspec(1, 2 if pairs else 1, width_ratios=[8, 5] if pairs else [1])
+    _draw_counts(figure.add_subplot(grid[0]), counts)
+    if pairs:
+        axes = figure.add_subplot(grid[1])
+        height = images.shape[1] + _TITLE
+        _draw_examples(axes, images[..., 0], labels, classes, pairs)
+        for row, (digit, taken) in enumerate(pairs):
+            title = f"{digit} taken for {taken}: {counts[digit, taken]}"
+            axes.text(0, row * height + _TITLE - 2, title, va="bottom", fontsize=9)
+    return _png(figure)
+
+
+def _draw_examples(
+    axes: Axes,
+    images: np.ndarray,
+    labels: np.ndarray,
+    classes: np.ndarray,
+    pairs: List[Tuple[int, int]],
+) -> None:
+    """Draw a row of examples for each pair, all as one image: an Axes each would take a second."""
+    _, height, width = images.shape
+    page = np.zeros((_PAIRS * (height + _TITLE), _EXAMPLES * (width + _GAP)), np.uint8)
+    for row, (digit, taken) in enumerate(pairs):
+        found = np.flatnonzero((labels == digit) & (classes == taken))[:_EXAMPLES]
+        top = row * (height + _TITLE) + _TITLE
+        for column, image in enumerate(found):
+            left = column * (width + _GAP)
+            page[top : top + height, left : left + width] = images[image]
+    axes.imshow(page, cmap="gray_r", vmin=0, vmax=255)
+    axes.set_axis_off()
+
+
+def _draw_counts(axes: Axes, counts: np.ndarray) -> None:
+    wrong = counts - np.diag(np.diag(counts))
+    axes.imshow(wrong, cmap="Oranges", vmin=0, vmax=max(1, wrong.max()))
+    middle = wrong.max() / 2
+    for digit in range(len(counts)):
+        for taken in range(len(counts)):
+            count = counts[digit, taken]
+            if not count:
+                continue
+            bold = "bold" if digit == taken else "normal"
+            colour = "white" if wrong[digit, taken] > middle > 0 else "black"
+            axes.text(
+                taken, digit, str(count), ha="center", va="center", fontsize=9,
+                fontweight=bold, color=colour,
+            )  # fmt: skip
+    axes.set(
+        xticks=range(10), yticks=range(10), xlabel="predicted digit", ylabel="true digit",
+        title=f"{np.trace(counts)} of {counts.sum()} test images right",
+    )  # fmt: skip

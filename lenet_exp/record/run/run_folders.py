@@ -1,0 +1,113 @@
+"""Which run a person means, and what it was begun with. Light: no MLflow, no numpy."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import List, Tuple
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from lenet_exp.config.cli.suggest import PROGRAM
+from lenet_exp.config.compose import resolve
+from lenet_exp.config.schema.run import PRECISION_FILES, Settings
+from lenet_exp.errors import ConfigError, DataError
+from lenet_exp.record.commands import go_to
+from lenet_exp.record.store import journal
+
+
+def find(command: str, named: str, root: Path) -> Path:
+    """Return the run folder that `named` means.
+
+    Args:
+        command: what it is the last value of, for the error: "python -m lenet_exp.upload run".
+        named: a run id, a run folder, or latest: the last one that was begun or gone on with.
+        root: where outputs/ and multirun/ are.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    folder = _path(named)
+    if (folder / journal.NAME).is_file():
+        return folder.resolve()
+    known = _known(root)
+    for _, path in known:
+        if named == "latest" or named in _ids(path):
+            return path.resolve()
+    if named and folder.is_dir():
+        allowed = f"a run folder (this one holds no {journal.NAME})"
+    elif known:
+        allowed = f"latest, a run folder, or the id of a run in {root}/outputs or {root}/multirun"
+    else:
+        allowed = f"a run folder ({root} has no runs in outputs or multirun)"
+    example = f"{command}={'latest' if known else 'DIR'}"
+    raise ConfigError(command.rsplit(maxsplit=1)[-1], named, allowed, example)
+
+
+def _path(named: str) -> Path:
+    """Return the folder that a word may mean; nothing there if the system can't have it."""
+    try:
+        folder = Path(named).expanduser()
+        folder.is_dir()
+    except (RuntimeError, OSError, ValueError):  # no such user, too long, a zero byte
+        return Path(os.devnull)
+    return folder
+
+
+def _known(root: Path) -> List[Tuple[float, Path]]:
+    """Return the run folders below `root`, the latest first."""
+    paths = [*root.glob(f"outputs/*/{journal.NAME}"), *root.glob(f"multirun/*/*/{journal.NAME}")]
+    dated = [(path.stat().st_mtime, path.parent) for path in paths if path.stat().st_size]
+    return sorted(dated, reverse=True)
+
+
+def _ids(folder: Path) -> List[str]:
+    try:
+        return [e.values["run_id"] for e in journal.read(folder) if e.kind == "run"]
+    except DataError:  # one damaged folder hides no other
+        return []
+
+
+def config_of(folder: Path) -> DictConfig:
+    """Return the configuration in a run folder, as it was written.
+
+    Raises:
+        DataError: it is not there, or no configuration.
+    """
+    path = folder / "config.yaml"
+    try:
+        cfg = OmegaConf.load(str(path))
+    except (OSError, YAMLError, OmegaConfBaseException) as error:
+        raise DataError(path, f"can't be read ({error})", PROGRAM) from error
+    if not isinstance(cfg, DictConfig):
+        raise DataError(path, "holds no settings", PROGRAM)
+    for key in PRECISION_FILES:  # the copy is what the run was made with
+        kept = folder / f"precision.{key}"
+        if kept.is_file() and OmegaConf.select(cfg, f"precision.{key}") is not None:
+            OmegaConf.update(cfg, f"precision.{key}", str(kept.resolve()))
+    return cfg
+
+
+def settings_of(folder: Path) -> Settings:
+    """Return the settings of the run in `folder`; raises as `config_of`, and ConfigError."""
+    return resolve(config_of(folder))
+
+
+def go_to_start(folder: Path) -> List[journal.Entry]:
+    """Make the folder current in which a run was started, if it is there; return its journal.
+
+    Relative paths, and MLflow's default store, are meant from there.
+
+    Raises:
+        DataError: the run was never begun.
+    """
+    entries = journal.read(folder)
+    begun = journal.merged(entries, "run")
+    if not begun:
+        raise DataError(folder / journal.NAME, "tells of no run: it was never begun", PROGRAM)
+    start = Path(begun["cwd"])
+    if start.is_dir():
+        go_to(start)
+    return entries

@@ -1,0 +1,299 @@
+"""The record of one run: journal, run folder and screen are told; a store observes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import time
+from pathlib import Path
+from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple
+
+import numpy as np
+
+from lenet_exp.errors import StoreError, Terminated
+from lenet_exp.record.commands import change_folder, resume_command, short, upload_command
+from lenet_exp.record.run import checkpoints, conditions, plots, run_files
+from lenet_exp.record.store import processes, sync
+from lenet_exp.record.store.journal import Journal, merged
+from lenet_exp.record.store.mlflow_store import Present, Run, Store
+from lenet_exp.record.store.observer import Observer
+from lenet_exp.record.store.store_check import without_password
+from lenet_exp.record.terminal import Progress, closing_block, next_commands
+from lenet_exp.training.history import History
+
+_LOG = logging.getLogger("lenet_exp")
+_SILENT_WAIT = 3.0  # seconds for the store, at the end
+_LONGEST_WAIT = 90.0  # a dead server's time-outs and retries
+TARGET_ACCURACY = 0.975  # the ModelZoo's
+
+
+class Identity(NamedTuple):
+    """What a run is before it starts: its name, settings (dotted -> value, YAML) and tags.
+
+    `files` are kept in the run folder as they are: name -> content.
+    """
+
+    name: str
+    params: Mapping[str, object]
+    yaml: str
+    tags: Dict[str, str]
+    files: Dict[str, bytes]
+
+
+class Speed(NamedTuple):
+    """Seconds per step over windows, and images a step."""
+
+    median: float
+    mean: float
+    p95: float
+    batch_size: int
+
+
+class Spent(NamedTuple):
+    """What recording cost this process, in seconds."""
+
+    seconds: float
+    cpu_seconds: float
+
+
+class RunRecord:
+    """Takes what happens in a run, in order."""
+
+    def __init__(self, run: Run, journal: Journal, observer: Observer, progress: Progress) -> None:
+        """Record into `journal` and its folder; `observer` passes it on to `run`."""
+        self.run_id = run.run_id
+        self.resumed = any(entry.kind == "metrics" for entry in journal.entries)
+        self._journal = journal
+        self._folder = journal.folder
+        self._observer = observer
+        self._progress = progress
+        self._told_of_problem = False
+        self.untold: List[str] = []  # lines to print at the very end
+        self.seconds = 0.0  # spent here, while training waited
+        self.cpu_seconds = 0.0
+
+    def window(self, history: History) -> None:
+        """Record the last window of `history`."""
+        with self._timed():
+            steps = int(history.window_steps[-1])
+            loss, scale = float(np.mean(history.losses[-steps:])), float(history.loss_scales[-1])
+            sec_per_step = float(history.window_seconds[-1]) / steps
+            values = {
+                "loss": loss,
+                "loss_scale": scale,
+                "skipped_steps": int(history.skipped.sum()),
+                "window_sec_per_step": sec_per_step,
+            }
+            self._tell("metrics", values, history.step)
+            self._progress.window(history.step, steps, loss, sec_per_step, scale)
+            self._warn()
+
+    def validation(self, epoch: int, history: History) -> None:
+        """Record the last validation of `history`, which came after `epoch` (from 1)."""
+        with self._timed():
+            reached = history.accuracies >= TARGET_ACCURACY
+            values = {"validation_accuracy": float(history.accuracies[-1])}
+            if reached[-1] and reached.sum() == 1:
+                values[f"seconds_to_{TARGET_ACCURACY}"] = float(history.window_seconds.sum())
+            self._tell("metrics", values, history.step)
+            self._progress.validation(epoch, float(history.accuracies[-1]))
+
+    def checkpoint(self, history: History, save: Callable[[str], None]) -> None:
+        """Keep what a resumed run starts from; `save` writes the variables."""
+        with self._timed():
+            self._journal.sync()  # first: what a checkpoint has is not told again
+            checkpoints.write(self._folder, history, save)
+
+    def finish(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        classes: np.ndarray,
+        speed: Speed,
+        history: History,
+    ) -> float:
+        """Record the test set's result, pictures and files; return the accuracy."""
+        accuracy = float(np.mean(labels == classes))
+        values = {
+            "accuracy": accuracy,
+            "accuracy_percent": 100 * accuracy,
+            "sec_per_step": speed.median,
+            "sec_per_step_mean": speed.mean,
+            "sec_per_step_p95": speed.p95,
+            "ms_per_step": 1000 * speed.median,
+            "images_per_sec": speed.batch_size / speed.median,
+            "recording_seconds": self.spent.seconds,
+            "recording_cpu_seconds": self.spent.cpu_seconds,
+        }
+        self._tell("metrics", values, history.step)
+        seconds = float(history.window_seconds.sum())
+        run_files.write_performance_precision(self._folder, accuracy, 1000 * speed.median, seconds)
+        run_files.write_test_predictions(self._folder, classes, labels)
+        if not np.isfinite(history.losses[-1]):
+            first = int(np.argmin(np.isfinite(history.losses))) + 1
+            self._progress.say(f"the training diverged: the loss of step {first} is no number")
+        figures = self._folder / "figures"
+        run_files.write_bytes(figures / "loss.png", plots.loss_curve(history))
+        matrix = plots.confusion_matrix(images, labels, classes)
+        run_files.write_bytes(figures / "confusion_matrix.png", matrix)
+        kept = sorted({history.step, history.best_step} - {0})
+        for path in (
+            "output", "figures", "test_predictions.npz", *(f"checkpoints/{step}" for step in kept)
+        ):  # fmt: skip
+            self._tell("artifact", {"path": path})
+        self._progress.say(f"test accuracy {accuracy:.4f}")
+        return accuracy
+
+    def report(self, files: Mapping[str, str], shown: str) -> None:
+        """Keep files that say what was found, name -> content, and show it.
+
+        A disk that is full is no reason to lose how the run ended.
+        """
+        try:
+            for name, content in files.items():
+                run_files.write_bytes(self._folder / name, content.encode())
+                self._tell("artifact", {"path": name})
+        except OSError as error:
+            self._progress.say(f"{', '.join(files)} can't be kept: {error}")
+        self._progress.say(shown)
+
+    def _tell(self, kind: str, values: Mapping[str, object], step: int = 0) -> None:
+        self._observer.send(self._journal.append(kind, values, step))
+
+    @contextlib.contextmanager
+    def _timed(self) -> Iterator[None]:
+        wall, cpu = time.perf_counter(), time.thread_time()
+        yield
+        self.seconds += time.perf_counter() - wall
+        self.cpu_seconds += time.thread_time() - cpu
+
+    def _warn(self) -> None:
+        problem = self._observer.problem
+        if problem is not None and not self._told_of_problem:
+            self._progress.say(f"training goes on without the store: {problem}")
+        elif problem is None and self._told_of_problem:
+            self._progress.say("the store answers again")
+        self._told_of_problem = problem is not None
+
+    def begin(self, identity: Identity) -> None:
+        """Record what the run is; of one that goes on, what is not as it was."""
+        before = merged(self._journal.entries, "params")
+        changed = {k: str(v) for k, v in identity.params.items() if before.get(k, v) != v}
+        self._tell("tags", changed)  # MLflow's parameters can't be changed
+        self._tell("status", {"status": "RUNNING"})
+        self._tell("params", identity.params)
+        self._tell("artifact", {"path": "config.yaml"})
+        self._keep(identity.files)
+        self._journal.sync()
+
+    def _keep(self, files: Mapping[str, bytes]) -> None:
+        """Keep a run's own files; where they are there and not the same, both, and say so."""
+        step = max(entry.step for entry in self._journal.entries)
+        begun, now = conditions.recorded(self._folder), files.get(conditions.NAME)
+        changed = conditions.differences(begun, json.loads(now)) if begun and now else []
+        if changed:
+            self._progress.say("\n  ".join(["what differs from when it was begun:", *changed]))
+        for name, content in files.items():
+            path = self._folder / name
+            if path.exists() and changed:
+                path = path.with_name(f"{path.stem}-{step}{path.suffix}")
+            if not path.exists():
+                run_files.write_bytes(path, content)
+            self._tell("artifact", {"path": path.name})
+
+    def end(self, status: str) -> None:
+        """Record how the run ended; a full disk is no reason not to tell the store."""
+        for kind, values in (("artifact", {"path": "run.log"}), ("status", {"status": status})):
+            with contextlib.suppress(OSError):
+                self._journal.append(kind, values)
+        with contextlib.suppress(OSError):
+            self._journal.sync()
+
+    @property
+    def spent(self) -> Spent:
+        """Seconds for which training waited, and processor seconds, of recording so far."""
+        return Spent(self.seconds, self.cpu_seconds + self._observer.cpu_seconds)
+
+
+@contextlib.contextmanager
+def open_record(
+    store: Store, identity: Identity, folder: Path, progress: Progress
+) -> Iterator[RunRecord]:
+    """Yield the record of the folder's run, new or gone on with.
+
+    It ends with the right status whatever happens; a store that doesn't take it is told to the
+    person and ends nothing.
+    """
+    tags = {**identity.tags, processes.TAG: processes.this_process(), "folder": str(folder)}
+    with contextlib.closing(Journal(folder)) as journal, contextlib.closing(progress):
+        run_files.remove_unfinished(folder)
+        sync.check_same_store(store, journal, resume_command(folder))
+        # Before the store hears of the run: what it knows can be gone on with.
+        run_files.write_bytes(folder / "config.yaml", identity.yaml.encode())
+        before = journal.run_id
+        resumed = before is not None
+        run = sync.open_run(store, journal, identity.name, tags)
+        if before not in (None, run.run_id):
+            progress.say(f"the store has no run {before}; it is recorded anew")
+        journal.append("tags", tags)
+        present = _bring_up_to_date(run, journal) if resumed else sync.NOTHING
+        observer = Observer(run, folder, present)
+        record = RunRecord(run, journal, observer, progress)
+        _LOG.info("run %s in %s", run.run_id, without_password(store.uri))
+        status = "FAILED"
+        try:
+            record.begin(identity)
+            yield record
+            status = "FINISHED"
+        except (KeyboardInterrupt, Terminated):
+            status = "KILLED"
+            raise
+        except Exception:
+            _LOG.exception("the run failed")
+            raise
+        finally:
+            record.end(status)
+            record.untold = _complete(run, journal, observer, progress)
+            if status != "FINISHED":
+                progress.say("\n".join([*record.untold, resume_command(folder)]))
+
+
+def _bring_up_to_date(run: Run, journal: Journal) -> Present:
+    """Have the store know what the journal held before it goes on; return what it has then."""
+    # Tags first: another command may look for runs whose process is dead.
+    run.tags(merged(journal.entries, "tags"))
+    run.reopen()
+    # In order: MLflow 1's file store shows metrics as they were written.
+    sync.write(run, sync.missing(journal.entries, run.present()), journal.folder)
+    return run.present()
+
+
+def _complete(run: Run, journal: Journal, observer: Observer, progress: Progress) -> List[str]:
+    """Have the store know all; return the lines that say how it can be told later, if it can't."""
+    ended = observer.close(_SILENT_WAIT)
+    if not ended:
+        progress.say("waiting for the store; Ctrl-C loses nothing")
+        ended = observer.close(_LONGEST_WAIT)
+    problem = observer.problem or StoreError(run.run_id, "the store does not answer", "wait")
+    # A server that didn't answer has been waited for; a file costs nothing to try again.
+    if ended and (observer.problem is None or not run.is_remote):
+        try:
+            sync.complete(run, journal)
+            return []
+        except StoreError as error:
+            problem = error
+    what, reason, _ = problem.args
+    return [
+        f"the store lacks this run ({what}: {reason})",
+        "everything is kept in the run folder; to record it in the store:",
+        upload_command(journal.folder),
+    ]
+
+
+def say_result(
+    progress: Progress, folder: Path, record: RunRecord, accuracy: float, speed: Speed, ui: str
+) -> None:
+    """Print the closing block: what came out, where it is, and what to type next."""
+    todo = record.untold or [*change_folder(), *next_commands(ui)]
+    progress.say(closing_block(accuracy, speed.median, short(folder), record.run_id, todo))

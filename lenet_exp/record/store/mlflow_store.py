@@ -1,0 +1,293 @@
+"""Runs in MLflow: the only module that imports it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import hashlib
+import logging
+import os
+import tempfile
+from pathlib import Path
+from typing import (
+    AbstractSet,
+    Any,
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
+from urllib.parse import quote
+
+from lenet_exp import tf_compat
+from lenet_exp.errors import StoreError
+from lenet_exp.record.store import store_check
+
+_PARAM_LENGTH = 500  # MLflow 1.30 refuses a longer value
+_PER_BATCH = 100  # parameters or tags that a server takes at once
+_METRICS_PER_BATCH = 1000
+
+
+@functools.lru_cache(maxsize=None)
+def _mlflow() -> Any:
+    """Import MLflow once: silent, without telemetry, and not hanging on a dead server."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # a machine without git
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    import mlflow  # noqa: PLC0415 - after the variables
+    import mlflow.store.db.utils  # noqa: PLC0415
+
+    logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # what fails is told by `_told`
+    return mlflow
+
+
+def schema() -> str:
+    """Return the revision of this MLflow's database schema."""
+    return str(_mlflow().store.db.utils._get_latest_schema_revision())  # noqa: SLF001
+
+
+class Store:
+    """An experiment in a tracking store."""
+
+    def __init__(self, uri: Optional[str], experiment: str, make: bool = True) -> None:
+        """Open the store at `uri` (None: MLflow's default) and find or make the experiment.
+
+        Args:
+            uri: the tracking URI.
+            experiment: its name.
+            make: whether the store and the experiment are made where they aren't there.
+
+        Raises:
+            StoreError: it can't be reached, is of another MLflow, or isn't there and not made.
+        """
+        mlflow = _mlflow()
+        self.uri = uri or str(mlflow.get_tracking_uri())
+        head = schema()
+        store_check.check_writable(self.uri)
+        if not make:
+            store_check.check_exists(self.uri)
+        # Nobody may be half through making the store while its schema is looked at.
+        with _told(self.uri), _first_use(self.uri), _without_info():
+            store_check.check_schema(self.uri, head, tf_compat.stack_of_this_python())
+            _make_database(self.uri)
+            self.client = mlflow.tracking.MlflowClient(tracking_uri=self.uri)
+            self.experiment_id = _experiment(self.client, experiment, make)
+        self._file = _file_number(self.uri)
+
+    def create(self, name: str, tags: Mapping[str, str], start_time: Optional[int] = None) -> Run:
+        """Return a new run that is RUNNING; `start_time` in ms since 1970, None: now."""
+        context = _mlflow().tracking.context.registry
+        with self.told():
+            resolved = context.resolve_tags({**tags, "mlflow.runName": name})
+            made = self.client.create_run(self.experiment_id, start_time, resolved)
+        return Run(self, made.info.run_id)
+
+    def find(self, run_id: str) -> Optional[Run]:
+        """Return a recorded run, None if the store doesn't have it."""
+        with self.told():
+            try:
+                info = self.client.get_run(run_id).info
+            except _mlflow().exceptions.MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                return None
+        return Run(self, run_id) if info.lifecycle_stage == "active" else None
+
+    def running(self) -> Dict[str, Mapping[str, str]]:
+        """Return the tags of each run in the store that is RUNNING, by its id."""
+        search = self.client.search_runs
+        with self.told():
+            places = [found.experiment_id for found in pages(self.client.search_experiments)]
+            runs = pages(lambda **page: search(places, "attributes.status = 'RUNNING'", **page))
+        return {run.info.run_id: run.data.tags for run in runs}
+
+    @contextlib.contextmanager
+    def told(self) -> Iterator[None]:
+        """Turn whatever the store raises into a StoreError, and a file that was taken away too.
+
+        An open sqlite file takes everything that is written to it after its removal.
+        """
+        with _told(self.uri):
+            if _file_number(self.uri) != self._file:
+                raise FileNotFoundError("the file was removed or replaced")
+            yield
+
+
+class Point(NamedTuple):
+    """A value of a metric; `time` in ms since 1970."""
+
+    key: str
+    value: float
+    time: int
+    step: int
+
+
+class Present(NamedTuple):
+    """What a store has of a run."""
+
+    params: AbstractSet[str]
+    tags: Mapping[str, str]
+    metrics: AbstractSet[Tuple[str, int]]  # key, step
+    status: str
+
+
+class Run:
+    """One run in a store; each method raises StoreError where the store refuses."""
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        """Record into the run `run_id`."""
+        self._store = store
+        self._client = store.client
+        self.run_id = run_id
+        self.is_remote = store.uri.startswith(("http://", "https://"))
+
+    def present(self) -> Present:
+        """Return what the store has of this run."""
+        with self._store.told():
+            run = self._client.get_run(self.run_id)
+            metrics = {
+                (key, point.step)
+                for key in run.data.metrics
+                for point in self._client.get_metric_history(self.run_id, key)
+            }
+        return Present(set(run.data.params), run.data.tags, metrics, run.info.status)
+
+    def params(self, values: Mapping[str, object]) -> None:
+        """Record parameters; None is recorded as null."""
+        param = _mlflow().entities.Param
+        self._log(
+            params=[
+                param(key, ("null" if value is None else str(value))[:_PARAM_LENGTH])
+                for key, value in values.items()
+            ]
+        )
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Record tags."""
+        tag = _mlflow().entities.RunTag
+        self._log(tags=[tag(key, value) for key, value in values.items()])
+
+    def metrics(self, points: Sequence[Point]) -> None:
+        """Record metrics, as many at once as a server takes."""
+        metric = _mlflow().entities.Metric
+        self._log(_METRICS_PER_BATCH, metrics=[metric(*point) for point in points])
+
+    def _log(self, most: int = _PER_BATCH, **items: Sequence[Any]) -> None:
+        for name, values in items.items():
+            for start in range(0, len(values), most):
+                with self._store.told():
+                    self._client.log_batch(self.run_id, **{name: values[start : start + most]})
+
+    def artifact(self, path: Path, folder: Optional[str] = None) -> None:
+        """Record a file, or a folder with all it holds, under `folder`."""
+        with self._store.told():
+            if path.is_dir():
+                inside = "/".join(part for part in (folder, path.name) if part)
+                self._client.log_artifacts(self.run_id, str(path), inside)
+            else:
+                self._client.log_artifact(self.run_id, str(path), folder)
+
+    def reopen(self) -> None:
+        """Say that the run goes on."""
+        with self._store.told():
+            self._client.update_run(self.run_id, "RUNNING")
+
+    def end(self, status: str, time: Optional[int] = None) -> None:
+        """Say how the run ended: FINISHED, FAILED or KILLED; `time` in ms since 1970."""
+        with self._store.told():
+            self._client.set_terminated(self.run_id, status, time)
+
+
+def pages(search: Callable[..., Any]) -> List[Any]:
+    """Return all that a search finds: a server hands it out a page at a time."""
+    found: List[Any] = []
+    page = search()
+    found += page
+    while page.token:
+        page = search(page_token=page.token)
+        found += page
+    return found
+
+
+def _make_database(uri: str) -> None:
+    """Make a sqlite store that isn't there under another name: a kill leaves none half made."""
+    path = store_check.sqlite_path(uri)
+    if path is None or (path.exists() and path.stat().st_size):
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.absolute().with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        client = _mlflow().tracking.MlflowClient(tracking_uri=f"sqlite:///{quote(str(part))}")
+        client.get_experiment_by_name("")
+        part.replace(path)
+    finally:
+        if part.exists():
+            part.unlink()
+
+
+def _file_number(uri: str) -> Optional[int]:
+    path = store_check.sqlite_path(uri)
+    return path.stat().st_ino if path is not None and path.exists() else None
+
+
+@contextlib.contextmanager
+def _told(uri: str) -> Iterator[None]:
+    """Turn whatever MLflow, SQLAlchemy or requests raise into a StoreError."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except Exception as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        remedy = store_check.another_store()
+        shown, reason = map(store_check.without_password, (uri, reason))
+        raise StoreError(shown, f"can't be used ({reason})", remedy) from error
+
+
+def _experiment(client: Any, name: str, make: bool) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is None and not make:
+        names = [other.name for other in pages(client.search_experiments)]
+        problem = f"is not in this store, which has {', '.join(names) or 'none'}"
+        remedy = f"tracking.experiment={names[0] if names else 'NAME'}, or tracking.uri=URI"
+        raise StoreError(f"experiment {name}", problem, remedy)
+    if found is None:
+        return str(client.create_experiment(name))
+    if found.lifecycle_stage != "active":
+        raise StoreError(
+            f"experiment {name}", "was deleted", "mlflow experiments restore, or another name"
+        )
+    return str(found.experiment_id)
+
+
+@contextlib.contextmanager
+def _first_use(uri: str) -> Iterator[None]:
+    """Let one process at a time make a store: parallel first use breaks it (facts: 5.4)."""
+    file = store_check.sqlite_path(uri)
+    place = uri if file is None and "://" in uri else str(Path.cwd() / (file or uri))
+    known = hashlib.sha256(place.encode()).hexdigest()[:16]
+    path = Path(tempfile.gettempdir(), f"lenet-exp-{os.getuid()}-{known}.lock")
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def _without_info() -> Iterator[None]:
+    """Silence alembic, whose own logger level has no effect."""
+    before = logging.root.manager.disable
+    logging.disable(logging.INFO)
+    try:
+        yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,83 @@
+"""The words of explain."""
+
+from __future__ import annotations
+
+import pytest
+
+from lenet_exp.config.cli import explain_options
+from lenet_exp.errors import ConfigError
+
+
+def test_defaults_are_lenet_s_training_step_as_a_run_has_it():
+    asked = explain_options.read([])
+    assert asked.settings.precision.mode == "allow_mix_precision"
+    assert asked[1:] == (None, None, (), False, False, "table", False)
+
+
+def test_modes_and_hardware_that_can_not_be_trained_here_can_be_explained():
+    asked = explain_options.read(
+        ["precision=force_fp16", "hardware=ascend910", "hardware.cann=2021"]
+    )
+    assert (asked.settings.precision.mode, asked.settings.hardware.cann) == ("force_fp16", "2021")
+
+
+@pytest.mark.parametrize(
+    ("words", "against"),
+    [
+        (["diff=force_fp16"], ("force_fp16", "today")),
+        (["diff=2021"], ("allow_mix_precision", "2021")),
+        (["diff=today", "hardware.cann=2021"], ("allow_mix_precision", "today")),
+        (["diff=force_fp16", "hardware.cann=2021"], ("force_fp16", "2021")),
+    ],
+)
+def test_a_difference_is_against_a_mode_or_the_other_generation(words, against):
+    assert explain_options.read(words).against == against
+
+
+@pytest.mark.parametrize("text", ["[a,b/c:0]", "a,b/c:0", "[a, b/c:0]", "[a,b/c:0,]"])
+def test_fetches_are_a_list(text):
+    assert explain_options.read(["graph=x.pb", f"fetches={text}"]).fetches == ("a", "b/c:0")
+
+
+# typed, then what the message must hold
+WRONG = [
+    ("sumary=true", ["summary is one", "explain summary=true"]),
+    ("difff=2021", ["explain diff=2021"]),
+    ("summary=yes", ["true | false", "explain summary=true"]),
+    ("summary", ["key=value", "explain summary=true"]),
+    ("--summary", ["without dashes", "explain summary=true"]),
+    ("--diff=2021", ["explain diff=2021"]),
+    ("-m", ["without dashes", "explain --help"]),
+    ("format=cvs", ["table | csv | json", "explain format=csv"]),
+    ("diff=force_fp61", ["force_fp16", "today | 2021", "explain diff=force_fp16"]),
+    ("diff=allow_mix_precision", ["another one", "diff=must_keep_origin_dtype"]),
+    ("diff=today", ["another one"]),
+    ("session=true diff=2021", ["not both", "explain session=true"]),
+    ("session=yes", ["true | false", "explain session=true"]),
+    ("diff=2021 summary=true", ["not both", "explain diff=2021"]),
+    ("fetches=[a]", ["only with graph=FILE"]),
+    ("graph=", ["a file", "explain graph=FILE"]),
+    ("graph=~nobody-of-this-name/x.pb", ["graph=~nobody-of-this-name", "explain graph=FILE"]),
+    ("graph=x fetches=[]", ["names", "fetches=[NAME]"]),
+    ("graph=x inference=true", ["with graph=FILE only", "fetches=[NAME]"]),
+    ("graph=x optimizer=sgd", ["optimizer=sgd", "with graph=FILE only", "explain graph=x"]),
+    ("graph=x nokey=1", ["nokey=1", "precision"]),
+    ("precision=nope", ["allow_mix_precision", "explain precision="]),
+    ("precision=force_fp16,allow_fp32_to_fp16", ["one value", "explain precision=force_fp16"]),
+    ("hardware.cann=2022", ["today | 2021", "explain hardware.cann=today"]),
+    ("hardware.on_refused=ignore", ["warn | error"]),
+    ("batch_size=3", ["explain schedule.batch_size=3"]),
+    ("schedule.batch_size=0", ["from 1 to 55000", "explain schedule.batch_size=64"]),
+    ("+extra=1", ["extra"]),
+    ("nokey=1", ["nokey=1", "explain --help"]),
+]
+
+
+@pytest.mark.parametrize(("typed", "told"), WRONG, ids=[typed for typed, _ in WRONG])
+def test_what_is_typed_wrong_is_told_with_a_command_of_explain(typed, told):
+    with pytest.raises(ConfigError) as caught:
+        explain_options.read(typed.split())
+    message = str(caught.value)
+    assert "lenet_exp.run" not in message
+    for part in told:
+        assert part in message

@@ -1,0 +1,99 @@
+"""The region that is computed twice, and what is around it: fast, and to the letter."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lenet_exp.precision import assign, emulate
+from tests.precision.chip import Run, same_bits, session_of
+from tests.precision.emulation.test_fast_path import both_paths
+from tests.precision.small import FORCE, floats, graph_of
+
+LARGE = (64, 128)
+
+
+def test_what_only_a_loop_needs_is_there_for_whoever_asks():
+    """Neither the plan nor `emulate` was told of them."""
+
+    def build(tf):
+        product = tf.multiply(floats(tf, "x", LARGE), floats(tf, "y", LARGE), name="p")
+        square = tf.multiply(product, product, name="q")
+        tf.identity(square, name="summary")
+        return tf.add(square, product, name="end")
+
+    (graph_def, fetches), seen = graph_of(build), []
+    random = np.random.RandomState(5)
+    feeds = {f"{name}:0": random.randn(*LARGE).astype(np.float32) for name in "xy"}
+    for reference in (False, True):
+        made = emulate(graph_def, assign(graph_def, FORCE, fetches=fetches), reference=reference)
+        with session_of(made.graph_def) as session:
+            run = Run(session, made, {})
+            seen.append(run(["p:0", "q:0", "summary:0", "end:0"], feeds))
+    for fast, exact in zip(*seen):
+        same_bits(fast, exact)
+
+
+def read_in_turn(tf):
+    first, rate = tf.sigmoid(floats(tf, "x", LARGE)), tf.get_variable("rate", [128])
+    with tf.control_dependencies([first]):
+        return first * tf.identity(rate._ref())
+
+
+def read_in_turn_of_a_resource(tf):
+    first = tf.sigmoid(floats(tf, "x", LARGE))
+    rate = tf.get_variable("rate", [128], use_resource=True)
+    with tf.control_dependencies([first]):
+        return first * rate.read_value()
+
+
+def out_by_a_branch_and_back(tf):
+    first = tf.sigmoid(floats(tf, "x", LARGE))
+    large = tf.reduce_sum(first) > 1.0
+    return first * tf.cond(large, lambda: tf.reduce_max(first), lambda: tf.reduce_min(first))
+
+
+def out_by_a_default_and_back(tf):
+    first = tf.sigmoid(floats(tf, "x", LARGE))
+    with tf.control_dependencies([first]):
+        return first * tf.placeholder_with_default(np.float32(2), []) * tf.constant(0.5)
+
+
+def out_by_a_constant_and_back(tf):
+    first = tf.sigmoid(floats(tf, "x", LARGE))
+    with tf.control_dependencies([first]):
+        factor = tf.placeholder_with_default(np.float32(2), [])
+    with tf.control_dependencies([factor]):
+        axis = tf.constant(1)
+    return tf.reduce_sum(first, axis=axis) * factor
+
+
+def named_as_ours(tf):
+    first = tf.sigmoid(floats(tf, "x", LARGE))
+    for name in ("argument_0", "argument_1", "emulation/constant", "given", "given_0", "result_0"):
+        first = tf.multiply(first, first, name=name)
+    return tf.sigmoid(first)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [read_in_turn, read_in_turn_of_a_resource, out_by_a_branch_and_back,
+     out_by_a_default_and_back, out_by_a_constant_and_back, named_as_ours],
+    ids=lambda build: build.__name__,
+)  # fmt: skip
+@pytest.mark.parametrize("scale", [1.0, 1e6], ids=["usual", "too large"])
+def test_no_node_waits_for_itself_or_has_anothers_name(build, scale):
+    values = np.random.RandomState(6).randn(*LARGE).astype(np.float32) * np.float32(scale)
+    initial = {"rate": np.full(128, 0.3)} if "read" in build.__name__ else None
+    assert both_paths(build, {"x:0": values}, initial=initial) is (scale > 1)
+
+
+@pytest.mark.parametrize("name", ["given", "given_0", "leaf", "leaf_0", "argument_0"])
+@pytest.mark.parametrize("scale", [1.0, 1e6], ids=["usual", "too large"])
+def test_an_input_may_have_any_name(name, scale):
+    def build(tf):
+        given = floats(tf, name, LARGE)
+        return tf.multiply(given, given)
+
+    values = np.random.RandomState(7).randn(*LARGE).astype(np.float32) * np.float32(scale)
+    assert both_paths(build, {f"{name}:0": values}) is (scale > 1)

@@ -1,0 +1,160 @@
+"""keep_dtype and customize_dtypes: sections 6.5 and 6.6."""
+
+from __future__ import annotations
+
+import pytest
+
+from lenet_exp.errors import PrecisionError
+from lenet_exp.precision import assign
+from lenet_exp.precision.planning.dtype_overrides import read_custom_dtypes
+from tests.precision.small import ALLOW, FORCE, KEEP, MIX, cells, floats, graph_of, halves, plan_of
+
+
+def product(tf):
+    weights = tf.get_variable("weights", [8, 8])
+    return tf.sigmoid(tf.matmul(floats(tf, "x"), weights, name="product"), "after")
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("product::InputDtype:float32,float32,OutputDtype:float32", "MatMulV2 ff>f white"),
+        ("product::InputDtype:float16,float16,OutputDtype:float32", "MatMulV2 hh>f white *01"),
+        ("product::InputDtype:,,OutputDtype:float32", "MatMulV2 hh>f white *01"),
+        ("product::InputDtype:float32,OutputDtype:", "MatMulV2 ff>f white"),
+        ("OpType::MatMulV2:InputDtype:float32,,OutputDtype:", "MatMulV2 ff>f white"),
+        ("OpType::Sigmoid:InputDtype:float32,OutputDtype:float32", "MatMulV2 hh>h white *01"),
+        # Names win over types.
+        (
+            "OpType::MatMulV2:InputDtype:float32,,OutputDtype:\nproduct::InputDtype:float16,OutputDtype:float16",
+            "MatMulV2 hh>h white *01",
+        ),
+        # A repeated name is ignored.
+        (
+            "product::InputDtype:float32,,OutputDtype:\nproduct::InputDtype:float16,,OutputDtype:",
+            "MatMulV2 ff>f white",
+        ),
+    ],
+)
+def test_columns_with_other_types_are_dropped(line, expected):
+    assert cells(product, customize_dtypes=line)["product"] == expected
+
+
+def test_a_path_works_and_a_last_line_end_is_no_blank_line(tmp_path):
+    path = tmp_path / "types.cfg"
+    path.write_text("product::InputDtype:float32,float32,OutputDtype:float32\n")
+    for source in (path, str(path)):
+        assert cells(product, customize_dtypes=source)["product"] == "MatMulV2 ff>f white"
+
+
+@pytest.mark.parametrize("mode", [ALLOW, FORCE])
+def test_other_modes_obey_too(mode):
+    line = "product::InputDtype:float32,float32,OutputDtype:float32"
+    assert cells(product, mode, customize_dtypes=line)["product"].startswith("MatMulV2 ff>f")
+
+
+def test_must_keep_is_not_touched():
+    line = "product::InputDtype:float16,float16,OutputDtype:float16"
+    assert cells(product, KEEP, customize_dtypes=line)["product"] == "MatMulV2 ff>f keep"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "it can't be read"),
+        ("product:InputDtype:float16,OutputDtype:", "is not of the form"),
+        ("# a comment\nproduct::InputDtype:,OutputDtype:", "is not of the form"),
+        ("product::InputDtype:,OutputDtype:\n\nx::InputDtype:,OutputDtype:", "line 2: it is blank"),
+        ("product::OutputDtype:float16,InputDtype:float16", "is not of the form"),
+        ("product::InputDtype:half,OutputDtype:", '"half" is no type'),
+        ("product::InputDtype:Float16,OutputDtype:", '"Float16" is no type'),
+        ("product::InputDtype:" + "," * 1100 + "OutputDtype:", "characters"),
+        ("product::InputDtype:int8,int8,OutputDtype:int8", "no kernel for these types"),
+        ("product::InputDtype:,,,OutputDtype:", "for 2 inputs of MatMulV2"),
+    ],
+)
+def test_errors_name_the_line_or_the_operator(text, problem):
+    graph_def, fetches = graph_of(product)
+    with pytest.raises(PrecisionError) as caught:
+        assign(graph_def, MIX, fetches=fetches, customize_dtypes=text)
+    assert problem in str(caught.value)
+    assert "try:" in str(caught.value)
+
+
+def test_an_empty_file_is_refused(tmp_path):
+    path = tmp_path / "types.cfg"
+    path.write_text("")
+    with pytest.raises(PrecisionError, match="it is empty"):
+        read_custom_dtypes(path)
+
+
+def test_a_line_for_no_operator_is_told():
+    plan = plan_of(product, customize_dtypes="nobody::InputDtype:float32,OutputDtype:")
+    assert any("nobody" in warning for warning in plan.warnings)
+
+
+def test_february_2021_has_no_such_file():
+    graph_def, fetches = graph_of(product)
+    with pytest.raises(PrecisionError, match="February 2021"):
+        assign(graph_def, MIX, generation="2021", fetches=fetches, customize_dtypes="a")
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        (MIX, "MatMulV2 ff>f keep"),
+        (ALLOW, "MatMulV2 ff>f keep"),  # without the float16-first list
+        (FORCE, "MatMulV2 ff>f keep"),
+        (KEEP, "MatMulV2 ff>f keep"),
+    ],
+)
+def test_keep_dtype_keeps_float32(mode, expected):
+    assert cells(product, mode, keep_dtype=["product"])["product"] == expected
+
+
+def test_keep_dtype_does_not_follow_the_producer():
+    def build(tf):
+        return tf.sigmoid(halves(tf), "after")
+
+    assert cells(build)["after"] == "Sigmoid h>h gray"
+    assert cells(build, keep_dtype=["after"])["after"] == "Sigmoid f>f keep *0"
+
+
+def test_no_reduction_in_the_support_test():
+    def build(tf):
+        images = floats(tf, "x", (1, 8, 8, 2))
+        pooled = tf.nn.max_pool(images, [1, 2, 2, 1], [1, 2, 2, 1], "SAME", name="pool")
+        kernel = tf.get_variable("kernel", [3, 3, 2, 2])
+        return tf.nn.conv2d(pooled, kernel, [1, 1, 1, 1], "SAME", name="conv")
+
+    rows = cells(build, keep_dtype=["pool", "conv"])
+    assert (rows["pool"], rows["conv"]) == ("MaxPool f>f ai_cpu", "Conv2D ff>f refused")
+
+
+def biased(tf):
+    with tf.name_scope("layer"):
+        made = tf.matmul(floats(tf, "x"), tf.get_variable("weights", [8, 8]), name="product")
+        return tf.nn.bias_add(made, tf.get_variable("bias", [8]), name="added")
+
+
+@pytest.mark.parametrize("named", ["layer/product", "layer/added", "layer", "layer/"])
+def test_a_fused_node_inherits_keep_dtype_from_any_part(named):
+    assert cells(biased, keep_dtype=[named])["layer/product"] == "MatMulV2 fff>f keep"
+
+
+@pytest.mark.parametrize("part", ["layer/product", "layer/added"])
+@pytest.mark.parametrize("field", ["b", "i"])
+def test_the_node_attribute_marks_as_the_argument_does(part, field):
+    graph_def, fetches = graph_of(biased)
+    for node in graph_def.node:
+        if node.name == part:
+            setattr(node.attr["_keep_dtype"], field, 1)
+    plan = assign(graph_def, MIX, fetches=fetches, generation="2021")
+    row = next(row for row in plan.operators if row.name == "layer/product")
+    assert (row.rule, row.inputs) == ("keep", ("float32",) * 3)
+
+
+def test_keep_dtype_of_nothing_is_refused():
+    graph_def, fetches = graph_of(biased)
+    with pytest.raises(PrecisionError, match="keep_dtype lay"):
+        assign(graph_def, MIX, fetches=fetches, keep_dtype=["lay"])

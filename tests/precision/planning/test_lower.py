@@ -1,0 +1,205 @@
+"""GE types, D forms, the support test and what the library lacks: sections 3 and 4.1."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lenet_exp.precision.target import operator_library
+from tests.precision.small import ALLOW, FORCE, KEEP, MIX, cell, cells, floats, halves, plan_of
+
+STRIDES = [1, 1, 1, 1]
+
+
+def images(tf, name="images", channels=4):
+    return floats(tf, name, (2, 8, 8, channels))
+
+
+def conv(tf, value, name="conv"):
+    kernel = tf.get_variable(f"{name}_kernel", [3, 3, int(value.shape[-1]), 4])
+    return tf.nn.conv2d(value, kernel, STRIDES, "SAME", name=name)
+
+
+def test_batch_norm_keeps_float32_statistics_behind_a_float16_producer():
+    def build(tf):
+        scale, offset = tf.get_variable("scale", [4]), tf.get_variable("offset", [4])
+        made = tf.nn.fused_batch_norm(conv(tf, images(tf)), scale, offset, name="norm")[0]
+        grads = tf.gradients(made, [scale])
+        return [made, *grads]
+
+    rows = cells(build)
+    norm = next(cell for cell in rows.values() if cell.startswith("BatchNorm "))
+    grad = next(cell for cell in rows.values() if cell.startswith("BatchNormGrad"))
+    assert norm.split()[1].startswith("hffff>hffff")
+    assert (norm.split()[2], grad.split()[2]) == ("gray", "gray")
+    # The ones that tf.gradients begins with are constant, so x decides.
+    assert grad.split()[1].startswith("hhfff")
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda tf, x: tf.tile(x, [2, 1]), "TileD h>h gray"),
+        (lambda tf, x: tf.concat([x, x], 0), "ConcatD hh>h gray"),
+        (lambda tf, x: tf.transpose(x, [1, 0]), "TransposeD h>h gray"),
+        (lambda tf, x: tf.pad(x, [[0, 1], [0, 0]]), "PadD h>h gray"),
+        (lambda tf, x: tf.gather(x, [0], axis=0), "GatherV2 hii>h gray"),
+        (lambda tf, x: tf.split(x, 2, 1)[0], "SplitD h>hh gray"),
+        (lambda tf, x: x[0:2], "StridedSliceD h>h gray"),
+        (lambda tf, x: tf.slice(x, [0, 0], [2, 2]), "Slice hii>h gray"),
+        (lambda tf, x: tf.argmax(x, 1, output_type=tf.int32), "ArgMaxD h>i gray"),
+        (lambda tf, x: tf.cumsum(x), "CumsumD h>h gray"),
+        (lambda tf, x: tf.reduce_max(x), "ReduceMaxD h>h gray"),
+        (lambda tf, x: tf.nn.softmax(x), "SoftmaxV2 h>h gray"),
+        (lambda tf, x: tf.nn.log_softmax(x), "LogSoftmaxV2 f>f black *0"),
+        (lambda tf, x: tf.log(x), "Log f>f black *0"),
+        (lambda tf, x: tf.nn.l2_loss(x), "L2Loss f>f black *0"),
+        (lambda tf, x: tf.stack([x, x]), "Pack hh>h gray"),
+        (lambda tf, x: tf.unstack(x)[0], "Unpack h>hhhh gray"),
+    ],
+)
+def test_forms_and_lists_today(make, expected):
+    def build(tf):
+        made = make(tf, halves(tf))
+        return tf.identity(made, "out")
+
+    plan = plan_of(build)
+    assert cell(plan.operators[-1]) == expected
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda tf, x: tf.nn.log_softmax(x), "LogSoftmaxV2 h>h gray"),
+        (lambda tf, x: tf.log(x), "Log h>h gray"),
+        (lambda tf, x: tf.pow(x, x), "Pow hh>h gray"),
+        (lambda tf, x: tf.nn.l2_loss(x), "L2Loss f>f black *0"),
+        (lambda tf, x: tf.reduce_mean(x), "ReduceMeanD f>f black *0"),
+    ],
+)
+def test_lists_of_2021(make, expected):
+    plan = plan_of(lambda tf: make(tf, halves(tf)), generation="2021")
+    assert cell(plan.operators[-1]) == expected
+
+
+def test_a_sum_of_integers_is_no_d_form():
+    def build(tf):
+        return tf.reduce_sum(tf.placeholder(tf.int32, [4], "x"), name="sum")
+
+    assert cells(build)["sum"] == "ReduceSum ii>i black"
+
+
+@pytest.mark.parametrize("labels", ["int32", "int64"])
+def test_sparse_cross_entropy_has_a_one_hot_in_front(labels):
+    def build(tf):
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(
+            labels=tf.placeholder(labels, [4], "labels"), logits=halves(tf), name="xent"
+        )
+
+    rows = {name: cell for name, cell in cells(build).items() if "half" not in name}
+    assert sorted(rows.values()) == [
+        *(["Cast l>i keep"] if labels == "int64" else []),
+        "OneHotD iff>f gray",
+        "SoftmaxCrossEntropyWithLogits hh>hh gray *1",
+    ]
+
+
+@pytest.mark.parametrize("generation", ["today", "2021"])
+@pytest.mark.parametrize("mode", [MIX, FORCE])
+def test_a_concatenation_along_a_fed_axis_is_no_d_form(mode, generation):
+    def build(tf):
+        axis = tf.placeholder(tf.int32, [], "axis")
+        return tf.concat([floats(tf, "x"), halves(tf)], axis, name="joined")
+
+    row = cells(build, mode, generation=generation)["joined"]
+    rule = "unknown" if generation == "2021" else {MIX: "gray", FORCE: "forced"}[mode]
+    assert row == f"ConcatV2 ffi>f {rule} *1"
+
+
+def test_what_a_run_may_feed_is_data_though_it_has_a_default():
+    def build(tf):
+        default = tf.placeholder_with_default(tf.constant(2.0), [], "keep")
+        return tf.multiply(tf.exp(default, "power"), halves(tf), name="scaled")
+
+    rows = cells(build)
+    assert rows["power"] == "Exp f>f gray"
+    assert rows["scaled"] == "Mul ff>f gray *1"
+
+
+def test_an_operator_that_the_library_lacks_is_named_and_left():
+    plan = plan_of(lambda tf: tf.sigmoid(tf.nn.crelu(tf.lgamma(halves(tf), name="odd")), "end"))
+    row = next(row for row in plan.operators if row.name == "odd")
+    assert (row.rule, row.engine, row.colour) == ("ai_cpu", "ai_cpu", "none")
+
+    plan = plan_of(lambda tf: tf.sigmoid(tf.expand_dims(halves(tf), 0, name="odd"), "end"))
+    row = next(row for row in plan.operators if row.name == "odd")
+    assert (row.rule, row.inputs, row.casts) == ("unknown", ("float32", "int32"), (0,))
+    assert [warning for warning in plan.warnings if "odd" in warning and "ExpandDims" in warning]
+
+
+def test_a_type_the_table_does_not_speak_of_is_left_and_told():
+    plan = plan_of(lambda tf: tf.cast(tf.placeholder(tf.float64, [4], "x"), tf.float32, name="c"))
+    row = plan.operators[0]
+    assert (row.inputs, row.outputs, row.rule) == (("float64",), ("float32",), "unknown")
+    assert "float64" in plan.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        (MIX, "MaxPool h>h gray *0"),
+        (ALLOW, "MaxPool h>h reduced *0"),
+        (KEEP, "MaxPool f>f ai_cpu"),
+    ],
+)
+def test_support_test_of_an_operator_without_float32_kernels(mode, expected):
+    def build(tf):
+        return tf.nn.max_pool(images(tf), [1, 2, 2, 1], [1, 2, 2, 1], "SAME", name="pool")
+
+    assert cells(build, mode)["pool"] == expected
+
+
+def test_a_black_operator_is_not_reduced_in_mix():
+    table = {
+        "ops": {
+            "Exp": {"in": ["x"], "out": ["y"], "cols": ["h>h"], "pr": False, "tf": ["Exp"]},
+            "Abs": {"in": ["x"], "out": ["y"], "cols": ["h>h"], "pr": False, "tf": ["Abs"]},
+        },
+        "ai_cpu_fallback": {"ops": ["Abs"]},
+    }
+
+    def build(tf):
+        return tf.abs(tf.exp(floats(tf, "x"), "exp"), "abs")
+
+    rows = cells(build, library=table)
+    assert rows == {"exp": "Exp f>f refused", "abs": "Abs f>f ai_cpu"}
+    assert cells(build, ALLOW, library=table)["exp"] == "Exp h>h reduced *0"
+
+
+def test_another_library_brings_its_own_first_list(tmp_path):
+    path = tmp_path / "ops.json"
+    entry = {"in": ["x"], "out": ["y"], "cols": ["f>f", "h>h"], "pr": True, "tf": ["Exp"]}
+    path.write_text(json.dumps({"ops": {"Exp": entry}, "fp16_first": ["Exp"]}))
+
+    def build(tf):
+        return tf.exp(floats(tf, "x"), "exp")
+
+    assert cells(build, ALLOW)["exp"] == "Exp f>f keep"
+    assert cells(build, ALLOW, library=str(path))["exp"] == "Exp h>h fp16_first *0"
+    assert cells(build, MIX, library=path)["exp"] == "Exp h>h white *0"
+
+
+def test_a_table_without_matmul_leaves_a_half_product_and_its_cast_alone():
+    table = json.loads(Path(operator_library.__file__).with_name("ascend910_ops.json").read_text())
+    for name in ("MatMul", "MatMulV2"):
+        del table["ops"][name]
+
+    def build(tf):
+        half = tf.cast(floats(tf, "x", (8, 8)), tf.float16)
+        return tf.cast(tf.matmul(half, half, name="product"), tf.float32)
+
+    plan = plan_of(build, library=table)
+    (product,) = [row for row in plan.operators if row.name == "product"]
+    assert (product.rule, product.outputs) == ("unknown", ("float16",))

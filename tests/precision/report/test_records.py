@@ -1,0 +1,201 @@
+"""Records, groups, differences, CSV, JSON and text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+from lenet_exp.precision import assign
+from lenet_exp.precision.report import records, tables
+from tests.precision.lenet_graph import (
+    CONDITIONAL_FETCHES,
+    FETCHES,
+    conditional_graph,
+    training_graph,
+)
+from tests.precision.small import ALLOW, FORCE, KEEP, MIX, floats, halves, plan_of
+
+
+@pytest.fixture(scope="module")
+def reports():
+    graph_def = training_graph()
+    found = {m: records.report(assign(graph_def, m, fetches=FETCHES)) for m in (MIX, FORCE, KEEP)}
+    old = assign(graph_def, MIX, generation="2021", fetches=FETCHES)
+    allowed = assign(graph_def, ALLOW, generation="2021", fetches=FETCHES)
+    return {**found, "old": records.report(old), "allow 2021": records.report(allowed)}
+
+
+@pytest.mark.parametrize(
+    ("dtypes", "text"),
+    [
+        (("float16", "float32", "int32", "int64", "bool"), "hfilb"),
+        (("float32",) * 4, "ffff"),
+        (("float32",) * 5, "5f"),
+        (("int32", *["float32"] * 10), "i10f"),
+        (("qint8",), "?"),
+        ((), ""),
+    ],
+)
+def test_types_are_compact(dtypes, text):
+    assert records.compact(dtypes) == text
+
+
+def test_a_record_carries_every_field(reports):
+    found = {record.name: record for record in reports[MIX].records}
+    first = found["conv1/Conv2D"]
+    assert (first.section, first.types, first.casts) == ("forward", "hhh>h", (0, 1, 2))
+    assert (first.colour, first.rule, first.engine, first.unit) == (
+        "white", "white", "ai_core", "cube",
+    )  # fmt: skip
+    assert first.parts == ("conv1/Conv2D", "conv1/BiasAdd")
+    assert first.flops == 15_052_800
+    # float16: images, weights, bias, output
+    assert first.moved_bytes == 2 * (64 * 784 + 150 + 6 + 64 * 784 * 6)
+    assert found["conv1/Sigmoid"].flops is None
+
+
+def test_sections_follow_the_step(reports):
+    sections = [record.section for record in reports[MIX].records]
+    assert [sections.count(s) for s in ("forward", "backward", "update")] == [18, 23, 14]
+    assert sections == sorted(sections, key=["forward", "backward", "update"].index)
+
+
+def test_what_serves_only_the_update_is_update():
+    graph_def = training_graph("variable")
+    read = records.report(assign(graph_def, MIX, fetches=FETCHES))
+    sections = {record.name: record.section for record in read.records}
+    assert sections["inv_scale"] == "update"
+    assert sections["unscale/fc1/kernel"] == "update"
+    assert sections["gradients/scaled_loss_grad/Mul"] == "backward"
+
+
+def test_groups_are_alike_and_complete(reports):
+    groups = records.summary(reports[MIX]).groups
+    first = groups[0]
+    assert first == records.Group(
+        "forward", "Conv2D", "hhh>h", "white", "white", 5, ("conv1/Conv2D", "conv2/Conv2D")
+    )
+    assert sum(len(group.names) for group in groups) == 55
+    assert sum(group.casts for group in groups) == 27
+    adam = [group for group in groups if group.ge_type == "ApplyAdamD"]
+    assert [(len(group.names), group.casts) for group in adam] == [(10, 3)]
+
+
+def test_a_difference_is_in_types_casts_or_engine(reports):
+    found = records.compare(reports[MIX], reports[FORCE])
+    differing = {difference.name: difference for difference in found.differences}
+    mean = differing["loss/Mean"]
+    assert (mean.first.types, mean.second.types) == ("f>f", "h>h")
+    assert "conv1/Conv2D" not in differing
+    assert len(found.differences) + found.by_rule == 55
+
+
+def test_the_generations_give_lenet_the_same_types_by_other_lists(reports):
+    found = records.compare(reports[MIX], reports["old"])
+    # Conv2D twice, BackpropFilter twice, BackpropInput: white today, gray in 2021 (10.1).
+    assert (found.differences, found.by_rule) == ((), 5)
+    assert "every operator has the same types" in tables.comparison_table(found, 100)
+
+
+def test_an_operator_that_one_plan_lacks_is_a_difference():
+    one = records.report(plan_of(halves))
+    two = records.report(plan_of(lambda tf: tf.sigmoid(halves(tf), name="more")))
+    found = records.compare(one, two)
+    assert [(d.name, d.first) for d in found.differences] == [("more", None)]
+    assert "(not there)" in tables.comparison_table(found, 100)
+    assert records.compare(two, one).differences[0].second is None
+
+
+def test_csv_has_a_row_an_operator_and_survives_its_commas(reports):
+    rows = list(csv.DictReader(io.StringIO(records.as_csv(reports[MIX].records, {"mode": MIX}))))
+    assert len(rows) == 55
+    assert list(rows[0]) == ["mode", *records.Record._fields]
+    sigmoid = next(row for row in rows if row["name"] == "conv1/Sigmoid")
+    assert sigmoid["reason"] == "gray: follows conv1/Conv2D, which is float16"
+    assert rows[0]["casts"] == "0 1 2"
+    assert rows[0]["inputs"] == "float16 float16 float16"
+
+
+def test_csv_of_nothing_is_its_head():
+    assert records.as_csv([], {"mode": MIX}) == "mode\n"
+
+
+def test_csv_of_a_run_names_the_graph(reports):
+    text = records.as_csv_of_run({"train": reports[MIX], "inference": reports[KEEP]})
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["graph"] for row in rows] == ["train"] * 55 + ["inference"] * 55
+    assert {row["mode"] for row in rows[55:]} == {KEEP}
+
+
+def test_json_carries_records_totals_and_warnings(reports):
+    read = json.loads(records.as_json(reports[KEEP]))
+    assert read["mode"] == KEEP
+    assert read["records"][0]["casts"] == []
+    assert read["records"][0]["engine"] == "refused"
+    assert read["totals"]["operators"] == 55
+    assert any("Conv2D" in warning for warning in read["warnings"])
+
+
+def texts(reports):
+    yield tables.table(reports[MIX], 100)
+    yield tables.table(reports[KEEP], 100)
+    yield tables.summary_table(reports[FORCE], 100)
+    yield tables.comparison_table(records.compare(reports[MIX], reports[FORCE]), 100)
+    yield tables.comparison_table(records.compare(reports["allow 2021"], reports[KEEP]), 100)
+    cond = records.report(assign(conditional_graph(), ALLOW, fetches=CONDITIONAL_FETCHES))
+    yield tables.table(cond, 100)
+    yield tables.summary_table(cond, 100)
+
+
+def test_no_line_is_wider_than_asked(reports):
+    for text in texts(reports):
+        assert max(map(len, text.splitlines())) <= 100
+        assert not [line for line in text.splitlines() if line != line.rstrip()]
+
+
+@pytest.mark.parametrize("width", [10, 60, 72, 133])
+def test_other_widths_hold_too_down_to_sixty(reports, width):
+    for show in (tables.table, tables.summary_table):
+        assert max(map(len, show(reports[FORCE], width).splitlines())) <= max(width, 60)
+
+
+def test_lenet_s_summary_fits_one_screen(reports):
+    for name in (MIX, FORCE, "old"):
+        assert len(tables.summary_table(reports[name], 100).splitlines()) <= 45
+
+
+def test_the_table_says_what_there_is_to_know(reports):
+    text = tables.table(reports[MIX], 100)
+    lines = text.splitlines()
+    at = next(i for i, line in enumerate(lines) if "conv1/Conv2D + BiasAdd" in line)
+    assert lines[at].split() == ["hhh>h", "white", "*012", "conv1/Conv2D", "+", "BiasAdd"]
+    assert lines[at + 1].strip() == "Conv2D - float16 wherever a kernel has it"
+    assert "h float16; f float32; i int32" in text
+    assert "casts put in           27" in text
+    assert "cube FLOP in float16   100.0 % of 251.1 MFLOP" in text
+    assert "10f>fff" in text
+
+
+def test_the_legend_names_only_letters_that_are_there():
+    text = tables.table(records.report(plan_of(lambda tf: tf.sigmoid(floats(tf, "x")))), 100)
+    assert "f float32" in text
+    assert "float16;" not in text
+    assert "int32" not in text
+
+
+def test_a_refused_and_an_ai_cpu_operator_stand_out_side_by_side(reports):
+    text = tables.comparison_table(records.compare(reports[KEEP], reports[MIX]), 100)
+    assert "fff>f refused" in text
+    assert "f>f on the AI CPU" in text
+
+
+def test_many_casts_are_a_range_or_separated():
+    def build(tf):
+        more = [tf.sigmoid(floats(tf, f"x{i}")) for i in range(12)]
+        return tf.add_n([halves(tf), *more], name="sum")
+
+    text = tables.table(records.report(plan_of(build)), 100)
+    assert "*1-12" in text

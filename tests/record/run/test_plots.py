@@ -1,0 +1,68 @@
+"""Pictures: what they count, and that they are pictures."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lenet_exp.record.run import plots
+from lenet_exp.training.history import History
+
+
+def test_confusion_counts_rows_of_truth_and_columns_of_prediction():
+    labels = np.array([0, 0, 1, 2, 2], np.uint8)
+    classes = np.array([0, 1, 1, 0, 2], np.uint8)
+    assert plots.confusion_counts(labels, classes, 3).tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 1]]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 20, 5000])
+def test_loss_curve_of_any_length(steps):
+    losses = np.linspace(2.3, 0.1, steps).astype(np.float32)
+    history = History(losses=losses).with_validation(0.9)
+    picture = Image.open(io.BytesIO(plots.loss_curve(history)))
+    assert picture.format == "PNG"
+    assert min(picture.size) > 300
+
+
+@pytest.mark.parametrize("classes", ["right", "all 3", "random"])
+def test_confusion_matrix_of_any_outcome(classes):
+    labels = np.arange(1000, dtype=np.uint8) % 10
+    random = np.random.RandomState(0).randint(0, 10, 1000)
+    found = {"right": labels, "all 3": np.full(1000, 3), "random": random}[classes]
+    images = np.zeros((1000, 28, 28, 1), np.uint8)
+    drawn = plots.confusion_matrix(images, labels, found.astype(np.uint8))
+    picture = Image.open(io.BytesIO(drawn))
+    assert min(picture.size) > 400
+    assert len(np.unique(np.asarray(picture.convert("L")))) > 20  # not blank
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "pairs"),
+    [
+        ([1, 2], [1, 2], []),
+        ([4, 4, 4, 9], [9, 9, 7, 4], [(4, 9), (4, 7), (9, 4)]),
+        (
+            list(range(10)) * 2,
+            [(d + 1) % 10 for d in range(10)] * 2,
+            [(d, d + 1) for d in range(6)],
+        ),
+    ],
+    ids=["none", "most first", "six at most"],
+)
+def test_the_worst_confused_digits_are_those_that_happened_most(labels, classes, pairs):
+    found = plots.worst_confused(np.array(labels, np.uint8), np.array(classes, np.uint8))
+    assert found == pairs
+
+
+def test_the_worst_confused_digits_are_shown_as_pictures():
+    labels = np.array([4] * 10, np.uint8)
+    classes = np.array([9] * 3 + [4] * 7, np.uint8)
+    sizes = []
+    for value in (0, 255):  # ink on a page: more of it makes the page darker
+        images = np.full((10, 28, 28, 1), value, np.uint8)
+        drawn = plots.confusion_matrix(images, labels, classes)
+        sizes.append(np.asarray(Image.open(io.BytesIO(drawn)).convert("L")).mean())
+    assert sizes[1] < sizes[0] - 1
