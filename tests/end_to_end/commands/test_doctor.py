@@ -13,7 +13,7 @@ import pytest
 from lenet_exp.commands import doctor
 from lenet_exp.hardware import presence
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 
 # The least of an npu_bridge that fails, or shows its age, as the vendor's does
 # (npu-bridge-contract.md, 1).

@@ -18,7 +18,7 @@ import pytest
 from tests.precision.ir.test_load import KINDS, meta_of
 from tests.precision.lenet_graph import conditional_graph, training_graph
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 CASE = "LeNet_ID0127_for_TensorFlow_bs64_1p_perf"
 
 # The original scripts' own way through their log (npu-bridge-contract.md, 6).
