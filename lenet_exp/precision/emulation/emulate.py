@@ -15,12 +15,12 @@ from lenet_exp.precision.emulation.exact import float_status, rounding
 from lenet_exp.precision.emulation.exact.float_status import (
     CountedExact,
     FloatStatus,
+    all_true,
     kind,
-    together,
     waited_for,
 )
 from lenet_exp.precision.emulation.exact.rewrite import Rewriter, look_up, output_dtypes
-from lenet_exp.precision.emulation.fast.fuse_updates import groups
+from lenet_exp.precision.emulation.fast.fuse_updates import fuse_updates
 from lenet_exp.precision.emulation.fast.region import computing_region, run_order
 from lenet_exp.precision.emulation.fast.speculate import Job, compute_exactly, compute_fast
 from lenet_exp.precision.emulation.optimizer_updates import is_float16_update, write_updates
@@ -156,15 +156,15 @@ class _Emulation:
             clean = compute_fast(self._job, computing, fetches)
         updates = self._updates(order, region)
         alone = {name: [row] for name, row in updates.items()}
-        joined = alone if self._reference else groups(self._graph.nodes, order, updates)
+        fused = alone if self._reference else fuse_updates(self._graph.nodes, order, updates)
         status = [name for name in order if kind(self._graph.nodes[name]).startswith("get")]
         for name in order:
             node = self._graph.nodes[name]
             if kind(node):
                 self._status_operator(node, clean)
             elif name in updates:
-                rows = joined.get(name, ())
-                if rows:  # of those computed together, the last
+                rows = fused.get(name, ())
+                if rows:  # of those fused, at the last
                     write_updates(self._job, self._rewriter, self._status, rows, self._reference)
             elif name not in region:
                 self._rewriter.node(node)
@@ -180,7 +180,7 @@ class _Emulation:
 
     def _count_at_the_end(self, clean: Sequence[str]) -> None:
         """Have the flag set by whatever ends a run of this graph: nothing reads it there."""
-        whole = together(self._job.nodes, clean, "emulation/clean")
+        whole = all_true(self._job.nodes, clean, "emulation/clean")
         count = self._status.add(whole, "emulation")
         fed = {node_of(text) for node in self._graph.nodes.values() for text in node.input}
         for node in self._job.nodes.made:

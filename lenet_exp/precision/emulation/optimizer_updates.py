@@ -8,10 +8,10 @@ import numpy as np
 
 from lenet_exp import tf_compat
 from lenet_exp.precision.emulation.exact.arithmetic import Exact
-from lenet_exp.precision.emulation.exact.float_status import CountedExact, FloatStatus, together
+from lenet_exp.precision.emulation.exact.float_status import CountedExact, FloatStatus, all_true
 from lenet_exp.precision.emulation.exact.optimizer_kernels import UPDATES, Update
 from lenet_exp.precision.emulation.exact.rewrite import Rewriter, takes_reference
-from lenet_exp.precision.emulation.fast.fuse_updates import Shape, apart, in_line, variable_shape
+from lenet_exp.precision.emulation.fast.fuse_updates import Shape, pack, unpack, variable_shape
 from lenet_exp.precision.emulation.fast.speculate import Job, either
 from lenet_exp.precision.ir.builder import node_of
 from lenet_exp.precision.plan import Operator
@@ -55,13 +55,13 @@ def write_updates(
     if reference:
         exact = Exact(job.nodes, job.flush, job.watch)
         new = build(exact, leaves)
-        clean = together(job.nodes, exact.clean, f"{name}/clean")
+        clean = all_true(job.nodes, exact.clean, f"{name}/clean")
     else:
         new, clean = either(job, leaves, _shapes_of_leaves(known, shapes, len(leaves)), build, name)
     counted = status.add(clean, name)
     parts = [[each] for each in new]
     if len(nodes) > 1:
-        parts = [apart(job.nodes, each, shapes, name) for each in new]
+        parts = [unpack(job.nodes, each, shapes, name) for each in new]
     for node, each, values in zip(nodes, data, zip(*parts)):
         _assign_all(job, node, each[:count], list(values), [counted])
 
@@ -72,7 +72,7 @@ def _leaves(job: Job, known: Update, lines: Sequence[Sequence[str]], name: str) 
         return list(lines[0])
     long = {*range(known.variables), known.gradient}
     return [
-        in_line(job.nodes, list(each), name) if place in long else each[0]
+        pack(job.nodes, list(each), name) if place in long else each[0]
         for place, each in enumerate(zip(*lines))
     ]
 
@@ -128,18 +128,17 @@ def _assign_all(
     job: Job, node: Any, variables: Sequence[str], new: Sequence[str], control: Sequence[str]
 ) -> None:
     """Assign the slots, then the variable; the last node has the update's name."""
-    made = [
-        _assign(job, variable, value, control, f"{node.name}/assign")
-        for variable, value in list(zip(variables, new))[::-1]
+    (variable, value), *slots = zip(variables, new)
+    made: List[str] = [
+        _assign(job, slot, held, control, f"{node.name}/assign") for slot, held in slots[::-1]
     ]
-    if _is_resource(job, variables[0]):
+    if _is_resource(job, variable):
+        made.append(_assign(job, variable, value, control, f"{node.name}/assign"))
         job.nodes.add("NoOp", [], node.name, made, final=node.name)
         return
-    tf = job.nodes.tf
-    job.nodes.made.pop()
     job.nodes.add(
-        "Assign", [variables[0], new[0]], node.name, [*control, *made[:-1]], final=node.name,
-        T=tf.float32,
+        "Assign", [variable, value], node.name, [*control, *made], final=node.name,
+        T=job.nodes.tf.float32,
     )  # fmt: skip
 
 

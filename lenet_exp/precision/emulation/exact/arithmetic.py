@@ -13,7 +13,7 @@ import numpy as np
 
 from lenet_exp.precision.emulation.exact import rounding
 from lenet_exp.precision.emulation.fast.overflow_checks import tested
-from lenet_exp.precision.ir.builder import Nodes
+from lenet_exp.precision.ir.builder import Handle, Nodes
 
 # (float32 tensor about to be rounded, name) -> the node that its rounding waits for
 Watch = Callable[[str, str], str]
@@ -29,7 +29,7 @@ class Exact:
         self.flush = flush
         self._watch = watch
 
-    def rounded(self, tensor: str, name: str, final: Optional[str] = None) -> str:
+    def rounded(self, tensor: str, name: str, final: Optional[str] = None) -> Handle:
         """Return a float32 tensor as the float16 values the chip holds.
 
         `final` is the exact name of the node that makes it.
@@ -42,7 +42,7 @@ class Exact:
         made = self.nodes.cast(half, "float16", "float32", f"{name}/rounded", given)
         if self.flush:
             made = rounding.flushed(self.nodes, made, name, final)
-        self.nodes.made[-1].input.extend(first)
+        made.node.input.extend(first)
         return made
 
     def begin(self, tensor: str) -> str:
@@ -64,7 +64,7 @@ class Exact:
         root = self.nodes.add("Sqrt", [double], name, T=self.nodes.tf.float64)
         return self.nodes.cast(root, "float64", "float32", f"{name}/single")
 
-    def end(self, value: str, name: str, final: Optional[str] = None, sure: bool = False) -> str:
+    def end(self, value: str, name: str, final: Optional[str] = None, sure: bool = False) -> Handle:
         """Return a value in float32 again; `sure`: it can't be beyond 65504 (no matter here)."""
         return self.nodes.identity(value, name, final)
 
@@ -84,7 +84,7 @@ class Fast:
         self.ends: List[str] = []  # float32: not finite where something overflowed
         self._halves: Dict[str, str] = {}  # a rounded tensor's float16 form
 
-    def rounded(self, tensor: str, name: str, final: Optional[str] = None) -> str:
+    def rounded(self, tensor: str, name: str, final: Optional[str] = None) -> Handle:
         """Return a float32 tensor cast to float16 and back."""
         half = self.nodes.cast(tensor, "float32", "float16", f"{name}/half")
         return self.end(half, name, final)
@@ -108,7 +108,7 @@ class Fast:
         """Return one float16 operation: TensorFlow's kernels round each once."""
         return self.nodes.add(op, inputs, name, T=self.nodes.tf.float16)
 
-    def end(self, value: str, name: str, final: Optional[str] = None, sure: bool = False) -> str:
+    def end(self, value: str, name: str, final: Optional[str] = None, sure: bool = False) -> Handle:
         """Return a value as float32, and have it tested unless `sure`."""
         wide = self.nodes.cast(value, "float16", "float32", f"{name}/rounded", final)
         self._halves[wide] = value

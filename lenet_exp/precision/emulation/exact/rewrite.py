@@ -34,7 +34,14 @@ from lenet_exp.precision.emulation.exact.vector_kernels import (
     Arithmetic,
     tiled_bias,
 )
-from lenet_exp.precision.ir.builder import Nodes, copied, node_of, set_attribute
+from lenet_exp.precision.ir.builder import (
+    Nodes,
+    copied,
+    data_inputs,
+    node_of,
+    set_attribute,
+    set_inputs,
+)
 from lenet_exp.precision.plan import CastEdge, Operator, Plan, Tensor
 
 _HALF = 19  # DT_HALF
@@ -162,15 +169,14 @@ class Rewriter:
             return
         special = SPECIAL.get(row.ge_type)
         if special is not None:
-            data = [text for text in inputs if not text.startswith("^")]
-            special(self._arithmetic, node, data, node.name, self._lookup.plan.generation)
-            named = next(n for n in reversed(self._nodes.made) if n.name == node.name)
-            named.input.extend(text for text in inputs if text.startswith("^"))
+            generation = self._lookup.plan.generation
+            made = special(self._arithmetic, node, data_inputs(inputs), node.name, generation)
+            made.node.input.extend(inputs[len(data_inputs(inputs)) :])
             return
         fast = self._arithmetic
         if isinstance(fast, Fast) and self._tiles(fast, node, inputs):
-            tiled_bias(fast, inputs[:2], self._shapes[node.name], node.name)
-            self._nodes.made[-1].input.extend(inputs[2:])
+            made = tiled_bias(fast, inputs[:2], self._shapes[node.name], node.name)
+            made.node.input.extend(inputs[2:])
             return
         wide = self.append(node, inputs, self._nodes.free(f"{node.name}/float32"))
         self._round_outputs(node, wide, slots)
@@ -195,8 +201,7 @@ class Rewriter:
     def append(self, node: Any, inputs: List[str], name: Optional[str] = None) -> str:
         """Append a copy of a node with other inputs; return its name."""
         copy = widened(copied(node, name))
-        del copy.input[:]
-        copy.input.extend(inputs)
+        set_inputs(copy, inputs)
         self._nodes.made.append(copy)
         return str(copy.name)
 

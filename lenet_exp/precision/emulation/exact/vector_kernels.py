@@ -11,17 +11,18 @@ import numpy as np
 
 from lenet_exp.precision.analysis.dtypes import attribute
 from lenet_exp.precision.emulation.exact.arithmetic import Exact, Fast
+from lenet_exp.precision.ir.builder import Handle
 from lenet_exp.precision.plan import Generation
 
 Arithmetic = Union[Exact, Fast]
 # (arithmetic, node, its inputs, its name, generation) -> the output under that name
-Kernel = Callable[[Arithmetic, Any, Sequence[str], str, Generation], str]
+Kernel = Callable[[Arithmetic, Any, Sequence[str], str, Generation], Handle]
 _LEAST_SIGMOID = -11.0859375  # -11.089 as float16: exp(11.09) would overflow
 
 
 def _sigmoid(
     a: Arithmetic, node: Any, inputs: Sequence[str], name: str, generation: Generation
-) -> str:
+) -> Handle:
     today = generation is Generation.TODAY
     value = a.begin(inputs[0])
     if today:
@@ -38,7 +39,7 @@ def _sigmoid(
 
 def _sigmoid_grad(
     a: Arithmetic, node: Any, inputs: Sequence[str], name: str, generation: Generation
-) -> str:
+) -> Handle:
     output, gradient = inputs
     op, one = a.nodes.float_op, a.nodes.constant(1)
     if generation is Generation.TODAY:
@@ -54,7 +55,7 @@ def _sigmoid_grad(
 
 def _mean(
     a: Arithmetic, node: Any, inputs: Sequence[str], name: str, generation: Generation
-) -> str:
+) -> Handle:
     """X * float32(1 / n), summed in float32, rounded once."""
     nodes, tf = a.nodes, a.nodes.tf
     kinds = {"T": tf.float32, "Tidx": tf.as_dtype(attribute(node, "Tidx").type)}
@@ -71,7 +72,7 @@ def _mean(
     return a.rounded(wide, name, final=name)
 
 
-def tiled_bias(a: Fast, inputs: Sequence[str], shape: Sequence[int], name: str) -> str:
+def tiled_bias(a: Fast, inputs: Sequence[str], shape: Sequence[int], name: str) -> Handle:
     """Return BiasAdd's output of this shape, channels last, by a float16 addition.
 
     A row as long as an example: additions of a few channels at a time are slow.
@@ -93,7 +94,7 @@ def tiled_bias(a: Fast, inputs: Sequence[str], shape: Sequence[int], name: str) 
 
 def _sqrt(
     a: Arithmetic, node: Any, inputs: Sequence[str], name: str, generation: Generation
-) -> str:
+) -> Handle:
     root = a.step("Sqrt", [a.begin(inputs[0])], f"{name}/root")
     return a.end(root, name, final=name)
 

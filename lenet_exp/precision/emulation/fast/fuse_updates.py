@@ -1,4 +1,4 @@
-"""Updates that are computed as one: those of a group, on one line of all their elements."""
+"""Updates fused into one: those of a group, on one tensor of all their elements."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Any, Dict, FrozenSet, List, Mapping, Sequence, Tuple
 import numpy as np
 
 from lenet_exp.precision.emulation.exact.optimizer_kernels import UPDATES
-from lenet_exp.precision.ir.builder import Nodes, node_of
+from lenet_exp.precision.ir.builder import Nodes, data_inputs, node_of
 from lenet_exp.precision.ir.graph import VARIABLES
 from lenet_exp.precision.plan import Operator
 
 Shape = Tuple[int, ...]
 
 
-def groups(
+def fuse_updates(
     nodes: Mapping[str, Any], order: Sequence[str], updates: Mapping[str, Operator]
 ) -> Dict[str, List[Operator]]:
-    """Return the rows that are computed together, by the last of their nodes in `order`.
+    """Return the rows that are computed as one, by the last of their nodes in `order`.
 
-    Together are updates by the same rates that the same nodes wait for, none for another.
+    These are updates by the same rates that the same nodes wait for, none for another.
     """
     waiting: Dict[str, List[str]] = {}
     behind: Dict[str, FrozenSet[str]] = {}
@@ -37,14 +37,14 @@ def groups(
             alike.setdefault(_key(nodes, nodes[name], updates[name], waiting), []).append(name)
     made: Dict[str, List[Operator]] = {}
     for names in alike.values():
-        apart = any(behind[name] & set(names) != {name} for name in names)
-        for part in [[name] for name in names] if apart else [names]:
+        dependent = any(behind[name] & set(names) != {name} for name in names)
+        for part in [[name] for name in names] if dependent else [names]:
             made[part[-1]] = [updates[name] for name in part]
     return made
 
 
 def _key(nodes: Mapping[str, Any], node: Any, row: Operator, waiting: Mapping[str, Any]) -> Any:
-    """Return what is the same in updates that can be computed together."""
+    """Return what is the same in updates that can be fused."""
     known = UPDATES.get(row.ge_type)
     shape = None if known is None else variable_shape(nodes, node.input[0])
     if known is None or shape is None:
@@ -52,7 +52,7 @@ def _key(nodes: Mapping[str, Any], node: Any, row: Operator, waiting: Mapping[st
     rates = tuple(
         t for i, t in enumerate(node.input) if i >= known.variables and i != known.gradient
     )
-    data = sum(not text.startswith("^") for text in node.input)
+    data = len(data_inputs(node.input))
     nesterov = node.attr["use_nesterov"].b if "use_nesterov" in node.attr else False
     return (node.op, data, nesterov, rates, tuple(sorted(waiting.get(node.name, ()))))
 
@@ -68,27 +68,18 @@ def variable_shape(nodes: Mapping[str, Any], text: str) -> Any:
     return tuple(int(dim.size) for dim in shape.dim)
 
 
-def in_line(nodes: Nodes, tensors: Sequence[str], name: str) -> str:
+def pack(nodes: Nodes, tensors: Sequence[str], name: str) -> str:
     """Return float32 tensors one after another, as one of one dimension."""
-    tf, line = nodes.tf, nodes.constant(np.array([-1], np.int32), np.int32)
-    kinds = {"T": tf.float32, "Tshape": tf.int32}
-    flat = [nodes.add("Reshape", [each, line], f"{name}/flat", **kinds) for each in tensors]
+    flat = [nodes.reshape(each, [-1], f"{name}/flat") for each in tensors]
     axis = nodes.constant(0, np.int32)
-    kinds = {"T": tf.float32, "Tidx": tf.int32, "N": len(flat)}
-    return nodes.add("ConcatV2", [*flat, axis], f"{name}/line", **kinds)
+    kinds = {"Tidx": nodes.tf.int32, "N": len(flat)}
+    return nodes.float_op("ConcatV2", [*flat, axis], f"{name}/line", **kinds)
 
 
-def apart(nodes: Nodes, tensor: str, shapes: Sequence[Shape], name: str) -> List[str]:
-    """Return the tensors that `in_line` put together."""
-    tf, int32 = nodes.tf, np.int32
-    sizes = nodes.constant(np.array([int(np.prod(shape)) for shape in shapes], int32), int32)
-    kinds = {"T": tf.float32, "Tlen": tf.int32, "num_split": len(shapes)}
-    inputs = [tensor, sizes, nodes.constant(0, int32)]
-    split = nodes.add("SplitV", inputs, f"{name}/parts", **kinds)
-    found = []
-    for slot, shape in enumerate(shapes):
-        whole = nodes.constant(np.array(shape, int32).reshape(-1), int32)
-        part = split if slot == 0 else f"{split}:{slot}"
-        kinds = {"T": tf.float32, "Tshape": tf.int32}
-        found.append(nodes.add("Reshape", [part, whole], f"{name}/part", **kinds))
-    return found
+def unpack(nodes: Nodes, tensor: str, shapes: Sequence[Shape], name: str) -> List[str]:
+    """Return the tensors of these shapes that `pack` made one of."""
+    sizes = nodes.constant(np.array([int(np.prod(shape)) for shape in shapes], np.int32), np.int32)
+    kinds = {"Tlen": nodes.tf.int32, "num_split": len(shapes)}
+    inputs = [tensor, sizes, nodes.constant(0, np.int32)]
+    parts = nodes.float_op("SplitV", inputs, f"{name}/parts", **kinds).outputs(len(shapes))
+    return [nodes.reshape(part, shape, f"{name}/part") for part, shape in zip(parts, shapes)]

@@ -11,7 +11,7 @@ from lenet_exp.precision.analysis.shapes import static_shapes
 from lenet_exp.precision.emulation.exact.arithmetic import Exact, Fast, Watch, all_finite
 from lenet_exp.precision.emulation.exact.rewrite import Lookup, Rewriter, output_dtypes, widened
 from lenet_exp.precision.emulation.fast.xla_loops_tf1 import Shape, launched
-from lenet_exp.precision.ir.builder import Nodes, copied, node_of, split
+from lenet_exp.precision.ir.builder import Nodes, copied, node_of, set_inputs, split
 from lenet_exp.precision.ir.functions import Typed, branch, function_of, named, outside
 from lenet_exp.precision.ir.graph import CONSTANTS, VARIABLES, read_graph
 from lenet_exp.precision.plan import Tensor
@@ -156,9 +156,7 @@ def _border(lookup: Lookup, names: Sequence[str], asked: Iterable[str]) -> Dict[
 def _renamed(node: Any, names: Mapping[str, str]) -> Any:
     """Give a node and its inputs other names, in place."""
     node.name = names.get(node.name, node.name)
-    texts = [_at(text, names) for text in node.input]
-    del node.input[:]
-    node.input.extend(texts)
+    set_inputs(node, [_at(text, names) for text in node.input])
     return node
 
 
@@ -175,16 +173,14 @@ def _leaves(job: Job, body: List[Any]) -> List[Typed]:
         name, _, slot = tensor.partition(":")
         if nodes[name].op in CONSTANTS:
             constant = widened(copied(nodes[name]))
-            del constant.input[:]
+            set_inputs(constant, [])
             body.append(constant)
             inside.add(name)
         else:
             dtypes = output_dtypes(widened(copied(nodes[name])))
             found.append(Typed(tensor, dtypes[int(slot or 0)]))
     for node in body:
-        kept = [t for t in node.input if not t.startswith("^") or node_of(t) in inside]
-        del node.input[:]
-        node.input.extend(kept)
+        set_inputs(node, [t for t in node.input if not t.startswith("^") or node_of(t) in inside])
     return found
 
 
@@ -256,12 +252,11 @@ def _with_placeholders(
     nodes = job.nodes.scratch()
     names = {}
     for leaf in leaves:
-        names[leaf] = nodes.add("Placeholder", [], "emulation/leaf", dtype=nodes.tf.float32)
         shape = nodes.tf.TensorShape(shapes.get(leaf))
-        nodes.made[-1].attr["shape"].shape.CopyFrom(shape.as_proto())
+        names[leaf] = nodes.add(
+            "Placeholder", [], "emulation/leaf", dtype=nodes.tf.float32, shape=shape
+        )
     for node in map(copied, made):
-        texts = [names.get(text, text) for text in node.input]
-        del node.input[:]
-        node.input.extend(texts)
+        set_inputs(node, [names.get(text, text) for text in node.input])
         nodes.made.append(node)
     return nodes.made

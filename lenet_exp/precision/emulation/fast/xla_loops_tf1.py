@@ -208,10 +208,11 @@ class _Launcher:
             Targs=[each.dtype for each in arguments],
             Tresults=[each.dtype for each in results],
         )  # fmt: skip
-        self.nodes.made[-1].attr["Tconstants"].list.SetInParent()
-        self.nodes.made[-1].attr["function"].func.name = function.signature.name
+        launch.node.attr["Tconstants"].list.SetInParent()
+        launch.node.attr["function"].func.name = function.signature.name
         for slot, (name, dtype) in enumerate(results):
-            self._shaped(Typed(f"{launch}:{slot}", dtype), self._shapes[name], name, final=name)
+            shape = self._shapes[name]
+            self.nodes.reshape(f"{launch}:{slot}", shape, f"{name}/lines", dtype, final=name)
         return function
 
     def _in_line(self, tensor: Typed) -> str:
@@ -220,17 +221,9 @@ class _Launcher:
         if _line(shape) == shape:
             return name
         if name not in self._lines:
-            self._lines[name] = self._shaped(tensor, _line(shape), name.replace(":", "_"))
+            made = f"{name.replace(':', '_')}/lines"
+            self._lines[name] = self.nodes.reshape(name, _line(shape), made, tensor.dtype)
         return self._lines[name]
-
-    def _shaped(self, tensor: Typed, shape: Shape, name: str, final: Optional[str] = None) -> str:
-        """Append a reshape, which moves nothing."""
-        int32 = self.nodes.tf.int32
-        wanted = self.nodes.constant(np.array(shape, np.int32).reshape(-1), np.int32)
-        kinds = {"T": tensor.dtype, "Tshape": int32}
-        return self.nodes.add(
-            "Reshape", [tensor.tensor, wanted], f"{name}/lines", (), final, **kinds
-        )
 
 
 def _loop(chain: Sequence[Any], arguments: Sequence[Typed], results: Sequence[Typed]) -> Any:

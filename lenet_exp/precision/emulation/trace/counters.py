@@ -82,8 +82,7 @@ class Tracer:
 
     def _variable(self, what: str, dtype: Any) -> Any:
         name = f"{self._scope}/{what}"
-        self._nodes.add("VariableV2", [], name, final=name, dtype=dtype)
-        return self._nodes.made[-1]
+        return self._nodes.add("VariableV2", [], name, final=name, dtype=dtype).node
 
     def rounding(self, tensor: str, name: str) -> str:
         """Append the counting of float32 `tensor`, which is rounded under `name`.
