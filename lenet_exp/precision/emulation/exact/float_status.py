@@ -10,13 +10,13 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 
-from lenet_exp.precision.emulation.exact.arithmetic import Exact, Watch
+from lenet_exp.precision.emulation.exact.arithmetic import Exact, Probe
 from lenet_exp.precision.ir.builder import Handle, Nodes, control_inputs, node_of
 from lenet_exp.precision.ir.graph import stand_in
 
 NAME = "float_status"
 RESET = f"{NAME}/reset"
-_WORDS = 8  # floats of the vendor's status buffer
+BUFFER_SIZE = 8  # floats of the vendor's status buffer
 
 
 def kind(node: Any) -> str:
@@ -35,10 +35,10 @@ class CountedExact(Exact):
     """
 
     def __init__(
-        self, nodes: Nodes, status: FloatStatus, flush: bool = False, watch: Optional[Watch] = None
+        self, nodes: Nodes, status: FloatStatus, flush: bool = False, probe: Optional[Probe] = None
     ) -> None:
         """Append to `nodes`, and count in `status`."""
-        super().__init__(nodes, flush, watch)
+        super().__init__(nodes, flush, probe)
         self._status = status
 
     def rounded(self, tensor: str, name: str, final: Optional[str] = None) -> Handle:
@@ -81,15 +81,15 @@ class FloatStatus:
         inputs = [self.variable, nodes.constant(0)]
         return nodes.add("Assign", inputs, f"{name}/cleared", control, T=tf.float32)
 
-    def words(self, clean: str, name: str, dtype: Any, final: str = "") -> str:
-        """Return the status as the vendor's eight words: 0 where nothing overflowed."""
+    def buffer(self, clean: str, name: str, dtype: Any, final: str = "") -> Handle:
+        """Return the status as the vendor's buffer of eight numbers: 0 where nothing overflowed."""
         nodes = self._nodes
         number = dtype.as_numpy_dtype
         chosen = nodes.add(
             "Select", [clean, nodes.constant(0, number), nodes.constant(1, number)],
             f"{name}/word", T=dtype,
         )  # fmt: skip
-        shape = nodes.constant(np.array([_WORDS], np.int32), np.int32)
+        shape = nodes.constant(np.array([BUFFER_SIZE], np.int32), np.int32)
         kinds = {"T": dtype, "index_type": self._tf.int32}
         return nodes.add("Fill", [shape, chosen], f"{name}/words", final=final or None, **kinds)
 

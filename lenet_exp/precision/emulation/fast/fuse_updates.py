@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, FrozenSet, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-from lenet_exp.precision.emulation.exact.optimizer_kernels import UPDATES
-from lenet_exp.precision.ir.builder import Nodes, data_inputs, node_of
-from lenet_exp.precision.ir.graph import VARIABLES
+from lenet_exp.precision.emulation.exact.optimizer_kernels import UPDATES, Update
+from lenet_exp.precision.emulation.fast.shapes import Shape, variable_shape
+from lenet_exp.precision.ir.builder import Handle, Nodes, data_inputs, node_of
 from lenet_exp.precision.plan import Operator
-
-Shape = Tuple[int, ...]
 
 
 def fuse_updates(
@@ -57,27 +55,51 @@ def _key(nodes: Mapping[str, Any], node: Any, row: Operator, waiting: Mapping[st
     return (node.op, data, nesterov, rates, tuple(sorted(waiting.get(node.name, ()))))
 
 
-def variable_shape(nodes: Mapping[str, Any], text: str) -> Any:
-    """Return the shape of a ref variable, None if it isn't one or has no static shape."""
-    node = nodes[node_of(text)]
-    while node.op in ("RefSwitch", "Switch", "Identity", "RefIdentity"):
-        node = nodes[node_of(node.input[0])]
-    shape = node.attr["shape"].shape if node.op in VARIABLES - {"VarHandleOp"} else None
-    if shape is None or shape.unknown_rank or any(dim.size < 0 for dim in shape.dim):
-        return None
-    return tuple(int(dim.size) for dim in shape.dim)
+class Fusion(NamedTuple):
+    """Updates of one kind as one: of variables and gradients a long one, of rates the first.
+
+    `shapes` are those of the variables, one for each update; known if there are several.
+    """
+
+    update: Update
+    shapes: Sequence[Any]
+
+    def _is_long(self, place: int) -> bool:
+        return place < self.update.variables or place == self.update.gradient
+
+    def pack(self, nodes: Nodes, operands: Sequence[Sequence[str]], name: str) -> List[str]:
+        """Return the operands of the one update; `operands` are those of each."""
+        if len(operands) == 1:
+            return list(operands[0])
+        return [
+            _concatenated(nodes, each, name) if self._is_long(place) else each[0]
+            for place, each in enumerate(zip(*operands))
+        ]
+
+    def operand_shapes(self, count: int) -> List[Optional[Shape]]:
+        """Return the shapes of so many packed operands; rates are scalars."""
+        whole = self.shapes[0]
+        if len(self.shapes) > 1:
+            whole = (sum(int(np.prod(shape)) for shape in self.shapes),)
+        return [whole if self._is_long(place) else () for place in range(count)]
+
+    def unpack(self, nodes: Nodes, tensors: Sequence[str], name: str) -> Iterable[Sequence[str]]:
+        """Return for each update its part of the packed tensors."""
+        if len(self.shapes) == 1:
+            return [tensors]
+        return zip(*[_split(nodes, tensor, self.shapes, name) for tensor in tensors])
 
 
-def pack(nodes: Nodes, tensors: Sequence[str], name: str) -> str:
+def _concatenated(nodes: Nodes, tensors: Sequence[str], name: str) -> str:
     """Return float32 tensors one after another, as one of one dimension."""
     flat = [nodes.reshape(each, [-1], f"{name}/flat") for each in tensors]
-    axis = nodes.constant(0, np.int32)
     kinds = {"Tidx": nodes.tf.int32, "N": len(flat)}
-    return nodes.float_op("ConcatV2", [*flat, axis], f"{name}/line", **kinds)
+    inputs = [*flat, nodes.constant(0, np.int32)]
+    return nodes.float_op("ConcatV2", inputs, f"{name}/line", **kinds)
 
 
-def unpack(nodes: Nodes, tensor: str, shapes: Sequence[Shape], name: str) -> List[str]:
-    """Return the tensors of these shapes that `pack` made one of."""
+def _split(nodes: Nodes, tensor: str, shapes: Sequence[Shape], name: str) -> List[Handle]:
+    """Return the tensors of these shapes that `_concatenated` made one of."""
     sizes = nodes.constant(np.array([int(np.prod(shape)) for shape in shapes], np.int32), np.int32)
     kinds = {"Tlen": nodes.tf.int32, "num_split": len(shapes)}
     inputs = [tensor, sizes, nodes.constant(0, np.int32)]
