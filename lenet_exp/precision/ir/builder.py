@@ -9,6 +9,22 @@ import numpy as np
 from lenet_exp import tf_compat
 
 
+class Handle(str):
+    """The first output of a node under construction, by its name, with the NodeDef itself."""
+
+    node: Any
+
+    def __new__(cls, node: Any) -> Handle:
+        """Return the handle of a NodeDef."""
+        made = super().__new__(cls, node.name)
+        made.node = node
+        return made
+
+    def outputs(self, count: int) -> List[str]:
+        """Return the first `count` outputs."""
+        return [str(self) if slot == 0 else f"{self}:{slot}" for slot in range(count)]
+
+
 class Nodes:
     """A list of NodeDefs that grows; tensors are named as in a GraphDef's inputs."""
 
@@ -16,7 +32,7 @@ class Nodes:
         """Begin with no nodes; `taken` names are not given to new ones."""
         self.made: List[Any] = []
         self._taken: Set[str] = set(taken)
-        self._constants: Dict[Any, str] = {}
+        self._constants: Dict[Any, Handle] = {}
         self.tf = tf_compat.load()
 
     def scratch(self) -> Nodes:
@@ -33,8 +49,8 @@ class Nodes:
         control: Sequence[str] = (),
         final: Optional[str] = None,
         **attributes: Any,
-    ) -> str:
-        """Append a node; return its first output.
+    ) -> Handle:
+        """Append a node; return its handle.
 
         Its name is `final`, or a free one that begins with `name`.
         """
@@ -44,7 +60,7 @@ class Nodes:
         for key, value in attributes.items():
             set_attribute(node, key, value)
         self.made.append(node)
-        return str(node.name)
+        return Handle(node)
 
     def free(self, name: str) -> str:
         """Return `name`, or it with a number, and take it."""
@@ -55,7 +71,7 @@ class Nodes:
         self._taken.add(found)
         return found
 
-    def constant(self, value: Any, dtype: Any = np.float32) -> str:
+    def constant(self, value: Any, dtype: Any = np.float32) -> Handle:
         """Return a constant; equal scalars are one node."""
         array = np.asarray(value, dtype)
         key = (array.dtype.str, array.shape, array.tobytes()) if array.size == 1 else None
@@ -67,38 +83,51 @@ class Nodes:
             self._constants[key] = made
         return self._constants[key]
 
-    def float_op(self, op: str, inputs: Sequence[str], name: str, **attributes: Any) -> str:
+    def float_op(self, op: str, inputs: Sequence[str], name: str, **attributes: Any) -> Handle:
         """Append a node whose only type attribute is T = float32."""
         return self.add(op, inputs, name, T=self.tf.float32, **attributes)
 
     def cast(
         self, tensor: str, source: str, target: str, name: str, final: Optional[str] = None
-    ) -> str:
+    ) -> Handle:
         """Append a Cast; TensorFlow's rounds to nearest, ties to even."""
         kinds = {"SrcT": self.tf.as_dtype(source), "DstT": self.tf.as_dtype(target)}
         return self.add("Cast", [tensor], name, final=final, **kinds)
 
-    def identity(self, tensor: str, name: str, final: Optional[str] = None) -> str:
+    def identity(self, tensor: str, name: str, final: Optional[str] = None) -> Handle:
         """Append a float32 Identity."""
         return self.add("Identity", [tensor], name, final=final, T=self.tf.float32)
+
+    def reshape(
+        self,
+        tensor: str,
+        shape: Sequence[int],
+        name: str,
+        dtype: Any = None,
+        final: Optional[str] = None,
+    ) -> Handle:
+        """Append a Reshape of a float32 tensor, or of `dtype`."""
+        wanted = self.constant(np.array(shape, np.int32).reshape(-1), np.int32)
+        kinds = {"T": dtype or self.tf.float32, "Tshape": self.tf.int32}
+        return self.add("Reshape", [tensor, wanted], name, final=final, **kinds)
+
+
+_SCALARS = ((bool, "b"), (int, "i"), (float, "f"), (bytes, "s"))  # a bool is an int, too
 
 
 def set_attribute(node: Any, key: str, value: Any) -> None:
     """Set an attribute of a NodeDef by the Python type of `value`."""
     tf = tf_compat.load()
     attribute = node.attr[key]
-    if isinstance(value, bool):
-        attribute.b = value
-    elif isinstance(value, int):
-        attribute.i = value
-    elif isinstance(value, float):
-        attribute.f = value
+    field = next((field for kind, field in _SCALARS if isinstance(value, kind)), None)
+    if field is not None:
+        setattr(attribute, field, value)
     elif isinstance(value, np.ndarray):
         attribute.tensor.CopyFrom(tf.make_tensor_proto(value))
     elif isinstance(value, tf.DType):
         attribute.type = value.as_datatype_enum
-    elif isinstance(value, bytes):
-        attribute.s = value
+    elif isinstance(value, tf.TensorShape):
+        attribute.shape.CopyFrom(value.as_proto())
     elif value and isinstance(value[0], tf.DType):
         attribute.list.type.extend(each.as_datatype_enum for each in value)
     else:
@@ -115,6 +144,22 @@ def split(text: str) -> Tuple[str, str, str]:
 def node_of(tensor: str) -> str:
     """Return the node of a tensor or of a control input."""
     return tensor.lstrip("^").partition(":")[0]
+
+
+def data_inputs(inputs: Iterable[str]) -> List[str]:
+    """Return those of a node's inputs that are tensors."""
+    return [text for text in inputs if not text.startswith("^")]
+
+
+def control_inputs(inputs: Iterable[str]) -> List[str]:
+    """Return the nodes that a node only waits for."""
+    return [text[1:] for text in inputs if text.startswith("^")]
+
+
+def set_inputs(node: Any, inputs: Sequence[str]) -> None:
+    """Give a NodeDef other inputs."""
+    del node.input[:]
+    node.input.extend(inputs)
 
 
 def copied(node: Any, name: Optional[str] = None) -> Any:

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from lenet_exp import tf_compat
-from lenet_exp.precision.emulation.exact.arithmetic import Exact, Fast, all_finite
+from lenet_exp.precision.emulation.exact.arithmetic import Exact
 from lenet_exp.precision.emulation.exact.rounding import round_array
+from lenet_exp.precision.emulation.fast.arithmetic import Fast, all_finite
 from lenet_exp.precision.ir.builder import Nodes
 from tests.precision.chip import (
     ALL_HALVES,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lenet_exp import tf_compat
-from lenet_exp.precision.emulation.exact.arithmetic import Fast
+from lenet_exp.precision.emulation.fast.arithmetic import Fast
 from lenet_exp.precision.ir.builder import Nodes
 from tests.precision.chip import (
     ALL_HALVES,

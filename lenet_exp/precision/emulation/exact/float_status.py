@@ -10,13 +10,13 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 
-from lenet_exp.precision.emulation.exact.arithmetic import Exact, Watch
-from lenet_exp.precision.ir.builder import Nodes, node_of
+from lenet_exp.precision.emulation.exact.arithmetic import Exact, Probe
+from lenet_exp.precision.ir.builder import Handle, Nodes, control_inputs, node_of
 from lenet_exp.precision.ir.graph import stand_in
 
 NAME = "float_status"
 RESET = f"{NAME}/reset"
-_WORDS = 8  # floats of the vendor's status buffer
+BUFFER_SIZE = 8  # floats of the vendor's status buffer
 
 
 def kind(node: Any) -> str:
@@ -35,17 +35,16 @@ class CountedExact(Exact):
     """
 
     def __init__(
-        self, nodes: Nodes, status: FloatStatus, flush: bool = False, watch: Optional[Watch] = None
+        self, nodes: Nodes, status: FloatStatus, flush: bool = False, probe: Optional[Probe] = None
     ) -> None:
         """Append to `nodes`, and count in `status`."""
-        super().__init__(nodes, flush, watch)
+        super().__init__(nodes, flush, probe)
         self._status = status
 
-    def rounded(self, tensor: str, name: str, final: Optional[str] = None) -> str:
+    def rounded(self, tensor: str, name: str, final: Optional[str] = None) -> Handle:
         """Return as `Exact.rounded`; its node waits for the count."""
         result = super().rounded(tensor, name, final)
-        made = self.nodes.made[-1]
-        made.input.append(f"^{self._status.add(self.clean.pop(), name)}")
+        result.node.input.append(f"^{self._status.add(self.clean.pop(), name)}")
         return result
 
 
@@ -56,15 +55,15 @@ class FloatStatus:
         """Append the variable and its reset, which also initialises it."""
         tf = self._tf = nodes.tf
         self._nodes = nodes
-        made = nodes.add("VariableV2", [], NAME, final=NAME, dtype=tf.float32)
-        nodes.made[-1].attr["shape"].shape.SetInParent()
-        self.variable = made
-        nodes.add("Assign", [made, nodes.constant(0)], RESET, final=RESET, T=tf.float32)
+        self.variable = nodes.add(
+            "VariableV2", [], NAME, final=NAME, dtype=tf.float32, shape=tf.TensorShape([])
+        )
+        nodes.add("Assign", [self.variable, nodes.constant(0)], RESET, final=RESET, T=tf.float32)
 
     def add(self, clean: str, name: str) -> str:
         """Append the count of what was not `clean` (bool []); return the node that counts."""
-        nodes, tf = self._nodes, self._tf
-        fine = nodes.add("Cast", [clean], f"{name}/fine", SrcT=tf.bool, DstT=tf.float32)
+        nodes = self._nodes
+        fine = nodes.cast(clean, "bool", "float32", f"{name}/fine")
         bad = nodes.float_op("Sub", [nodes.constant(1), fine], f"{name}/overflowed")
         # Locked: updates of several variables may count at the same time.
         return nodes.float_op("AssignAdd", [self.variable, bad], f"{name}/count", use_locking=True)
@@ -74,7 +73,7 @@ class FloatStatus:
         nodes, tf = self._nodes, self._tf
         count = nodes.add("Identity", [self.variable], f"{name}/seen", control, T=tf.float32)
         fine = nodes.float_op("Less", [count, nodes.constant(0.5)], f"{name}/none_seen")
-        return together(nodes, [fine, *clean], f"{name}/clean")
+        return all_true(nodes, [fine, *clean], f"{name}/clean")
 
     def clear(self, control: Sequence[str], name: str) -> str:
         """Append the clearing, after the nodes in `control`; return its node."""
@@ -82,20 +81,20 @@ class FloatStatus:
         inputs = [self.variable, nodes.constant(0)]
         return nodes.add("Assign", inputs, f"{name}/cleared", control, T=tf.float32)
 
-    def words(self, clean: str, name: str, dtype: Any, final: str = "") -> str:
-        """Return the status as the vendor's eight words: 0 where nothing overflowed."""
+    def buffer(self, clean: str, name: str, dtype: Any, final: str = "") -> Handle:
+        """Return the status as the vendor's buffer of eight numbers: 0 where nothing overflowed."""
         nodes = self._nodes
         number = dtype.as_numpy_dtype
         chosen = nodes.add(
             "Select", [clean, nodes.constant(0, number), nodes.constant(1, number)],
             f"{name}/word", T=dtype,
         )  # fmt: skip
-        shape = nodes.constant(np.array([_WORDS], np.int32), np.int32)
+        shape = nodes.constant(np.array([BUFFER_SIZE], np.int32), np.int32)
         kinds = {"T": dtype, "index_type": self._tf.int32}
         return nodes.add("Fill", [shape, chosen], f"{name}/words", final=final or None, **kinds)
 
 
-def together(nodes: Nodes, flags: Sequence[str], name: str) -> str:
+def all_true(nodes: Nodes, flags: Sequence[str], name: str) -> str:
     """Return bool []: all of some bool [] tensors."""
     if len(flags) == 1:
         return flags[0]
@@ -107,7 +106,7 @@ def together(nodes: Nodes, flags: Sequence[str], name: str) -> str:
 def waited_for(graph: Mapping[str, Any], node: Any) -> List[str]:
     """Return the nodes whose end a node waits for, groups of them looked through."""
     found: Dict[str, None] = {}
-    stack = [node_of(text) for text in node.input if text.startswith("^")]
+    stack = control_inputs(node.input)
     seen = set()
     while stack:
         name = stack.pop()

@@ -8,23 +8,24 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List, NamedTuple, Sequence
 
 from lenet_exp.precision.analysis.dtypes import attribute
-from lenet_exp.precision.emulation.exact.vector_kernels import Arithmetic
+from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
 
 
 class Update(NamedTuple):
     """An update operator: how many of its first inputs are variables, and what they become.
 
     `gradient` is the index of the only other input that is no scalar.
-    `new_values(arithmetic, node, inputs, name)`: `inputs` float16-valued float32 tensors, the
+    `new_values(arithmetic, node, inputs)`: `inputs` float16-valued float32 tensors, the
     variables' values first; the results likewise, in the variables' order.
     """
 
     variables: int
     gradient: int
-    new_values: Callable[[Arithmetic, Any, Sequence[str], str], List[str]]
+    new_values: Callable[[Arithmetic, Any, Sequence[str]], List[str]]
 
 
-def _adam(a: Arithmetic, node: Any, inputs: Sequence[str], name: str) -> List[str]:
+def _adam(a: Arithmetic, node: Any, inputs: Sequence[str]) -> List[str]:
+    name = node.name
     var, m, v, power1, power2, rate, beta1, beta2, epsilon, gradient = map(a.begin, inputs)
 
     def step(op: str, one: str, other: str, what: str) -> str:
@@ -51,15 +52,15 @@ def _adam(a: Arithmetic, node: Any, inputs: Sequence[str], name: str) -> List[st
     return [a.end(value, f"{name}/{what}") for what, value in ends]
 
 
-def _gradient_descent(a: Arithmetic, node: Any, inputs: Sequence[str], name: str) -> List[str]:
-    var, rate, gradient = map(a.begin, inputs)
+def _gradient_descent(a: Arithmetic, node: Any, inputs: Sequence[str]) -> List[str]:
+    name, (var, rate, gradient) = node.name, map(a.begin, inputs)
     move = a.step("Mul", [rate, gradient], f"{name}/move")
     return [a.end(a.step("Sub", [var, move], f"{name}/new_var"), f"{name}/var")]
 
 
-def _momentum(a: Arithmetic, node: Any, inputs: Sequence[str], name: str) -> List[str]:
+def _momentum(a: Arithmetic, node: Any, inputs: Sequence[str]) -> List[str]:
+    name, op = node.name, a.nodes.float_op
     var, accum, rate, gradient, momentum = inputs
-    op = a.nodes.float_op
     carried = op("Mul", [accum, momentum], f"{name}/carried")
     new_accum = op("AddV2", [carried, gradient], f"{name}/new_accum")
     move = op("Mul", [rate, new_accum], f"{name}/move")

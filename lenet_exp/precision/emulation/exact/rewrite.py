@@ -7,76 +7,32 @@ a Cast get another input.
 
 from __future__ import annotations
 
-from types import MappingProxyType
-from typing import (
-    Any,
-    Dict,
-    FrozenSet,
-    Iterable,
-    List,
-    Mapping,
-    NamedTuple,
-    Optional,
-    Sequence,
-    Tuple,
-)
+from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from lenet_exp import tf_compat
-from lenet_exp.precision.analysis.dtypes import _of_arguments, attribute
+from lenet_exp.precision.analysis.dtypes import _of_arguments
 from lenet_exp.precision.emulation.exact import rounding
-from lenet_exp.precision.emulation.exact.arithmetic import Fast
-from lenet_exp.precision.emulation.exact.vector_kernels import (
-    CONVOLUTIONS,
-    EXACT,
-    SPECIAL,
-    Arithmetic,
-    tiled_bias,
+from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
+from lenet_exp.precision.emulation.exact.context import Context, Lookup
+from lenet_exp.precision.emulation.exact.vector_kernels import KERNELS
+from lenet_exp.precision.emulation.op_types import CONVOLUTIONS, MOVES
+from lenet_exp.precision.ir.builder import (
+    Handle,
+    Nodes,
+    copied,
+    data_inputs,
+    set_attribute,
+    set_inputs,
 )
-from lenet_exp.precision.ir.builder import Nodes, copied, node_of, set_attribute
-from lenet_exp.precision.plan import CastEdge, Operator, Plan, Tensor
+from lenet_exp.precision.plan import CastEdge, Operator
 
 _HALF = 19  # DT_HALF
 
 
-class Lookup(NamedTuple):
-    """A plan by the names of its graph: rows by node, edges by (node, data input).
-
-    `casts` are Casts to float16; `past` what an input reads where a pass removed the Casts in
-    front of it; `removed` the graph's own Casts that don't round, with what they read instead.
-    """
-
-    plan: Plan
-    nodes: Mapping[str, Any]
-    rows: Mapping[str, Operator]
-    casts: Mapping[Tuple[str, int], CastEdge]
-    past: Mapping[Tuple[str, int], str]
-    removed: Mapping[str, Optional[str]]
-
-
-def look_up(plan: Plan) -> Lookup:
-    """Return a plan's rows and Casts by where they are in its graph."""
-    rows = {part: row for row in plan.operators for part in row.parts}
-    casts = {
-        (edge.port.node, edge.port.slot): edge
-        for edge in plan.casts
-        if edge.port is not None and edge.target == "float16" and not edge.removed
-    }
-    past = {
-        (edge.port.node, edge.port.slot): _text(edge.reads)
-        for edge in plan.casts
-        if edge.port is not None and edge.removed and edge.reads is not None
-    }
-    removed = {
-        cast.name: None if cast.reads is None else _text(cast.reads) for cast in plan.removed_casts
-    }
-    nodes = {node.name: node for node in plan.graph_def.node}
-    return Lookup(plan, nodes, rows, casts, past, removed)
-
-
-def _text(tensor: Tensor) -> str:
-    return str(tensor) if tensor.slot else tensor.node
+# (a node, its tensors) -> its output, rounded, under its name; None to compute it as it is
+Form = Callable[[Any, Sequence[str]], Optional[Handle]]
 
 
 class Rewriter:
@@ -87,17 +43,17 @@ class Rewriter:
         lookup: Lookup,
         arithmetic: Arithmetic,
         shortcuts: bool,
-        shapes: Mapping[str, Sequence[int]] = MappingProxyType({}),
+        form: Form = lambda node, tensors: None,
     ) -> None:
         """Round by `arithmetic`; `shortcuts`: not what only moves or chooses values.
 
-        `shapes` of first outputs, by node, allow for faster forms.
+        `form` computes what is float16 and no kernel's, where it has a better way.
         """
         self._lookup = lookup
         self._arithmetic = arithmetic
         self._nodes: Nodes = arithmetic.nodes
         self._shortcuts = shortcuts
-        self._shapes = shapes
+        self._form = form
         self._rounded: Dict[str, str] = {}
 
     def rewrite(self, names: Iterable[str]) -> None:
@@ -160,45 +116,25 @@ class Rewriter:
         if not slots or row is None:
             self.append(node, inputs)
             return
-        special = SPECIAL.get(row.ge_type)
-        if special is not None:
-            data = [text for text in inputs if not text.startswith("^")]
-            special(self._arithmetic, node, data, node.name, self._lookup.plan.generation)
-            named = next(n for n in reversed(self._nodes.made) if n.name == node.name)
-            named.input.extend(text for text in inputs if text.startswith("^"))
-            return
-        fast = self._arithmetic
-        if isinstance(fast, Fast) and self._tiles(fast, node, inputs):
-            tiled_bias(fast, inputs[:2], self._shapes[node.name], node.name)
-            self._nodes.made[-1].input.extend(inputs[2:])
+        tensors = data_inputs(inputs)
+        kernel = KERNELS.get(row.ge_type)
+        made = (
+            self._form(node, tensors)
+            if kernel is None
+            else kernel(self._arithmetic, node, tensors, self._lookup.plan.generation)
+        )
+        if made is not None:
+            made.node.input.extend(inputs[len(tensors) :])
             return
         wide = self.append(node, inputs, self._nodes.free(f"{node.name}/float32"))
         self._round_outputs(node, wide, slots)
 
-    def _tiles(self, fast: Fast, node: Any, inputs: Sequence[str]) -> bool:
-        """Return whether a BiasAdd's operands were rounded just before, and its shape is known.
-
-        Not one after another: TensorFlow's optimizer would add up the two biases first.
-        """
-        return (
-            node.op == "BiasAdd"
-            and not self._is_bias_add(inputs[0])
-            and len(self._shapes.get(node.name, ())) > 2
-            and attribute(node, "data_format").s in (b"", b"NHWC")
-            and fast.can_add(*inputs[:2])
-        )
-
-    def _is_bias_add(self, tensor: str) -> bool:
-        node = self._lookup.nodes.get(node_of(tensor))
-        return node is not None and node.op == "BiasAdd"
-
-    def append(self, node: Any, inputs: List[str], name: Optional[str] = None) -> str:
-        """Append a copy of a node with other inputs; return its name."""
+    def append(self, node: Any, inputs: List[str], name: Optional[str] = None) -> Handle:
+        """Append a copy of a node with other inputs."""
         copy = widened(copied(node, name))
-        del copy.input[:]
-        copy.input.extend(inputs)
+        set_inputs(copy, inputs)
         self._nodes.made.append(copy)
-        return str(copy.name)
+        return Handle(copy)
 
     def _slots(self, row: Operator, node: Any) -> Tuple[int, ...]:
         """Return the outputs of a node that are rounded."""
@@ -214,16 +150,23 @@ class Rewriter:
             return (0,)  # the sum is rounded before the bias is added, and again after (8.1)
         return found
 
-    def _round_outputs(self, node: Any, wide: str, slots: Tuple[int, ...]) -> None:
-        count = max(count_outputs(node), max(slots) + 1)
+    def _round_outputs(self, node: Any, wide: Handle, slots: Tuple[int, ...]) -> None:
+        types = emulated_dtypes(node)
+        count = max(len(types), max(slots) + 1)
         if count == 1:
             self._arithmetic.rounded(wide, node.name, final=node.name)
             return
-        tensors = [wide if slot == 0 else f"{wide}:{slot}" for slot in range(count)]
-        types = output_dtypes(widened(copied(node)))
+        tensors: List[str] = wide.outputs(count)
         for slot in slots:
             tensors[slot] = self._arithmetic.rounded(tensors[slot], f"{node.name}/output_{slot}")
         self._nodes.add("IdentityN", tensors, node.name, final=node.name, T=types)
+
+
+def compute_exactly(context: Context, names: Iterable[str]) -> List[str]:
+    """Append these nodes, rounded to the letter; return bool [] tensors: nothing overflowed."""
+    exact = context.exact()
+    Rewriter(context.lookup, exact, shortcuts=False).rewrite(names)
+    return exact.clean
 
 
 def moves(row: Operator, node: Any) -> bool:
@@ -231,7 +174,7 @@ def moves(row: Operator, node: Any) -> bool:
     if row.ge_type == "MaxPoolGrad":  # windows that don't overlap: nothing is added up
         sizes = zip(node.attr["ksize"].list.i, node.attr["strides"].list.i)
         return all(size <= step for size, step in sizes)
-    return row.ge_type in EXACT
+    return row.ge_type in MOVES
 
 
 def takes_reference(node: Any, index: int) -> bool:
@@ -243,16 +186,16 @@ def takes_reference(node: Any, index: int) -> bool:
     )
 
 
-def count_outputs(node: Any) -> int:
-    """Return how many outputs a node has."""
-    return len(output_dtypes(node))
-
-
 def output_dtypes(node: Any) -> List[Any]:
     """Return the DTypes of a node's outputs."""
     definition = tf_compat.op_def(node.op)
     names = _of_arguments(node, definition.output_arg) if definition is not None else ()
     return [tf_compat.load().as_dtype(name) for name in names]
+
+
+def emulated_dtypes(node: Any) -> List[Any]:
+    """Return the DTypes of a node's outputs where float32 stands for float16."""
+    return output_dtypes(widened(copied(node)))
 
 
 def widened(node: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Optional
 
 import numpy as np
 
-from lenet_exp.precision.ir.builder import Nodes
+from lenet_exp.precision.ir.builder import Handle, Nodes
 
 LARGEST = 65504.0
 OVERFLOW = 65520.0  # what is below rounds to 65504 in IEEE too: no overflow is recorded
@@ -33,22 +33,21 @@ def round_array(values: np.ndarray, flush: bool = False) -> np.ndarray:
 
 def saturated(nodes: Nodes, tensor: str, name: str) -> str:
     """Return float32 `tensor` within +-65504, NaN as 0; anything below 65520 rounds the same."""
-    tf = nodes.tf
     is_nan = nodes.float_op("IsNan", [tensor], f"{name}/nan")
     number = nodes.add("LogicalNot", [is_nan], f"{name}/number")
-    kept = nodes.add("Cast", [number], f"{name}/kept", SrcT=tf.bool, DstT=tf.float32)
+    kept = nodes.cast(number, "bool", "float32", f"{name}/kept")
     # Not a Select: it would want zeros of the same shape.
     finite = nodes.float_op("MulNoNan", [tensor, kept], f"{name}/finite")
     most = nodes.float_op("Minimum", [finite, nodes.constant(LARGEST)], f"{name}/most")
     return nodes.float_op("Maximum", [most, nodes.constant(-LARGEST)], f"{name}/saturated")
 
 
-def flushed(nodes: Nodes, tensor: str, name: str, final: Optional[str] = None) -> str:
+def flushed(nodes: Nodes, tensor: str, name: str, final: Optional[str] = None) -> Handle:
     """Return a rounded `tensor` with its subnormal values as 0."""
     size = nodes.float_op("Abs", [tensor], f"{name}/size")
     least = nodes.constant(_SMALLEST_NORMAL)
     normal = nodes.float_op("GreaterEqual", [size, least], f"{name}/normal")
-    kept = nodes.add("Cast", [normal], f"{name}/kept", SrcT=nodes.tf.bool, DstT=nodes.tf.float32)
+    kept = nodes.cast(normal, "bool", "float32", f"{name}/kept")
     return nodes.float_op("Mul", [tensor, kept], f"{name}/flushed", final=final)
 
 
@@ -67,8 +66,6 @@ def finite(nodes: Nodes, tensor: str, name: str) -> str:
 
 def all_of(nodes: Nodes, tensor: str, name: str) -> str:
     """Return bool []: all of a bool tensor of any shape."""
-    tf = nodes.tf
-    line = nodes.constant(np.array([-1], np.int32), np.int32)
-    flat = nodes.add("Reshape", [tensor, line], f"{name}/flat", T=tf.bool, Tshape=tf.int32)
+    flat = nodes.reshape(tensor, [-1], f"{name}/flat", nodes.tf.bool)
     first = nodes.constant(np.array([0], np.int32), np.int32)
-    return nodes.add("All", [flat, first], f"{name}/all", Tidx=tf.int32, keep_dims=False)
+    return nodes.add("All", [flat, first], f"{name}/all", Tidx=nodes.tf.int32, keep_dims=False)

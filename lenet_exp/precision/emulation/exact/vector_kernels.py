@@ -5,24 +5,20 @@ Source: precision-modes.md 8.2, from the kernels' own code.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Sequence, Union
-
-import numpy as np
+from typing import Any, Callable, Dict, Sequence
 
 from lenet_exp.precision.analysis.dtypes import attribute
-from lenet_exp.precision.emulation.exact.arithmetic import Exact, Fast
+from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
+from lenet_exp.precision.ir.builder import Handle
 from lenet_exp.precision.plan import Generation
 
-Arithmetic = Union[Exact, Fast]
-# (arithmetic, node, its inputs, its name, generation) -> the output under that name
-Kernel = Callable[[Arithmetic, Any, Sequence[str], str, Generation], str]
+# (arithmetic, node, its tensors, generation) -> the output under the node's name
+Kernel = Callable[[Arithmetic, Any, Sequence[str], Generation], Handle]
 _LEAST_SIGMOID = -11.0859375  # -11.089 as float16: exp(11.09) would overflow
 
 
-def _sigmoid(
-    a: Arithmetic, node: Any, inputs: Sequence[str], name: str, generation: Generation
-) -> str:
-    today = generation is Generation.TODAY
+def _sigmoid(a: Arithmetic, node: Any, inputs: Sequence[str], generation: Generation) -> Handle:
+    name, today = node.name, generation is Generation.TODAY
     value = a.begin(inputs[0])
     if today:
         value = a.step("Maximum", [value, a.constant(_LEAST_SIGMOID)], f"{name}/clamped")
@@ -37,9 +33,9 @@ def _sigmoid(
 
 
 def _sigmoid_grad(
-    a: Arithmetic, node: Any, inputs: Sequence[str], name: str, generation: Generation
-) -> str:
-    output, gradient = inputs
+    a: Arithmetic, node: Any, inputs: Sequence[str], generation: Generation
+) -> Handle:
+    name, (output, gradient) = node.name, inputs
     op, one = a.nodes.float_op, a.nodes.constant(1)
     if generation is Generation.TODAY:
         rest = op("Sub", [one, output], f"{name}/rest")
@@ -52,11 +48,9 @@ def _sigmoid_grad(
     return a.rounded(wide, name, final=name)
 
 
-def _mean(
-    a: Arithmetic, node: Any, inputs: Sequence[str], name: str, generation: Generation
-) -> str:
+def _mean(a: Arithmetic, node: Any, inputs: Sequence[str], generation: Generation) -> Handle:
     """X * float32(1 / n), summed in float32, rounded once."""
-    nodes, tf = a.nodes, a.nodes.tf
+    name, nodes, tf = node.name, a.nodes, a.nodes.tf
     kinds = {"T": tf.float32, "Tidx": tf.as_dtype(attribute(node, "Tidx").type)}
     kinds["keep_dims"] = bool(attribute(node, "keep_dims").b)
     left = nodes.add("Sum", [inputs[0], inputs[1]], f"{name}/left", **kinds)
@@ -71,51 +65,15 @@ def _mean(
     return a.rounded(wide, name, final=name)
 
 
-def tiled_bias(a: Fast, inputs: Sequence[str], shape: Sequence[int], name: str) -> str:
-    """Return BiasAdd's output of this shape, channels last, by a float16 addition.
-
-    A row as long as an example: additions of a few channels at a time are slow.
-    """
-    nodes, int32 = a.nodes, a.nodes.tf.int32
-    value, bias = map(a.begin, inputs)
-    kinds = {"T": nodes.tf.float16, "Tshape": int32}
-    flat, whole = (
-        nodes.constant(np.array(each, np.int32), np.int32)
-        for each in ([shape[0], int(np.prod(shape[1:]))], shape)
-    )
-    times = nodes.constant(np.array([int(np.prod(shape[1:-1]))], np.int32), np.int32)
-    rows = nodes.add("Reshape", [value, flat], f"{name}/rows", **kinds)
-    row = nodes.add("Tile", [bias, times], f"{name}/row", T=nodes.tf.float16, Tmultiples=int32)
-    total = a.step("AddV2", [rows, row], f"{name}/total")
-    back = nodes.add("Reshape", [total, whole], f"{name}/back", **kinds)
-    return a.end(back, name, final=name)
+def _sqrt(a: Arithmetic, node: Any, inputs: Sequence[str], generation: Generation) -> Handle:
+    root = a.step("Sqrt", [a.begin(inputs[0])], f"{node.name}/root")
+    return a.end(root, node.name, final=node.name)
 
 
-def _sqrt(
-    a: Arithmetic, node: Any, inputs: Sequence[str], name: str, generation: Generation
-) -> str:
-    root = a.step("Sqrt", [a.begin(inputs[0])], f"{name}/root")
-    return a.end(root, name, final=name)
-
-
-SPECIAL: Dict[str, Kernel] = {
+KERNELS: Dict[str, Kernel] = {
     "Sqrt": _sqrt,
     "Sigmoid": _sigmoid,
     "SigmoidGrad": _sigmoid_grad,
     "ReduceMean": _mean,
     "ReduceMeanD": _mean,
 }
-
-# Move or choose values: nothing to round where what comes in is float16.
-EXACT = frozenset(
-    (
-        "Assign", "BroadcastTo", "BroadcastToD", "ConcatD", "ConcatV2D", "ConcatV2", "Concat",
-        "DepthToSpace", "Fill", "FillD", "Gather", "GatherNd", "GatherV2", "GatherV2D",
-        "Maximum", "MaxPool", "Minimum", "Neg", "OneHot", "OneHotD", "Pack", "Pad", "PadD",
-        "ReduceMaxD", "ReduceMinD", "ReduceMax", "ReduceMin", "Relu", "ReluV2", "ReverseV2",
-        "ReverseV2D", "Select", "SelectV2", "Slice", "SliceD", "SpaceToDepth", "Split", "SplitD",
-        "SplitV", "SplitVD", "StridedSlice", "StridedSliceD", "Tile", "TileD", "Transpose",
-        "TransposeD", "Unpack", "ZerosLike", "OnesLike", "Abs", "Sign", "ReluGrad", "ReluGradV2",
-    )
-)  # fmt: skip
-CONVOLUTIONS = frozenset(("Conv2D", "DepthwiseConv2D", "Conv3D"))

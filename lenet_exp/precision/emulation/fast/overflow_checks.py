@@ -10,23 +10,9 @@ from __future__ import annotations
 from typing import AbstractSet, Any, Dict, FrozenSet, Iterable, List, NamedTuple, Sequence, Set
 
 from lenet_exp.precision.analysis.dtypes import attribute
-from lenet_exp.precision.ir.builder import node_of
+from lenet_exp.precision.emulation.op_types import CARRIED, PRODUCTS, SLIDING, VARYING
+from lenet_exp.precision.ir.builder import data_inputs, node_of
 
-_ONE, _TWO = frozenset((0,)), frozenset((0, 1))
-# Data inputs of which every element takes part in a sum or product of the result: what is not
-# finite there is not finite here either, whatever the other values are (0 * infinity is NaN).
-_CARRIED = {
-    "Identity": _ONE, "Cast": _ONE, "Reshape": _ONE, "Squeeze": _ONE, "ExpandDims": _ONE,
-    "Transpose": _ONE, "Neg": _ONE, "Square": _ONE, "BiasAddGrad": _ONE, "Add": _TWO,
-    "AddV2": _TWO, "Sub": _TWO, "Mul": _TWO, "BiasAdd": _TWO, "MatMul": _TWO,
-    "Tile": _ONE,
-}  # fmt: skip
-# What a convolution slides over, one step at a time: of the filter only the middle, which is
-# there for any size, meets every element.
-_SLIDING = {"Conv2D": 0, "Conv2DBackpropInput": 2}
-_PRODUCTS = frozenset(("Mul", "MatMul", "Conv2D", "Conv2DBackpropInput"))  # of the last two inputs
-# What is no constant if any of its inputs is none.
-_VARYING = frozenset(("Exp", "MaxPool", "Reciprocal", "Relu", "Sigmoid")) | _CARRIED.keys()
 _SUM = "BiasAddGrad"  # tested in place of what it adds up: smaller, and far below float32's end
 
 
@@ -46,17 +32,17 @@ def tested(nodes: Sequence[Any], rounded: Sequence[str], varying: Iterable[str])
     for node in nodes:
         for index, text in enumerate(node.input):
             uses.setdefault(text, []).append(_Use(node, index))
-    asked = frozenset(rounded)
+    candidates = frozenset(rounded)
     chosen: List[str] = []
     shows: Dict[str, bool] = {}  # is something tested that this tensor's infinity reaches?
     for node in reversed(nodes):
         name = str(node.name)
         found = list(uses.get(name, ()))
-        if name in asked and node.op == "Cast":  # its float16 form is used, too
+        if name in candidates and node.op == "Cast":  # its float16 form is used, too
             found += uses[node.input[0]]
         carrying = [use.consumer for use in found if use.place in _carried(use, known)]
         shows[name] = any(shows.get(each.name, False) for each in carrying)
-        if name in asked and not shows[name]:
+        if name in candidates and not shows[name]:
             sums = [str(each.name) for each in carrying if each.op == _SUM]
             chosen.append(sums[0] if sums else name)
             shows[name] = True
@@ -68,8 +54,8 @@ def _varying(nodes: Sequence[Any], sources: Iterable[str]) -> Set[str]:
     """Return the nodes that TensorFlow's optimizer can make no constant of."""
     found = set(sources)
     for node in nodes:
-        data = [node_of(text) in found for text in node.input if not text.startswith("^")]
-        if all(data[-2:]) if node.op in _PRODUCTS else any(data) and node.op in _VARYING:
+        data = [node_of(text) in found for text in data_inputs(node.input)]
+        if all(data[-2:]) if node.op in PRODUCTS else any(data) and node.op in VARYING:
             found.add(str(node.name))
     return found
 
@@ -77,15 +63,15 @@ def _varying(nodes: Sequence[Any], sources: Iterable[str]) -> Set[str]:
 def _carried(use: _Use, varying: AbstractSet[str]) -> FrozenSet[int]:
     """Return the inputs of which no infinity is lost in a consumer."""
     node = use.consumer
-    data = [text for text in node.input if not text.startswith("^")]
+    data = data_inputs(node.input)
     if node.op == "Sub" and data[0] == data[1]:
         return frozenset()  # 0, by the same optimizer
-    if node.op in _PRODUCTS:
+    if node.op in PRODUCTS:
         other = data[len(data) - 2 if use.place == len(data) - 1 else -1]
         if node_of(other) not in varying and other != data[use.place]:
             return frozenset()
-    if node.op in _SLIDING:
+    if node.op in SLIDING:
         steps = (*attribute(node, "strides").list.i, *attribute(node, "dilations").list.i)
         slides = attribute(node, "padding").s == b"SAME" and set(steps) <= {1}
-        return frozenset((_SLIDING[node.op],)) if slides else frozenset()
-    return _CARRIED.get(node.op, frozenset())
+        return frozenset((SLIDING[node.op],)) if slides else frozenset()
+    return CARRIED.get(node.op, frozenset())

@@ -8,6 +8,7 @@ would leave it to TensorFlow's optimizer what is compiled.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import (
     AbstractSet,
     Any,
@@ -20,20 +21,19 @@ from typing import (
     Optional,
     Sequence,
     Set,
-    Tuple,
 )
 
 import numpy as np
 
 from lenet_exp import tf_compat
-from lenet_exp.precision.ir.builder import Nodes, node_of
+from lenet_exp.precision.emulation.exact.context import Context
+from lenet_exp.precision.emulation.fast.shapes import Shape, known_shapes
+from lenet_exp.precision.emulation.op_types import COMPILABLE, SELECTIONS, SUMS
+from lenet_exp.precision.ir.builder import Nodes, control_inputs, data_inputs, node_of
 from lenet_exp.precision.ir.functions import Typed, function_of, named
+from lenet_exp.precision.ir.graph import graph_of
 
-Shape = Tuple[int, ...]
 _LEAST = 2048  # elements: below, launching a loop costs more than it saves
-_CHOOSING = frozenset(("Maximum", "Minimum", "Neg"))  # nothing to round
-_HALF = _CHOOSING | {"AddV2", "Exp", "Mul", "RealDiv", "Reciprocal", "Sub"}  # not Sqrt: a power
-_SUMS = frozenset(("AddV2", "Sub"))
 
 
 class Launched(NamedTuple):
@@ -41,6 +41,26 @@ class Launched(NamedTuple):
 
     nodes: List[Any]
     functions: List[Any]
+
+
+def compile_loops(
+    context: Context,
+    body: List[Any],
+    whole: Sequence[Any],
+    seen: Iterable[str],
+    known: Mapping[str, Shape] = MappingProxyType({}),
+) -> List[Any]:
+    """Return NodeDefs with a loop for each chain of them, where that is faster.
+
+    `whole` is `body` and what it takes, `known` are shapes that aren't seen there; `seen` the
+    nodes that are needed elsewhere.
+    """
+    if not tf_compat.compiles_loops():
+        return body
+    shapes = known_shapes(graph_of(whole, {}), context.lookup.plan.generation)
+    found = launched(body, {**shapes, **known}, seen, context.nodes)
+    context.library.extend(found.functions)
+    return found.nodes
 
 
 def launched(
@@ -68,7 +88,7 @@ def launched(
     for node in nodes:
         place = inside.get(node.name)
         used.update(n for n in map(node_of, node.input) if inside.get(n) != place)
-        used.update(node_of(text) for text in node.input if text.startswith("^"))
+        used.update(control_inputs(node.input))
     launcher = _Launcher(stock.scratch(), shapes, used)
     functions = [launcher.launch(chain) for chain in chains]
     rest = [node for node in nodes if node.name not in inside or node.name not in used]
@@ -81,12 +101,12 @@ def _type(node: Any) -> Any:
 
 
 def _rounds(node: Any) -> bool:
-    return bool(_type(node) == tf_compat.load().float16) and node.op not in {"Reshape", *_CHOOSING}
+    return bool(_type(node) == tf_compat.load().float16) and node.op not in {"Reshape", *SELECTIONS}
 
 
 def _data(node: Any) -> List[str]:
     """Return the tensors that a compilable node computes with."""
-    data = [text[:-2] if text.endswith(":0") else text for text in node.input if text[0] != "^"]
+    data = [t[:-2] if t.endswith(":0") else t for t in data_inputs(node.input)]
     return data[:1] if node.op == "Reshape" else data
 
 
@@ -106,7 +126,7 @@ def _compilable(nodes: Sequence[Any], shapes: Mapping[str, Shape]) -> Dict[str, 
         data = _data(node)
         wide = node.op != "Cast" and _type(node) == tf_compat.load().float32
         from_product = any(text in products for text in data)
-        if wide and node.op in _SUMS and from_product:
+        if wide and node.op in SUMS and from_product:
             continue
         if all(_fits(shapes.get(text), line) for text in data):
             found[node.name] = line
@@ -123,10 +143,10 @@ def _known(node: Any, found: Mapping[str, Shape]) -> bool:
         return types == {tf.float16, tf.float32}
     if node.op == "Reshape":
         return node_of(node.input[0]) in found
-    if node.op not in _HALF:
+    if node.op not in COMPILABLE:
         return False
     return bool(_type(node) == tf.float16) or (
-        bool(_type(node) == tf.float32) and node.op in {"Mul", *_SUMS}
+        bool(_type(node) == tf.float32) and node.op in {"Mul", *SUMS}
     )
 
 
@@ -137,7 +157,7 @@ def _fits(shape: Optional[Shape], line: Shape) -> bool:
 
 
 def _chains(nodes: Sequence[Any], lines: Mapping[str, Shape]) -> Dict[str, FrozenSet[str]]:
-    """Return the names that are compiled together, by each of them.
+    """Return the names that are compiled as one, by each of them.
 
     From the end: what only a later chain needs is computed there.
     """
@@ -200,7 +220,7 @@ class _Launcher:
         arguments = [Typed(t, dtype) for t, dtype in types.items() if node_of(t) not in names]
         results = [Typed(str(node.name), _type(node)) for node in chain if node.name in self._used]
         function = _loop(chain, arguments, results)
-        waits = [t[1:] for node in chain for t in node.input if t[0] == "^" and t[1:] not in names]
+        waits = [n for node in chain for n in control_inputs(node.input) if n not in names]
         launch = self.nodes.add(
             "XlaLaunch", [self._in_line(each) for each in arguments], f"{chain[0].name}/loop",
             list(dict.fromkeys(waits)),
@@ -208,10 +228,11 @@ class _Launcher:
             Targs=[each.dtype for each in arguments],
             Tresults=[each.dtype for each in results],
         )  # fmt: skip
-        self.nodes.made[-1].attr["Tconstants"].list.SetInParent()
-        self.nodes.made[-1].attr["function"].func.name = function.signature.name
+        launch.node.attr["Tconstants"].list.SetInParent()
+        launch.node.attr["function"].func.name = function.signature.name
         for slot, (name, dtype) in enumerate(results):
-            self._shaped(Typed(f"{launch}:{slot}", dtype), self._shapes[name], name, final=name)
+            shape = self._shapes[name]
+            self.nodes.reshape(f"{launch}:{slot}", shape, f"{name}/lines", dtype, final=name)
         return function
 
     def _in_line(self, tensor: Typed) -> str:
@@ -220,17 +241,9 @@ class _Launcher:
         if _line(shape) == shape:
             return name
         if name not in self._lines:
-            self._lines[name] = self._shaped(tensor, _line(shape), name.replace(":", "_"))
+            made = f"{name.replace(':', '_')}/lines"
+            self._lines[name] = self.nodes.reshape(name, _line(shape), made, tensor.dtype)
         return self._lines[name]
-
-    def _shaped(self, tensor: Typed, shape: Shape, name: str, final: Optional[str] = None) -> str:
-        """Append a reshape, which moves nothing."""
-        int32 = self.nodes.tf.int32
-        wanted = self.nodes.constant(np.array(shape, np.int32).reshape(-1), np.int32)
-        kinds = {"T": tensor.dtype, "Tshape": int32}
-        return self.nodes.add(
-            "Reshape", [tensor.tensor, wanted], f"{name}/lines", (), final, **kinds
-        )
 
 
 def _loop(chain: Sequence[Any], arguments: Sequence[Typed], results: Sequence[Typed]) -> Any:
@@ -286,8 +299,8 @@ class _Loop:
         """Return a tensor of no sign with another's sign, that of 0 included."""
         tf, add = self.nodes.tf, self.nodes.add
         kinds = {"T": tf.float32, "type": tf.int32}
-        words = [add("Bitcast", [each], "words", **kinds) for each in (size, value)]
+        integers = [add("Bitcast", [each], "words", **kinds) for each in (size, value)]
         mask = self.nodes.constant(-(2**31), np.int32)
-        sign = add("BitwiseAnd", [words[1], mask], "sign", T=tf.int32)
-        both = add("BitwiseOr", [words[0], sign], "signed", T=tf.int32)
+        sign = add("BitwiseAnd", [integers[1], mask], "sign", T=tf.int32)
+        both = add("BitwiseOr", [integers[0], sign], "signed", T=tf.int32)
         return add("Bitcast", [both], "number", T=tf.int32, type=tf.float32)

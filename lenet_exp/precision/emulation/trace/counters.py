@@ -12,6 +12,7 @@ import numpy as np
 
 from lenet_exp import tf_compat
 from lenet_exp.precision.emulation.exact import rounding
+from lenet_exp.precision.emulation.exact.context import source
 from lenet_exp.precision.ir.builder import Nodes, node_of
 from lenet_exp.precision.ir.graph import MERGES, PASS_THROUGH, SWITCHES
 from lenet_exp.precision.plan import Operator, Plan
@@ -82,8 +83,7 @@ class Tracer:
 
     def _variable(self, what: str, dtype: Any) -> Any:
         name = f"{self._scope}/{what}"
-        self._nodes.add("VariableV2", [], name, final=name, dtype=dtype)
-        return self._nodes.made[-1]
+        return self._nodes.add("VariableV2", [], name, final=name, dtype=dtype).node
 
     def rounding(self, tensor: str, name: str) -> str:
         """Append the counting of float32 `tensor`, which is rounded under `name`.
@@ -149,13 +149,13 @@ class Tracer:
             index = None if node is None else _gradient_input(node)
             if node is None or index is None or name != row.parts[-1]:
                 continue
-            variable = _source(graph, node.input[0], PASS_THROUGH | SWITCHES)
+            variable = source(graph, node.input[0])
             self._gradient(graph, node.input[index], node_of(variable))
 
     def _gradient(self, graph: Mapping[str, Any], text: str, variable: str) -> None:
-        source = _source(graph, text, PASS_THROUGH | SWITCHES | MERGES)
-        producer, _, slot = source.partition(":")
-        casts = [each.replace(":", "_") + _TO_FLOAT16 for each in (text, source)]
+        origin = source(graph, text, PASS_THROUGH | SWITCHES | MERGES)
+        producer, _, slot = origin.partition(":")
+        casts = [each.replace(":", "_") + _TO_FLOAT16 for each in (text, origin)]
         row = self._rows.get(producer)
         half = row is not None and row.outputs[int(slot or 0) : int(slot or 0) + 1] == ("float16",)
         rounded = [producer, f"{producer}/output_{slot or 0}"] if half else []
@@ -165,9 +165,9 @@ class Tracer:
                 return
         kind = row.ge_type if row is not None else ""
         dtype = "float16" if half else "float32"
-        users = [n for n in self._nodes.made if source in n.input]
+        users = [n for n in self._nodes.made if origin in n.input]
         count = self._count(
-            source, f"{variable}/gradient", Site(producer, "", kind, dtype, variable)
+            origin, f"{variable}/gradient", Site(producer, "", kind, dtype, variable)
         )
         for user in users:
             user.input.append(f"^{count}")
@@ -177,8 +177,8 @@ class Tracer:
         texts = {text.replace(":", "_"): text for node in graph.values() for text in node.input}
         for key, site in self._sites.items():
             if site.ge_type == CAST and site.operator in texts:
-                source = _source(graph, texts[site.operator], PASS_THROUGH)
-                self._sites[key] = site._replace(operator=source)
+                origin = source(graph, texts[site.operator], PASS_THROUGH)
+                self._sites[key] = site._replace(operator=origin)
 
     def end(self, plan: Plan) -> Traces:
         """Count the gradients that no rounding has counted; return what was made."""
@@ -229,10 +229,3 @@ def _gradient_input(node: Any) -> Optional[int]:
     names: List[str] = [] if definition is None else [arg.name for arg in definition.input_arg]
     found = [names.index(name) for name in ("grad", "delta") if name in names]
     return found[0] if found and names[0] == "var" else None
-
-
-def _source(graph: Mapping[str, Any], text: str, through: Any) -> str:
-    """Return the tensor in front of operators that only pass on their first input."""
-    while node_of(text) in graph and graph[node_of(text)].op in through:
-        text = graph[node_of(text)].input[0]
-    return text

@@ -83,15 +83,15 @@ def added(
     """
     hit = overflows(sites, counts) > 0
     begins = _begins(sites)
-    together = np.zeros(len(sites), bool)
-    together[begins[hit]] = True
+    operator_hit = np.zeros(len(sites), bool)
+    operator_hit[begins[hit]] = True
     return Tally(
         tally.calls + 1,
         tally.counts + counts,
         np.maximum(tally.largest, largest),
         np.where((tally.first == 0) & hit, step, tally.first),
         tally.hit + hit,
-        tally.operator_hit + together,
+        tally.operator_hit + operator_hit,
     )
 
 
