@@ -25,8 +25,10 @@ from lenet_exp.precision.emulation.fast.region import computing_region, run_orde
 from lenet_exp.precision.emulation.fast.speculate import Job, compute_exactly, compute_fast
 from lenet_exp.precision.emulation.optimizer_updates import is_float16_update, write_updates
 from lenet_exp.precision.emulation.trace.counters import Tracer, Traces
-from lenet_exp.precision.ir.builder import Nodes, node_of, split
-from lenet_exp.precision.ir.graph import CALLS, Graph, read_graph
+from lenet_exp.precision.ir.builder import Nodes
+from lenet_exp.precision.ir.graph import Graph, read_graph
+from lenet_exp.precision.ir.names import node_of, split
+from lenet_exp.precision.ir.op_traits import CALLS
 from lenet_exp.precision.plan import Operator, Plan
 
 

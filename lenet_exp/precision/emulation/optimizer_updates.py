@@ -13,7 +13,7 @@ from lenet_exp.precision.emulation.exact.optimizer_kernels import UPDATES, Updat
 from lenet_exp.precision.emulation.exact.rewrite import Rewriter, takes_reference
 from lenet_exp.precision.emulation.fast.fuse_updates import Shape, apart, in_line, variable_shape
 from lenet_exp.precision.emulation.fast.speculate import Job, either
-from lenet_exp.precision.ir.builder import node_of
+from lenet_exp.precision.ir.names import node_of
 from lenet_exp.precision.plan import Operator
 
 _PLAIN = frozenset(("Assign", "AssignVariableOp"))  # what they write was rounded before

@@ -24,7 +24,6 @@ from typing import (
 import numpy as np
 
 from lenet_exp import tf_compat
-from lenet_exp.precision.analysis.dtypes import _of_arguments, attribute
 from lenet_exp.precision.emulation.exact import rounding
 from lenet_exp.precision.emulation.exact.arithmetic import Fast
 from lenet_exp.precision.emulation.exact.vector_kernels import (
@@ -34,8 +33,10 @@ from lenet_exp.precision.emulation.exact.vector_kernels import (
     Arithmetic,
     tiled_bias,
 )
-from lenet_exp.precision.ir.builder import Nodes, copied, node_of, set_attribute
-from lenet_exp.precision.plan import CastEdge, Operator, Plan, Tensor
+from lenet_exp.precision.ir.builder import Nodes, copied, set_attribute
+from lenet_exp.precision.ir.names import Tensor, node_of
+from lenet_exp.precision.ir.op_defs import argument_types, attribute
+from lenet_exp.precision.plan import CastEdge, Operator, Plan
 
 _HALF = 19  # DT_HALF
 
@@ -251,7 +252,7 @@ def count_outputs(node: Any) -> int:
 def output_dtypes(node: Any) -> List[Any]:
     """Return the DTypes of a node's outputs."""
     definition = tf_compat.op_def(node.op)
-    names = _of_arguments(node, definition.output_arg) if definition is not None else ()
+    names = argument_types(node, definition.output_arg) if definition is not None else ()
     return [tf_compat.load().as_dtype(name) for name in names]
 
 

@@ -9,9 +9,9 @@ from typing import Any, Callable, Dict, Sequence, Union
 
 import numpy as np
 
-from lenet_exp.precision.analysis.dtypes import attribute
 from lenet_exp.precision.emulation.exact.arithmetic import Exact, Fast
-from lenet_exp.precision.plan import Generation
+from lenet_exp.precision.ir.op_defs import attribute
+from lenet_exp.precision.target.modes import Generation
 
 Arithmetic = Union[Exact, Fast]
 # (arithmetic, node, its inputs, its name, generation) -> the output under that name

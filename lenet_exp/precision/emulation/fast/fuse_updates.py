@@ -7,8 +7,9 @@ from typing import Any, Dict, FrozenSet, List, Mapping, Sequence, Tuple
 import numpy as np
 
 from lenet_exp.precision.emulation.exact.optimizer_kernels import UPDATES
-from lenet_exp.precision.ir.builder import Nodes, node_of
-from lenet_exp.precision.ir.graph import VARIABLES
+from lenet_exp.precision.ir.builder import Nodes
+from lenet_exp.precision.ir.names import node_of
+from lenet_exp.precision.ir.op_traits import VARIABLES
 from lenet_exp.precision.plan import Operator
 
 Shape = Tuple[int, ...]

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import AbstractSet, Any, Dict, FrozenSet, Iterable, List, NamedTuple, Sequence, Set
 
-from lenet_exp.precision.analysis.dtypes import attribute
-from lenet_exp.precision.ir.builder import node_of
+from lenet_exp.precision.ir.names import node_of
+from lenet_exp.precision.ir.op_defs import attribute
 
 _ONE, _TWO = frozenset((0,)), frozenset((0, 1))
 # Data inputs of which every element takes part in a sum or product of the result: what is not

@@ -11,10 +11,11 @@ from lenet_exp.precision.analysis.shapes import static_shapes
 from lenet_exp.precision.emulation.exact.arithmetic import Exact, Fast, Watch, all_finite
 from lenet_exp.precision.emulation.exact.rewrite import Lookup, Rewriter, output_dtypes, widened
 from lenet_exp.precision.emulation.fast.xla_loops_tf1 import Shape, launched
-from lenet_exp.precision.ir.builder import Nodes, copied, node_of, split
+from lenet_exp.precision.ir.builder import Nodes, copied
 from lenet_exp.precision.ir.functions import Typed, branch, function_of, named, outside
-from lenet_exp.precision.ir.graph import CONSTANTS, VARIABLES, read_graph
-from lenet_exp.precision.plan import Tensor
+from lenet_exp.precision.ir.graph import read_graph
+from lenet_exp.precision.ir.names import Tensor, node_of, split
+from lenet_exp.precision.ir.op_traits import CONSTANTS, VARIABLES
 from lenet_exp.precision.target.operator_library import load_library
 
 

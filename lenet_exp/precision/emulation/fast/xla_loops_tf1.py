@@ -26,8 +26,9 @@ from typing import (
 import numpy as np
 
 from lenet_exp import tf_compat
-from lenet_exp.precision.ir.builder import Nodes, node_of
+from lenet_exp.precision.ir.builder import Nodes
 from lenet_exp.precision.ir.functions import Typed, function_of, named
+from lenet_exp.precision.ir.names import node_of
 
 Shape = Tuple[int, ...]
 _LEAST = 2048  # elements: below, launching a loop costs more than it saves
