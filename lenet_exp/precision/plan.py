@@ -2,43 +2,13 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import Any, NamedTuple, Optional, Tuple
 
-
-class _Word(str, Enum):
-    """An Enum whose text is its value on every Python."""
-
-    def __str__(self) -> str:
-        return str(self.value)
+from lenet_exp.precision.ir.names import Port, Tensor
+from lenet_exp.precision.target.modes import Colour, Generation, Mode, TextEnum
 
 
-class Mode(_Word):
-    """The four modes, under the names of version 1. Source: precision-modes.md 2."""
-
-    ALLOW_MIX_PRECISION = "allow_mix_precision"
-    ALLOW_FP32_TO_FP16 = "allow_fp32_to_fp16"
-    FORCE_FP16 = "force_fp16"
-    MUST_KEEP = "must_keep_origin_dtype"
-
-
-class Generation(_Word):
-    """The documented generations of library and rules. Source: precision-modes.md 9."""
-
-    TODAY = "today"
-    FEBRUARY_2021 = "2021"
-
-
-class Colour(_Word):
-    """The list an operator is on."""
-
-    WHITE = "white"
-    BLACK = "black"
-    GRAY = "gray"
-    NONE = "none"
-
-
-class Rule(_Word):
+class Rule(TextEnum):
     """The rule that decided an operator's types."""
 
     WHITE = "white"
@@ -53,30 +23,13 @@ class Rule(_Word):
     UNKNOWN = "unknown"
 
 
-class Engine(_Word):
+class Engine(TextEnum):
     """Where an operator runs; NONE for null operators and for those the library lacks."""
 
     AI_CORE = "ai_core"
     AI_CPU = "ai_cpu"
     REFUSED = "refused"
     NONE = "none"
-
-
-class Tensor(NamedTuple):
-    """Output `slot` of the node `node`."""
-
-    node: str
-    slot: int
-
-    def __str__(self) -> str:
-        return f"{self.node}:{self.slot}"
-
-
-class Port(NamedTuple):
-    """Data input `slot` of the node `node` in the plan's GraphDef."""
-
-    node: str
-    slot: int
 
 
 class Operator(NamedTuple):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
-from lenet_exp.precision.analysis.dtypes import attribute, output_types
+from lenet_exp.precision.analysis.dtypes import output_types
 from lenet_exp.precision.analysis.shapes import Shape, static_shapes
 from lenet_exp.precision.ir.graph import Graph, read_graph
-from lenet_exp.precision.plan import CastEdge, Engine, Operator, Plan, Tensor
+from lenet_exp.precision.ir.names import Tensor
+from lenet_exp.precision.ir.op_defs import attribute
+from lenet_exp.precision.plan import CastEdge, Engine, Operator, Plan
 from lenet_exp.precision.target.operator_library import load_library
 
 _HALF = "float16"

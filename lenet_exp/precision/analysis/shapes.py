@@ -7,7 +7,8 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 from lenet_exp import tf_compat
 from lenet_exp.errors import GraphError
 from lenet_exp.precision.ir.graph import Graph
-from lenet_exp.precision.plan import Tensor
+from lenet_exp.precision.ir.names import Tensor
+from lenet_exp.precision.ir.op_defs import copy_attributes
 
 Shape = Optional[Tuple[int, ...]]  # None unless every dimension is known
 
@@ -108,10 +109,3 @@ def _add_placeholder(made: Any, name: str, dtype: str, shape: Any = None) -> Non
     node.attr["dtype"].type = tf_compat.load().as_dtype(dtype).as_datatype_enum
     if shape is not None:
         node.attr["shape"].shape.CopyFrom(shape)
-
-
-def copy_attributes(node: Any, copy: Any) -> None:
-    """Copy the attributes this TensorFlow's version of the operator has."""
-    for attr in tf_compat.op_def(node.op).attr:
-        if attr.name in node.attr:
-            copy.attr[attr.name].CopyFrom(node.attr[attr.name])

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, List, Set
+from typing import Any, Dict
 
-from lenet_exp.precision.ir.graph import Graph, in_order, read_graph
+from lenet_exp.precision.ir.graph import (
+    Graph,
+    consumers_by_any_edge,
+    in_order,
+    reachable,
+    read_graph,
+)
 
 FORWARD, BACKWARD, UPDATE = "forward", "backward", "update"
 SECTIONS = (FORWARD, BACKWARD, UPDATE)
@@ -22,40 +28,21 @@ def sections(graph_def: Any) -> Dict[str, str]:
     """
     graph = read_graph(graph_def)
     backward = {name for name in graph.nodes if _GRADIENTS.search(name)}
-    after = _after(graph, backward) - backward
-    consumers: Dict[str, Set[str]] = {}
-    for name, inputs in graph.data.items():
-        for tensor in inputs:
-            consumers.setdefault(tensor.node, set()).add(name)
-    found = {}
-    for name in graph.nodes:
-        section = BACKWARD if name in backward else UPDATE if name in after else FORWARD
-        found[name] = section
-    _only_for_the_update(graph, found, consumers)
+    behind = consumers_by_any_edge(graph)
+    after = reachable(backward, lambda name: behind.get(name, ()))
+    found = {
+        name: BACKWARD if name in backward else UPDATE if name in after else FORWARD
+        for name in graph.nodes
+    }
+    _only_for_the_update(graph, found)
     return found
 
 
-def _after(graph: Graph, begin: Set[str]) -> Set[str]:
-    followers: Dict[str, List[str]] = {}
-    for name in graph.nodes:
-        for producer in (*(t.node for t in graph.data[name]), *graph.control[name]):
-            followers.setdefault(producer, []).append(name)
-    found: Set[str] = set()
-    stack = list(begin)
-    while stack:
-        for name in followers.get(stack.pop(), ()):
-            if name not in found:
-                found.add(name)
-                stack.append(name)
-    return found
-
-
-def _only_for_the_update(
-    graph: Graph, found: Dict[str, str], consumers: Dict[str, Set[str]]
-) -> None:
+def _only_for_the_update(graph: Graph, found: Dict[str, str]) -> None:
     """Move what only an update consumes, such as the inverse of the loss scale, to it."""
+    consumers = graph.consumers()
     for name in reversed(list(in_order(graph))):
-        users = consumers.get(name, ())
+        users = [edge.port.node for edge in consumers.get(name, ())]
         if users and found[name] == FORWARD and all(found[user] == UPDATE for user in users):
             found[name] = UPDATE
 

@@ -6,7 +6,7 @@ from typing import Any, List, Sequence
 
 from lenet_exp import tf_compat
 from lenet_exp.precision.emulation.exact.context import Context
-from lenet_exp.precision.ir.builder import node_of, split
+from lenet_exp.precision.ir.names import node_of, split
 
 
 def assemble(context: Context, graph_def: Any) -> Any:

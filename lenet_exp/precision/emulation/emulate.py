@@ -24,8 +24,10 @@ from lenet_exp.precision.emulation.fast.fuse_updates import fuse_updates
 from lenet_exp.precision.emulation.fast.region import computing_region, run_order
 from lenet_exp.precision.emulation.optimizer_updates import UpdateWriter, is_float16_update
 from lenet_exp.precision.emulation.trace.counters import Tracer, Traces
-from lenet_exp.precision.ir.builder import Nodes, node_of
-from lenet_exp.precision.ir.graph import CALLS, Graph, read_graph
+from lenet_exp.precision.ir.builder import Nodes
+from lenet_exp.precision.ir.graph import Graph, read_graph
+from lenet_exp.precision.ir.names import node_of
+from lenet_exp.precision.ir.op_traits import CALLS
 from lenet_exp.precision.plan import Operator, Plan
 
 

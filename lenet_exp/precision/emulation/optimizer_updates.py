@@ -13,7 +13,8 @@ from lenet_exp.precision.emulation.fast.compute import compute_tensors
 from lenet_exp.precision.emulation.fast.fuse_updates import Fusion
 from lenet_exp.precision.emulation.fast.shapes import variable_shape
 from lenet_exp.precision.emulation.op_types import ASSIGNS
-from lenet_exp.precision.ir.builder import Handle, control_inputs, data_inputs, node_of
+from lenet_exp.precision.ir.builder import Handle, control_inputs, data_inputs
+from lenet_exp.precision.ir.names import node_of
 from lenet_exp.precision.plan import Operator
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Set
 
 import numpy as np
 
@@ -132,18 +132,6 @@ def set_attribute(node: Any, key: str, value: Any) -> None:
         attribute.list.type.extend(each.as_datatype_enum for each in value)
     else:
         attribute.list.i.extend(value)
-
-
-def split(text: str) -> Tuple[str, str, str]:
-    """Return the "^", the node and the ":slot" of a node's input; what isn't there is ""."""
-    mark = "^" if text.startswith("^") else ""
-    name, colon, slot = text[len(mark) :].partition(":")
-    return mark, name, colon + slot
-
-
-def node_of(tensor: str) -> str:
-    """Return the node of a tensor or of a control input."""
-    return tensor.lstrip("^").partition(":")[0]
 
 
 def data_inputs(inputs: Iterable[str]) -> List[str]:

@@ -1,13 +1,19 @@
-"""NodeDefs -> a function of a GraphDef's library, and the branch that calls one of two."""
+"""Functions of a GraphDef's library: made of NodeDefs, called by a branch, read as graphs.
+
+Source of what is called by what: precision-modes.md 6.7.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Dict, List, NamedTuple, Sequence
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 from lenet_exp import tf_compat
-from lenet_exp.precision.analysis.dtypes import output_offsets
-from lenet_exp.precision.ir.builder import Nodes, node_of
+from lenet_exp.precision.ir.builder import Nodes
+from lenet_exp.precision.ir.graph import Graph, graph_of
+from lenet_exp.precision.ir.names import is_control, node_of, slot_of
+from lenet_exp.precision.ir.op_defs import HANDLE, output_offsets
+from lenet_exp.precision.ir.op_traits import CALLS, CONDITIONAL_CALLS, writes
 
 
 class Typed(NamedTuple):
@@ -61,10 +67,9 @@ def _inner(text: str, nodes: Dict[str, Any], renamed: Dict[str, str]) -> str:
     """Return a tensor's name as a function's body has it: node:output argument:index."""
     if text in renamed:
         return renamed[text]
-    if text.startswith("^"):
+    if is_control(text):
         return text
-    node, _, slot = text.partition(":")
-    place = int(slot or 0)
+    node, place = node_of(text), slot_of(text)
     offsets = output_offsets(nodes[node])
     argument = max((a for a in offsets if offsets[a] <= place), key=lambda a: offsets[a])
     return f"{node}:{argument}:{place - offsets[argument]}"
@@ -101,6 +106,114 @@ def outside(body: Sequence[Any]) -> List[str]:
     found: Dict[str, None] = {}
     for node in body:
         for text in node.input:
-            if not text.startswith("^") and node_of(text) not in inside:
+            if not is_control(text) and node_of(text) not in inside:
                 found[text] = None
     return list(found)
+
+
+class FunctionGraph(NamedTuple):
+    """One function of a call as a graph, whose names begin with `label`: `owner/function`.
+
+    `arguments` are the nodes that stand for the call's inputs, `results` the nodes that stand
+    for its outputs.
+    """
+
+    label: str
+    graph: Graph
+    arguments: Tuple[str, ...]
+    results: Tuple[str, ...]
+
+    @property
+    def fetched(self) -> Tuple[str, ...]:
+        """What of the function must survive: its results and what it writes."""
+        writers = (name for name, node in self.graph.nodes.items() if writes(node))
+        return (*self.results, *writers)
+
+
+# Which attributes name the functions, in the order of their visit. A While's outputs are its
+# body's, so the body comes first.
+_FUNCTIONS = {
+    "If": ("then_branch", "else_branch"),
+    "StatelessIf": ("then_branch", "else_branch"),
+    "While": ("body", "cond"),
+    "StatelessWhile": ("body", "cond"),
+    "PartitionedCall": ("f",),
+    "StatefulPartitionedCall": ("f",),
+}
+
+
+def calls(graph: Graph, name: str) -> bool:
+    """Return whether a node calls functions of the graph's library."""
+    op = graph.nodes[name].op
+    return op in CALLS or op in graph.library
+
+
+def leading_inputs(tf_type: str) -> int:
+    """Return how many of a call's inputs are not handed to its functions."""
+    return 1 if tf_type in CONDITIONAL_CALLS else 0
+
+
+def called_functions(graph: Graph, name: str, dtypes: Sequence[str] = ()) -> List[FunctionGraph]:
+    """Return the functions a node calls, those that the library has.
+
+    `dtypes` are those of the inputs handed to them, in the graph; of a handle its variable's.
+    """
+    node = graph.nodes[name]
+    called = (
+        [node.attr[key].func.name for key in _FUNCTIONS[node.op] if key in node.attr]
+        if node.op in CALLS
+        else [node.op]
+    )
+    return [
+        _graph_of_function(graph, f"{name}/{function}", graph.library[function], dtypes)
+        for function in called
+        if function in graph.library
+    ]
+
+
+def _graph_of_function(
+    graph: Graph, prefix: str, function: Any, dtypes: Sequence[str]
+) -> FunctionGraph:
+    tf = tf_compat.load()
+    node_def = tf.NodeDef
+    nodes = []
+    where: Dict[str, str] = {}
+    arguments = []
+    for place, arg in enumerate(function.signature.input_arg):
+        made = node_def(name=f"{prefix}/{arg.name}", op="_Arg")
+        made.attr["T"].type = arg.type
+        if arg.type == tf.resource.as_datatype_enum and place < len(dtypes):
+            made.attr[HANDLE].type = tf.as_dtype(dtypes[place]).as_datatype_enum
+        nodes.append(made)
+        arguments.append(made.name)
+        where[arg.name] = made.name
+    inner = {node.name: node for node in function.node_def}
+    for node in function.node_def:
+        made = node_def()
+        made.CopyFrom(node)
+        made.name = f"{prefix}/{node.name}"
+        del made.input[:]
+        made.input.extend(_outside(text, prefix, where, inner, graph) for text in node.input)
+        nodes.append(made)
+    results = []
+    for arg in function.signature.output_arg:
+        made = node_def(name=f"{prefix}/{arg.name}__result", op="_Retval")
+        made.attr["T"].type = arg.type
+        made.input.append(_outside(function.ret[arg.name], prefix, where, inner, graph))
+        nodes.append(made)
+        results.append(made.name)
+    return FunctionGraph(prefix, graph_of(nodes, graph.library), tuple(arguments), tuple(results))
+
+
+def _outside(
+    text: str, prefix: str, where: Dict[str, str], inner: Dict[str, Any], graph: Graph
+) -> str:
+    """Turn a function's "node:output:index" into a graph's "node:slot"."""
+    if is_control(text):
+        return f"^{prefix}/{text[1:]}"
+    name, *rest = text.split(":")
+    if name in where:
+        return where[name]
+    begins = output_offsets(inner[name], graph.library) if len(rest) > 1 else {}
+    offset = begins.get(rest[0], 0) if rest else 0
+    return f"{prefix}/{name}:{offset + int(rest[-1] if rest else 0)}"

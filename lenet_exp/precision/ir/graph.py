@@ -1,55 +1,29 @@
-"""A GraphDef as nodes and edges, and what TensorFlow's operators are to the chip's compiler."""
+"""A GraphDef as nodes and edges: one order of its nodes, one way to find what is reachable."""
 
 from __future__ import annotations
 
-import functools
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Tuple
+import heapq
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Hashable,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Sequence,
+    Set,
+    Tuple,
+    TypeVar,
+)
 
-from lenet_exp import tf_compat
 from lenet_exp.errors import GraphError
-from lenet_exp.precision.plan import Port, Tensor
+from lenet_exp.precision.ir.names import Port, Tensor, as_input, is_control, node_of, slot_of
+from lenet_exp.precision.ir.op_traits import BACK_EDGES, PASS_THROUGH, transparent
 
-# Removed before selection. Source: precision-modes.md 1 and 3.3.
-PASS_THROUGH = frozenset(
-    ("Identity", "RefIdentity", "ReadVariableOp", "StopGradient", "PreventGradient", "Snapshot")
-)
-VARIABLES = frozenset(
-    ("Variable", "VariableV2", "TemporaryVariable", "VarHandleOp", "AutoReloadVariable")
-)
-CONSTANTS = frozenset(("Const",))
-# What the compiler calls Data: the type of the graph is kept (3.3).
-DATA = frozenset(
-    (
-        "Placeholder",
-        "PlaceholderV2",
-        "PlaceholderWithDefault",
-        "IteratorGetNext",
-        "IteratorV2",
-        "OneShotIterator",
-        "Iterator",
-    )
-)
-ORDER_ONLY = frozenset(("NoOp", "ControlTrigger"))
-SWITCHES = frozenset(("Switch", "RefSwitch", "SwitchN", "_SwitchN"))
-MERGES = frozenset(("Merge", "RefMerge"))
-CONTROL_FLOW = (
-    SWITCHES
-    | MERGES
-    | frozenset(
-        ("Enter", "RefEnter", "Exit", "RefExit", "NextIteration", "RefNextIteration", "LoopCond")
-    )
-)
-BACK_EDGES = frozenset(("NextIteration", "RefNextIteration"))
-CALLS = frozenset(
-    (
-        "If",
-        "StatelessIf",
-        "While",
-        "StatelessWhile",
-        "PartitionedCall",
-        "StatefulPartitionedCall",
-    )
-)
+_T = TypeVar("_T", bound=Hashable)
 
 
 class Edge(NamedTuple):
@@ -69,6 +43,14 @@ class Graph(NamedTuple):
     data: Dict[str, Tuple[Tensor, ...]]
     control: Dict[str, Tuple[str, ...]]
     library: Mapping[str, Any]
+
+    def put(self, name: str, node: Any, data: Tuple[Tensor, ...], control: Tuple[str, ...]) -> None:
+        """Add a node to a graph that is being made."""
+        self.nodes[name], self.data[name], self.control[name] = node, data, control
+
+    def producers(self, name: str) -> Tuple[str, ...]:
+        """Return the nodes in front of a node, by data and then by order."""
+        return (*(tensor.node for tensor in self.data[name]), *self.control[name])
 
     def consumers(self) -> Dict[str, List[Edge]]:
         """Return the data consumers of every node that has one."""
@@ -109,104 +91,88 @@ def graph_of(node_defs: Iterable[Any], functions: Mapping[str, Any]) -> Graph:
         data: List[Tensor] = []
         control: List[str] = []
         for text in node.input:
-            producer, _, slot = text.lstrip("^").partition(":")
-            if producer not in own or not (slot or "0").isdecimal():
+            try:
+                tensor = Tensor(own[node_of(text)], slot_of(text))
+            except (KeyError, ValueError):
                 problem = f'its input "{text}" is no node of the graph'
-                raise GraphError(name, problem, "the whole graph, not a part of it")
-            if text.startswith("^"):
-                control.append(own[producer])
+                raise GraphError(name, problem, "the whole graph, not a part of it") from None
+            if is_control(text):
+                control.append(tensor.node)
             else:
-                data.append(Tensor(own[producer], int(slot or 0)))
+                data.append(tensor)
         if node.op in PASS_THROUGH and not data:
             raise GraphError(name, f"this {node.op} has no input", "a graph TensorFlow imports")
         graph.data[name], graph.control[name] = tuple(data), tuple(control)
     return graph
 
 
-def stand_in(node: Any) -> str:
-    """Return the GE type a stand-in of a vendor's operator was marked with, or ""."""
-    return str(node.attr["_ge_type"].s.decode()) if "_ge_type" in node.attr else ""
-
-
-def transparent(node: Any) -> bool:
-    """Return whether the compiler removes this node and joins its ends."""
-    return node.op in PASS_THROUGH and not stand_in(node)
-
-
-def invisible(node: Any) -> bool:
-    """Return whether this node is no operator: a source, an order, or removed."""
-    return node.op in _INVISIBLE and not stand_in(node)
-
-
-# The borders of a function's body, as `bodies` writes them.
-_ENDS = frozenset(("_Arg", "_Retval"))
-_INVISIBLE = PASS_THROUGH | VARIABLES | CONSTANTS | DATA | ORDER_ONLY | _ENDS
-
-_EFFECT_FREE = (
-    VARIABLES
-    | DATA
-    | frozenset(("ReadVariableOp", "VarIsInitializedOp", "IsVariableInitialized", "_Arg"))
-    | frozenset(("RefIdentity", "RefSwitch", "RefMerge", "RefEnter", "RefExit"))
-    | frozenset(("RefNextIteration", "RefSelect"))
-)
-
-
-def writes(node: Any) -> bool:
-    """Return whether a node does something besides its outputs: it can't be pruned.
-
-    Writers of ref and resource variables, the float status operators, and every other stateful
-    operator but reads, sources and random numbers.
-    """
-    return _writes(stand_in(node) or node.op, node.op)
-
-
-@functools.lru_cache(maxsize=None)
-def _writes(vendor: str, op_type: str) -> bool:
-    if vendor.lower().startswith("npu") and "floatstatus" in vendor.lower():
-        return True
-    if op_type in _EFFECT_FREE:
-        return False
-    definition = tf_compat.op_def(op_type)
-    if definition is None:
-        return False
-    if any(arg.is_ref for arg in definition.input_arg):
-        return True
-    return bool(definition.is_stateful) and not _is_random(op_type, definition)
-
-
-def _is_random(op_type: str, definition: Any) -> bool:
-    seeds = {"seed", "seed2"} & {attr.name for attr in definition.attr}
-    return len(seeds) == 2 and "Dataset" not in op_type
-
-
-def updates(node: Any) -> bool:
-    """Return whether a node changes a variable that it also reads: a training step's work."""
-    name = str(node.op)
-    name = name[len("Resource") :] if name.startswith("Resource") else name
-    return name.startswith(("Apply", "SparseApply", "Scatter", "AssignAdd", "AssignSub"))
+def rewired(node: Any, data: Iterable[Tensor], control: Iterable[str]) -> Any:
+    """Return a copy of a NodeDef with other inputs."""
+    copy = type(node)()
+    copy.CopyFrom(node)
+    del copy.input[:]
+    copy.input.extend(as_input(tensor) for tensor in data)
+    copy.input.extend(f"^{name}" for name in control)
+    return copy
 
 
 def in_order(graph: Graph) -> Iterator[str]:
-    """Yield the names so that producers come first; a loop's back edges are left out.
+    """Yield the names so that producers by data come first; a loop's back edges are left out.
 
     Raises:
         GraphError: a cycle that isn't a while loop's.
     """
-    waiting = {}
-    after: Dict[str, List[str]] = {}
-    for name, inputs in graph.data.items():
-        before = {t.node for t in inputs if graph.nodes[t.node].op not in BACK_EDGES}
-        waiting[name] = len(before)
-        for producer in before:
-            after.setdefault(producer, []).append(name)
-    ready = [name for name, count in waiting.items() if count == 0]
+    back = {name for name, node in graph.nodes.items() if node.op in BACK_EDGES}
+    before = {
+        name: {tensor.node for tensor in inputs} - back for name, inputs in graph.data.items()
+    }
+    return topological_order(before)
+
+
+def topological_order(before: Mapping[str, Set[str]]) -> Iterator[str]:
+    """Yield the keys so that those in `before` of a key come first, else in the mapping's order.
+
+    Raises:
+        GraphError: a cycle.
+    """
+    names = list(before)
+    position = {name: index for index, name in enumerate(names)}
+    waiting = [len(before[name]) for name in names]
+    after: Dict[str, List[int]] = {}
+    for index, name in enumerate(names):
+        for producer in before[name]:
+            after.setdefault(producer, []).append(index)
+    ready = [index for index, count in enumerate(waiting) if not count]  # a heap: it is sorted
+    done = 0
     while ready:
-        name = ready.pop()
+        name = names[heapq.heappop(ready)]
+        done += 1
         yield name
         for consumer in after.get(name, ()):
             waiting[consumer] -= 1
             if not waiting[consumer]:
-                ready.append(consumer)
-    for name, count in waiting.items():
-        if count > 0:
-            raise GraphError(name, "it is part of a cycle", "a graph TensorFlow can run")
+                heapq.heappush(ready, consumer)
+    if done < len(names):
+        stuck = next(name for name in names if waiting[position[name]] > 0)
+        raise GraphError(stuck, "it is part of a cycle", "a graph TensorFlow can run")
+
+
+def reachable(begin: Iterable[_T], step: Callable[[_T], Sequence[_T]]) -> Dict[_T, None]:
+    """Return what is reached from `begin`, itself included, as an ordered set, depth first."""
+    found: Dict[_T, None] = {}
+    stack = list(reversed(list(begin)))
+    while stack:
+        item = stack.pop()
+        if item not in found:
+            found[item] = None
+            stack.extend(reversed(step(item)))
+    return found
+
+
+def consumers_by_any_edge(graph: Graph) -> Dict[str, List[str]]:
+    """Return the nodes behind every node, by data or by order."""
+    after: Dict[str, List[str]] = {}
+    for name in graph.nodes:
+        for producer in graph.producers(name):
+            after.setdefault(producer, []).append(name)
+    return after

@@ -13,6 +13,7 @@ from typing import Any, Callable, Iterator, NamedTuple, Optional, Tuple
 
 from lenet_exp import tf_compat
 from lenet_exp.errors import GraphError
+from lenet_exp.precision.ir.names import node_of
 
 _ALLOWED = "a MetaGraph (model.ckpt.meta), a GraphDef or frozen graph (.pb, .pbtxt), a SavedModel"
 _NAME = re.compile(r"[A-Za-z0-9.][\w./>\\-]*$")
@@ -117,7 +118,7 @@ def _fetches(meta: Any) -> Tuple[str, ...]:
         signatures = (meta.signature_def[key] for key in sorted(meta.signature_def))
         found = [info.name for signature in signatures for info in signature.outputs.values()]
     names = {node.name for node in meta.graph_def.node}
-    return tuple(name for name in found if name.partition(":")[0] in names)
+    return tuple(name for name in found if node_of(name) in names)
 
 
 def _collection(meta: Any, key: str) -> Tuple[str, ...]:

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from lenet_exp.precision.plan import Engine, Operator
+from lenet_exp.precision.plan import Engine, Operator, Rule
+from lenet_exp.precision.planning.compilation import Compilation
 from lenet_exp.precision.planning.dtype_overrides import CustomDtypes
-from lenet_exp.precision.planning.walk import Decided
 
 
-def warnings_of(decided: Decided, custom: Optional[CustomDtypes]) -> List[str]:
-    """Return what a person should know besides the rows."""
-    warnings = []
-    unknown = {row.name: row for row in decided.unknown}
-    for (ge_type, reason), names in _grouped(list(unknown.values())).items():
+def warnings_of(state: Compilation) -> Tuple[str, ...]:
+    """Return what a person should know besides the rows, the options' warnings first."""
+    rows = [one.row for one in state.decided]
+    warnings = list(state.options.warnings)
+    unknown = {row.name: row for row in rows if row.rule is Rule.UNKNOWN}
+    for (ge_type, reason), names in _grouped(unknown.values()).items():
         warnings.append(f"{ge_type} is {reason} ({_some(names)})")
     by_engine = {
         Engine.REFUSED: "the chip refuses to compile this graph",
         Engine.AI_CPU: "slower than the AI core",
     }
     for engine, meaning in by_engine.items():
-        rows = [row for row in decided.rows if row.engine is engine]
-        for (ge_type, reason), names in _grouped(rows).items():
+        slow = (row for row in rows if row.engine is engine)
+        for (ge_type, reason), names in _grouped(slow).items():
             warnings.append(f"{ge_type} {reason}: {meaning} ({_some(names)})")
-    warnings.extend(_unmatched(decided.rows, custom))
-    return warnings
+    return (*warnings, *_unmatched(rows, state.options.custom))
 
 
-def _grouped(rows: Sequence[Operator]) -> Mapping[Tuple[str, str], List[str]]:
+def _grouped(rows: Iterable[Operator]) -> Mapping[Tuple[str, str], List[str]]:
     found: Dict[Tuple[str, str], List[str]] = {}
     for row in rows:
         found.setdefault((row.ge_type, row.reason), []).append(row.name)

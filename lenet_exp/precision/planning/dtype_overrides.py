@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from lenet_exp.errors import PrecisionError
-from lenet_exp.precision.planning.lower import GraphOperator
+from lenet_exp.precision.ir.operators import GraphOperator
 from lenet_exp.precision.target.kernel_signatures import NodeColumn
 
 CustomInput = Union[str, Path]
@@ -132,21 +132,21 @@ def allowed_columns(
         )
     )
     if not left:
-        has = " or ".join(_told(column, operator) for column in columns)
+        has = " or ".join(_as_line(column, operator) for column in columns)
         problem = f"{operator.ge_type} has no kernel for these types"
         raise PrecisionError(f"customize_dtypes {operator.name}", problem, has)
     return left
 
 
-def _padded(operator: GraphOperator, types: Types, count: int, word: str) -> Types:
+def _padded(operator: GraphOperator, types: Types, count: int, what: str) -> Types:
     if len(types) > count:
-        problem = f"{len(types)} types for {count} {word} of {operator.ge_type}"
+        problem = f"{len(types)} types for {count} {what} of {operator.ge_type}"
         remedy = f"one type, or nothing, for each of the {count}"
         raise PrecisionError(f"customize_dtypes {operator.name}", problem, remedy)
     return (*types, *[None] * (count - len(types)))
 
 
-def _told(column: NodeColumn, operator: GraphOperator) -> str:
+def _as_line(column: NodeColumn, operator: GraphOperator) -> str:
     types = [have or origin for have, origin in zip(column, operator.origin)]
     count = len(operator.inputs)
     return f"InputDtype:{','.join(types[:count])},OutputDtype:{','.join(types[count:])}"

@@ -6,196 +6,143 @@ rounds; so what is merged here must not be rounded by an emulator.
 
 from __future__ import annotations
 
-from typing import Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Set, Tuple
+from dataclasses import dataclass
+from typing import Dict, List, Optional, Tuple
 
-from lenet_exp.precision.plan import CastEdge, Generation, Operator, RemovedCast, Tensor
-from lenet_exp.precision.planning.lower import GraphOperator
+from lenet_exp.precision.ir.names import Tensor
+from lenet_exp.precision.ir.op_traits import LAYOUTS
+from lenet_exp.precision.plan import Operator, RemovedCast
+from lenet_exp.precision.planning.compilation import Compilation, Decided
 from lenet_exp.precision.planning.selection_rules import HALF, SINGLE
+from lenet_exp.precision.target.modes import Generation
 
-_LAYOUT = frozenset(("Reshape", "Squeeze", "ExpandDims"))
-_FLOATS = {HALF, SINGLE}
-
-
-class DecidedOperator(NamedTuple):
-    """An operator of the graph with its row."""
-
-    operator: GraphOperator
-    row: Operator
+_Use = Tuple[str, int]  # the operator that takes a tensor, and at which input
 
 
-class _Cast(NamedTuple):
-    """A Cast: put on input `slot` of `name`, or (slot -1) the operator `name` itself."""
-
-    name: str
-    slot: int
-
-
-_OPERATOR = -1
-
-
-class MergedCasts(NamedTuple):
-    """The casts put in, those removed marked, and the Casts of the graph that go."""
-
-    casts: Tuple[CastEdge, ...]
-    removed: Tuple[RemovedCast, ...]
+def eliminate_casts(state: Compilation) -> Compilation:
+    """Mark the casts that are merged with their inverse, and name those of the graph that are."""
+    graph = _CastGraph(state)
+    for one in state.decided:
+        graph.pair(one)
+    graph.remove_firsts()
+    if state.options.generation is Generation.TODAY:
+        graph.move_across_relus(state)
+    edges = [(edge, graph.on_edges[edge.consumer, edge.slot]) for edge in state.casts]
+    casts = [edge._replace(removed=cast.removed, reads=cast.reads) for edge, cast in edges]
+    own = [(one.row.name, graph.operators.get(one.row.name)) for one in state.decided]
+    gone = [RemovedCast(name, cast.reads) for name, cast in own if cast and cast.removed]
+    return state._replace(casts=tuple(casts), removed_casts=tuple(gone))
 
 
-def merge_casts(
-    decided: Sequence[DecidedOperator],
-    casts: Sequence[CastEdge],
-    fetched: FrozenSet[str],
-    generation: Generation,
-) -> MergedCasts:
-    """Return the casts after inverse pairs have been merged.
+@dataclass(eq=False)
+class _Cast:
+    """A Cast of `producer`: on an edge, or an operator of the graph with an `output`.
 
-    Args:
-        decided: in the order of decision.
-        casts: those put in after selection.
-        fetched: names of nodes whose output leaves the graph: their Casts stay.
-        generation: only today a Cast moves across a Relu.
+    `front` is the last Cast in front of it that counts, `inverse` that one if both merge;
+    `reads` the tensor in front of both, where its consumer can read that.
     """
-    merger = _Merger(decided, casts, fetched)
-    merger.merge_pairs()
-    if generation is Generation.TODAY:
-        merger.merge_across_relus()
-    return merger.result()
 
+    producer: Tensor
+    source: str
+    target: str
+    output: Optional[Tensor] = None
+    front: Optional[_Cast] = None
+    inverse: Optional[_Cast] = None
+    reads: Optional[Tensor] = None
+    removed: bool = False
 
-class _Merger:
-    def __init__(
-        self,
-        decided: Sequence[DecidedOperator],
-        casts: Sequence[CastEdge],
-        fetched: FrozenSet[str],
-    ) -> None:
-        self.decided = decided
-        self.casts = casts
-        self._fetched = fetched
-        self._edges = {_Cast(edge.consumer, edge.slot): edge for edge in casts}
-        self._made_by: Dict[Tensor, DecidedOperator] = {}
-        self._uses: Dict[Tensor, List[_Cast]] = {}
-        for one in decided:
-            for output in one.operator.outputs:
-                self._made_by[output.key] = one
-            for slot, value in enumerate(one.operator.inputs):
-                self._uses.setdefault(value.source, []).append(_Cast(one.row.name, slot))
-        self._first_of: Dict[_Cast, _Cast] = {}
-        self._before: Dict[_Cast, Optional[_Cast]] = {}
-        self._reads: Dict[_Cast, Tensor] = {}
-        self._removed: Set[_Cast] = set()
-
-    def merge_pairs(self) -> None:
-        """Pair every Cast with an inverse one in front of it, producers first."""
-        for one in self.decided:
-            for slot, value in enumerate(one.operator.inputs):
-                edge = self._edges.get(_Cast(one.row.name, slot))
-                if edge is not None:
-                    found = self._cast_behind(value.source)
-                    self._pair(_Cast(one.row.name, slot), found, (edge.source, edge.target))
-            if _float_cast(one.row):
-                found = self._cast_at(one.row.name, 0, one.operator.inputs[0].source)
-                types = (one.row.inputs[0], one.row.outputs[0])
-                self._pair(_Cast(one.row.name, _OPERATOR), found, types)
-        for cast in set(self._first_of.values()):
-            if self._all_uses_merged(cast):
-                self._removed.add(cast)
-
-    def _pair(
-        self, cast: _Cast, found: Optional[Tuple[_Cast, bool]], types: Tuple[str, str]
-    ) -> None:
-        first, adjacent = found if found is not None else (None, False)
-        while first is not None and first in self._first_of:
+    def merge(self, found: Optional[_Cast], adjacent: bool) -> None:
+        """Merge with the Cast found in front, if that is the inverse."""
+        while found is not None and found.inverse is not None:
             # That one is gone already: what counts is what stood before its pair.
-            first = self._before[self._first_of[first]]
-        self._before[cast] = first
-        if first is None or self._types(first) != types[::-1]:
-            return
-        self._first_of[cast] = first
-        self._removed.add(cast)
-        if adjacent:
-            self._reads[cast] = self._source(first)
+            found = found.inverse.front
+        self.front = found
+        if found is not None and (found.target, found.source) == (self.source, self.target):
+            self.inverse, self.removed = found, True
+            self.reads = found.producer if adjacent else None
 
-    def _types(self, cast: _Cast) -> Tuple[str, str]:
-        if cast.slot != _OPERATOR:
-            edge = self._edges[cast]
-            return edge.source, edge.target
-        row = self._named(cast.name).row
-        return row.inputs[0], row.outputs[0]
 
-    def _named(self, name: str) -> DecidedOperator:
-        return self._made_by[Tensor(name, 0)]
+class _CastGraph:
+    """The Casts, and the edges between the operators that they stand on."""
 
-    def _source(self, cast: _Cast) -> Tensor:
-        if cast.slot != _OPERATOR:
-            return self._edges[cast].producer
-        return self._named(cast.name).operator.inputs[0].source
+    def __init__(self, state: Compilation) -> None:
+        self._leaving = state.leaving
+        self._made_by: Dict[Tensor, Decided] = {}
+        self._uses: Dict[Tensor, List[_Use]] = {}
+        self.on_edges = {
+            (edge.consumer, edge.slot): _Cast(edge.producer, edge.source, edge.target)
+            for edge in state.casts
+        }
+        self.operators: Dict[str, _Cast] = {}
+        for one in state.decided:
+            row, inputs = one.row, one.operator.inputs
+            self._made_by.update((output.key, one) for output in one.operator.outputs)
+            for slot, value in enumerate(inputs):
+                self._uses.setdefault(value.source, []).append((row.name, slot))
+            if _between_floats(row):
+                types = row.inputs[0], row.outputs[0]
+                self.operators[row.name] = _Cast(inputs[0].source, *types, Tensor(row.name, 0))
 
-    def _cast_at(self, name: str, slot: int, source: Tensor) -> Optional[Tuple[_Cast, bool]]:
-        """Return the last Cast in front of an operator's input, the one on its edge included."""
-        cast = _Cast(name, slot)
-        return (cast, True) if cast in self._edges else self._cast_behind(source)
+    def pair(self, one: Decided) -> None:
+        """Merge the Casts at an operator's inputs, and itself, with an inverse one in front."""
+        for slot, value in enumerate(one.operator.inputs):
+            cast = self.on_edges.get((one.row.name, slot))
+            if cast is not None:
+                cast.merge(*self._behind(value.source))
+        own = self.operators.get(one.row.name)
+        if own is not None:
+            on_edge = self.on_edges.get((one.row.name, 0))
+            own.merge(*((on_edge, True) if on_edge else self._behind(own.producer)))
 
-    def _cast_behind(self, tensor: Tensor) -> Optional[Tuple[_Cast, bool]]:
-        """Return the Cast a tensor comes from, and whether nothing is between."""
+    def _behind(self, tensor: Tensor) -> Tuple[Optional[_Cast], bool]:
+        """Return the Cast that a tensor comes from, and whether nothing is between."""
         adjacent = True
-        while True:
-            one = self._made_by.get(tensor)
-            if one is None:
-                return None
-            if _float_cast(one.row):
-                if adjacent or len(self._uses[tensor]) == 1:
-                    return _Cast(one.row.name, _OPERATOR), adjacent
-                return None
-            if one.row.ge_type not in _LAYOUT or not self._single(tensor):
-                return None
-            if _Cast(one.row.name, 0) in self._edges:
-                return _Cast(one.row.name, 0), False
-            tensor = one.operator.inputs[0].source
-            adjacent = False
+        while tensor in self._made_by:
+            one = self._made_by[tensor]
+            own = self.operators.get(one.row.name)
+            if own is not None:
+                return (own if adjacent or len(self._uses[tensor]) == 1 else None), adjacent
+            single = len(self._uses.get(tensor, ())) == 1 and tensor.node not in self._leaving
+            if one.row.ge_type not in LAYOUTS or not single:
+                break
+            on_edge = self.on_edges.get((one.row.name, 0))
+            if on_edge is not None:
+                return on_edge, False
+            tensor, adjacent = one.operator.inputs[0].source, False
+        return None, False
 
-    def _single(self, tensor: Tensor) -> bool:
-        return len(self._uses.get(tensor, ())) == 1 and tensor.node not in self._fetched
+    def remove_firsts(self) -> None:
+        """Remove the first Cast of a pair too, where nothing else needs it."""
+        casts = (*self.on_edges.values(), *self.operators.values())
+        for first in {cast.inverse for cast in casts if cast.inverse is not None}:
+            first.removed = first.removed or self._only_merged(first)
 
-    def _all_uses_merged(self, cast: _Cast) -> bool:
-        if cast.slot != _OPERATOR:
+    def _only_merged(self, first: _Cast) -> bool:
+        if first.output is None:
             return True  # one edge, one consumer
-        output = Tensor(cast.name, 0)
-        uses = self._uses.get(output, [])
-        if output.node in self._fetched:
+        uses = self._uses.get(first.output, [])
+        if first.output.node in self._leaving:
             return False
-        firsts = [
-            self._first_of.get(use) or self._first_of.get(_Cast(use.name, _OPERATOR))
-            for use in uses
-        ]
-        behind_layout = len(uses) == 1 and cast in self._first_of.values()
-        return behind_layout or all(first == cast for first in firsts)
+        return len(uses) == 1 or all(self._merged_at(use) is first for use in uses)
 
-    def merge_across_relus(self) -> None:
-        """Mark Cast h->f, Relu, Casts f->h: one Relu in float16, with the same values."""
-        for one in self.decided:
-            row, output = one.row, one.operator.outputs[0].key if one.operator.outputs else None
-            if row.ge_type != "Relu" or row.inputs != (SINGLE,) or output is None:
+    def _merged_at(self, use: _Use) -> Optional[_Cast]:
+        """Return what the Cast on an edge, or else the one at its end, is merged with."""
+        on_edge, own = self.on_edges.get(use), self.operators.get(use[0])
+        return (on_edge and on_edge.inverse) or (own and own.inverse)
+
+    def move_across_relus(self, state: Compilation) -> None:
+        """Remove Cast h->f, Relu, Casts f->h: one Relu in float16, with the same values."""
+        for row, operator in ((one.row, one.operator) for one in state.decided):
+            if row.ge_type != "Relu" or row.inputs != (SINGLE,) or not operator.outputs:
                 continue
-            first = _Cast(row.name, 0)
-            edges = [self._edges.get(use) for use in self._uses.get(output, ())]
-            narrowed = edges and all(e is not None and e.target == HALF for e in edges)
-            if first in self._edges and narrowed and row.name not in self._fetched:
-                self._removed.add(first)
-                self._removed.update(self._uses[output])
-
-    def result(self) -> MergedCasts:
-        """Return what is left."""
-        marked = tuple(
-            edge._replace(removed=cast in self._removed, reads=self._reads.get(cast))
-            for cast, edge in zip((_Cast(e.consumer, e.slot) for e in self.casts), self.casts)
-        )
-        gone = [
-            RemovedCast(one.row.name, self._reads.get(_Cast(one.row.name, _OPERATOR)))
-            for one in self.decided
-            if _Cast(one.row.name, _OPERATOR) in self._removed
-        ]
-        return MergedCasts(marked, tuple(gone))
+            first = self.on_edges.get((row.name, 0))
+            uses = self._uses.get(operator.outputs[0].key, [])
+            behind = [cast for cast in map(self.on_edges.get, uses) if cast and cast.target == HALF]
+            narrowed = behind and len(behind) == len(uses)
+            if first is not None and narrowed and row.name not in self._leaving:
+                for cast in (first, *behind):
+                    cast.removed = True
 
 
-def _float_cast(row: Operator) -> bool:
-    return row.ge_type == "Cast" and {*row.inputs, *row.outputs} == _FLOATS
+def _between_floats(row: Operator) -> bool:
+    return row.ge_type == "Cast" and {*row.inputs, *row.outputs} == {HALF, SINGLE}

@@ -9,17 +9,25 @@ from __future__ import annotations
 from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Sequence, Set, Tuple
 
 from lenet_exp import tf_compat
-from lenet_exp.precision.analysis.dtypes import attribute
-from lenet_exp.precision.analysis.shapes import Shape, copy_attributes, static_shapes
-from lenet_exp.precision.ir.graph import CALLS, CONTROL_FLOW, DATA, Graph, in_order, stand_in
-from lenet_exp.precision.plan import Tensor
+from lenet_exp.precision.analysis.dtypes import output_types
+from lenet_exp.precision.analysis.shapes import Shape, static_shapes
+from lenet_exp.precision.ir.graph import Graph, in_order, reachable, rewired
+from lenet_exp.precision.ir.names import Tensor, node_of
+from lenet_exp.precision.ir.op_defs import attribute, copy_attributes
+from lenet_exp.precision.ir.op_traits import NEVER_FOLDED, OF_SHAPES, stand_in
+from lenet_exp.precision.planning.compilation import Compilation
 
-_NEVER = CONTROL_FLOW | CALLS
-_OF_SHAPES = frozenset(("Shape", "ShapeN", "Size", "Rank"))
 _FOLDABLE_TYPES = frozenset(
     ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
     + ("float16", "float32", "float64")
 )
+
+
+def fold_constants(state: Compilation) -> Compilation:
+    """Replace what depends only on constants and static shapes by constants."""
+    types = output_types(state.graph, state.options.library)
+    folded = fold(state.graph, types, state.fetched)
+    return state._replace(graph=_with_constants(state.graph, folded)) if folded.nodes else state
 
 
 class Folded(NamedTuple):
@@ -36,10 +44,7 @@ def fold(graph: Graph, types: Mapping[str, Tuple[str, ...]], fetched: Sequence[s
     """Return what of a graph becomes constant; control edges play no part."""
     order = list(in_order(graph))
     shape_inputs = {
-        tensor
-        for name in order
-        if graph.nodes[name].op in _OF_SHAPES
-        for tensor in graph.data[name]
+        tensor for name in order if graph.nodes[name].op in OF_SHAPES for tensor in graph.data[name]
     }
     shapes = static_shapes(graph, types, sorted(shape_inputs)) if shape_inputs else {}
     # A fetched node keeps its name, and one Const has one output.
@@ -59,7 +64,7 @@ def _constant_nodes(
     constant: Dict[str, None] = {}
     for name in order:
         node = graph.nodes[name]
-        if node.op in _OF_SHAPES:
+        if node.op in OF_SHAPES:
             known = all(shapes[tensor] is not None for tensor in graph.data[name])
         else:
             known = _foldable(node, types[name], len(graph.data[name])) and all(
@@ -73,8 +78,7 @@ def _constant_nodes(
 def _foldable(node: Any, types: Tuple[str, ...], inputs: int) -> bool:
     if node.op == "Const":
         return True
-    # Data is what a run feeds, a default of its own or not.
-    if not inputs or stand_in(node) or node.op in _NEVER | DATA:
+    if not inputs or stand_in(node) or node.op in NEVER_FOLDED:
         return False
     definition = tf_compat.op_def(node.op)
     if definition is None or definition.is_stateful:
@@ -124,7 +128,7 @@ def _values(
 
 
 def _is_shape(graph: Graph, tensor: Tensor) -> bool:
-    return graph.nodes[tensor.node].op in _OF_SHAPES
+    return graph.nodes[tensor.node].op in OF_SHAPES
 
 
 def _of_shape(graph: Graph, tensor: Tensor, shapes: Mapping[Tensor, Shape]) -> Any:
@@ -160,7 +164,7 @@ def _computation(
         if name not in wanted:
             continue
         node = graph.nodes[name]
-        if node.op in _OF_SHAPES:
+        if node.op in OF_SHAPES:
             for slot in range(len(graph.data[name])):
                 _add_shape(made, graph, Tensor(name, slot), shapes)
             continue
@@ -178,7 +182,7 @@ def _scratch_name(graph: Graph, tensor: Tensor) -> str:
 
 
 def _add_shape(made: Any, graph: Graph, tensor: Tensor, shapes: Mapping[Tensor, Shape]) -> None:
-    name = _scratch_name(graph, tensor).split(":", maxsplit=1)[0]
+    name = node_of(_scratch_name(graph, tensor))
     made.node.add().CopyFrom(const_node(name, _of_shape(graph, tensor, shapes)))
 
 
@@ -190,3 +194,50 @@ def const_node(name: str, value: Any) -> Any:
     node.attr["dtype"].type = proto.dtype
     node.attr["value"].tensor.CopyFrom(proto)
     return node
+
+
+def _with_constants(graph: Graph, folded: Folded) -> Graph:
+    """Replace folded nodes by constants under their names; consumers of later outputs rewired."""
+    renamed: Dict[Tensor, Tensor] = {}
+    constants: Dict[str, List[str]] = {}
+    for tensor in folded.values:
+        name = tensor.node if tensor.slot == 0 else _free_name(graph, tensor)
+        renamed[tensor] = Tensor(name, 0)
+        constants.setdefault(tensor.node, []).append(name)
+    values = {renamed[tensor].node: value for tensor, value in folded.values.items()}
+    made = Graph({}, {}, {}, graph.library)
+    for name, node in graph.nodes.items():
+        order = _order_of(graph, folded, name) if name in constants else graph.control[name]
+        for constant in constants.get(name, ()):
+            made.put(
+                constant, rewired(const_node(constant, values[constant]), (), order), (), order
+            )
+        if name not in folded.nodes:
+            data = tuple(renamed.get(tensor, tensor) for tensor in graph.data[name])
+            same = data == graph.data[name]
+            made.put(name, node if same else rewired(node, data, order), data, order)
+        elif name not in values:
+            # Only folded nodes consumed it, but control edges may stay.
+            no_op = tf_compat.load().NodeDef(name=name, op="NoOp")
+            made.put(name, rewired(no_op, (), order), (), order)
+    return made
+
+
+def _free_name(graph: Graph, tensor: Tensor) -> str:
+    name = f"{tensor.node}/folded_{tensor.slot}"
+    while name in graph.nodes:
+        name += "_"
+    return name
+
+
+def _order_of(graph: Graph, folded: Folded, name: str) -> Tuple[str, ...]:
+    """Return all control inputs that the folded nodes behind a constant had.
+
+    In a cond or a loop they say to which branch or iteration the constant belongs.
+    """
+
+    def data(name: str) -> Sequence[str]:
+        return [t.node for t in reversed(graph.data[name])] if name in folded.nodes else ()
+
+    behind = reachable([name], data)
+    return tuple(dict.fromkeys(other for name in behind for other in graph.control[name]))

@@ -5,20 +5,40 @@ Source: precision-modes.md 7.
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import (
+    Callable,
+    Collection,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Set,
+    Tuple,
+)
 
 from lenet_exp.precision.analysis.shapes import Shape, static_shapes
-from lenet_exp.precision.ir.graph import CONSTANTS
-from lenet_exp.precision.plan import Tensor
-from lenet_exp.precision.planning.lower import GraphOperator, Input, Output, late
-from lenet_exp.precision.planning.prepare import Prepared
+from lenet_exp.precision.ir.names import Tensor
+from lenet_exp.precision.ir.op_traits import BIAS_ADDS, CONVOLUTIONS, MATMULS, MOMENTUMS
+from lenet_exp.precision.ir.operators import GraphOperator, Input, Output
+from lenet_exp.precision.planning.compilation import Compilation
+from lenet_exp.precision.planning.subgraphs import in_functions
 from lenet_exp.precision.target.kernel_signatures import node_columns
-from lenet_exp.precision.target.operator_library import OperatorLibrary
 
-_CONVOLUTIONS = frozenset(("Conv2D", "DepthwiseConv2D", "Conv3D"))
-_MATMULS = frozenset(("MatMul", "MatMulV2"))
-_BIAS_ADDS = frozenset(("BiasAdd",))
-_MOMENTUMS = frozenset(("ApplyMomentum", "ApplyMomentumD"))
+
+def fuse(state: Compilation) -> Compilation:
+    """Put fused operators in the place of their first parts, in the functions of calls too."""
+    pool = _Pool(state)
+    for rule in _RULES:
+        for name in list(pool.operators):
+            operator = pool.operators.get(name)
+            if operator is not None:
+                rule(pool, operator)
+    position = {name: index for index, name in enumerate(state.graph.nodes)}
+    made = sorted(pool.operators.values(), key=lambda each: (position[each.parts[0]], each.name))
+    operators = {operator.name: operator for operator in made}
+    return state._replace(operators=operators, functions=in_functions(state, fuse))
 
 
 class _Use(NamedTuple):
@@ -26,26 +46,20 @@ class _Use(NamedTuple):
     slot: int
 
 
-class Pool:
+class _Pool:
     """The operators while fusions replace them, with who consumes which tensor."""
 
-    def __init__(
-        self,
-        prepared: Prepared,
-        library: OperatorLibrary,
-        operators: Mapping[str, GraphOperator],
-    ) -> None:
-        self.prepared = prepared
-        self.library = library
-        self.operators: Dict[str, GraphOperator] = dict(operators)
+    def __init__(self, state: Compilation) -> None:
+        self.library = state.options.library
+        self.operators: Dict[str, GraphOperator] = dict(state.operators)
         self._made_by: Dict[Tensor, str] = {}
         # Dicts for their order: a shared learning rate has as many uses as there are variables.
         self._uses: Dict[Tensor, Dict[_Use, None]] = {}
-        for operator in operators.values():
+        for operator in state.operators.values():
             self._enter(operator)
-        source = prepared.graph.source
-        self._fetched = {source(Tensor(name, 0)).node for name in prepared.fetched}
-        self._shapes: Dict[Tensor, Shape] = {}
+        self._leaving = state.leaving
+        wanted = sorted(_shapes_needed(state.operators.values()))
+        self._shapes: Mapping[Tensor, Shape] = static_shapes(state.graph, state.types, wanted)
 
     def _enter(self, operator: GraphOperator) -> None:
         self.operators[operator.name] = operator
@@ -75,51 +89,31 @@ class Pool:
         """Return whether an operator's only consumer is one input of another one."""
         tensors = [output.key for output in operator.outputs]
         uses = [use for tensor in tensors for use in self.uses(tensor)]
-        asked = any(tensor.node in self._fetched for tensor in tensors)
-        return [use.name for use in uses] == [consumer.name] and not asked
+        leaves = any(tensor.node in self._leaving for tensor in tensors)
+        return [use.name for use in uses] == [consumer.name] and not leaves
 
     def shape(self, tensor: Tensor) -> Shape:
         """Return a static shape, or None."""
         return self._shapes.get(tensor)
 
-    def learn_shapes(self, tensors: Set[Tensor]) -> None:
-        """Infer the shapes of some tensors of the GraphDef, all at once."""
-        prepared = self.prepared
-        self._shapes.update(static_shapes(prepared.graph, prepared.types, sorted(tensors)))
 
-
-def fuse(
-    prepared: Prepared, library: OperatorLibrary, operators: Mapping[str, GraphOperator]
-) -> Dict[str, GraphOperator]:
-    """Return the operators after the fusions that change types, by name."""
-    pool = Pool(prepared, library, operators)
-    pool.learn_shapes(_shapes_needed(prepared, operators))
-    for rule in _RULES:
-        for name in list(pool.operators):
-            operator = pool.operators.get(name)
-            if operator is not None:
-                rule(pool, operator)
-    return pool.operators
-
-
-def _shapes_needed(prepared: Prepared, operators: Mapping[str, GraphOperator]) -> Set[Tensor]:
-    nodes = prepared.graph.nodes
+def _shapes_needed(operators: Collection[GraphOperator]) -> Set[Tensor]:
+    """Return the tensors of whose shapes a fusion asks: all are inferred at once."""
     wanted = set()
-    momentum = any(operator.ge_type in _MOMENTUMS for operator in operators.values())
-    for operator in operators.values():
+    momentum = any(operator.ge_type in MOMENTUMS for operator in operators)
+    for operator in operators:
         if operator.ge_type == "Relu":
             wanted.add(operator.outputs[0].key)
         elif operator.ge_type in ("Add", "Mul"):
-            sources = [value.source for value in operator.inputs]
-            constant = any(nodes[source.node].op in CONSTANTS for source in sources)
+            constant = any(value.constant for value in operator.inputs)
             if momentum if operator.ge_type == "Mul" else constant:
-                wanted.update(sources)
+                wanted.update(value.source for value in operator.inputs)
     return wanted
 
 
-def _fused_bias(pool: Pool, operator: GraphOperator) -> None:
+def _fused_bias(pool: _Pool, operator: GraphOperator) -> None:
     """Conv + BiasAdd, MatMul + BiasAdd, or + Add of a constant, become one with a bias."""
-    if operator.ge_type not in _BIAS_ADDS and operator.tf_type not in ("Add", "AddV2"):
+    if operator.ge_type not in BIAS_ADDS and operator.tf_type not in ("Add", "AddV2"):
         return
     for index in (0, 1) if operator.ge_type == "Add" else (0,):
         owner = pool.producer(operator.inputs[index].source)
@@ -135,31 +129,30 @@ def _fused_bias(pool: Pool, operator: GraphOperator) -> None:
             return
 
 
-def _takes_bias(pool: Pool, owner: GraphOperator, adds: GraphOperator, bias: Input) -> bool:
+def _takes_bias(pool: _Pool, owner: GraphOperator, adds: GraphOperator, bias: Input) -> bool:
     if len(owner.inputs) != 2 or not pool.only_feeds(owner, adds):
         return False
-    plain = adds.ge_type in _BIAS_ADDS
-    nodes = pool.prepared.graph.nodes
-    constant = late(pool.prepared, bias.source) and nodes[bias.source.node].op in CONSTANTS
-    if owner.ge_type in _CONVOLUTIONS:
-        return late(pool.prepared, bias.source) if plain else constant and _conv_bias(pool, bias)
-    if owner.ge_type in _MATMULS:
+    plain = adds.ge_type in BIAS_ADDS
+    constant = bias.constant and bias.late
+    if owner.ge_type in CONVOLUTIONS:
+        return bias.late if plain else constant and _conv_bias(pool, bias)
+    if owner.ge_type in MATMULS:
         return plain or (constant and _matmul_bias(pool, owner, bias))
     return False
 
 
-def _conv_bias(pool: Pool, bias: Input) -> bool:
+def _conv_bias(pool: _Pool, bias: Input) -> bool:
     shape = pool.shape(bias.source)
     return shape is not None and (len(shape) == 1 or (len(shape) >= 4 and set(shape) == {1}))
 
 
-def _matmul_bias(pool: Pool, owner: GraphOperator, bias: Input) -> bool:
+def _matmul_bias(pool: _Pool, owner: GraphOperator, bias: Input) -> bool:
     shape = pool.shape(bias.source)
     product = pool.shape(owner.outputs[0].key)
     return shape is not None and product is not None and shape == product[-1:]
 
 
-def _relu_pair(pool: Pool, operator: GraphOperator) -> None:
+def _relu_pair(pool: _Pool, operator: GraphOperator) -> None:
     """Relu with one ReluGrad behind it, static and 4-D: ReluV2 and ReluGradV2 (a mask)."""
     if operator.ge_type != "Relu" or len(operator.outputs) != 1:
         return
@@ -183,12 +176,12 @@ def _relu_pair(pool: Pool, operator: GraphOperator) -> None:
     pool.replace((grads[0],), backward)
 
 
-def _half_product_widened(pool: Pool, operator: GraphOperator) -> None:
+def _half_product_widened(pool: _Pool, operator: GraphOperator) -> None:
     """A float16 MatMul or Conv2D followed by a Cast to float32: one with a float32 output."""
     if operator.ge_type != "Cast" or operator.origin != ("float16", "float32"):
         return
     owner = pool.producer(operator.inputs[0].source)
-    if owner is None or owner.ge_type not in _MATMULS | {"Conv2D"}:
+    if owner is None or owner.ge_type not in MATMULS | {"Conv2D"}:
         return
     types = ("float16", "float16", "float32")
     entry = pool.library.operators.get(owner.ge_type)
@@ -202,9 +195,9 @@ def _half_product_widened(pool: Pool, operator: GraphOperator) -> None:
         pool.replace((owner, operator), made)
 
 
-def _unscaling_momentum(pool: Pool, operator: GraphOperator) -> None:
+def _unscaling_momentum(pool: _Pool, operator: GraphOperator) -> None:
     """Mul of a gradient by the inverse scale, then ApplyMomentum: FusedMulApplyMomentum."""
-    if operator.ge_type not in _MOMENTUMS or len(operator.inputs) != 5:
+    if operator.ge_type not in MOMENTUMS or len(operator.inputs) != 5:
         return
     var, accum, rate, gradient, momentum = operator.inputs
     scaled = pool.producer(gradient.source)
@@ -224,7 +217,7 @@ def _unscaling_momentum(pool: Pool, operator: GraphOperator) -> None:
     pool.replace((scaled, operator), made)
 
 
-def _sparse_cross_entropy(pool: Pool, operator: GraphOperator) -> None:
+def _sparse_cross_entropy(pool: _Pool, operator: GraphOperator) -> None:
     """Integer labels: a OneHotD in front of SoftmaxCrossEntropyWithLogits.
 
     OneHotD has kernels for int32 labels only, so int64 ones are cast.
@@ -240,7 +233,10 @@ def _sparse_cross_entropy(pool: Pool, operator: GraphOperator) -> None:
         pool.replace((), made)
         labels = Input(whole.key, "int32", None)
     one_hot = f"{operator.name}/OneHotD"
-    on_off = tuple(Input(Tensor(f"{one_hot}/{w}", 0), logits.dtype, None) for w in ("on", "off"))
+    on_off = tuple(
+        Input(Tensor(f"{one_hot}/{value}", 0), logits.dtype, None, constant=True, late=True)
+        for value in ("on", "off")
+    )
     encoded = Output(Tensor(one_hot, 0), logits.dtype, real=False)
     labels_made = GraphOperator(
         one_hot, "", "OneHotD", operator.parts, (labels, *on_off), (encoded,), operator.keeps
@@ -253,7 +249,7 @@ def _sparse_cross_entropy(pool: Pool, operator: GraphOperator) -> None:
     pool.replace((), made)
 
 
-_RULES: Tuple[Callable[[Pool, GraphOperator], None], ...] = (
+_RULES: Tuple[Callable[[_Pool, GraphOperator], None], ...] = (
     _sparse_cross_entropy,
     _fused_bias,
     _half_product_widened,

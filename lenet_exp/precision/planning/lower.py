@@ -1,51 +1,28 @@
-"""The chip's operators, before their types are chosen: GE types, D forms, borders.
+"""TensorFlow's nodes become the chip's operators: GE types, D forms, borders.
 
 Source: precision-modes.md 3.3 and 7.
 """
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
-from lenet_exp.precision.ir.graph import CONSTANTS, VARIABLES, invisible, stand_in, updates, writes
-from lenet_exp.precision.plan import Port, Tensor
-from lenet_exp.precision.planning.prepare import Prepared
+from lenet_exp.precision.analysis.dtypes import output_types
+from lenet_exp.precision.ir.names import Port, Tensor
+from lenet_exp.precision.ir.op_traits import (
+    CONSTANTS,
+    VARIABLES,
+    WITHOUT_D_FORM,
+    invisible,
+    stand_in,
+    updates,
+    writes,
+)
+from lenet_exp.precision.ir.operators import GraphOperator, Input, Output
+from lenet_exp.precision.planning.compilation import Compilation
+from lenet_exp.precision.planning.subgraphs import functions_of
 from lenet_exp.precision.target.kernel_signatures import accepts, could_run, node_columns, positions
 from lenet_exp.precision.target.operator_library import GeOperator, OperatorLibrary
-
-
-class Input(NamedTuple):
-    """An input: the tensor behind it, its dtype in the graph, and where it enters the GraphDef."""
-
-    source: Tensor
-    dtype: str
-    port: Optional[Port]
-
-
-class Output(NamedTuple):
-    """An output: how consumers name it, its dtype in the graph, whether the GraphDef has it."""
-
-    key: Tensor
-    dtype: str
-    real: bool = True
-
-
-class GraphOperator(NamedTuple):
-    """An operator of the chip's graph; `parts` are the nodes it is made of."""
-
-    name: str
-    tf_type: str
-    ge_type: str
-    parts: Tuple[str, ...]
-    inputs: Tuple[Input, ...]
-    outputs: Tuple[Output, ...]
-    keeps: bool = False
-
-    @property
-    def origin(self) -> Tuple[str, ...]:
-        """The dtypes of the graph, inputs then outputs."""
-        return (*(i.dtype for i in self.inputs), *(o.dtype for o in self.outputs))
-
 
 # TF inputs that a D form takes from its attributes, where names can't tell (3.3).
 _BY_HAND = {
@@ -58,27 +35,22 @@ _BY_HAND = {
     "StridedSliceAssign": (1, 2, 3),
     "ResourceStridedSliceAssign": (1, 2, 3),
 }
-_LATE = CONSTANTS | VARIABLES
-# Stays as it is though a D form exists (3.3).
-_NO_D_FORM = frozenset(("GatherV2",))
 
 
-def visible_operators(
-    prepared: Prepared, library: OperatorLibrary, keeps: Sequence[str] = ()
-) -> Dict[str, GraphOperator]:
-    """Return the operators in the GraphDef's order, not yet fused.
+def lower(state: Compilation) -> Compilation:
+    """Make the operators, in the GraphDef's order, and those of the functions that are called.
 
-    `keeps` are the nodes with keep_dtype besides those marked `_keep_dtype`; what a kept call's
-    functions hold is kept with it.
+    What a call with keep_dtype calls is kept with it.
     """
+    state = state._replace(types=output_types(state.graph, state.options.library))
+    keeps = state.options.keeps
     named, scopes = frozenset(keeps), tuple(f"{name}/" for name in keeps)
     found = {}
-    for name, node in prepared.graph.nodes.items():
+    for name, node in state.graph.nodes.items():
         if not invisible(node):
-            operator = _operator(prepared, library, name, node)
             keep = name in named or name.startswith(scopes) or _marked(node)
-            found[name] = operator._replace(keeps=keep)
-    return found
+            found[name] = _operator(state, name, node)._replace(keeps=keep)
+    return state._replace(operators=found, functions=functions_of(state, found, lower))
 
 
 def _marked(node: Any) -> bool:
@@ -89,19 +61,24 @@ def _marked(node: Any) -> bool:
     return bool(value.b or value.i)
 
 
-def _operator(prepared: Prepared, library: OperatorLibrary, name: str, node: Any) -> GraphOperator:
-    graph = prepared.graph
-    inputs = []
-    for index, tensor in enumerate(graph.data[name]):
-        source = graph.source(tensor)
-        inputs.append(Input(source, prepared.dtype(source), Port(name, index)))
-    outputs = [Output(Tensor(name, slot), dtype) for slot, dtype in enumerate(prepared.types[name])]
-    ge_type, vanished = _form(prepared, library, node, inputs, outputs)
+def _operator(state: Compilation, name: str, node: Any) -> GraphOperator:
+    library = state.options.library
+    inputs = [_input(state, name, slot) for slot in range(len(state.graph.data[name]))]
+    outputs = [Output(Tensor(name, slot), dtype) for slot, dtype in enumerate(state.types[name])]
+    ge_type, vanished = _form(library, node, inputs, outputs)
     left = tuple(value for i, value in enumerate(inputs) if i not in vanished)
     entry = library.operators.get(ge_type)
     if entry is not None and (writes(node) or updates(node)):
         outputs.extend(_chip_only(name, entry, left, len(outputs)))
     return GraphOperator(name, node.op, ge_type, (name,), left, tuple(outputs))
+
+
+def _input(state: Compilation, name: str, slot: int) -> Input:
+    source = state.graph.source(state.graph.data[name][slot])
+    node = state.graph.nodes[source.node]
+    constant = node.op in CONSTANTS
+    late = (constant or node.op in VARIABLES) and not stand_in(node)
+    return Input(source, state.dtype(source), Port(name, slot), constant, late)
 
 
 def _chip_only(name: str, entry: GeOperator, inputs: Sequence[Input], begin: int) -> List[Output]:
@@ -115,7 +92,6 @@ def _chip_only(name: str, entry: GeOperator, inputs: Sequence[Input], begin: int
 
 
 def _form(
-    prepared: Prepared,
     library: OperatorLibrary,
     node: Any,
     inputs: Sequence[Input],
@@ -133,7 +109,7 @@ def _form(
     full = (t for t in types if not vanishing.get(t))
     plain = next((t for t in full if accepts(library.operators[t].inputs, count)), None)
     for ge_type, vanished in vanishing.items():
-        if vanished is None or not all(_constant(prepared, inputs[i]) for i in vanished):
+        if vanished is None or not all(inputs[i].constant for i in vanished):
             continue
         if plain is None or _runs(library, ge_type, inputs, outputs, vanished):
             return ge_type, vanished
@@ -141,7 +117,7 @@ def _form(
 
 
 def _d_forms(library: OperatorLibrary, tf_type: str, types: Sequence[str]) -> Tuple[str, ...]:
-    if tf_type in _NO_D_FORM:
+    if tf_type in WITHOUT_D_FORM:
         return ()
     made = tuple(f"{t}D" for t in (*types, tf_type) if f"{t}D" in library.operators)
     listed = tuple(t for t in types if t.endswith("D"))
@@ -168,10 +144,6 @@ def _vanishing(
     return vanished if accepts(names, count - len(vanished)) else None
 
 
-def _constant(prepared: Prepared, value: Input) -> bool:
-    return prepared.graph.nodes[value.source.node].op in CONSTANTS
-
-
 def _runs(
     library: OperatorLibrary,
     ge_type: str,
@@ -189,9 +161,3 @@ def _runs(
         return True
     columns = node_columns(entry, len(left), len(outputs))
     return could_run(columns, [*left, *(output.dtype for output in outputs)], reduces=True)
-
-
-def late(prepared: Prepared, source: Tensor) -> bool:
-    """Return whether an input is looked at last: a constant or a variable feeds it (4.3)."""
-    node = prepared.graph.nodes.get(source.node)
-    return node is not None and node.op in _LATE and not stand_in(node)

@@ -6,39 +6,11 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from lenet_exp.errors import PrecisionError
-from lenet_exp.precision.plan import Generation, Mode
+from lenet_exp.precision.planning.compilation import PlanOptions
 from lenet_exp.precision.planning.dtype_overrides import CustomDtypes, read_custom_dtypes
-from lenet_exp.precision.planning.select import Settings
+from lenet_exp.precision.target.modes import Generation, Mode, read_generation, read_mode
 from lenet_exp.precision.target.op_lists import MixlistInput, recoloured
-from lenet_exp.precision.target.operator_library import OperatorLibrary
-
-# Both keys' names of each mode (2).
-_MODES = {
-    "allow_mix_precision": Mode.ALLOW_MIX_PRECISION,
-    "allow_mix_precision_fp16": Mode.ALLOW_MIX_PRECISION,
-    "mixed_float16": Mode.ALLOW_MIX_PRECISION,
-    "allow_fp32_to_fp16": Mode.ALLOW_FP32_TO_FP16,
-    "force_fp16": Mode.FORCE_FP16,
-    "fp16": Mode.FORCE_FP16,
-    "must_keep_origin_dtype": Mode.MUST_KEEP,
-    "origin": Mode.MUST_KEEP,
-}
-
-
-def read_mode(mode: str) -> Mode:
-    """Return a mode by its name in either key (2)."""
-    if str(mode) not in _MODES:
-        raise PrecisionError(f"precision mode {mode}", "it is not known", ", ".join(_MODES))
-    return _MODES[str(mode)]
-
-
-def read_generation(generation: str) -> Generation:
-    """Return a documented generation."""
-    try:
-        return Generation(str(generation))
-    except ValueError as error:
-        allowed = ", ".join(known.value for known in Generation)
-        raise PrecisionError(f"generation {generation}", "it is not known", allowed) from error
+from lenet_exp.precision.target.operator_library import LibraryInput, load_library
 
 
 def _refuse_mixlist(mode: Mode, generation: Generation) -> None:
@@ -78,23 +50,29 @@ def kept_nodes(graph_def: Any, names: Sequence[str]) -> Tuple[str, ...]:
     return tuple(found)
 
 
-def read_settings(
-    mode: Mode,
-    generation: Generation,
-    library: OperatorLibrary,
-    modify_mixlist: Optional[MixlistInput],
-    customize_dtypes: Union[str, Path, None],
-) -> Tuple[Settings, Tuple[str, ...]]:
-    """Return what decides every operator, and the mixlist's warnings.
+def read_options(
+    graph_def: Any,
+    mode: str,
+    library: LibraryInput = None,
+    generation: str = "today",
+    modify_mixlist: Optional[MixlistInput] = None,
+    keep_dtype: Sequence[str] = (),
+    customize_dtypes: Union[str, Path, None] = None,
+) -> PlanOptions:
+    """Return what decides every operator; the arguments are those of `assign`.
 
     Raises:
-        PrecisionError: a list or file is wrong, or this mode or generation has none.
+        PrecisionError: an argument is wrong, or this mode or generation has no such list or file.
     """
-    colours = {name: operator.colour for name, operator in library.operators.items()}
+    wanted, age = read_mode(mode), read_generation(generation)
+    table = load_library(library, age)
+    colours = {name: operator.colour for name, operator in table.operators.items()}
     warnings: Tuple[str, ...] = ()
     if modify_mixlist is not None:
-        _refuse_mixlist(mode, generation)
+        _refuse_mixlist(wanted, age)
         mixlist = recoloured(modify_mixlist, colours)
         colours, warnings = dict(mixlist.colours), mixlist.warnings
-    custom = _custom(customize_dtypes, generation)
-    return Settings(mode, generation, library, colours, custom), warnings
+    custom = _custom(customize_dtypes, age)
+    return PlanOptions(
+        wanted, age, table, colours, custom, kept_nodes(graph_def, keep_dtype), warnings
+    )

@@ -1,27 +1,51 @@
-"""Which operator runs in which type: a precision mode applied to a graph."""
+"""Which operator runs in which type: a precision mode applied to a graph, phase by phase."""
 
 from __future__ import annotations
 
 import gc
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, FrozenSet, Iterator, Optional, Sequence, Union
+from typing import Any, Callable, Iterator, Optional, Sequence, Tuple, Union
 
 from lenet_exp import tf_compat
-from lenet_exp.precision.plan import Plan, Tensor
+from lenet_exp.precision.ir.graph import read_graph
+from lenet_exp.precision.plan import Plan
+from lenet_exp.precision.planning.compilation import Compilation, PlanOptions
 from lenet_exp.precision.planning.diagnostics import warnings_of
-from lenet_exp.precision.planning.eliminate_casts import merge_casts
-from lenet_exp.precision.planning.options import (
-    kept_nodes,
-    read_generation,
-    read_mode,
-    read_settings,
-)
-from lenet_exp.precision.planning.prepare import Prepared, prepare
-from lenet_exp.precision.planning.select import Settings
-from lenet_exp.precision.planning.walk import walk
+from lenet_exp.precision.planning.eliminate_casts import eliminate_casts
+from lenet_exp.precision.planning.fold_constants import fold_constants
+from lenet_exp.precision.planning.fuse import fuse
+from lenet_exp.precision.planning.insert_casts import insert_casts
+from lenet_exp.precision.planning.lower import lower
+from lenet_exp.precision.planning.options import read_options
+from lenet_exp.precision.planning.prune import fetched_nodes, prune
+from lenet_exp.precision.planning.select import select
 from lenet_exp.precision.target.op_lists import MixlistInput
-from lenet_exp.precision.target.operator_library import LibraryInput, load_library
+from lenet_exp.precision.target.operator_library import LibraryInput
+
+Phase = Callable[[Compilation], Compilation]
+
+# Each phase is a pure function. Folding leaves nodes that nothing needs: pruned once more.
+PHASES: Tuple[Phase, ...] = (
+    prune,  # what nothing fetched or written needs goes
+    fold_constants,  # what depends only on constants and static shapes becomes one
+    prune,
+    lower,  # TensorFlow's nodes become the chip's operators
+    fuse,  # some of them become one
+    select,  # every operator gets its types, producers first
+    insert_casts,  # where an edge's ends differ
+    eliminate_casts,  # pairs of inverse casts go
+)
+PHASE_NAMES = (
+    "prune",
+    "fold_constants",
+    "prune_again",
+    "lower",
+    "fuse",
+    "select",
+    "insert_casts",
+    "eliminate_casts",
+)
 
 
 def assign(
@@ -45,7 +69,7 @@ def assign(
             `ascend910_ops.json`, its float16-first list included.
         generation: "today" (CANN 8.1) or "2021" (24 February 2021).
         fetches: operations and tensors a run asks for; what neither they nor a write they
-            reach needs is not compiled. None given: see `pruning.default_roots`.
+            reach needs is not compiled. None given: see `prune.default_roots`.
         modify_mixlist: path, text or parsed object; only allow_mix_precision, today.
         keep_dtype: nodes, or name scopes, besides the nodes marked `_keep_dtype`.
         customize_dtypes: path or text of the vendor's file; only today.
@@ -56,14 +80,28 @@ def assign(
 
     Source: precision-modes.md.
     """
-    age = read_generation(generation)
-    table = load_library(library, age)
-    lists = (modify_mixlist, customize_dtypes)
-    settings, warnings = read_settings(read_mode(mode), age, table, *lists)
-    keeps = kept_nodes(graph_def, keep_dtype)
+    options = read_options(
+        graph_def, mode, library, generation, modify_mixlist, keep_dtype, customize_dtypes
+    )
+    return _plan(run(begin(graph_def, fetches, options)), graph_def)
+
+
+def begin(graph_def: Any, fetches: Sequence[str], options: PlanOptions) -> Compilation:
+    """Return what the first phase is given.
+
+    Raises:
+        GraphError: the GraphDef is no graph, or a fetch is not in it.
+    """
+    graph = read_graph(graph_def)
+    return Compilation(graph, fetched_nodes(graph, fetches), options)
+
+
+def run(state: Compilation, until: str = PHASE_NAMES[-1]) -> Compilation:
+    """Return what the phases make of a graph, `until` being the name of the last one."""
     with _collector_paused():
-        prepared = prepare(graph_def, fetches, table)
-        return _plan(graph_def, prepared, settings, keeps, warnings)
+        for phase in PHASES[: PHASE_NAMES.index(until) + 1]:
+            state = phase(state)
+    return state
 
 
 @contextmanager
@@ -82,36 +120,17 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _plan(
-    given: Any,
-    prepared: Prepared,
-    settings: Settings,
-    keeps: Sequence[str],
-    warnings: Sequence[str],
-) -> Plan:
-    decided = walk(prepared, settings, keeps)
-    leaving = _leaving(prepared)
-    merged = merge_casts(decided.operators, decided.casts, leaving, settings.generation)
-    return Plan(
-        mode=settings.mode,
-        generation=settings.generation,
-        operators=decided.rows,
-        casts=merged.casts,
-        removed_casts=merged.removed,
-        warnings=(*warnings, *warnings_of(decided, settings.custom)),
-        graph_def=_graph_def(prepared, given),
-    )
-
-
-def _leaving(prepared: Prepared) -> FrozenSet[str]:
-    """Return the nodes whose outputs leave the graph."""
-    source = prepared.graph.source
-    return frozenset(source(Tensor(name, 0)).node for name in prepared.fetched)
-
-
-def _graph_def(prepared: Prepared, given: Any) -> Any:
+def _plan(state: Compilation, given: Any) -> Plan:
     made = tf_compat.load().GraphDef()
-    made.node.extend(prepared.graph.nodes.values())
+    made.node.extend(state.graph.nodes.values())
     made.library.CopyFrom(given.library)
     made.versions.CopyFrom(given.versions)
-    return made
+    return Plan(
+        mode=state.options.mode,
+        generation=state.options.generation,
+        operators=tuple(one.row for one in state.decided),
+        casts=state.casts,
+        removed_casts=state.removed_casts,
+        warnings=warnings_of(state),
+        graph_def=made,
+    )

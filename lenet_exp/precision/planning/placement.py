@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional, Tuple
 
+from lenet_exp.precision.ir.operators import GraphOperator
 from lenet_exp.precision.plan import Engine
-from lenet_exp.precision.planning.lower import GraphOperator
 from lenet_exp.precision.target.kernel_signatures import NodeColumn, node_columns, tensor_passes
 from lenet_exp.precision.target.operator_library import LEFT_OUT, OperatorLibrary
 
@@ -43,7 +43,7 @@ def _failing(operator: GraphOperator, index: int, library: OperatorLibrary) -> S
     if dtype not in LEFT_OUT:
         why = f"the library's table says nothing about {dtype}"
         return Support(Engine.NONE, (), why, known=False)
-    why = f"no AI core kernel has {dtype} for {_tensor_word(operator, index)}"
+    why = f"no AI core kernel has {dtype} for {_tensor(operator, index)}"
     if operator.ge_type in library.ai_cpu_fallback:
         return Support(Engine.AI_CPU, (), why)
     return Support(Engine.REFUSED, (), why)
@@ -64,6 +64,6 @@ def _first_failing(
     return None
 
 
-def _tensor_word(operator: GraphOperator, index: int) -> str:
+def _tensor(operator: GraphOperator, index: int) -> str:
     count = len(operator.inputs)
     return f"input {index}" if index < count else f"output {index - count}"

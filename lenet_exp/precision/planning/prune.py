@@ -5,13 +5,35 @@ Source: precision-modes.md 7 (pruning) and trap 14: what is held only by control
 
 from __future__ import annotations
 
-from typing import Any, Dict, FrozenSet, Iterable, List, Sequence, Set, Tuple
+from typing import FrozenSet, Iterable, Sequence, Tuple
 
 from lenet_exp.errors import GraphError
-from lenet_exp.precision.ir.graph import MERGES, ORDER_ONLY, SWITCHES, Graph, transparent, updates
-from lenet_exp.precision.ir.graph import writes as node_writes
+from lenet_exp.precision.ir.graph import Graph, consumers_by_any_edge, reachable, rewired
+from lenet_exp.precision.ir.names import node_of
+from lenet_exp.precision.ir.op_traits import (
+    LEFT_OVER,
+    MERGES,
+    ORDER_ONLY,
+    SWITCHES,
+    transparent,
+    updates,
+    writes,
+)
+from lenet_exp.precision.planning.compilation import Compilation
 
-_LEFT_OVER = frozenset(("ZerosLike", "VarIsInitializedOp", "IsVariableInitialized"))
+
+def prune(state: Compilation) -> Compilation:
+    """Leave out what neither a fetch nor a write that a fetch reaches needs."""
+    kept = needed(state.graph, state.fetched)
+    if len(kept) == len(state.graph.nodes):
+        return state
+    made = Graph({}, {}, {}, state.graph.library)
+    for name, node in state.graph.nodes.items():
+        if name in kept:
+            data, control = state.graph.data[name], state.graph.control[name]
+            left = control_inputs(state.graph, kept, control)
+            made.put(name, node if left == control else rewired(node, data, left), data, left)
+    return state._replace(graph=made)
 
 
 def fetched_nodes(graph: Graph, fetches: Sequence[str]) -> Tuple[str, ...]:
@@ -22,7 +44,7 @@ def fetched_nodes(graph: Graph, fetches: Sequence[str]) -> Tuple[str, ...]:
     """
     if not fetches:
         return default_roots(graph)
-    names = tuple(fetch.split(":", maxsplit=1)[0].lstrip("^") for fetch in fetches)
+    names = tuple(node_of(fetch) for fetch in fetches)
     for fetch, name in zip(fetches, names):
         if name not in graph.nodes:
             raise GraphError(f"fetch {fetch}", "the graph has no such node", _like(graph, name))
@@ -44,95 +66,60 @@ def default_roots(graph: Graph) -> Tuple[str, ...]:
     unused (a ZerosLike, an Identity behind a group) stays out too. Of any other graph: all
     nodes without consumers.
     """
-    used = {tensor.node for inputs in graph.data.values() for tensor in inputs}
-    used.update(name for names in graph.control.values() for name in names)
-    sinks = [name for name in graph.nodes if name not in used]
-    updating = {name for name, node in graph.nodes.items() if updates(node)}
+    behind = consumers_by_any_edge(graph)
+    sinks = [name for name in graph.nodes if name not in behind]
+    updating = [name for name, node in graph.nodes.items() if updates(node)]
     if not updating:
         return tuple(sinks)
-    reach_update = _descendants(graph, updating)
-    writing = {name for name, node in graph.nodes.items() if node_writes(node)}
-    reach_write = _descendants(graph, writing)
+    writing = [name for name, node in graph.nodes.items() if writes(node)]
+    after_update, after_write = (
+        reachable(names, lambda name: behind.get(name, ())) for names in (updating, writing)
+    )
     return tuple(
         name
         for name in sinks
-        if name in reach_update or (name not in reach_write and not _left_over(graph, name))
+        if name in after_update or (name not in after_write and not _left_over(graph, name))
     )
 
 
 def _left_over(graph: Graph, name: str) -> bool:
     node = graph.nodes[name]
     gated = transparent(node) and bool(graph.control[name])
-    return gated or not graph.data[name] or node.op in _LEFT_OVER
-
-
-def _descendants(graph: Graph, names: Set[str]) -> Set[str]:
-    after: Dict[str, List[str]] = {}
-    for name in graph.nodes:
-        for producer in _before(graph, name):
-            after.setdefault(producer, []).append(name)
-    return _closure(names, lambda name: after.get(name, ()))
-
-
-def _before(graph: Graph, name: str) -> Iterable[str]:
-    return (*(tensor.node for tensor in graph.data[name]), *graph.control[name])
-
-
-def _closure(names: Iterable[str], step: Any) -> Set[str]:
-    found = set(names)
-    stack = list(found)
-    while stack:
-        for name in step(stack.pop()):
-            if name not in found:
-                found.add(name)
-                stack.append(name)
-    return found
-
-
-class _Marks:
-    """Which nodes stay. A node held only by a control edge is walked through, not kept."""
-
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.kept: Set[str] = set()
-        self._walked: Set[str] = set()
-
-    def keep(self, roots: Iterable[str]) -> None:
-        stack = [(name, True) for name in roots]
-        while stack:
-            name, needed = stack.pop()
-            needed = needed or self._gates(name)
-            if name in self.kept or (not needed and name in self._walked):
-                continue
-            (self.kept if needed else self._walked).add(name)
-            stack.extend((tensor.node, needed) for tensor in self.graph.data[name])
-            stack.extend((producer, False) for producer in self.graph.control[name])
-
-    def _gates(self, name: str) -> bool:
-        """Return whether a control edge from this node says which branch or order is taken."""
-        node = self.graph.nodes[name]
-        if node.op in ORDER_ONLY or node.op in MERGES:  # of a Merge's branches one never runs
-            return True
-        return transparent(node) and pivot(self.graph, name)
-
-
-def pivot(graph: Graph, name: str) -> bool:
-    """Return whether an Identity stands behind a Switch: it runs only if its branch is taken."""
-    tensor = graph.data[name][0]
-    while transparent(graph.nodes[tensor.node]):
-        tensor = graph.data[tensor.node][0]
-    return graph.nodes[tensor.node].op in SWITCHES
+    return gated or not graph.data[name] or node.op in LEFT_OVER
 
 
 def needed(graph: Graph, fetched: Sequence[str]) -> FrozenSet[str]:
     """Return the nodes that stay: needed by data by a fetch or by a write that a fetch reaches.
 
-    Nodes that only order others (NoOp) and the pivots of a cond stay with them.
+    Nodes that only order others (NoOp) and the pivots of a cond stay with them. A node held
+    only by a control edge is looked behind, not kept.
     """
-    reached = _closure(fetched, lambda name: _before(graph, name))
-    marks = _Marks(graph)
-    marks.keep([*fetched, *(name for name in reached if node_writes(graph.nodes[name]))])
-    return frozenset(marks.kept)
+    before = reachable(fetched, graph.producers)
+    roots = [*fetched, *(name for name in before if writes(graph.nodes[name]))]
+
+    def held(name: str, by_data: bool) -> Tuple[str, bool]:
+        return name, by_data or _gates(graph, name)
+
+    def producers(node: Tuple[str, bool]) -> Sequence[Tuple[str, bool]]:
+        name, stays = node
+        behind = [held(tensor.node, stays) for tensor in graph.data[name]]
+        return behind + [held(producer, False) for producer in graph.control[name]]
+
+    found = reachable([(name, True) for name in roots], producers)
+    return frozenset(name for name, stays in found if stays)
+
+
+def _gates(graph: Graph, name: str) -> bool:
+    """Return whether a control edge from this node says which branch or order is taken."""
+    node = graph.nodes[name]
+    if node.op in ORDER_ONLY or node.op in MERGES:  # of a Merge's branches one never runs
+        return True
+    return transparent(node) and _behind_a_switch(graph, name)
+
+
+def _behind_a_switch(graph: Graph, name: str) -> bool:
+    """Return whether an Identity runs only if its branch is taken: the pivot of a cond."""
+    return graph.nodes[graph.source(graph.data[name][0]).node].op in SWITCHES
 
 
 def control_inputs(graph: Graph, kept: FrozenSet[str], names: Iterable[str]) -> Tuple[str, ...]:
@@ -140,16 +127,5 @@ def control_inputs(graph: Graph, kept: FrozenSet[str], names: Iterable[str]) -> 
 
     A pruned node is replaced by the nodes in front of it.
     """
-    found: Dict[str, None] = {}
-    seen: Set[str] = set()
-    stack = list(reversed(list(names)))
-    while stack:
-        name = stack.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        if name in kept:
-            found[name] = None
-        else:
-            stack.extend(reversed(list(_before(graph, name))))
-    return tuple(found)
+    found = reachable(names, lambda name: () if name in kept else graph.producers(name))
+    return tuple(name for name in found if name in kept)

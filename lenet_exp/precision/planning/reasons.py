@@ -4,84 +4,85 @@ from __future__ import annotations
 
 from typing import Sequence
 
-from lenet_exp.precision.plan import Mode, Rule
-from lenet_exp.precision.planning.selection_rules import HALF, SINGLE, Answer, Question, Step
+from lenet_exp.precision.plan import Rule
+from lenet_exp.precision.planning.selection_rules import HALF, SINGLE, Candidates, Choice, Step
+from lenet_exp.precision.target.modes import Mode
 
 
-def reason(question: Question, answer: Answer, mode: Mode, keep_dtype: bool) -> str:
+def reason(candidates: Candidates, choice: Choice, mode: Mode, keep_dtype: bool) -> str:
     """Return the sentence for an operator on the AI core, or for a null operator."""
-    sentence = _SENTENCES[answer.rule](question, answer)
-    if answer.rule is Rule.KEEP:
-        sentence = _kept(question, mode, keep_dtype)
-    return sentence + _mixed_output(question, answer)
+    sentence = _SENTENCES[choice.rule](candidates, choice)
+    if choice.rule is Rule.KEEP:
+        sentence = _kept(candidates, mode, keep_dtype)
+    return sentence + _mixed_output(candidates, choice)
 
 
-def _white(question: Question, answer: Answer) -> str:
-    if HALF not in answer.column:
+def _white(candidates: Candidates, choice: Choice) -> str:
+    if HALF not in choice.column:
         return "white: float16 wherever a kernel has it, and none has"
     return "white: float16 wherever a kernel has it"
 
 
-def _black(question: Question, answer: Answer) -> str:
+def _black(candidates: Candidates, choice: Choice) -> str:
     return "black: keeps the types of the graph"
 
 
-def _gray(question: Question, answer: Answer) -> str:
-    if not question.producers:
+def _gray(candidates: Candidates, choice: Choice) -> str:
+    if not candidates.producers:
         return "gray, without inputs: keeps the type of the graph"
-    step = _deciding(question, answer.steps)
-    producer = question.producers[step.tensor]
+    step = _deciding(candidates, choice.steps)
+    producer = candidates.producers[step.tensor]
     through = f" (looked through the Cast {producer.through})" if producer.through else ""
     if producer.late:
         followed = f"fed only by constants and variables ({producer.name}), which are"
         text = f"gray: {followed} {producer.dtype}"
     else:
         text = f"gray: follows {producer.name}{through}, which is {producer.dtype}"
-    chosen = answer.column[step.tensor]
+    chosen = choice.column[step.tensor]
     if chosen is not None and chosen != producer.dtype:
         text += f"; no kernel takes that, so {chosen}"
     return text
 
 
-def _deciding(question: Question, steps: Sequence[Step]) -> Step:
+def _deciding(candidates: Candidates, steps: Sequence[Step]) -> Step:
     """Return the first tensor that had a choice between float types, else the first of all."""
-    for step in steps[: len(question.producers)]:
-        offered = {column[step.tensor] for column in question.columns}
+    for step in steps[: len(candidates.producers)]:
+        offered = {column[step.tensor] for column in candidates.columns}
         if {HALF, SINGLE} & offered:
             return step
     return steps[0]
 
 
-def _first(question: Question, answer: Answer) -> str:
+def _first(candidates: Candidates, choice: Choice) -> str:
     return "on the float16-first list: float16, its bias and outputs too"
 
 
-def _kept(question: Question, mode: Mode, keep_dtype: bool) -> str:
+def _kept(candidates: Candidates, mode: Mode, keep_dtype: bool) -> str:
     if keep_dtype:
         return "keep_dtype: keeps the types of the graph"
-    if question.kept:
+    if candidates.kept:
         return "a Cast of the graph itself: keeps its types"
     if mode is Mode.MUST_KEEP:
         return "keeps the types of the graph"
     return "keeps the types of the graph, for which it has a kernel"
 
 
-def _reduced(question: Question, answer: Answer) -> str:
+def _reduced(candidates: Candidates, choice: Choice) -> str:
     return "reduced: it has no float32 kernel, so float16 throughout"
 
 
-def _forced(question: Question, answer: Answer) -> str:
-    if HALF in answer.column:
+def _forced(candidates: Candidates, choice: Choice) -> str:
+    if HALF in choice.column:
         return "forced: float16 wherever a kernel has it"
-    if SINGLE in (*question.inputs, *question.outputs):
+    if SINGLE in (*candidates.inputs, *candidates.outputs):
         return "forced, but it has no float16 kernel"
     return "forced, but it has nothing in float32"
 
 
-def _mixed_output(question: Question, answer: Answer) -> str:
+def _mixed_output(candidates: Candidates, choice: Choice) -> str:
     """Say that an output stays float32 though the inputs became float16."""
-    count = len(question.inputs)
-    inputs, outputs = answer.column[:count], answer.column[count:]
+    count = len(candidates.inputs)
+    inputs, outputs = choice.column[:count], choice.column[count:]
     if HALF in inputs and SINGLE in outputs and HALF not in outputs:
         return "; its output is always float32"
     return ""

@@ -1,94 +1,159 @@
-"""One operator's decision: where it runs, which column, and the row that says so.
+"""Every operator's decision: where it runs, which column, and the row that says so.
 
-Source: precision-modes.md 4 and 5.
+Source: precision-modes.md 4, 5 and 6.7.
 """
 
 from __future__ import annotations
 
-from typing import Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
 
-from lenet_exp.precision.plan import Colour, Engine, Generation, Mode, Operator, Rule
-from lenet_exp.precision.planning.dtype_overrides import CustomDtypes, allowed_columns
-from lenet_exp.precision.planning.lower import GraphOperator
+from lenet_exp.precision.ir.graph import topological_order
+from lenet_exp.precision.ir.names import Tensor
+from lenet_exp.precision.ir.op_traits import BACK_EDGES
+from lenet_exp.precision.ir.operators import GraphOperator, Input
+from lenet_exp.precision.plan import Engine, Operator, Rule
+from lenet_exp.precision.planning.compilation import Compilation, Decided, PlanOptions
+from lenet_exp.precision.planning.dtype_overrides import allowed_columns
 from lenet_exp.precision.planning.placement import Support, support
 from lenet_exp.precision.planning.reasons import reason
-from lenet_exp.precision.planning.selection_rules import Producer, Question, choose, column_types
-from lenet_exp.precision.target.operator_library import OperatorLibrary
+from lenet_exp.precision.planning.selection_rules import (
+    HALF,
+    SINGLE,
+    Candidates,
+    Producer,
+    choose,
+    column_types,
+)
+from lenet_exp.precision.planning.subgraphs import select_call
+from lenet_exp.precision.target.modes import Colour, Mode
 
 
-class Settings(NamedTuple):
-    """What the decision of every operator depends on. `colours` by GE type."""
+def select(state: Compilation) -> Compilation:
+    """Decide every operator, producers first; a call's functions are decided with it.
 
-    mode: Mode
-    generation: Generation
-    library: OperatorLibrary
-    colours: Mapping[str, Colour]
-    custom: Optional[CustomDtypes]
+    Raises:
+        GraphError: a cycle that isn't a while loop's.
+        PrecisionError: customize_dtypes leaves an operator no column.
+    """
+    decided: List[Decided] = []
+    chosen: Dict[Tensor, str] = dict(state.chosen)
+    made_by = {o.key: one for one in state.operators.values() for o in one.outputs}
+    graph_casts: Dict[Tensor, Decided] = {}  # by their output
+    for operator in _decision_order(state, made_by):
+        seen = state._replace(chosen=chosen)
+        producers = [_producer(seen, value, made_by, graph_casts) for value in operator.inputs]
+        if operator.name in state.functions:
+            given = [producer.now for producer in producers]
+            one, functions = select_call(state, operator, given, select)
+            for function in functions:
+                decided += function.decided
+                chosen.update(function.chosen)
+        else:
+            one = Decided(operator, decide(operator, producers, state.options))
+        decided.append(one)
+        chosen.update((o.key, dtype) for o, dtype in zip(operator.outputs, one.row.outputs))
+        if one.row.ge_type == "Cast":
+            graph_casts[operator.outputs[0].key] = one
+    return state._replace(decided=tuple(decided), chosen=chosen)
 
-    def colour(self, ge_type: str) -> Colour:
-        """Return the list of a GE type, NONE if the library lacks it."""
-        return self.colours.get(ge_type, Colour.NONE)
+
+def _decision_order(
+    state: Compilation, made_by: Mapping[Tensor, GraphOperator]
+) -> Iterator[GraphOperator]:
+    """Yield operators so that producers come first, else in the GraphDef's order.
+
+    A loop's back edge (NextIteration to Merge) is left out: that producer is not decided yet.
+    """
+    before = {}
+    for name, operator in state.operators.items():
+        makers = (made_by.get(value.source) for value in operator.inputs)
+        before[name] = {m.name for m in makers if m is not None and m.tf_type not in BACK_EDGES}
+    return (state.operators[name] for name in topological_order(before))
+
+
+def _producer(
+    state: Compilation,
+    value: Input,
+    made_by: Mapping[Tensor, GraphOperator],
+    graph_casts: Mapping[Tensor, Decided],
+) -> Producer:
+    now = state.type_of(value)
+    cast = graph_casts.get(value.source)
+    if cast is None or not _looked_through(state.options, cast.row):
+        return Producer(_name(value, made_by), now, now, value.late)
+    front = cast.operator.inputs[0]
+    behind = state.type_of(front)
+    return Producer(_name(front, made_by), now, behind, value.late, through=cast.row.name)
+
+
+def _name(value: Input, made_by: Mapping[Tensor, GraphOperator]) -> str:
+    maker = made_by.get(value.source)
+    return value.source.node if maker is None else maker.name
+
+
+def _looked_through(options: PlanOptions, cast: Operator) -> bool:
+    """Source: 5.1, gray input."""
+    black = options.colour("Cast") is Colour.BLACK
+    return not black and (cast.inputs, cast.outputs) == ((HALF,), (SINGLE,))
 
 
 def decide(
-    operator: GraphOperator, producers: Sequence[Producer], settings: Settings
-) -> Tuple[Operator, bool]:
-    """Return an operator's row, and whether its types are known.
+    operator: GraphOperator, producers: Sequence[Producer], options: PlanOptions
+) -> Operator:
+    """Return an operator's row, still without casts.
 
     Raises:
         PrecisionError: customize_dtypes leaves it no column.
     """
-    keeps = operator.keeps and settings.mode is not Mode.MUST_KEEP
-    found = support(operator, settings.library, _reduces(operator, settings, keeps))
+    keeps = operator.keeps and options.mode is not Mode.MUST_KEEP
+    found = support(operator, options.library, _reduces(operator, options, keeps))
     if not found.columns:
-        return _unchosen(operator, producers, settings, found), found.known
-    question = _question(operator, producers, settings, found, keeps)
-    answer = choose(question, settings.mode)
-    types = column_types(answer.column, operator.origin)
-    sentence = reason(question, answer, settings.mode, keeps)
-    return _row(operator, producers, settings, types, (answer.rule, sentence, found.engine)), True
+        return _unchosen(operator, options, found)
+    candidates = _candidates(operator, producers, options, found, keeps)
+    choice = choose(candidates, options.mode)
+    types = column_types(choice.column, operator.origin)
+    sentence = reason(candidates, choice, options.mode, keeps)
+    return _row(operator, options, types, (choice.rule, sentence, found.engine))
 
 
-def _reduces(operator: GraphOperator, settings: Settings, keeps: bool) -> bool:
+def _reduces(operator: GraphOperator, options: PlanOptions, keeps: bool) -> bool:
     """Return whether the support test may reduce float32 here. Source: 4.1."""
-    if settings.mode is Mode.MUST_KEEP or keeps:
+    if options.mode is Mode.MUST_KEEP or keeps:
         return False
-    black = settings.colour(operator.ge_type) is Colour.BLACK
-    return not (black and settings.mode is Mode.ALLOW_MIX_PRECISION)
+    black = options.colour(operator.ge_type) is Colour.BLACK
+    return not (black and options.mode is Mode.ALLOW_MIX_PRECISION)
 
 
-def _question(
+def _candidates(
     operator: GraphOperator,
     producers: Sequence[Producer],
-    settings: Settings,
+    options: PlanOptions,
     found: Support,
     keeps: bool,
-) -> Question:
+) -> Candidates:
     columns = found.columns
     # The documentation: no effect with must_keep_origin_dtype (6.6).
-    if settings.custom is not None and settings.mode is not Mode.MUST_KEEP:
-        fixed = settings.custom.of(operator)
+    if options.custom is not None and options.mode is not Mode.MUST_KEEP:
+        fixed = options.custom.of(operator)
         if fixed is not None:
             columns = allowed_columns(operator, fixed, columns)
-    entry = settings.library.operators[operator.ge_type]
+    entry = options.library.operators[operator.ge_type]
     complex_tensor = any(dtype.startswith("complex") for dtype in operator.origin)
-    return Question(
+    return Candidates(
         columns=columns,
         inputs=tuple(value.dtype for value in operator.inputs),
         outputs=tuple(output.dtype for output in operator.outputs),
         producers=tuple(producers),
-        colour=settings.colour(operator.ge_type),
+        colour=options.colour(operator.ge_type),
         null=entry.null,
         kept=keeps or operator.ge_type == "Cast" or complex_tensor,
-        first=operator.ge_type in settings.library.fp16_first and not keeps,
+        first=operator.ge_type in options.library.fp16_first and not keeps,
     )
 
 
-def _unchosen(
-    operator: GraphOperator, producers: Sequence[Producer], settings: Settings, found: Support
-) -> Operator:
+def _unchosen(operator: GraphOperator, options: PlanOptions, found: Support) -> Operator:
     """Return the row of an operator that keeps the graph's types without a choice."""
-    told = {
+    decisions = {
         Engine.AI_CPU: (Rule.AI_CPU, f"AI CPU: {found.why}; it keeps the types of the graph"),
         Engine.REFUSED: (
             Rule.REFUSED,
@@ -96,22 +161,20 @@ def _unchosen(
         ),
         Engine.NONE: (Rule.UNKNOWN, f"not decided: {found.why}; the types of the graph are left"),
     }
-    rule, sentence = told[found.engine]
+    rule, sentence = decisions[found.engine]
     if found.known and found.engine is Engine.NONE:
         rule, sentence = Rule.GRAY, "a null operator of a type without float kernels: type kept"
-    decision = (rule, sentence, found.engine)
-    return _row(operator, producers, settings, operator.origin, decision)
+    return _row(operator, options, operator.origin, (rule, sentence, found.engine))
 
 
 def _row(
     operator: GraphOperator,
-    producers: Sequence[Producer],
-    settings: Settings,
+    options: PlanOptions,
     types: Sequence[str],
     decision: Tuple[Rule, str, Engine],
 ) -> Operator:
     count = len(operator.inputs)
-    entry = settings.library.operators.get(operator.ge_type)
+    entry = options.library.operators.get(operator.ge_type)
     rule, sentence, engine = decision
     origin = operator.origin
     return Operator(
@@ -120,8 +183,8 @@ def _row(
         ge_type=operator.ge_type,
         inputs=tuple(types[:count]),
         outputs=tuple(types[count:]),
-        casts=tuple(i for i in range(count) if producers[i].now != types[i]),
-        colour=settings.colour(operator.ge_type),
+        casts=(),
+        colour=options.colour(operator.ge_type),
         rule=rule,
         reason=sentence,
         engine=engine,

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple
 
-from lenet_exp.precision.plan import Colour, Mode, Rule
+from lenet_exp.precision.plan import Rule
 from lenet_exp.precision.target.kernel_signatures import NodeColumn
+from lenet_exp.precision.target.modes import Colour, Mode
 
 HALF, SINGLE = "float16", "float32"
 
@@ -27,8 +28,8 @@ class Producer(NamedTuple):
     through: str = ""
 
 
-class Question(NamedTuple):
-    """One operator to decide: its columns, its types in the graph and what feeds it."""
+class Candidates(NamedTuple):
+    """What an operator may become: its columns, its types in the graph and what feeds it."""
 
     columns: Tuple[NodeColumn, ...]
     inputs: Tuple[str, ...]
@@ -48,7 +49,7 @@ class Step(NamedTuple):
     got: bool
 
 
-class Answer(NamedTuple):
+class Choice(NamedTuple):
     """The chosen column, the rule that decided, and the steps in their order."""
 
     column: NodeColumn
@@ -78,15 +79,15 @@ class _Columns:
 class _Run:
     """One operator's way through the rules."""
 
-    def __init__(self, question: Question, mode: Mode) -> None:
-        self.question = question
+    def __init__(self, candidates: Candidates, mode: Mode) -> None:
+        self.candidates = candidates
         self.mode = mode
-        self.columns = _Columns(question.columns)
-        self.origin = (*question.inputs, *question.outputs)
+        self.columns = _Columns(candidates.columns)
+        self.origin = (*candidates.inputs, *candidates.outputs)
         self.reduced = False
         self.steps: List[Step] = []
 
-    def answer(self) -> Answer:
+    def choice(self) -> Choice:
         rule = self._rule()
         apply = _RULES[rule]
         for tensor in self._order():
@@ -97,22 +98,22 @@ class _Run:
             self.steps.append(Step(tensor, wanted, got))
         if self.reduced and rule in (Rule.KEEP, Rule.FP16_FIRST):
             rule = Rule.REDUCED
-        return Answer(self.columns.left[0], rule, tuple(self.steps))
+        return Choice(self.columns.left[0], rule, tuple(self.steps))
 
     def _rule(self) -> Rule:
-        question = self.question
-        if question.kept:
+        candidates = self.candidates
+        if candidates.kept:
             return Rule.KEEP
-        follows = question.null and self.mode is not Mode.FORCE_FP16
+        follows = candidates.null and self.mode is not Mode.FORCE_FP16
         if follows or self.mode is Mode.ALLOW_MIX_PRECISION:
-            return Rule(question.colour.value)
+            return Rule(candidates.colour.value)
         if self.mode is Mode.FORCE_FP16:
             return Rule.FORCED
-        first = self.mode is Mode.ALLOW_FP32_TO_FP16 and question.first
+        first = self.mode is Mode.ALLOW_FP32_TO_FP16 and candidates.first
         return Rule.FP16_FIRST if first and SINGLE in self.origin else Rule.KEEP
 
     def _order(self) -> List[int]:
-        late = [producer.late for producer in self.question.producers]
+        late = [producer.late for producer in self.candidates.producers]
         early_first = sorted(range(len(late)), key=lambda i: late[i])
         return [*early_first, *range(len(late), len(self.origin))]
 
@@ -130,17 +131,17 @@ def _black(run: _Run, tensor: int) -> Tuple[str, bool]:
 
 
 def _gray(run: _Run, tensor: int) -> Tuple[str, bool]:
-    if tensor >= len(run.question.producers):
+    if tensor >= len(run.candidates.producers):
         return _kept(run, tensor)
-    dtype = run.question.producers[tensor].dtype
+    dtype = run.candidates.producers[tensor].dtype
     return dtype, run.columns.rise(tensor, dtype) or run.columns.reduce(tensor, dtype)
 
 
 def _kept(run: _Run, tensor: int) -> Tuple[str, bool]:
     """Keep the graph's type, float16 for those on the list. Source: 5.2 (must_keep: 5.4)."""
     origin = run.origin[tensor]
-    keeps = run.mode is Mode.MUST_KEEP and not run.question.kept and not run.question.null
-    wanted = HALF if origin == SINGLE and run.question.first and not keeps else origin
+    keeps = run.mode is Mode.MUST_KEEP and not run.candidates.kept and not run.candidates.null
+    wanted = HALF if origin == SINGLE and run.candidates.first and not keeps else origin
     got = run.columns.rise(tensor, wanted)
     if not got and not keeps and origin == SINGLE and run.columns.reduce(tensor, origin):
         run.reduced = got = True
@@ -163,9 +164,9 @@ _RULES: Dict[Rule, Callable[[_Run, int], Tuple[str, bool]]] = {
 }
 
 
-def choose(question: Question, mode: Mode) -> Answer:
-    """Return the column a mode takes; `question.columns` is not empty. Source: 4.3 and 5."""
-    return _Run(question, mode).answer()
+def choose(candidates: Candidates, mode: Mode) -> Choice:
+    """Return the column a mode takes; `candidates.columns` is not empty. Source: 4.3 and 5."""
+    return _Run(candidates, mode).choice()
 
 
 def column_types(column: NodeColumn, origin: Sequence[str]) -> Tuple[str, ...]:

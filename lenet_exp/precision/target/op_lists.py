@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Tuple, Union
 
 from lenet_exp.errors import PrecisionError
-from lenet_exp.precision.plan import Colour
+from lenet_exp.precision.target.modes import Colour
 
 MixlistInput = Union[str, Path, Mapping[str, Any]]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from lenet_exp.errors import PrecisionError
-from lenet_exp.precision.plan import Colour, Generation
+from lenet_exp.precision.target.modes import Colour, Generation
 
 LETTERS = {
     "h": "float16",

@@ -9,8 +9,8 @@ import pytest
 
 from lenet_exp.errors import PrecisionError
 from lenet_exp.precision import assign
-from lenet_exp.precision.plan import Colour
 from lenet_exp.precision.target import op_lists
+from lenet_exp.precision.target.modes import Colour
 from tests.precision.small import ALLOW, FORCE, KEEP, cells, graph_of, halves, plan_of
 
 LISTS = ("black", "white", "gray")

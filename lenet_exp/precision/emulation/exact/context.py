@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import AbstractSet, Any, List, Mapping, NamedTuple, Optional, Tuple
 
 from lenet_exp.precision.emulation.exact.arithmetic import Exact, Probe
-from lenet_exp.precision.ir.builder import Nodes, node_of
-from lenet_exp.precision.ir.graph import PASS_THROUGH, SWITCHES
-from lenet_exp.precision.plan import CastEdge, Operator, Plan, Tensor
+from lenet_exp.precision.ir.builder import Nodes
+from lenet_exp.precision.ir.names import Tensor, node_of
+from lenet_exp.precision.ir.op_traits import PASS_THROUGH, SWITCHES
+from lenet_exp.precision.plan import CastEdge, Operator, Plan
 
 
 class Lookup(NamedTuple):

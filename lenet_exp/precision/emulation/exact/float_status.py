@@ -11,8 +11,9 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 import numpy as np
 
 from lenet_exp.precision.emulation.exact.arithmetic import Exact, Probe
-from lenet_exp.precision.ir.builder import Handle, Nodes, control_inputs, node_of
-from lenet_exp.precision.ir.graph import stand_in
+from lenet_exp.precision.ir.builder import Handle, Nodes, control_inputs
+from lenet_exp.precision.ir.names import node_of
+from lenet_exp.precision.ir.op_traits import stand_in
 
 NAME = "float_status"
 RESET = f"{NAME}/reset"

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, List, NamedTuple, Sequence
 
-from lenet_exp.precision.analysis.dtypes import attribute
 from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
+from lenet_exp.precision.ir.op_defs import attribute
 
 
 class Update(NamedTuple):

@@ -12,7 +12,6 @@ from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Optional, Seq
 import numpy as np
 
 from lenet_exp import tf_compat
-from lenet_exp.precision.analysis.dtypes import _of_arguments
 from lenet_exp.precision.emulation.exact import rounding
 from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
 from lenet_exp.precision.emulation.exact.context import Context, Lookup
@@ -26,6 +25,7 @@ from lenet_exp.precision.ir.builder import (
     set_attribute,
     set_inputs,
 )
+from lenet_exp.precision.ir.op_defs import argument_types
 from lenet_exp.precision.plan import CastEdge, Operator
 
 _HALF = 19  # DT_HALF
@@ -189,7 +189,7 @@ def takes_reference(node: Any, index: int) -> bool:
 def output_dtypes(node: Any) -> List[Any]:
     """Return the DTypes of a node's outputs."""
     definition = tf_compat.op_def(node.op)
-    names = _of_arguments(node, definition.output_arg) if definition is not None else ()
+    names = argument_types(node, definition.output_arg) if definition is not None else ()
     return [tf_compat.load().as_dtype(name) for name in names]
 
 

@@ -15,7 +15,8 @@ from lenet_exp.precision.emulation.exact.float_status import (
     waited_for,
 )
 from lenet_exp.precision.emulation.exact.rewrite import output_dtypes
-from lenet_exp.precision.ir.builder import Handle, control_inputs, node_of
+from lenet_exp.precision.ir.builder import Handle, control_inputs
+from lenet_exp.precision.ir.names import node_of
 
 
 class StatusOperators:

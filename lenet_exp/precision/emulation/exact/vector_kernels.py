@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Sequence
 
-from lenet_exp.precision.analysis.dtypes import attribute
 from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
 from lenet_exp.precision.ir.builder import Handle
-from lenet_exp.precision.plan import Generation
+from lenet_exp.precision.ir.op_defs import attribute
+from lenet_exp.precision.target.modes import Generation
 
 # (arithmetic, node, its tensors, generation) -> the output under the node's name
 Kernel = Callable[[Arithmetic, Any, Sequence[str], Generation], Handle]

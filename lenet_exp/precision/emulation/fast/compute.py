@@ -13,17 +13,11 @@ from lenet_exp.precision.emulation.fast.speculate import Attempt, Fallback, spec
 from lenet_exp.precision.emulation.fast.tiled_bias import TiledBias
 from lenet_exp.precision.emulation.fast.xla_loops_tf1 import compile_loops
 from lenet_exp.precision.emulation.op_types import READS
-from lenet_exp.precision.ir.builder import (
-    Nodes,
-    control_inputs,
-    copied,
-    data_inputs,
-    node_of,
-    set_inputs,
-    split,
-)
+from lenet_exp.precision.ir.builder import Nodes, control_inputs, copied, data_inputs, set_inputs
 from lenet_exp.precision.ir.functions import Typed, outside
-from lenet_exp.precision.ir.graph import CONSTANTS, VARIABLES, read_graph
+from lenet_exp.precision.ir.graph import read_graph
+from lenet_exp.precision.ir.names import node_of, split
+from lenet_exp.precision.ir.op_traits import CONSTANTS, VARIABLES
 
 # (arithmetic, float32 tensors) -> float32 tensors
 Build = Callable[[Arithmetic, Sequence[str]], List[str]]

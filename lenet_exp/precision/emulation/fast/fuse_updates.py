@@ -8,7 +8,8 @@ import numpy as np
 
 from lenet_exp.precision.emulation.exact.optimizer_kernels import UPDATES, Update
 from lenet_exp.precision.emulation.fast.shapes import Shape, variable_shape
-from lenet_exp.precision.ir.builder import Handle, Nodes, data_inputs, node_of
+from lenet_exp.precision.ir.builder import Handle, Nodes, data_inputs
+from lenet_exp.precision.ir.names import node_of
 from lenet_exp.precision.plan import Operator
 
 

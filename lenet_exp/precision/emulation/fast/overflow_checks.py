@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import AbstractSet, Any, Dict, FrozenSet, Iterable, List, NamedTuple, Sequence, Set
 
-from lenet_exp.precision.analysis.dtypes import attribute
 from lenet_exp.precision.emulation.op_types import CARRIED, PRODUCTS, SLIDING, VARYING
-from lenet_exp.precision.ir.builder import data_inputs, node_of
+from lenet_exp.precision.ir.builder import data_inputs
+from lenet_exp.precision.ir.names import node_of
+from lenet_exp.precision.ir.op_defs import attribute
 
 _SUM = "BiasAddGrad"  # tested in place of what it adds up: smaller, and far below float32's end
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Dict, FrozenSet, List, Set
 
 from lenet_exp.precision.emulation.exact import float_status
-from lenet_exp.precision.ir.builder import node_of
-from lenet_exp.precision.ir.graph import DATA, MERGES, SWITCHES, VARIABLES, Graph, writes
+from lenet_exp.precision.ir.graph import Graph
+from lenet_exp.precision.ir.names import node_of
+from lenet_exp.precision.ir.op_traits import DATA, MERGES, SWITCHES, VARIABLES, writes
 
 
 def computing_region(graph: Graph, order: List[str]) -> FrozenSet[str]:

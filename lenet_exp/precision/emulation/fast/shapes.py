@@ -7,9 +7,10 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 from lenet_exp.precision.analysis.dtypes import output_types
 from lenet_exp.precision.analysis.shapes import static_shapes
 from lenet_exp.precision.emulation.exact.context import source
-from lenet_exp.precision.ir.builder import node_of
-from lenet_exp.precision.ir.graph import VARIABLES, Graph
-from lenet_exp.precision.plan import Generation, Tensor
+from lenet_exp.precision.ir.graph import Graph
+from lenet_exp.precision.ir.names import Tensor, node_of
+from lenet_exp.precision.ir.op_traits import VARIABLES
+from lenet_exp.precision.target.modes import Generation
 from lenet_exp.precision.target.operator_library import load_library
 
 Shape = Tuple[int, ...]

@@ -6,9 +6,10 @@ from typing import Any, Mapping, Optional, Sequence
 
 import numpy as np
 
-from lenet_exp.precision.analysis.dtypes import attribute
 from lenet_exp.precision.emulation.fast.arithmetic import Fast
-from lenet_exp.precision.ir.builder import Handle, node_of
+from lenet_exp.precision.ir.builder import Handle
+from lenet_exp.precision.ir.names import node_of
+from lenet_exp.precision.ir.op_defs import attribute
 
 
 class TiledBias:

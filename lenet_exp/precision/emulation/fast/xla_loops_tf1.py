@@ -29,9 +29,10 @@ from lenet_exp import tf_compat
 from lenet_exp.precision.emulation.exact.context import Context
 from lenet_exp.precision.emulation.fast.shapes import Shape, known_shapes
 from lenet_exp.precision.emulation.op_types import COMPILABLE, SELECTIONS, SUMS
-from lenet_exp.precision.ir.builder import Nodes, control_inputs, data_inputs, node_of
+from lenet_exp.precision.ir.builder import Nodes, control_inputs, data_inputs
 from lenet_exp.precision.ir.functions import Typed, function_of, named
 from lenet_exp.precision.ir.graph import graph_of
+from lenet_exp.precision.ir.names import node_of
 
 _LEAST = 2048  # elements: below, launching a loop costs more than it saves
 

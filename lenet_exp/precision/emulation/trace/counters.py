@@ -13,8 +13,9 @@ import numpy as np
 from lenet_exp import tf_compat
 from lenet_exp.precision.emulation.exact import rounding
 from lenet_exp.precision.emulation.exact.context import source
-from lenet_exp.precision.ir.builder import Nodes, node_of
-from lenet_exp.precision.ir.graph import MERGES, PASS_THROUGH, SWITCHES
+from lenet_exp.precision.ir.builder import Nodes
+from lenet_exp.precision.ir.names import node_of
+from lenet_exp.precision.ir.op_traits import MERGES, PASS_THROUGH, SWITCHES
 from lenet_exp.precision.plan import Operator, Plan
 
 CAST = "Cast"

@@ -1,0 +1,109 @@
+"""What TensorFlow's and the chip's operators are to the compiler: one table for all phases."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, FrozenSet
+
+from lenet_exp import tf_compat
+
+
+def _types(names: str) -> FrozenSet[str]:
+    return frozenset(names.split())
+
+
+# TensorFlow's types. Removed before selection. Source: precision-modes.md 1 and 3.3.
+PASS_THROUGH = _types("Identity RefIdentity ReadVariableOp StopGradient PreventGradient Snapshot")
+VARIABLES = _types("Variable VariableV2 TemporaryVariable VarHandleOp AutoReloadVariable")
+CONSTANTS = _types("Const")
+# What the compiler calls Data: the type of the graph is kept (3.3).
+DATA = _types("""Placeholder PlaceholderV2 PlaceholderWithDefault
+    IteratorGetNext IteratorV2 OneShotIterator Iterator""")
+ORDER_ONLY = _types("NoOp ControlTrigger")
+SWITCHES = _types("Switch RefSwitch SwitchN _SwitchN")
+MERGES = _types("Merge RefMerge")
+BACK_EDGES = _types("NextIteration RefNextIteration")
+CONTROL_FLOW = SWITCHES | MERGES | BACK_EDGES | _types("Enter RefEnter Exit RefExit LoopCond")
+CONDITIONAL_CALLS = _types("If StatelessIf")
+CALLS = CONDITIONAL_CALLS | _types("While StatelessWhile PartitionedCall StatefulPartitionedCall")
+# The borders of a function's graph, as `called_functions` writes them.
+FUNCTION_ENDS = _types("_Arg _Retval")
+NO_OPERATOR = PASS_THROUGH | VARIABLES | CONSTANTS | DATA | ORDER_ONLY | FUNCTION_ENDS
+EFFECT_FREE = (
+    VARIABLES
+    | DATA
+    | _types("""ReadVariableOp VarIsInitializedOp IsVariableInitialized
+    _Arg RefIdentity RefSwitch RefMerge RefEnter RefExit RefNextIteration RefSelect""")
+)
+# What `tf.gradients` and initialisers leave without a consumer.
+LEFT_OVER = _types("ZerosLike VarIsInitializedOp IsVariableInitialized")
+OF_SHAPES = _types("Shape ShapeN Size Rank")
+NEVER_FOLDED = CONTROL_FLOW | CALLS | DATA  # data is what a run feeds, with a default or not
+# Stays as it is though a D form exists (3.3).
+WITHOUT_D_FORM = _types("GatherV2")
+
+# The chip's types. What fusions look for (7).
+CONVOLUTIONS = _types("Conv2D DepthwiseConv2D Conv3D")
+MATMULS = _types("MatMul MatMulV2")
+BIAS_ADDS = _types("BiasAdd")
+MOMENTUMS = _types("ApplyMomentum ApplyMomentumD")
+# A Cast moves across these, which only change a shape (6.8).
+LAYOUTS = _types("Reshape Squeeze ExpandDims")
+# Move or choose values: nothing to round where what comes in is float16.
+EXACT = _types("""Abs Assign BroadcastTo BroadcastToD Concat ConcatD ConcatV2 ConcatV2D
+    DepthToSpace Fill FillD Gather GatherNd GatherV2 GatherV2D MaxPool Maximum Minimum Neg OneHot
+    OneHotD OnesLike Pack Pad PadD ReduceMax ReduceMaxD ReduceMin ReduceMinD Relu ReluGrad
+    ReluGradV2 ReluV2 ReverseV2 ReverseV2D Select SelectV2 Sign Slice SliceD SpaceToDepth Split
+    SplitD SplitV SplitVD StridedSlice StridedSliceD Tile TileD Transpose TransposeD Unpack
+    ZerosLike""")
+PLAIN_WRITES = _types("Assign AssignVariableOp")  # what they write was rounded before
+
+
+def stand_in(node: Any) -> str:
+    """Return the GE type a stand-in of a vendor's operator was marked with, or ""."""
+    return str(node.attr["_ge_type"].s.decode()) if "_ge_type" in node.attr else ""
+
+
+def transparent(node: Any) -> bool:
+    """Return whether the compiler removes this node and joins its ends."""
+    return node.op in PASS_THROUGH and not stand_in(node)
+
+
+def invisible(node: Any) -> bool:
+    """Return whether this node is no operator: a source, an order, or removed."""
+    return node.op in NO_OPERATOR and not stand_in(node)
+
+
+def updates(node: Any) -> bool:
+    """Return whether a node changes a variable that it also reads: a training step's work."""
+    name = str(node.op)
+    name = name[len("Resource") :] if name.startswith("Resource") else name
+    return name.startswith(("Apply", "SparseApply", "Scatter", "AssignAdd", "AssignSub"))
+
+
+def writes(node: Any) -> bool:
+    """Return whether a node does something besides its outputs: it can't be pruned.
+
+    Writers of ref and resource variables, the float status operators, and every other stateful
+    operator but reads, sources and random numbers.
+    """
+    return _writes(stand_in(node) or node.op, node.op)
+
+
+@functools.lru_cache(maxsize=None)
+def _writes(vendor: str, op_type: str) -> bool:
+    if vendor.lower().startswith("npu") and "floatstatus" in vendor.lower():
+        return True
+    if op_type in EFFECT_FREE:
+        return False
+    definition = tf_compat.op_def(op_type)
+    if definition is None:
+        return False
+    if any(arg.is_ref for arg in definition.input_arg):
+        return True
+    return bool(definition.is_stateful) and not _is_random(op_type, definition)
+
+
+def _is_random(op_type: str, definition: Any) -> bool:
+    seeds = {"seed", "seed2"} & {attr.name for attr in definition.attr}
+    return len(seeds) == 2 and "Dataset" not in op_type

@@ -1,0 +1,100 @@
+"""The one value that goes through the compiler's phases."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import FrozenSet, Mapping, NamedTuple, Optional, Tuple
+
+from lenet_exp.precision.ir.graph import Graph
+from lenet_exp.precision.ir.names import Tensor
+from lenet_exp.precision.ir.operators import GraphOperator, Input
+from lenet_exp.precision.plan import CastEdge, Operator, RemovedCast
+from lenet_exp.precision.planning.dtype_overrides import CustomDtypes
+from lenet_exp.precision.target.modes import Colour, Generation, Mode
+from lenet_exp.precision.target.operator_library import OperatorLibrary
+
+
+class PlanOptions(NamedTuple):
+    """What a plan depends on besides its graph.
+
+    `colours` by GE type; `keeps` the nodes of keep_dtype, besides those marked `_keep_dtype`;
+    `warnings` what of the mixlist does nothing.
+    """
+
+    mode: Mode
+    generation: Generation
+    library: OperatorLibrary
+    colours: Mapping[str, Colour]
+    custom: Optional[CustomDtypes]
+    keeps: Tuple[str, ...]
+    warnings: Tuple[str, ...]
+
+    def colour(self, ge_type: str) -> Colour:
+        """Return the list of a GE type, NONE if the library lacks it."""
+        return self.colours.get(ge_type, Colour.NONE)
+
+
+class Returned(NamedTuple):
+    """What a function, named `owner/function`, returns: tensors and the types they got."""
+
+    label: str
+    tensors: Tuple[Tensor, ...]
+    types: Tuple[str, ...]
+
+
+class Decided(NamedTuple):
+    """An operator with its row; `returned`: of a call, by each of its functions."""
+
+    operator: GraphOperator
+    row: Operator
+    returned: Tuple[Returned, ...] = ()
+
+
+class Function(NamedTuple):
+    """A function that a call calls: its graph in the compiler, and the nodes at its borders."""
+
+    label: str
+    state: Compilation
+    arguments: Tuple[str, ...]
+    results: Tuple[str, ...]
+
+
+class Compilation(NamedTuple):
+    """What the compiler has of a graph between two phases; what no phase made yet is empty.
+
+    graph: pruned and folded so far. The NodeDefs in it are the caller's where nothing changed
+        them, and never modified.
+    fetched: the nodes that a run asks for.
+    types: dtype names of every node's outputs in the graph itself; from `lower` on.
+    operators: the chip's operators by name; from `lower` on.
+    functions: of every call, by its name, the functions, compiled as far; from `lower` on.
+    chosen: the type of every tensor that an operator makes; from `select` on. Before, of a
+        function's graph, those of its arguments.
+    decided: rows in the order of decision, a function's in front of its call's; from `select` on.
+    casts: from `insert_casts` on; `removed_casts` from `eliminate_casts` on.
+    """
+
+    graph: Graph
+    fetched: Tuple[str, ...]
+    options: PlanOptions
+    types: Mapping[str, Tuple[str, ...]] = MappingProxyType({})
+    operators: Mapping[str, GraphOperator] = MappingProxyType({})
+    functions: Mapping[str, Tuple[Function, ...]] = MappingProxyType({})
+    chosen: Mapping[Tensor, str] = MappingProxyType({})
+    decided: Tuple[Decided, ...] = ()
+    casts: Tuple[CastEdge, ...] = ()
+    removed_casts: Tuple[RemovedCast, ...] = ()
+
+    @property
+    def leaving(self) -> FrozenSet[str]:
+        """The nodes whose outputs leave the graph, Identity and variable reads looked through."""
+        return frozenset(self.graph.source(Tensor(name, 0)).node for name in self.fetched)
+
+    def dtype(self, tensor: Tensor) -> str:
+        """Return a tensor's dtype name in the graph itself, its "origin type"."""
+        types = self.types[tensor.node]
+        return types[tensor.slot] if tensor.slot < len(types) else "float32"
+
+    def type_of(self, value: Input) -> str:
+        """Return the type that an input's tensor has by now."""
+        return self.chosen.get(value.source, value.dtype)

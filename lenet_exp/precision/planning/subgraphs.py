@@ -1,0 +1,93 @@
+"""The functions that If, While and PartitionedCall call: compiled with the graph that calls.
+
+A call takes the types of what feeds it, and gives those of what its functions return.
+Source: precision-modes.md 6.7.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, List, Mapping, Sequence, Tuple
+
+from lenet_exp.precision.ir.functions import FunctionGraph, called_functions, calls, leading_inputs
+from lenet_exp.precision.ir.names import Tensor
+from lenet_exp.precision.ir.operators import GraphOperator
+from lenet_exp.precision.plan import Engine, Operator, Rule
+from lenet_exp.precision.planning.compilation import Compilation, Decided, Function, Returned
+from lenet_exp.precision.planning.fold_constants import fold_constants
+from lenet_exp.precision.planning.prune import prune
+from lenet_exp.precision.target.modes import Colour
+
+Phase = Callable[[Compilation], Compilation]
+Functions = Mapping[str, Tuple[Function, ...]]
+
+
+def functions_of(
+    state: Compilation, operators: Mapping[str, GraphOperator], lower: Phase
+) -> Functions:
+    """Return the functions of every call, by its name, pruned, folded and lowered."""
+    found: Dict[str, Tuple[Function, ...]] = {}
+    for name, operator in operators.items():
+        if calls(state.graph, name):
+            begin = leading_inputs(operator.tf_type)
+            origins = [value.dtype for value in operator.inputs[begin:]]
+            called = called_functions(state.graph, name, origins)
+            found[name] = tuple(_compiled(function, state, lower) for function in called)
+    return found
+
+
+def _compiled(function: FunctionGraph, caller: Compilation, lower: Phase) -> Function:
+    state = Compilation(function.graph, function.fetched, caller.options)
+    for phase in (prune, fold_constants, prune, lower):
+        state = phase(state)
+    return Function(function.label, state, function.arguments, function.results)
+
+
+def in_functions(state: Compilation, phase: Phase) -> Functions:
+    """Return the functions of every call after a phase."""
+    return {
+        call: tuple(each._replace(state=phase(each.state)) for each in functions)
+        for call, functions in state.functions.items()
+    }
+
+
+def select_call(
+    state: Compilation, operator: GraphOperator, given: Sequence[str], select: Phase
+) -> Tuple[Decided, List[Compilation]]:
+    """Return a call's row, and its functions after selection.
+
+    `given` are the types of the call's inputs, `select` is the phase itself.
+    """
+    handed = given[leading_inputs(operator.tf_type) :]
+    selected, returned = [], []
+    for function in state.functions[operator.name]:
+        types = {Tensor(name, 0): dtype for name, dtype in zip(function.arguments, handed)}
+        inner = select(function.state._replace(chosen=types))
+        graph = inner.graph
+        results = [graph.source(graph.data[name][0]) for name in function.results]
+        dtypes = [inner.chosen.get(tensor) or inner.dtype(tensor) for tensor in results]
+        selected.append(inner)
+        returned.append(Returned(function.label, tuple(results), tuple(dtypes)))
+    return Decided(operator, _row(operator, given, returned), tuple(returned)), selected
+
+
+def _row(operator: GraphOperator, given: Sequence[str], returned: Sequence[Returned]) -> Operator:
+    origin = tuple(output.dtype for output in operator.outputs)
+    reason = "its functions take the types of its inputs, and it gives those of their results"
+    return Operator(
+        name=operator.name,
+        tf_type=operator.tf_type,
+        ge_type=operator.ge_type,
+        inputs=tuple(given),
+        outputs=returned[0].types if returned else origin,
+        casts=(),
+        colour=Colour.NONE,
+        rule=Rule.GRAY if returned else Rule.UNKNOWN,
+        reason=reason if returned else "not decided: the graph lacks its functions",
+        engine=Engine.NONE,
+        unit="none",
+        parts=operator.parts,
+        ports=tuple(value.port for value in operator.inputs),
+        results=tuple(output.key for output in operator.outputs),
+        origin_inputs=tuple(value.dtype for value in operator.inputs),
+        origin_outputs=origin,
+    )
