@@ -27,12 +27,12 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         sys.argv = [f"lenet-exp {words[0]}", *words[1:]]
         runpy.run_module(f"lenet_exp.{words[0]}", run_name="__main__", alter_sys=False)
         return 0
-    asked = words in ([], ["-h"], ["--help"])
+    wants_help = words in ([], ["-h"], ["--help"])
     lines = [f"  lenet-exp {verb} ...  {text}" for verb, text in VERBS.items()]
-    if not asked:
+    if not wants_help:
         lines.insert(0, f"lenet-exp: no verb {words[0]}; there are:")
-    print("\n".join(lines), file=sys.stdout if asked else sys.stderr)
-    return 0 if asked else 2
+    print("\n".join(lines), file=sys.stdout if wants_help else sys.stderr)
+    return 0 if wants_help else 2
 
 
 if __name__ == "__main__":

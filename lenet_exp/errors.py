@@ -21,7 +21,7 @@ from typing import List, NoReturn, Union
 
 
 class LenetExpError(Exception):
-    """A failure that is told in words, never as a traceback."""
+    """A failure that is said in words, never as a traceback."""
 
     exit_code = 1
 
@@ -137,9 +137,9 @@ def handle_signals() -> None:
 _ELSEWHERE = "python -m lenet_exp.run hydra.run.dir=DIR, with room there"
 
 
-def told(error: Union[LenetExpError, OSError], remedy: str = _ELSEWHERE) -> LenetExpError:
-    """Return what the system refused (no space, no permission) as an error told in words."""
+def wrap_os_error(error: Union[LenetExpError, OSError], remedy: str = "") -> LenetExpError:
+    """Return what the system refused (no space, no permission) as one of ours, others as is."""
     if isinstance(error, LenetExpError):
         return error
     what, problem = error.filename or "the run folder", error.strerror or str(error)
-    return WriteError(what, problem, remedy)
+    return WriteError(what, problem, remedy or _ELSEWHERE)

@@ -33,7 +33,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         print(__doc__ + "".join(lines), end="")
         return 0
     handle_signals()
-    return cli.ended(lambda: _train(words), "room and permission there, then the same command")
+    return cli.exit_code(lambda: _train(words), "room and permission there, then the same command")
 
 
 def _train(words: Sequence[str]) -> int:

@@ -57,12 +57,20 @@ def check_command_line(argv: Sequence[str]) -> None:
         check_jobs(composed)
 
 
-def settings_to_explain(words: Sequence[str]) -> Settings:
+def settings_to_explain(words: Sequence[str], program: str = suggest.PROGRAM) -> Settings:
     """Return the settings of plain key=value words, whether or not they can be trained here.
 
     Raises:
-        ConfigError: as `check_command_line`; the remedies are those of a run.
+        ConfigError: as `check_command_line`, with remedies of `program`.
     """
+    try:
+        return _settings_to_explain(words)
+    except ConfigError as error:  # its remedy is for a run, and works here too
+        key, value, allowed, remedy = error.args
+        raise ConfigError(key, value, allowed, remedy.replace(suggest.PROGRAM, program)) from error
+
+
+def _settings_to_explain(words: Sequence[str]) -> Settings:
     register_resolvers()
     with initialize_config_dir(str(CONF), version_base="1.3", job_name="explain"):
         overrides = _parse_overrides(words)
