@@ -6,13 +6,13 @@ Nothing is changed, and nothing heavy imported here: this has to work where noth
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
+from lenet_exp.config.chip import machine
 from lenet_exp.config.cli.options import Options
 from lenet_exp.data import files
 from lenet_exp.errors import LenetExpError
@@ -172,15 +172,9 @@ def _environment() -> Iterator[Finding]:
     """Variables that would hang or kill a run on one device (npu-bridge-contract.md, 8)."""
     if presence.found() is None:
         return
-    environ = os.environ
-    if environ.get("RANK_SIZE", "") not in ("", "1"):
-        detail = f"{environ['RANK_SIZE']}: a run would wait for other devices"
-        yield Finding(MISSING, "RANK_SIZE", detail, "unset RANK_SIZE")
-    if environ.get("RANK_TABLE_FILE") and not environ.get("RANK_ID"):
-        yield Finding(MISSING, "RANK_TABLE_FILE", "needs RANK_ID", "unset RANK_TABLE_FILE")
-    if not re.fullmatch("[0-9]*", environ.get("ASCEND_DEVICE_ID", "")):
-        detail = f"{environ['ASCEND_DEVICE_ID']} is no number"
-        yield Finding(MISSING, "ASCEND_DEVICE_ID", detail, "export ASCEND_DEVICE_ID=0")
+    for error in machine.environment_errors():
+        name, value, allowed, remedy = error.args
+        yield Finding(MISSING, name, f"is {value or 'empty'}; allowed: {allowed}", remedy)
 
 
 def _hardware() -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from lenet_exp.hardware import chip_config
 from lenet_exp.model import lenet
 from lenet_exp.precision import assign
 from lenet_exp.precision.ir.load import load_graph
+from lenet_exp.precision.planning.options import unread
 from lenet_exp.precision.report import records, tables
 from lenet_exp.training import graphs
 
@@ -69,11 +70,8 @@ def explain(options: ExplainOptions, width: int) -> Explanation:
 
 def _files(settings: Settings, mode: str, generation: str) -> Dict[str, Path]:
     """Return the person's files that this mode and generation have: a difference lacks others."""
-    if generation != "today":
-        return {}
-    mixed = mode == "allow_mix_precision"
     named = precision_files(settings).items()
-    return {key: path for key, path in named if mixed or key != "modify_mixlist"}
+    return {key: path for key, path in named if not unread(key, mode, generation)}
 
 
 def _session(options: ExplainOptions) -> Explanation:

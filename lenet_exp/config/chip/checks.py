@@ -49,9 +49,9 @@ def check_jobs(jobs: Sequence[Settings]) -> None:
             raise impossible("op_compiler_cache_mode", "force", allowed, good)
 
 
-def impossible(key: str, value: object, allowed: str, *words: str) -> ConfigError:
-    """Return the error of one option; `words` is what to type instead of it."""
-    return ConfigError("hardware." + key, _shown(value), allowed, " ".join([_RUN, *words]))
+def impossible(key: str, value: object, allowed: str, *arguments: str) -> ConfigError:
+    """Return the error of one option; `arguments` are what to type instead of it."""
+    return ConfigError("hardware." + key, _shown(value), allowed, " ".join([_RUN, *arguments]))
 
 
 def _shown(value: object) -> object:
@@ -100,16 +100,11 @@ def _check_pairs(key: str, value: object, values: Mapping[str, Any]) -> None:
 
 
 def _check_precision(settings: Settings, values: Mapping[str, Any]) -> None:
-    """3, 4: one name of the mode; lists only where the mode reads them."""
+    """3, 4: one name of the mode; types only where the mode reads them."""
     mode, second = settings.precision.mode, values.get("precision_mode_v2")
     if second is not None and V2_NAMES[second] != mode:
         allowed = f"the other name of precision={mode}, or none"
         raise impossible("precision_mode_v2", second, allowed, f"precision={V2_NAMES[second]}")
-    if "modify_mixlist" in values and mode != "allow_mix_precision":
-        allowed = "only with precision=allow_mix_precision"
-        given = values["modify_mixlist"]
-        good = f"precision=allow_mix_precision hardware.modify_mixlist={given}"
-        raise impossible("modify_mixlist", given, allowed, good)
     if "customize_dtypes" in values and mode == "must_keep_origin_dtype":
         allowed = "another precision mode: must_keep_origin_dtype doesn't read it"
         given = values["customize_dtypes"]
@@ -135,20 +130,20 @@ def _check_placement(values: Mapping[str, Any]) -> None:
 
 def _check_loop(settings: Settings, values: Mapping[str, Any]) -> None:
     """13, 14: steps and intervals are whole loops, and nothing excludes the loop."""
-    schedule, asked = settings.schedule, chip_of(settings.hardware).iterations_per_loop
-    if asked is None:
+    schedule, loop = settings.schedule, chip_of(settings.hardware).iterations_per_loop
+    if loop is None:
         return
     for key, steps in (
         ("steps_per_epoch", schedule.steps_per_epoch),
         ("checkpoint_every", schedule.checkpoint_every),
     ):
-        if steps % asked:
+        if steps % loop:
             good = f"hardware.iterations_per_loop={_loop_of(schedule)}"
             allowed = f"a divisor of schedule.{key}={steps}"
-            raise impossible("iterations_per_loop", asked, allowed, good)
-    if asked > 1 and values.get("mix_compile_mode"):
+            raise impossible("iterations_per_loop", loop, allowed, good)
+    if loop > 1 and values.get("mix_compile_mode"):
         allowed = "1 with hardware.mix_compile_mode=true"
-        raise impossible("iterations_per_loop", asked, allowed, "hardware.iterations_per_loop=1")
+        raise impossible("iterations_per_loop", loop, allowed, "hardware.iterations_per_loop=1")
 
 
 def _loop_of(schedule: Any) -> int:

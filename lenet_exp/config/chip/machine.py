@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Tuple
+from typing import Callable, Dict, Iterator, Mapping, Optional, Tuple
 
 from lenet_exp.config.chip import options
 from lenet_exp.config.chip.checks import impossible
@@ -20,7 +20,7 @@ from lenet_exp.config.chip.options import TABLE
 from lenet_exp.config.cli import suggest
 from lenet_exp.config.schema.hardware import Chip
 from lenet_exp.config.schema.run import Settings
-from lenet_exp.errors import ConfigError
+from lenet_exp.errors import ConfigError, PrecisionError
 
 
 def check_machine(settings: Settings) -> None:
@@ -69,11 +69,17 @@ def check_stack() -> None:
 
 def check_environment(environ: Mapping[str, str] = os.environ) -> None:
     """20, 21: Raise ConfigError for variables that would hang or kill a run on one device."""
-    for name, allowed in _environment_problems(environ):
-        raise ConfigError(name, environ[name], allowed, f"unset {name}")
+    for error in environment_errors(environ):
+        raise error
 
 
-def _environment_problems(environ: Mapping[str, str]) -> Iterator[Tuple[str, str]]:
+def environment_errors(environ: Mapping[str, str] = os.environ) -> Iterator[ConfigError]:
+    """20, 21: Yield an error for each variable that would hang or kill a run on one device."""
+    for name, allowed in _not_of_one_device(environ):
+        yield ConfigError(name, environ[name], allowed, f"unset {name}")
+
+
+def _not_of_one_device(environ: Mapping[str, str]) -> Iterator[Tuple[str, str]]:
     if environ.get("RANK_SIZE", "1") != "1":
         yield "RANK_SIZE", "unset or 1: a run trains on one device, and more would wait for others"
     if environ.get("RANK_TABLE_FILE") and not environ.get("RANK_ID"):
@@ -111,31 +117,27 @@ def _file_problem(text: str) -> str:
     return "" if os.access(str(path), os.R_OK) else "it may not be read"
 
 
-def _json_of(text: str) -> Tuple[Any, str]:
+def _json_problem(text: str) -> str:
     problem = _file_problem(text)
     if problem:
-        return None, problem
+        return problem
     try:
-        return json.loads(Path(text).expanduser().read_text()), ""
+        json.loads(Path(text).expanduser().read_text())
     except ValueError as error:
-        return None, f"it is no JSON: {error}"
-
-
-def _json_problem(text: str) -> str:
-    return _json_of(text)[1]
+        return f"it is no JSON: {error}"
+    return ""
 
 
 def _mixlist_problem(text: str) -> str:
-    lists, problem = _json_of(text)
+    problem = _file_problem(text)
     if problem:
         return problem
-    if not isinstance(lists, dict) or not {*lists} <= {"black-list", "white-list", "gray-list"}:
-        return "it holds something else"
-    for name, changes in lists.items():
-        if not isinstance(changes, dict) or not {*changes} <= {"to-add", "to-remove"}:
-            return f"{name} holds something else"
-        if not all(isinstance(t, str) for types in changes.values() for t in types):
-            return f"{name} holds something that is no operator type"
+    from lenet_exp.precision.target import op_lists  # noqa: PLC0415 - numpy
+
+    try:
+        op_lists.read_changes(Path(text).expanduser())
+    except PrecisionError as error:
+        return "it holds something else: {}: {}".format(*error.args)
     return ""
 
 
