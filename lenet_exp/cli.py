@@ -17,20 +17,20 @@ _HELP = (["-h"], ["--help"])
 
 
 def command(about: Optional[str], options: Type[Options]) -> Callable[..., int]:
-    """Return the `main` of a command: of its words, or sys.argv's, to its exit code.
+    """Return the `main` of a command: of its arguments, or sys.argv's, to its exit code.
 
     Args:
         about: its help.
-        options: what its words may ask. Its body is `main` of lenet_exp.commands.VERB.
+        options: what its arguments may ask. Its body is `main` of lenet_exp.commands.VERB.
     """
 
     def main(argv: Optional[Sequence[str]] = None) -> int:
-        words = sys.argv[1:] if argv is None else list(argv)
+        arguments = sys.argv[1:] if argv is None else list(argv)
         handle_signals()
         remedy = f"room and permission there, then {options.program()} again"
-        if words in _HELP:
+        if arguments in _HELP:
             return exit_code(lambda: print(about, end="") or 0)
-        return exit_code(lambda: _carry_out(options.read(words)), remedy)
+        return exit_code(lambda: _carry_out(options.read(arguments)), remedy)
 
     return main
 

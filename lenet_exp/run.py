@@ -52,8 +52,8 @@ def _check_folder(folder: Path, key: str) -> None:
         raise ConfigError(key, folder, allowed, PROGRAM)
 
 
-def _resume(words: Sequence[str]) -> None:
-    going_on = resume.prepare(words)
+def _resume(arguments: Sequence[str]) -> None:
+    going_on = resume.prepare(arguments)
     resume.log_to(going_on.folder)
     if going_on.finished:
         from lenet_exp.commands.upload import upload  # noqa: PLC0415 - MLflow
@@ -68,12 +68,12 @@ def _resume(words: Sequence[str]) -> None:
     run_experiment(going_on.settings, going_on.folder, going_on.tags)
 
 
-def _train(words: Sequence[str]) -> int:
+def _train(arguments: Sequence[str]) -> int:
     try:
-        if resume.asks_to_resume(words):
-            _resume(words)
+        if resume.asks_to_resume(arguments):
+            _resume(arguments)
         else:
-            check_command_line(words)
+            check_command_line(arguments)
             register_resolvers()
             register()
             _job()
@@ -85,13 +85,15 @@ def _train(words: Sequence[str]) -> int:
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Check the command line, then hand it to Hydra; return the exit code."""
-    words = sys.argv[1:] if argv is None else list(argv)
-    words.sort(key=lambda word: word not in _SWEEPS)  # Hydra takes no words on both sides of it
-    sys.argv = [sys.argv[0], *words]  # where Hydra reads it
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    arguments.sort(
+        key=lambda argument: argument not in _SWEEPS
+    )  # Hydra takes no arguments on both sides of it
+    sys.argv = [sys.argv[0], *arguments]  # where Hydra reads it
     handle_signals()
     logging.raiseExceptions = False  # a full disk: the run says so itself
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # what Hydra meets comes to the lines below
-    return cli.exit_code(lambda: _train(words))
+    return cli.exit_code(lambda: _train(arguments))
 
 
 if __name__ == "__main__":

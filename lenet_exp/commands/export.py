@@ -92,7 +92,7 @@ def _report(made: Exported) -> str:
 def atc_command(graph: Path, settings: Settings) -> str:
     """Return the command that makes the .om of a frozen graph, for one batch size."""
     shape = ",".join(str(size) for size in (settings.schedule.batch_size, *lenet.IMAGE_SHAPE))
-    words = [
+    arguments = [
         "atc",
         "--framework=3",
         f"--model={graph}",
@@ -103,4 +103,4 @@ def atc_command(graph: Path, settings: Settings) -> str:
         f"--out_nodes={';'.join(frozen.OUTPUTS.values())}",
         f"--precision_mode={settings.precision.mode}",
     ]
-    return " ".join(shlex.quote(word) for word in words)
+    return " ".join(shlex.quote(argument) for argument in arguments)

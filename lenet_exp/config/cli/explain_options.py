@@ -53,13 +53,13 @@ class ExplainOptions(Options):
         return (mode, self.diff) if self.diff in _GENERATIONS else (self.diff, generation)
 
     @classmethod
-    def read(cls, words: Sequence[str]) -> ExplainOptions:
+    def read(cls, arguments: Sequence[str]) -> ExplainOptions:
         """Return what is asked.
 
         Raises:
             ConfigError: as `Options.read`, and as a run for its settings.
         """
-        given, others = cls.split(words)
+        given, others = cls.split(arguments)
         _check_together(given)
         if "graph" in given:
             _check_beside_graph(given, others)
@@ -88,8 +88,8 @@ def _check_beside_graph(given: Mapping[str, Any], others: Sequence[str]) -> None
     if given.get("inference"):
         remedy = f"{command('graph')} fetches=[NAME], with the network's output"
         raise ConfigError("inference", "true", allowed, remedy)
-    for word in others:
-        name, _, value = word.partition("=")
+    for argument in others:
+        name, _, value = argument.partition("=")
         known = name in (*all_keys(), *groups(), *suggest.PRESETS)
         if known and name not in _OF_ANY_GRAPH:
             raise ConfigError(name, value, allowed, command("graph", str(given["graph"])))

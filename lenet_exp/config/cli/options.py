@@ -1,4 +1,4 @@
-"""The options of a command: declared as settings are, and read from key=value words.
+"""The options of a command: declared as settings are, and read from key=value arguments.
 
 Light: a machine that lacks Hydra can still be asked what it lacks.
 """
@@ -38,7 +38,7 @@ class Options:
 
     A subclass has a field for each key, made by `schema.keys.key`; one without a default has to
     be given. Its metadata `name` is the key, where that is no name in Python. A field without
-    metadata is no key: the subclass makes it of the words that `split` leaves.
+    metadata is no key: the subclass makes it of the arguments that `split` leaves.
     """
 
     VERB: ClassVar[str]
@@ -46,38 +46,37 @@ class Options:
     OF_A_RUN: ClassVar[Tuple[str, ...]] = ()  # groups and keys of a run that it takes besides
 
     @classmethod
-    def read(cls: Type[_Self], words: Sequence[str]) -> _Self:
-        """Return what the words of a command line ask.
+    def read(cls: Type[_Self], arguments: Sequence[str]) -> _Self:
+        """Return what the arguments of a command line ask.
 
         Raises:
             ConfigError: with the key, the value, what is allowed and what to type instead.
         """
-        given, others = cls.split(words)
-        for word in others:
-            raise cls.unknown(word)
+        given, others = cls.split(arguments)
+        for argument in others:
+            raise cls.unknown(argument)
         return cls(**given)
 
     @classmethod
-    def split(cls, words: Sequence[str]) -> Tuple[Dict[str, Any], List[str]]:
-        """Return field -> value of the keys that are given, and the words that are none of them.
+    def split(cls, arguments: Sequence[str]) -> Tuple[Dict[str, Any], List[str]]:
+        """Return field -> value of the keys that are given, and the arguments that are none.
 
         Raises:
-            ConfigError: a word has dashes or no value, a key is misspelt, given twice or lacking,
-                or its value is impossible.
+            ConfigError: dashes, no value or an impossible one; a key misspelt, twice or lacking.
         """
         keys, of_a_run = _keys(cls), {*all_keys(), *groups()}
-        typed = dict(word.partition("=")[::2] for word in words)
+        typed = dict(argument.partition("=")[::2] for argument in arguments)
         given: Dict[str, Any] = {}
         others = []
-        for word in words:
-            name, equals, text = word.partition("=")
+        for argument in arguments:
+            name, equals, text = argument.partition("=")
             if name not in keys:
                 if name.startswith("-") or (name not in of_a_run and _meant(name, keys)):
-                    raise cls.unknown(word)
-                others.append(word)
+                    raise cls.unknown(argument)
+                others.append(argument)
                 continue
             if not equals:
-                raise ConfigError(word, None, "key=value", cls.command(name, typed=typed))
+                raise ConfigError(argument, None, "key=value", cls.command(name, typed=typed))
             if keys[name].name in given:
                 raise ConfigError(name, text, "each key once", cls.command(name, text, typed))
             given[keys[name].name] = _value(cls, name, text.strip(), typed)
@@ -88,9 +87,9 @@ class Options:
         return given, others
 
     @classmethod
-    def unknown(cls, word: str) -> ConfigError:
-        """Return the error for a word that names no key of this command."""
-        name, _, text = word.partition("=")
+    def unknown(cls, argument: str) -> ConfigError:
+        """Return the error for an argument that names no key of this command."""
+        name, _, text = argument.partition("=")
         keys = _keys(cls)
         meant = _meant(name.lstrip("-").replace("-", "_"), keys)
         if not keys:
@@ -157,7 +156,7 @@ def _value(cls: Type[Options], name: str, text: str, typed: Mapping[str, str]) -
 
 
 def _of_type(text: str, hint: Any) -> Any:
-    """Return a word's value in the type of its key; raises ValueError or KeyError."""
+    """Return an argument's value in the type of its key; raises ValueError or KeyError."""
     kind = getattr(hint, "__origin__", None)
     if kind is Union:  # Optional[X]
         return _of_type(text, hint.__args__[0])

@@ -28,17 +28,17 @@ class PredictOptions(Options):
     format: str = one_of("table", "csv", good="csv", default="table")
 
     @classmethod
-    def read(cls, words: Sequence[str]) -> PredictOptions:
+    def read(cls, arguments: Sequence[str]) -> PredictOptions:
         """Return what is asked; in float32, as the graph has it, where no mode is.
 
         Raises:
             ConfigError: as `Options.read`, and as a run for its settings.
         """
-        given, others = cls.split(words)
-        for word in others:  # what else means nothing to a network that is trained already
-            if word.partition("=")[0].partition(".")[0] not in cls.OF_A_RUN:
-                raise cls.unknown(word)
-        chosen = any(word.startswith("precision=") for word in others)
+        given, others = cls.split(arguments)
+        for argument in others:  # what else means nothing to a network that is trained already
+            if argument.partition("=")[0].partition(".")[0] not in cls.OF_A_RUN:
+                raise cls.unknown(argument)
+        chosen = any(argument.startswith("precision=") for argument in others)
         of_run = [*([] if chosen else ["precision=must_keep_origin_dtype"]), *others]
         settings = settings_to_explain(of_run, cls.program())
         checks.check_together(settings)

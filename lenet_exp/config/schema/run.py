@@ -161,7 +161,7 @@ class Data:
 class Schedule:
     """How long; `batch_size` in images, all others but `epochs` in steps.
 
-    `log_every`: how many are measured together; None for 100, or a tenth of a shorter epoch.
+    `log_every`: how many are measured as one; None for 100, or a tenth of a shorter epoch.
     """
 
     epochs: int = key("a whole number, 1 or more", 5, _within(1, 10**6))
