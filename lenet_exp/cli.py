@@ -12,7 +12,6 @@ from lenet_exp.config.cli.recorded_options import RecordedRun
 from lenet_exp.errors import LenetExpError, Terminated, handle_signals, wrap_os_error
 from lenet_exp.record.terminal import stop_printing
 
-Main = Callable[[Optional[Sequence[str]]], int]
 _HELP = (["-h"], ["--help"])
 
 

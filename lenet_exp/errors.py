@@ -52,28 +52,26 @@ class _ProblemError(LenetExpError):
         return f"{what}: {problem}\n  try: {remedy}"
 
 
-class DataError(_ProblemError):
+class _InputError(_ProblemError):
+    """What a person named is not what it should be."""
+
+    exit_code = 2
+
+
+class DataError(_InputError):
     """A data file is missing, unreadable or not what it should be."""
 
-    exit_code = 2
 
-
-class GraphError(_ProblemError):
+class GraphError(_InputError):
     """A graph lacks a node that was named, or has an edge from nowhere."""
 
-    exit_code = 2
 
-
-class PrecisionError(_ProblemError):
+class PrecisionError(_InputError):
     """A precision mode, a list of operators or a table of types is wrong."""
 
-    exit_code = 2
 
-
-class StoreError(_ProblemError):
+class StoreError(_InputError):
     """The tracking store can't be used, or using it would harm another one."""
-
-    exit_code = 2
 
 
 class WriteError(_ProblemError):

@@ -86,9 +86,8 @@ def _train(arguments: Sequence[str]) -> int:
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Check the command line, then hand it to Hydra; return the exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
-    arguments.sort(
-        key=lambda argument: argument not in _SWEEPS
-    )  # Hydra takes no arguments on both sides of it
+    # Hydra takes no arguments on both sides of it.
+    arguments.sort(key=lambda argument: argument not in _SWEEPS)
     sys.argv = [sys.argv[0], *arguments]  # where Hydra reads it
     handle_signals()
     logging.raiseExceptions = False  # a full disk: the run says so itself

@@ -70,17 +70,13 @@ def _check_extra(extra: Mapping[str, Any]) -> None:
             raise impossible(dotted, value, f"its own key, hardware.{key}", f"hardware.{key}=...")
         if type(value) not in (bool, int, str):
             raise impossible(dotted, value, "true | false, a whole number, or text")
-        if option is not None and options.field_of(key, None) != _field(value):
+        if option is not None and option.field != options.field_for(value):
             raise impossible(dotted, value, _ALLOWED[option.field])
         if option is not None and option.field == "i" and not option.accepts(value):
             raise impossible(dotted, value, option.allowed)
 
 
 _ALLOWED = {"b": "true | false", "i": "a whole number", "s": "text"}
-
-
-def _field(value: object) -> str:
-    return {bool: "b", int: "i"}.get(type(value), "s")
 
 
 def _check_pairs(key: str, value: object, values: Mapping[str, Any]) -> None:

@@ -185,6 +185,9 @@ def chosen(hardware: Any) -> Dict[str, Any]:
 
 def field_of(key: str, value: object) -> str:
     """Return the protobuf field of an option; one that is not in the table goes by its value."""
-    if key in TABLE:
-        return TABLE[key].field
+    return TABLE[key].field if key in TABLE else field_for(value)
+
+
+def field_for(value: object) -> str:
+    """Return the protobuf field that holds a value."""
     return {bool: "b", int: "i"}.get(type(value), "s")
