@@ -51,21 +51,19 @@ def check_jobs(jobs: Sequence[Settings]) -> None:
 
 def impossible(key: str, value: object, allowed: str, *arguments: str) -> ConfigError:
     """Return the error of one option; `arguments` are what to type instead of it."""
-    return ConfigError("hardware." + key, _shown(value), allowed, " ".join([_RUN, *arguments]))
-
-
-def _shown(value: object) -> object:
-    return str(value).lower() if isinstance(value, bool) else value
+    return ConfigError(
+        "hardware." + key, suggest.shown(value), allowed, " ".join([_RUN, *arguments])
+    )
 
 
 def _check_extra(extra: Mapping[str, Any]) -> None:
     """1: a key that has its own, that is never to be sent, or of a type no field holds."""
     for key, value in extra.items():
         option, dotted = TABLE.get(key), f"extra.{key}"
+        if option is not None and option.by == "refused":
+            raise impossible(dotted, value, f"not this key ({option.help})")
         if option is not None and option.by not in ("extra", ""):
-            where = f"not this key ({option.help})"
-            where = where if option.by == "refused" else f"{option.by}, which sets it"
-            raise impossible(dotted, value, where)
+            raise impossible(dotted, value, f"{option.by}, which sets it")
         if option is not None and not option.by:
             raise impossible(dotted, value, f"its own key, hardware.{key}", f"hardware.{key}=...")
         if type(value) not in (bool, int, str):
@@ -84,12 +82,13 @@ def _check_pairs(key: str, value: object, values: Mapping[str, Any]) -> None:
     option = TABLE[key]
     if option.needs and not any(values.get(other) for other in option.needs):
         allowed = "only with " + " or ".join(f"hardware.{other}" for other in option.needs)
-        other = TABLE[option.needs[0]]
-        raise impossible(key, value, allowed, f"hardware.{other.key}={other.good}")
+        switch = TABLE[option.needs[0]]
+        raise impossible(key, value, allowed, f"hardware.{switch.key}={switch.good}")
     for other_key in option.requires:
+        other = f"hardware.{other_key}"
         if values.get(other_key) is None:
-            good = f"hardware.{key}={_shown(value)} hardware.{other_key}={TABLE[other_key].good}"
-            raise impossible(key, value, f"only with hardware.{other_key}", good)
+            both = (f"hardware.{key}={suggest.shown(value)}", f"{other}={TABLE[other_key].good}")
+            raise impossible(key, value, f"only with {other}", *both)
     for other_key in option.excludes:
         if values.get(other_key):
             raise impossible(key, value, f"not with hardware.{other_key}, one of them a run")
@@ -113,7 +112,7 @@ def _check_emulated(settings: Settings) -> None:
     for key in ("keep_dtype", "trace_overflow", "flush_subnormals"):
         value = getattr(settings.precision, key)
         if value:
-            shown = f"[{','.join(value)}]" if isinstance(value, tuple) else _shown(value)
+            shown = f"[{','.join(value)}]" if isinstance(value, tuple) else suggest.shown(value)
             good = f"{suggest.PROGRAM} hardware=cpu precision.{key}={shown}"
             raise ConfigError(f"precision.{key}", shown, "only with hardware=cpu", good)
 

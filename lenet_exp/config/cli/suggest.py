@@ -41,6 +41,11 @@ def command(key: str = "", value: object = None, options: Sequence[str] = ()) ->
     return " ".join(arguments)
 
 
+def shown(value: object) -> object:
+    """Return a value as it is typed."""
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else value
+
+
 def close_to(word: str, options: Iterable[str]) -> Optional[str]:
     """Return the one option that was surely meant, or None."""
     known = list(options)
