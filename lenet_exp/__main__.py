@@ -22,17 +22,17 @@ VERBS = {
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run a verb as its module would run; return the exit code."""
-    words = sys.argv[1:] if argv is None else list(argv)
-    if words and words[0] in VERBS:
-        sys.argv = [f"lenet-exp {words[0]}", *words[1:]]
-        runpy.run_module(f"lenet_exp.{words[0]}", run_name="__main__", alter_sys=False)
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if arguments and arguments[0] in VERBS:
+        sys.argv = [f"lenet-exp {arguments[0]}", *arguments[1:]]
+        runpy.run_module(f"lenet_exp.{arguments[0]}", run_name="__main__", alter_sys=False)
         return 0
-    asked = words in ([], ["-h"], ["--help"])
+    wants_help = arguments in ([], ["-h"], ["--help"])
     lines = [f"  lenet-exp {verb} ...  {text}" for verb, text in VERBS.items()]
-    if not asked:
-        lines.insert(0, f"lenet-exp: no verb {words[0]}; there are:")
-    print("\n".join(lines), file=sys.stdout if asked else sys.stderr)
-    return 0 if asked else 2
+    if not wants_help:
+        lines.insert(0, f"lenet-exp: no verb {arguments[0]}; there are:")
+    print("\n".join(lines), file=sys.stdout if wants_help else sys.stderr)
+    return 0 if wants_help else 2
 
 
 if __name__ == "__main__":

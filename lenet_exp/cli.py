@@ -1,42 +1,52 @@
-"""What commands have in common: errors in words; of those about a recorded run, run=RUN."""
+"""What every command has in common: its help, its body loaded late, errors in words, exit codes."""
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
-from typing import Callable, Dict, Optional, Sequence
+from typing import Any, Callable, Dict, Optional, Sequence, Type
 
-from lenet_exp.errors import ConfigError, LenetExpError, Terminated, told
-from lenet_exp.record.run import run_folders
+from lenet_exp.config.cli.options import Options
+from lenet_exp.config.cli.recorded_options import RecordedRun
+from lenet_exp.errors import LenetExpError, Terminated, handle_signals, wrap_os_error
 from lenet_exp.record.terminal import stop_printing
 
+_HELP = (["-h"], ["--help"])
 
-def main(
-    verb: str,
-    about: Optional[str],
-    argv: Optional[Sequence[str]],
-    work: Callable[..., int],
-    keys: Sequence[str] = (),
-) -> int:
-    """Call `work` with the run folder that the command line names; return the exit code.
 
-    `keys` may be given besides run=, as key=value: `work` is called with their values, or None.
+def command(about: Optional[str], options: Type[Options]) -> Callable[..., int]:
+    """Return the `main` of a command: of its arguments, or sys.argv's, to its exit code.
+
+    Args:
+        about: its help.
+        options: what its arguments may ask. Its body is `main` of lenet_exp.commands.VERB.
     """
-    words = sys.argv[1:] if argv is None else list(argv)
-    if words in (["-h"], ["--help"]):
-        print(f"{about}\n\n  RUN is a run folder, a run id, or latest")
-        return 0
 
-    def run() -> int:
-        values = _values(verb, words, keys)
-        folder = run_folders.find(f"python -m lenet_exp.{verb} run", values["run"], Path.cwd())
-        return work(folder, *(values.get(key) for key in keys))
+    def main(argv: Optional[Sequence[str]] = None) -> int:
+        arguments = sys.argv[1:] if argv is None else list(argv)
+        handle_signals()
+        remedy = f"room and permission there, then {options.program()} again"
+        if arguments in _HELP:
+            return exit_code(lambda: print(about, end="") or 0)
+        return exit_code(lambda: _carry_out(options.read(arguments)), remedy)
 
-    return ended(run, f"room and permission there, then python -m lenet_exp.{verb} again")
+    return main
 
 
-def ended(work: Callable[[], int], remedy: str) -> int:
-    """Return the exit code of `work`, or of what ended it, which is told in words.
+def _carry_out(options: Options) -> int:
+    found: Dict[str, Any] = {}
+    if isinstance(options, RecordedRun):
+        from lenet_exp.record.run import run_folders  # noqa: PLC0415 - OmegaConf
+
+        found["folder"] = run_folders.find(f"{options.program()} run", options.run, Path.cwd())
+    # What a body imports is heavy, and nothing that a mistake has to wait for.
+    body = importlib.import_module(f"lenet_exp.commands.{options.VERB}")
+    return int(body.main(options, **found))
+
+
+def exit_code(work: Callable[[], int], remedy: str = "") -> int:
+    """Return the exit code of `work`, or of what ended it, which is said in words.
 
     `remedy` is for what the system refuses: no room, no permission.
     """
@@ -46,9 +56,7 @@ def ended(work: Callable[[], int], remedy: str) -> int:
         stop_printing()
         return 0
     except (LenetExpError, OSError) as error:
-        error = told(error, remedy)
-        print(f"lenet-exp: {error}", file=sys.stderr)
-        return error.exit_code
+        return refuse(wrap_os_error(error, remedy))
     except KeyboardInterrupt:
         print("lenet-exp: interrupted", file=sys.stderr)
         return 130
@@ -57,13 +65,7 @@ def ended(work: Callable[[], int], remedy: str) -> int:
         return 143
 
 
-def _values(verb: str, words: Sequence[str], keys: Sequence[str]) -> Dict[str, str]:
-    """Return the value of each key that was given; run= is, and nothing twice."""
-    pairs = [word.partition("=") for word in words]
-    values = {key: value for key, _, value in pairs if value}
-    if len(values) == len(words) and "run" in values and set(values) <= {"run", *keys}:
-        return values
-    besides = f", and {' or '.join(f'{key}=...' for key in keys)}" if keys else ", and nothing else"
-    allowed = f"run=FOLDER, run=ID or run=latest{besides}"
-    command = f"python -m lenet_exp.{verb} run=latest"
-    raise ConfigError(" ".join(words) or "no run", None, allowed, command)
+def refuse(error: LenetExpError) -> int:
+    """Say an error in words; return its exit code."""
+    print(f"lenet-exp: {error}", file=sys.stderr)
+    return error.exit_code

@@ -21,7 +21,7 @@ from typing import List, NoReturn, Union
 
 
 class LenetExpError(Exception):
-    """A failure that is told in words, never as a traceback."""
+    """A failure that is said in words, never as a traceback."""
 
     exit_code = 1
 
@@ -52,28 +52,26 @@ class _ProblemError(LenetExpError):
         return f"{what}: {problem}\n  try: {remedy}"
 
 
-class DataError(_ProblemError):
+class _InputError(_ProblemError):
+    """What a person named is not what it should be."""
+
+    exit_code = 2
+
+
+class DataError(_InputError):
     """A data file is missing, unreadable or not what it should be."""
 
-    exit_code = 2
 
-
-class GraphError(_ProblemError):
+class GraphError(_InputError):
     """A graph lacks a node that was named, or has an edge from nowhere."""
 
-    exit_code = 2
 
-
-class PrecisionError(_ProblemError):
+class PrecisionError(_InputError):
     """A precision mode, a list of operators or a table of types is wrong."""
 
-    exit_code = 2
 
-
-class StoreError(_ProblemError):
+class StoreError(_InputError):
     """The tracking store can't be used, or using it would harm another one."""
-
-    exit_code = 2
 
 
 class WriteError(_ProblemError):
@@ -137,9 +135,9 @@ def handle_signals() -> None:
 _ELSEWHERE = "python -m lenet_exp.run hydra.run.dir=DIR, with room there"
 
 
-def told(error: Union[LenetExpError, OSError], remedy: str = _ELSEWHERE) -> LenetExpError:
-    """Return what the system refused (no space, no permission) as an error told in words."""
+def wrap_os_error(error: Union[LenetExpError, OSError], remedy: str = "") -> LenetExpError:
+    """Return what the system refused (no space, no permission) as one of ours, others as is."""
     if isinstance(error, LenetExpError):
         return error
     what, problem = error.filename or "the run folder", error.strerror or str(error)
-    return WriteError(what, problem, remedy)
+    return WriteError(what, problem, remedy or _ELSEWHERE)

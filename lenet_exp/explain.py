@@ -19,38 +19,12 @@ fetches=[NAME,...]         of that graph, what a run fetches
 
 from __future__ import annotations
 
-import shutil
 import sys
-from typing import Optional, Sequence
 
-from lenet_exp.config.cli import explain_options
-from lenet_exp.errors import LenetExpError, told
-from lenet_exp.record.terminal import stop_printing
+from lenet_exp import cli
+from lenet_exp.config.cli.explain_options import ExplainOptions
 
-
-def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Print the plan, or refuse the question in words; return the exit code."""
-    words = sys.argv[1:] if argv is None else list(argv)
-    try:
-        if words in (["-h"], ["--help"]):
-            print(__doc__, end="")
-            return 0
-        asked = explain_options.read(words)
-        from lenet_exp.commands import explain  # noqa: PLC0415 - TensorFlow
-
-        answer = explain.answer(asked, shutil.get_terminal_size((100, 24)).columns)
-        print(answer.text, flush=True)
-        for warning in answer.warnings:
-            print(f"warning: {warning}", file=sys.stderr)
-    except BrokenPipeError:  # `| head`
-        stop_printing()
-    except (LenetExpError, OSError) as error:
-        print(f"lenet-exp: {told(error)}", file=sys.stderr)
-        return told(error).exit_code
-    except KeyboardInterrupt:
-        print("lenet-exp: interrupted", file=sys.stderr)
-        return 130
-    return 0
+main = cli.command(__doc__, ExplainOptions)
 
 
 if __name__ == "__main__":

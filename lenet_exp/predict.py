@@ -15,29 +15,11 @@ format=csv       every row, and nothing else
 from __future__ import annotations
 
 import sys
-from typing import Optional, Sequence
 
 from lenet_exp import cli
-from lenet_exp.config.cli import predict_options
+from lenet_exp.config.cli.predict_options import PredictOptions
 
-
-def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Print what is seen, or refuse in words; return the exit code."""
-    words = sys.argv[1:] if argv is None else list(argv)
-    if words in (["-h"], ["--help"]):
-        print(__doc__, end="")
-        return 0
-    return cli.ended(
-        lambda: _predict(words), f"{predict_options.PROGRAM} again, with permission there"
-    )
-
-
-def _predict(words: Sequence[str]) -> int:
-    asked = predict_options.read(words)
-    from lenet_exp.commands import predict  # noqa: PLC0415 - TensorFlow
-
-    print(predict.told(predict.predict(asked), asked), flush=True)
-    return 0
+main = cli.command(__doc__, PredictOptions)
 
 
 if __name__ == "__main__":

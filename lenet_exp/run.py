@@ -14,14 +14,14 @@ from hydra.errors import CompactHydraException, HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from lenet_exp import cli
 from lenet_exp.config.cli.command_line import check_command_line
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.compose import register_resolvers, resolve
 from lenet_exp.config.folder import CONF
-from lenet_exp.errors import ConfigError, LenetExpError, Terminated, handle_signals, told
+from lenet_exp.errors import ConfigError, LenetExpError, handle_signals, wrap_os_error
 from lenet_exp.experiment import resume
 from lenet_exp.record.store import journal
-from lenet_exp.record.terminal import stop_printing
 from lenet_exp.sweep.launcher import register
 
 _SWEEPS = ("-m", "--multirun")
@@ -42,8 +42,8 @@ def _job(cfg: DictConfig) -> Optional[float]:
         return run_experiment(settings, folder, tags).accuracy
     except (LenetExpError, OSError) as error:
         if sweeping:  # the other jobs go on
-            raise CompactHydraException(f"lenet-exp: {told(error)}") from error
-        sys.exit(_say(told(error)))
+            raise CompactHydraException(f"lenet-exp: {wrap_os_error(error)}") from error
+        sys.exit(cli.refuse(wrap_os_error(error)))
 
 
 def _check_folder(folder: Path, key: str) -> None:
@@ -52,57 +52,47 @@ def _check_folder(folder: Path, key: str) -> None:
         raise ConfigError(key, folder, allowed, PROGRAM)
 
 
-def _resume(words: Sequence[str]) -> None:
-    asked = resume.prepare(words)
-    resume.log_to(asked.folder)
-    if asked.finished:
+def _resume(arguments: Sequence[str]) -> None:
+    going_on = resume.prepare(arguments)
+    resume.log_to(going_on.folder)
+    if going_on.finished:
         from lenet_exp.commands.upload import upload  # noqa: PLC0415 - MLflow
 
-        done = upload(asked.folder)  # it may have been killed before the store knew
+        done = upload(going_on.folder)  # it may have been killed before the store knew
         for line in done.said:
             print(line)
         print(f"run {done.run_id} has finished; for more of it add schedule.epochs=NUMBER")
         return
     from lenet_exp.experiment.run import run_experiment  # noqa: PLC0415 - TensorFlow
 
-    run_experiment(asked.settings, asked.folder, asked.tags)
+    run_experiment(going_on.settings, going_on.folder, going_on.tags)
 
 
-def _say(error: LenetExpError) -> int:
-    print(f"lenet-exp: {error}", file=sys.stderr)
-    return error.exit_code
+def _train(arguments: Sequence[str]) -> int:
+    try:
+        if resume.asks_to_resume(arguments):
+            _resume(arguments)
+        else:
+            check_command_line(arguments)
+            register_resolvers()
+            register()
+            _job()
+    except HydraException as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Check the command line, then hand it to Hydra; return the exit code."""
-    words = sys.argv[1:] if argv is None else list(argv)
-    words.sort(key=lambda word: word not in _SWEEPS)  # Hydra takes no words on both sides of it
-    sys.argv = [sys.argv[0], *words]  # where Hydra reads it
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    # Hydra takes no arguments on both sides of it.
+    arguments.sort(key=lambda argument: argument not in _SWEEPS)
+    sys.argv = [sys.argv[0], *arguments]  # where Hydra reads it
     handle_signals()
     logging.raiseExceptions = False  # a full disk: the run says so itself
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # what Hydra meets comes to the lines below
-    try:
-        if resume.asks_to_resume(words):
-            _resume(words)
-        else:
-            check_command_line(words)
-            register_resolvers()
-            register()
-            _job()
-    except BrokenPipeError:  # `--help | head`
-        stop_printing()
-    except (LenetExpError, OSError) as error:
-        return _say(told(error))
-    except HydraException as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("lenet-exp: interrupted", file=sys.stderr)
-        return 130
-    except Terminated:
-        print("lenet-exp: terminated", file=sys.stderr)
-        return 143
-    return 0
+    return cli.exit_code(lambda: _train(arguments))
 
 
 if __name__ == "__main__":

@@ -79,6 +79,10 @@ def test_asking_and_refusing_import_nothing_heavy(words, code):
         ("modelzoo.__main__", ["--help"], 0),
         ("modelzoo.__main__", ["case=full", "--data_path=.", "--epochs=0"], 2),
         ("doctor", ["--help"], 0),
+        ("doctor", ["all=true"], 2),
+        ("fetch_mnist", ["--path=x"], 2),
+        ("rerun", ["run=nothing"], 2),
+        ("upload", ["run=nothing", "uri=x"], 2),
         ("run", ["init_from=nothing"], 2),
     ],
 )

@@ -6,13 +6,14 @@ Nothing is changed, and nothing heavy imported here: this has to work where noth
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
+from lenet_exp.config.chip import machine
+from lenet_exp.config.cli.options import Options
 from lenet_exp.data import files
 from lenet_exp.errors import LenetExpError
 from lenet_exp.hardware import cpu, presence
@@ -28,8 +29,20 @@ class Finding(NamedTuple):
 
     level: str
     what: str
-    told: str
+    detail: str
     remedy: str = ""
+
+
+def main(options: Options) -> int:
+    """Print a line for each thing that was looked at; return 1 if any is missing."""
+    missing = 0
+    for found in examine():
+        missing += found.level == MISSING
+        print(f"{found.level:8} {found.what:16} {found.detail}", flush=True)
+        if found.remedy:
+            print(f"{'':8} try: {found.remedy}", flush=True)
+    print(f"\n{missing or 'nothing'} missing" + ("" if missing else ": python -m lenet_exp.run"))
+    return 1 if missing else 0
 
 
 def examine() -> Iterator[Finding]:
@@ -46,10 +59,10 @@ def examine() -> Iterator[Finding]:
         _folders,
     )
     for look in looks:
-        yield from _told(look)
+        yield from _findings(look)
 
 
-def _told(look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+def _findings(look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     """Yield what a look finds; that it could not look is a finding too."""
     try:
         yield from look()
@@ -85,8 +98,8 @@ def _packages() -> Iterator[Finding]:
         if version and version.startswith(begins):
             yield Finding(OK, name, version)
         elif version:
-            told = f"{version}; the stack {stack} is made for {begins.rstrip('.')}"
-            yield Finding(MISSING, name, told, _setup())
+            detail = f"{version}; the stack {stack} is made for {begins.rstrip('.')}"
+            yield Finding(MISSING, name, detail, _setup())
         else:
             yield Finding(MISSING, name, f"can't be imported: {reason}", _setup())
 
@@ -105,14 +118,14 @@ def _hidden_host() -> Iterator[Finding]:
         for python in _other_pythons():
             place = presence.found_by(python)
             if place:
-                told = f"this environment hides the npu_bridge of {python} ({place})"
-                yield Finding(MISSING, "host's packages", told, _setup(host=True, python=python))
+                detail = f"this environment hides the npu_bridge of {python} ({place})"
+                yield Finding(MISSING, "host's packages", detail, _setup(host=True, python=python))
                 return
         return
     own = presence.found("tensorflow")
     if own is not None and _is_in(own, sys.prefix) and not _is_in(here, sys.prefix):
-        told = f"this environment's own TensorFlow ({own.parent}) hides the host's"
-        yield Finding(MISSING, "host's packages", told, _setup(host=True, python="python3.7"))
+        detail = f"this environment's own TensorFlow ({own.parent}) hides the host's"
+        yield Finding(MISSING, "host's packages", detail, _setup(host=True, python="python3.7"))
 
 
 def _is_in(path: Path, folder: str) -> bool:
@@ -135,13 +148,13 @@ def _chip() -> Iterator[Finding]:
     place = presence.found()
     if place is None:
         if presence.devices():
-            told = "a chip is here, and Python finds no npu_bridge"
+            detail = "a chip is here, and Python finds no npu_bridge"
             remedy = "the adapter's folder on PYTHONPATH: source CANN's set_env.sh"
-            yield Finding(MISSING, "npu_bridge", told, remedy)
+            yield Finding(MISSING, "npu_bridge", detail, remedy)
         return
     if _VERSION[:2] != (3, 7):
-        told = f"{place.parent} needs Python 3.7 with TensorFlow 1.15"
-        yield Finding(MISSING, "npu_bridge", told, _setup(host=True, python="python3.7"))
+        detail = f"{place.parent} needs Python 3.7 with TensorFlow 1.15"
+        yield Finding(MISSING, "npu_bridge", detail, _setup(host=True, python="python3.7"))
         return
     adapter = presence.adapter()
     level = OK if adapter.loads else MISSING
@@ -150,24 +163,18 @@ def _chip() -> Iterator[Finding]:
     if numbers:
         yield Finding(OK, "devices", " ".join(map(str, numbers)))
     else:
-        told = "the driver shows no chip (/dev/davinci0 to 7)"
+        detail = "the driver shows no chip (/dev/davinci0 to 7)"
         remedy = "install the driver; in a container, give it the devices"
-        yield Finding(MISSING, "devices", told, remedy)
+        yield Finding(MISSING, "devices", detail, remedy)
 
 
 def _environment() -> Iterator[Finding]:
     """Variables that would hang or kill a run on one device (npu-bridge-contract.md, 8)."""
     if presence.found() is None:
         return
-    environ = os.environ
-    if environ.get("RANK_SIZE", "") not in ("", "1"):
-        told = f"{environ['RANK_SIZE']}: a run would wait for other devices"
-        yield Finding(MISSING, "RANK_SIZE", told, "unset RANK_SIZE")
-    if environ.get("RANK_TABLE_FILE") and not environ.get("RANK_ID"):
-        yield Finding(MISSING, "RANK_TABLE_FILE", "needs RANK_ID", "unset RANK_TABLE_FILE")
-    if not re.fullmatch("[0-9]*", environ.get("ASCEND_DEVICE_ID", "")):
-        told = f"{environ['ASCEND_DEVICE_ID']} is no number"
-        yield Finding(MISSING, "ASCEND_DEVICE_ID", told, "export ASCEND_DEVICE_ID=0")
+    for error in machine.environment_errors():
+        name, value, allowed, remedy = error.args
+        yield Finding(MISSING, name, f"is {value or 'empty'}; allowed: {allowed}", remedy)
 
 
 def _hardware() -> Iterator[Finding]:
@@ -175,17 +182,17 @@ def _hardware() -> Iterator[Finding]:
     if _VERSION[:2] == (3, 7) and presence.found() is not None:
         yield Finding(NOTE, "hardware", "npu_bridge is here; hardware=cpu stays on the CPU")
         return
-    told = f"cpu ({cpu.device()}, {os.cpu_count()} cores); precision modes are emulated"
-    yield Finding(OK, "hardware", told)
+    detail = f"cpu ({cpu.device()}, {os.cpu_count()} cores); precision modes are emulated"
+    yield Finding(OK, "hardware", detail)
 
 
 def _mnist() -> Iterator[Finding]:
     folder = files.cache_folder()
     absent = [file.name for file in files.missing(folder)]
     if absent:
-        told = f"{folder} lacks {', '.join(absent)}"
+        detail = f"{folder} lacks {', '.join(absent)}"
         remedy = "python -m lenet_exp.fetch_mnist, or data.path=DIR with your own"
-        yield Finding(MISSING, "MNIST", told, remedy)
+        yield Finding(MISSING, "MNIST", detail, remedy)
         if not _can_write(folder):
             yield Finding(MISSING, "MNIST", f"{folder} can't be written", "LENET_EXP_DATA=DIR")
     else:
@@ -224,13 +231,13 @@ def _folders() -> Iterator[Finding]:
             continue
         free = shutil.disk_usage(str(folder)).free
         if free < _FREE_BYTES:
-            told = f"{free // 2**20} MB are free in {folder}"
-            yield Finding(MISSING, "room", told, f"free some, or {key}")
+            detail = f"{free // 2**20} MB are free in {folder}"
+            yield Finding(MISSING, "room", detail, f"free some, or {key}")
     outputs = [Path(name) for name in ("outputs", "multirun") if Path(name).exists()]
     locked = [path for path in outputs if not _can_write(path)]
     for path in locked:
-        told = f"{path.absolute()} can't be written: another user's?"
-        yield Finding(MISSING, "permission", told, "hydra.run.dir=DIR, or another folder")
+        detail = f"{path.absolute()} can't be written: another user's?"
+        yield Finding(MISSING, "permission", detail, "hydra.run.dir=DIR, or another folder")
     if not locked and _can_write(Path.cwd()):
         yield Finding(OK, "results", str(Path.cwd() / "outputs"))
 

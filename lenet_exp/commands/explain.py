@@ -1,42 +1,54 @@
-"""What a person asks about a precision mode -> plans -> text."""
+"""A precision mode -> plans -> text."""
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Tuple
 
 from lenet_exp import tf_compat
-from lenet_exp.config.cli.explain_options import Question
+from lenet_exp.config.cli.explain_options import ExplainOptions
 from lenet_exp.config.schema.hardware import chip_of
 from lenet_exp.config.schema.run import Settings, precision_files
 from lenet_exp.hardware import chip_config
 from lenet_exp.model import lenet
 from lenet_exp.precision import assign
 from lenet_exp.precision.ir.load import load_graph
+from lenet_exp.precision.planning.options import unread
 from lenet_exp.precision.report import records, tables
 from lenet_exp.training import graphs
 
 
-class Answer(NamedTuple):
+class Explanation(NamedTuple):
     """`text` for stdout, and for stderr what must not be mixed into CSV and JSON."""
 
     text: str
     warnings: Tuple[str, ...]
 
 
-def answer(question: Question, width: int) -> Answer:
+def main(options: ExplainOptions) -> int:
+    """Print the explanation, and its warnings to stderr."""
+    made = explain(options, shutil.get_terminal_size((100, 24)).columns)
+    print(made.text, flush=True)
+    for warning in made.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    return 0
+
+
+def explain(options: ExplainOptions, width: int) -> Explanation:
     """Return what the plan, or the difference of two plans, reads like at this width.
 
     Raises:
         LenetExpError: the file is no graph, or lacks a fetch.
     """
     tf_compat.configure(hide_gpus=True, deterministic=False)
-    if question.session:
-        return _session(question)
-    graph_def, fetches = _graph(question)
-    settings = question.settings
-    asked = [(settings.precision.mode, settings.hardware.cann)]
-    asked += [question.against] if question.against else []
+    if options.session:
+        return _session(options)
+    graph_def, fetches = _graph(options)
+    settings = options.settings
+    explained = [(settings.precision.mode, settings.hardware.cann)]
+    explained += [options.against] if options.against else []
     reports = [
         records.report(
             assign(
@@ -48,26 +60,23 @@ def answer(question: Question, width: int) -> Answer:
                 **_files(settings, mode, generation),
             )
         )
-        for mode, generation in asked
+        for mode, generation in explained
     ]
     warnings = tuple(dict.fromkeys(text for read in reports for text in read.warnings))
-    if question.format == "table":
-        return Answer(_as_table(question, reports, width, warnings), ())
-    return Answer(_as_data(question, reports), warnings)
+    if options.format == "table":
+        return Explanation(_as_table(options, reports, width, warnings), ())
+    return Explanation(_as_data(options, reports), warnings)
 
 
 def _files(settings: Settings, mode: str, generation: str) -> Dict[str, Path]:
     """Return the person's files that this mode and generation have: a difference lacks others."""
-    if generation != "today":
-        return {}
-    mixed = mode == "allow_mix_precision"
     named = precision_files(settings).items()
-    return {key: path for key, path in named if mixed or key != "modify_mixlist"}
+    return {key: path for key, path in named if not unread(key, mode, generation)}
 
 
-def _session(question: Question) -> Answer:
+def _session(options: ExplainOptions) -> Explanation:
     """Return the ConfigProto that a run on the chip would open its session with."""
-    settings = question.settings
+    settings = options.settings
     chip = chip_of(settings.hardware)
     device = chip.devices[0] if chip.device == "auto" else int(chip.device)
     sent, warnings = chip_config.fitted(
@@ -77,15 +86,15 @@ def _session(question: Question) -> Answer:
         warnings.append("precision.keep_dtype is in no session, and a run on the chip refuses it")
     note = "# session_device_id: the first free one of hardware.devices\n"
     text = str(chip_config.session_config(sent, settings.threads or 0)).rstrip("\n")
-    return Answer((note if chip.device == "auto" else "") + text, tuple(warnings))
+    return Explanation((note if chip.device == "auto" else "") + text, tuple(warnings))
 
 
-def _graph(question: Question) -> Tuple[Any, Tuple[str, ...]]:
-    if question.graph is not None:
-        loaded = load_graph(question.graph)
-        return loaded.graph_def, question.fetches or loaded.fetches
-    settings, size = question.settings, question.settings.schedule.batch_size
-    if question.inference:
+def _graph(options: ExplainOptions) -> Tuple[Any, Tuple[str, ...]]:
+    if options.graph is not None:
+        loaded = load_graph(options.graph)
+        return loaded.graph_def, options.fetches or loaded.fetches
+    settings, size = options.settings, options.settings.schedule.batch_size
+    if options.inference:
         inference = graphs.build_inference(lenet.logits, lenet.IMAGE_SHAPE, size)
         return inference.graph_def, (inference.classes,)
     step = graphs.build_step(
@@ -95,26 +104,26 @@ def _graph(question: Question) -> Tuple[Any, Tuple[str, ...]]:
 
 
 def _as_table(
-    question: Question, reports: List[records.Report], width: int, warnings: Tuple[str, ...]
+    options: ExplainOptions, reports: List[records.Report], width: int, warnings: Tuple[str, ...]
 ) -> str:
-    if question.against is not None:
+    if options.against is not None:
         text = tables.comparison_table(records.compare(*reports), width)
         lines = tables.warnings_text(warnings, width)
         return "\n".join([text, *([""] if lines else []), *lines])
-    shown = tables.summary_table if question.summary else tables.table
+    shown = tables.summary_table if options.summary else tables.table
     return shown(reports[0], width)
 
 
-def _as_data(question: Question, reports: List[records.Report]) -> str:
+def _as_data(options: ExplainOptions, reports: List[records.Report]) -> str:
     read: Any = reports[0]
-    if question.against is not None:
+    if options.against is not None:
         read = records.compare(*reports)
-    elif question.summary:
+    elif options.summary:
         read = records.summary(read)
-    if question.format == "json":
+    if options.format == "json":
         return records.as_json(read)
-    if question.against is not None:
+    if options.against is not None:
         return records.as_csv(read.differences).rstrip("\n")
-    rows = read.groups if question.summary else read.records
+    rows = read.groups if options.summary else read.records
     same = {"mode": read.mode, "generation": read.generation}
     return records.as_csv(rows, same).rstrip("\n")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, List, NamedTuple
 
 from lenet_exp import tf_compat
+from lenet_exp.config.cli.recorded_options import ExportOptions
 from lenet_exp.config.schema.run import Settings
 from lenet_exp.errors import DataError
 from lenet_exp.inference import frozen
@@ -29,6 +30,12 @@ class Exported(NamedTuple):
     settings: Settings
     on_chip: Verdict  # of its inference, under the run's precision mode
     damaged: List[str]  # newer checkpoints that could not be taken
+
+
+def main(options: ExportOptions, folder: Path) -> int:
+    """Export the run in `folder`, and say what was written."""
+    print(_report(export(folder, (options.to or folder / "export").absolute())))
+    return 0
 
 
 def export(run: Path, folder: Path) -> Exported:
@@ -59,7 +66,7 @@ def _on_chip(graph_def: Any, settings: Settings) -> Verdict:
     return verdict([assign(fixed, mode, generation=generation, fetches=fetches)])
 
 
-def told(made: Exported) -> str:
+def _report(made: Exported) -> str:
     """Return what a person reads: the files, and how the chip's compiler takes them."""
     graph = short(made.folder / GRAPH)
     mode = made.settings.precision.mode
@@ -85,7 +92,7 @@ def told(made: Exported) -> str:
 def atc_command(graph: Path, settings: Settings) -> str:
     """Return the command that makes the .om of a frozen graph, for one batch size."""
     shape = ",".join(str(size) for size in (settings.schedule.batch_size, *lenet.IMAGE_SHAPE))
-    words = [
+    arguments = [
         "atc",
         "--framework=3",
         f"--model={graph}",
@@ -96,4 +103,4 @@ def atc_command(graph: Path, settings: Settings) -> str:
         f"--out_nodes={';'.join(frozen.OUTPUTS.values())}",
         f"--precision_mode={settings.precision.mode}",
     ]
-    return " ".join(shlex.quote(word) for word in words)
+    return " ".join(shlex.quote(argument) for argument in arguments)

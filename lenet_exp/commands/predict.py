@@ -9,8 +9,7 @@ import numpy as np
 
 from lenet_exp import tf_compat
 from lenet_exp.config.checkpoint_path import prefix_of
-from lenet_exp.config.cli.options import path as typed_path
-from lenet_exp.config.cli.predict_options import EXAMPLE, PROGRAM, Asked
+from lenet_exp.config.cli.predict_options import PredictOptions
 from lenet_exp.data import download, files, images, mnist
 from lenet_exp.errors import ConfigError, GraphError
 from lenet_exp.experiment import backends
@@ -22,7 +21,8 @@ from lenet_exp.precision.report.verdict import verdict
 from lenet_exp.record.run import run_folders
 from lenet_exp.record.terminal import fetch_progress
 
-_MNIST = "mnist"
+_EXAMPLE = PredictOptions.command()
+_MNIST = Path("mnist")
 _ROWS = 30  # of a table; format=csv has all
 _EXPORTED = "a graph of python -m lenet_exp.export, with its placeholder and outputs"
 
@@ -45,31 +45,36 @@ class Prediction(NamedTuple):
     notes: List[str]
 
 
-def predict(asked: Asked) -> Prediction:
+def main(options: PredictOptions) -> int:
+    """Print what is seen."""
+    print(_report(predict(options), options), flush=True)
+    return 0
+
+
+def predict(options: PredictOptions) -> Prediction:
     """Classify the images that are asked about.
 
     Raises:
         LenetExpError: the model or the images can't be used.
     """
-    settings = asked.settings
-    shown = _images(asked.images)
+    settings = options.settings
+    shown = _images(options.images)
     tf_compat.configure(hide_gpus=True, deterministic=settings.deterministic)
-    graph_def = frozen.with_batch(_model(asked.model), asked.batch)
+    graph_def = frozen.with_batch(_model(options.model), options.batch)
     with backends.claimed(settings, trains=False) as machine:
-        made = _on(machine, graph_def, asked)
+        made = _on(machine, graph_def, options)
         notes = list(made.notes)
         with backends.open_session(classifier.graph_of(made.graph_def), machine) as session:
             for name in made.init:
                 session.run(name)
-            found = classifier.classify(classifier.runner(session), shown.pixels, asked.batch)
+            found = classifier.classify(classifier.runner(session), shown.pixels, options.batch)
             if made.float_status and session.run(made.float_status):
                 notes.append("warning: something overflowed float16; the chip goes on with 65504")
     return Prediction(shown, found, "the CPU" if machine.emulates else machine.device, notes)
 
 
-def _images(text: str) -> images.Images:
-    path = typed_path("images", text, EXAMPLE)
-    if text != _MNIST or path.exists():
+def _images(path: Path) -> images.Images:
+    if path != _MNIST or path.exists():
         return images.read(path)
     folder = files.cache_folder()
     with fetch_progress() as progress:
@@ -77,9 +82,8 @@ def _images(text: str) -> images.Images:
     return images.of_split(mnist.load(folder).test)
 
 
-def _model(text: str) -> Any:
-    """Return the frozen GraphDef that `text` means: a file, a checkpoint, or a run."""
-    path = typed_path("model", text, EXAMPLE)
+def _model(path: Path) -> Any:
+    """Return the frozen GraphDef that `path` means: a file, a checkpoint, or a run."""
     exported = path / "lenet.pb"
     for file in (exported, path / "saved_model.pb", path):
         if file.is_file() and file.suffix in (".pb", ".pbtxt"):
@@ -87,11 +91,13 @@ def _model(text: str) -> Any:
     prefix = prefix_of(path)
     if prefix is None and path.exists():
         allowed = "a .pb, a SavedModel, a checkpoint, a run folder, a run id, or latest"
-        raise ConfigError("model", text, allowed, EXAMPLE)
+        raise ConfigError("model", path, allowed, _EXAMPLE)
     if prefix is None:
-        prefix = prefix_of(run_folders.find(f"{PROGRAM} model", text, Path.cwd()))
+        prefix = prefix_of(
+            run_folders.find(f"{PredictOptions.program()} model", str(path), Path.cwd())
+        )
     if prefix is None:
-        raise ConfigError("model", text, "a run that has a checkpoint", EXAMPLE)
+        raise ConfigError("model", path, "a run that has a checkpoint", _EXAMPLE)
     return _frozen(prefix)
 
 
@@ -100,7 +106,7 @@ def _frozen(prefix: Path) -> Any:
         return frozen.freeze(lenet.logits, lenet.IMAGE_SHAPE, weights.read(prefix)).graph_def
     except (KeyError, ValueError, TypeError) as error:
         problem = f"is no checkpoint of this network ({error})"
-        raise GraphError(prefix, problem, EXAMPLE) from error
+        raise GraphError(prefix, problem, _EXAMPLE) from error
 
 
 def _checked(graph_def: Any, path: Path) -> Any:
@@ -116,9 +122,9 @@ def _checked(graph_def: Any, path: Path) -> Any:
     return graph_def
 
 
-def _on(machine: backends.Machine, graph_def: Any, asked: Asked) -> UnderMode:
+def _on(machine: backends.Machine, graph_def: Any, options: PredictOptions) -> UnderMode:
     """Return the graph as it is for a chip, which has its modes, and emulated for a CPU."""
-    mode, generation = asked.settings.precision.mode, asked.settings.hardware.cann
+    mode, generation = options.settings.precision.mode, options.settings.hardware.cann
     if not machine.emulates:
         return UnderMode(graph_def, notes=(f"precision {mode}", *machine.said))
     if mode == "must_keep_origin_dtype":
@@ -131,17 +137,17 @@ def _on(machine: backends.Machine, graph_def: Any, asked: Asked) -> UnderMode:
     return UnderMode(made.graph_def, (made.reset,), made.float_status, notes)
 
 
-def told(made: Prediction, asked: Asked) -> str:
+def _report(made: Prediction, options: PredictOptions) -> str:
     """Return a table, a row an image, and what is to be said of all of them; or CSV alone."""
     rows = _rows(made)
-    if asked.format == "csv":
+    if options.format == "csv":
         return "\n".join(",".join(row) for row in rows)
     kept = rows[: _ROWS + 1]
     width = max(len(row[0]) for row in kept)
     lines = [row[0].ljust(width) + "".join(f"{cell:>13}" for cell in row[1:]) for row in kept]
     if len(rows) > len(kept):
         lines.append(f"... and {len(rows) - len(kept)} more: format=csv has them all")
-    return "\n".join([*lines, "", *_summary(made, asked.batch), *made.notes])
+    return "\n".join([*lines, "", *_summary(made, options.batch), *made.notes])
 
 
 def _rows(made: Prediction) -> List[List[str]]:

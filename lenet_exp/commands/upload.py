@@ -1,4 +1,4 @@
-"""A run folder's record, told to its store afterwards."""
+"""A run folder's record, written to its store afterwards."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import List, NamedTuple, Optional
 
 from lenet_exp import tf_compat
+from lenet_exp.config.cli.recorded_options import UploadOptions
 from lenet_exp.record.commands import upload_command
 from lenet_exp.record.run import run_folders
 from lenet_exp.record.store import dead_runs, store_check, sync
@@ -24,6 +25,17 @@ class Uploaded(NamedTuple):
     before: str
     ui: str
     said: List[str]
+
+
+def main(options: UploadOptions, folder: Path) -> int:
+    """Upload the run in `folder`, and say where it is."""
+    done = upload(folder, options.uri)
+    for line in done.said:
+        print(line)
+    if done.before != done.run_id:
+        print(f"the store had no run {done.before}; it is recorded anew")
+    print(f"run {done.run_id} is complete\n  {done.ui}")
+    return 0
 
 
 def upload(folder: Path, elsewhere: Optional[str] = None) -> Uploaded:

@@ -8,7 +8,7 @@ from pathlib import Path
 from lenet_exp.config.checkpoint_path import prefix_named
 from lenet_exp.config.chip.machine import check_machine
 from lenet_exp.config.cli import suggest
-from lenet_exp.config.schema.run import PRECISION_FILES, Settings
+from lenet_exp.config.schema.run import PRECISION_FILES, PRECISION_MODES, Settings
 from lenet_exp.errors import ConfigError
 
 
@@ -20,35 +20,48 @@ def check_together(settings: Settings) -> None:
 
 
 def check_precision(settings: Settings) -> None:
-    """Raise ConfigError for a file that this mode or generation has not, or can't be read."""
-    precision, cann = settings.precision, settings.hardware.cann
-    if precision.modify_mixlist is not None and precision.mode != "allow_mix_precision":
-        remedy = (
-            f"precision=allow_mix_precision precision.modify_mixlist={precision.modify_mixlist}"
-        )
-        allowed = f"only with allow_mix_precision: {precision.mode} has no lists"
-        raise _not_possible("modify_mixlist", precision.modify_mixlist, allowed, remedy)
+    """Raise ConfigError for a file that this mode or generation doesn't read, or can't be read."""
     for key in PRECISION_FILES:
-        name, of_chip = getattr(precision, key), getattr(settings.hardware, key, None)
-        if name is None:
-            continue
-        if of_chip is not None:
-            remedy = f"precision.{key}={name}"
-            raise _not_possible(key, name, f"one of it and hardware.{key}={of_chip}", remedy)
-        if cann != "today":
-            allowed = f"only with hardware.cann=today: the adapter of {cann} has no such option"
-            remedy = f"hardware.cann=today precision.{key}={name}"
-            raise _not_possible(key, name, allowed, remedy)
-        try:
-            Path(name).expanduser().read_bytes()
-        except (OSError, RuntimeError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            allowed = f"null or a file that can be read ({reason})"
-            raise _not_possible(key, name, allowed, f"precision.{key}=null") from error
+        named = {
+            f"{group}.{key}": getattr(getattr(settings, group), key, None)
+            for group in ("precision", "hardware")
+        }
+        ours, chips = named.values()
+        for dotted, name in named.items():
+            if name is not None:
+                _check_is_read(settings, dotted, name)
+        if ours is not None and chips is not None:
+            allowed = f"one of it and hardware.{key}={chips}"
+            raise _not_possible(f"precision.{key}", ours, allowed)
+        if ours is not None:
+            _check_readable(f"precision.{key}", ours)
 
 
-def _not_possible(key: str, value: str, allowed: str, remedy: str) -> ConfigError:
-    return ConfigError(f"precision.{key}", value, allowed, f"{suggest.PROGRAM} {remedy}")
+def _check_is_read(settings: Settings, dotted: str, name: str) -> None:
+    from lenet_exp.precision.planning.options import unread  # noqa: PLC0415 - numpy
+
+    group, _, key = dotted.partition(".")
+    found = unread(key, settings.precision.mode, settings.hardware.cann)
+    if found is not None:
+        of_mode = found.needs in PRECISION_MODES
+        option = f"precision={found.needs}" if of_mode else f"hardware.cann={found.needs}"
+        allowed = f"only with {found.needs if of_mode else option}: {found.reason}"
+        remedy = f"hardware=ascend910 {option}" if group == "hardware" else option
+        raise _not_possible(dotted, name, allowed, f"{remedy} {dotted}={name}")
+
+
+def _check_readable(dotted: str, name: str) -> None:
+    try:
+        Path(name).expanduser().read_bytes()
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        allowed = f"null or a file that can be read ({reason})"
+        raise _not_possible(dotted, name, allowed, f"{dotted}=null") from error
+
+
+def _not_possible(dotted: str, name: str, allowed: str, remedy: str = "") -> ConfigError:
+    command = f"{suggest.PROGRAM} {remedy or f'{dotted}={name}'}"
+    return ConfigError(dotted, name, allowed, command)
 
 
 def _check_data_path(settings: Settings) -> None:

@@ -186,7 +186,7 @@ def _typed_container(value: Any, hint: Any) -> Any:
 def _shown(value: Any) -> object:
     if isinstance(value, str) and _QUOTED.match(value):
         return f"'{value}'"  # it was typed in quotes, and that is the mistake
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else value
+    return suggest.shown(value)
 
 
 def flatten(settings: Any, prefix: str = "") -> Dict[str, Any]:

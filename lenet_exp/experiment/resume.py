@@ -10,6 +10,7 @@ from typing import Dict, NamedTuple, Sequence, Union
 
 from omegaconf import DictConfig, OmegaConf
 
+from lenet_exp.config.cli.recorded_options import ResumeOptions
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.compose import resolve
 from lenet_exp.config.folder import CONF
@@ -43,19 +44,11 @@ def prepare(words: Sequence[str]) -> Resumption:
         ConfigError: there is no such run, or something else was to change.
         DataError: its folder is not what it should be.
     """
-    named = [word for word in words if word.startswith("resume=")]
-    text = named[0].partition("=")[2]
-    others = [word for word in words if word not in named[:1]]
-    epochs = [word for word in others if word.startswith(_EPOCHS + "=")]
-    for word in others:
-        if word not in epochs[-1:]:
-            key, _, value = word.partition("=")
-            allowed = f"resume=RUN with nothing beside it but a larger {_EPOCHS}"
-            raise ConfigError(key, value or None, allowed, f"{PROGRAM} {named[0]}")
-    folder = run_folders.find(f"{PROGRAM} resume", text, Path.cwd())
-    _check_no_sweep(folder, text)
+    options = ResumeOptions.read(words)
+    folder = run_folders.find(f"{PROGRAM} resume", options.resume, Path.cwd())
+    _check_no_sweep(folder, options.resume)
     cfg = run_folders.config_of(folder)
-    wanted = _change_epochs(cfg, epochs[-1], named[0]) if epochs else False
+    wanted = _change_epochs(cfg, options.epochs, options.resume) if options.epochs else False
     entries = run_folders.go_to_start(folder)
     settings = resolve(cfg)
     done = journal.merged(entries, "status").get("status") == "FINISHED"
@@ -70,16 +63,15 @@ def _check_no_sweep(folder: Path, named: str) -> None:
         raise ConfigError("resume", named, "a run; this is a sweep", str(tags["command"]))
 
 
-def _change_epochs(cfg: DictConfig, word: str, named: str) -> bool:
-    """Set the epochs that `word` asks for; return whether they are more than before."""
+def _change_epochs(cfg: DictConfig, text: str, named: str) -> bool:
+    """Set the epochs that are asked for; return whether they are more than before."""
     before = OmegaConf.select(cfg, _EPOCHS)
-    text = word.partition("=")[2]
     value: Union[int, str] = (
         int(text) if re.fullmatch("[0-9]+", text) else text
     )  # a word is refused later
     if isinstance(value, int) and value < before:
         allowed = f"{before} or more: the run was begun with so many"
-        raise ConfigError(_EPOCHS, value, allowed, f"{PROGRAM} {named} {_EPOCHS}={before}")
+        raise ConfigError(_EPOCHS, value, allowed, f"{PROGRAM} resume={named} {_EPOCHS}={before}")
     OmegaConf.update(cfg, _EPOCHS, value)
     return bool(value != before)
 

@@ -26,25 +26,27 @@ from lenet_exp.modelzoo import flags as flags
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Train as the ModelZoo's command line asks; return the exit code."""
-    words = sys.argv[1:] if argv is None else list(argv)
-    if "-h" in words or "--help" in words:
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if "-h" in arguments or "--help" in arguments:
         lines = [f"  --{name:<18} {flag.allowed}\n      {flag.help}\n" for name, flag in
                  flags.FLAGS.items()]  # fmt: skip
         print(__doc__ + "".join(lines), end="")
         return 0
     handle_signals()
-    return cli.ended(lambda: _train(words), "room and permission there, then the same command")
+    return cli.exit_code(
+        lambda: _train(arguments), "room and permission there, then the same command"
+    )
 
 
-def _train(words: Sequence[str]) -> int:
-    asked = flags.read(words)
-    chip = importlib.util.find_spec("npu_bridge") is not None and "hardware=cpu" not in words
-    of_run = flags.run_words(asked, chip)
+def _train(arguments: Sequence[str]) -> int:
+    command = flags.read(arguments)
+    chip = importlib.util.find_spec("npu_bridge") is not None and "hardware=cpu" not in arguments
+    of_run = flags.run_arguments(command, chip)
     # Before anything is fetched; the folder of MNIST may be made then.
-    check_command_line([word for word in of_run if not word.startswith("data.path=")])
+    check_command_line([argument for argument in of_run if not argument.startswith("data.path=")])
     from lenet_exp.modelzoo import case  # noqa: PLC0415 - numpy
 
-    return case.train(asked, of_run, os.environ.get("ASCEND_DEVICE_ID") or "0")
+    return case.train(command, of_run, os.environ.get("ASCEND_DEVICE_ID") or "0")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import signal
 import subprocess
 import sys
@@ -12,34 +11,32 @@ import time
 from pathlib import Path
 from typing import List
 
+from lenet_exp.config.chip.machine import check_environment
 from lenet_exp.data import download, files, mnist
-from lenet_exp.errors import ConfigError
 from lenet_exp.modelzoo import case_files
 from lenet_exp.modelzoo.case_files import Outcome, Places
-from lenet_exp.modelzoo.flags import CASES, Asked, quoted
+from lenet_exp.modelzoo.flags import CASES, CommandLine, quoted
 from lenet_exp.record.run import checkpoints, run_folders
 from lenet_exp.record.run.run_files import write_bytes
 from lenet_exp.record.store import journal
 from lenet_exp.record.terminal import fetch_progress, stop_printing
 from lenet_exp.training import timing
 
-_SECONDS_TO_END = 120  # for a run that was told to: it closes its record
+_SECONDS_TO_END = 120  # for a run that is to end: it closes its record
 
 
-def train(asked: Asked, words: List[str], device: str) -> int:
-    """Run python -m lenet_exp.run with `words`; return its exit code, files made if it is 0."""
-    if not re.fullmatch("[0-9]+", device):
-        allowed = "digits: the number of a device"
-        raise ConfigError("ASCEND_DEVICE_ID", device, allowed, "unset ASCEND_DEVICE_ID")
-    _fetch(asked.data)
-    folder = asked.project / time.strftime(f"outputs/%Y-%m-%d_%H-%M-%S-{os.getpid()}")
-    batch = int(asked.flags.get("batch_size", 64))
-    case = case_files.case_name(batch, CASES[asked.case].suffix)
-    places = Places.of(asked.output, device, case)
+def train(command: CommandLine, arguments: List[str], device: str) -> int:
+    """Run python -m lenet_exp.run with `arguments`; return its exit code, files made if it is 0."""
+    check_environment({"ASCEND_DEVICE_ID": device})
+    _fetch(command.data)
+    folder = command.project / time.strftime(f"outputs/%Y-%m-%d_%H-%M-%S-{os.getpid()}")
+    batch = int(command.flags.get("batch_size", 64))
+    case = case_files.case_name(batch, CASES[command.case].suffix)
+    places = Places.of(command.output, device, case)
     places.log.parent.mkdir(parents=True, exist_ok=True)
     places.clear()
     began = time.monotonic()
-    code = _run(asked.project, [*words, f"hydra.run.dir={quoted(str(folder))}"], places.log)
+    code = _run(command.project, [*arguments, f"hydra.run.dir={quoted(str(folder))}"], places.log)
     if code == 0:
         _write(places, _outcome(folder, time.monotonic() - began), folder, case)
     return code
@@ -53,9 +50,9 @@ def _fetch(folder: Path) -> None:
         download.fetch(folder, progress)
 
 
-def _run(project: Path, words: List[str], log: Path) -> int:
+def _run(project: Path, arguments: List[str], log: Path) -> int:
     """Run a training in `project`; what it prints goes to the screen and the log."""
-    command = [sys.executable, "-m", "lenet_exp.run", *words]
+    command = [sys.executable, "-m", "lenet_exp.run", *arguments]
     with log.open("w") as kept, subprocess.Popen(  # noqa: S603 - our own program
         command,
         cwd=str(project),
@@ -71,8 +68,8 @@ def _run(project: Path, words: List[str], log: Path) -> int:
                 _show(line)
             code = child.wait()
         except BaseException as error:  # the run ends with us, and closes its record
-            asked = signal.SIGINT if isinstance(error, KeyboardInterrupt) else signal.SIGTERM
-            child.send_signal(asked)
+            number = signal.SIGINT if isinstance(error, KeyboardInterrupt) else signal.SIGTERM
+            child.send_signal(number)
             child.wait(_SECONDS_TO_END)
             raise
     return code if code >= 0 else 128 - code  # as a shell tells of a signal

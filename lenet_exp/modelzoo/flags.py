@@ -1,4 +1,4 @@
-"""The ModelZoo's flags, of its Python program and of its shell scripts -> a run's words.
+"""The ModelZoo's flags, of its Python program and of its shell scripts -> a run's arguments.
 
 npu-bridge-contract.md, 6. Imports neither TensorFlow nor MLflow.
 """
@@ -71,16 +71,16 @@ CASES = {
 _OWN = {"case": "full", "output": "DIR", "project": "DIR"}
 
 
-class Asked(NamedTuple):
+class CommandLine(NamedTuple):
     """A training as the ModelZoo's command line asks for it.
 
-    `flags` as given, without dashes; `words` for python -m lenet_exp.run besides. `output` is
+    `flags` as given, without dashes; `overrides` for python -m lenet_exp.run besides. `output` is
     where the ModelZoo's files go, `project` the folder whose store and outputs/ the run is in.
     """
 
     case: str
     flags: Dict[str, str]
-    words: List[str]
+    overrides: List[str]
     output: Path
     project: Path
 
@@ -90,23 +90,23 @@ class Asked(NamedTuple):
         return Path(self.flags.get("data_path", "MNIST")).absolute()
 
 
-def read(typed: Sequence[str]) -> Asked:
-    """Return what the words of a command line ask: --flag=value, --flag value, and key=value.
+def read(typed: Sequence[str]) -> CommandLine:
+    """Return what the arguments of a command line ask: --flag=value, --flag value, and key=value.
 
     Raises:
         ConfigError: a flag is unknown, has no value or an impossible one.
     """
     flags, others = _split(typed)
-    own = {word.partition("=")[0]: word.partition("=")[2] for word in others}
+    own = {argument.partition("=")[0]: argument.partition("=")[2] for argument in others}
     case = own.get("case", "lenet")
     if case not in CASES:
         raise ConfigError("case", case, " | ".join(CASES), f"{PROGRAM} case=full")
     if "data_path" not in flags and case != "lenet":
         example = f"{PROGRAM} case={case} --data_path={FLAGS['data_path'].good}"
         raise ConfigError("no --data_path", None, "the folder of MNIST", example)
-    words = [word for word in others if word.partition("=")[0] not in _OWN]
+    arguments = [argument for argument in others if argument.partition("=")[0] not in _OWN]
     places = (Path(own.get(key, start)).absolute() for key, start in _PLACES)
-    return Asked(case, flags, words, *places)
+    return CommandLine(case, flags, arguments, *places)
 
 
 _PLACES = (("output", "output"), ("project", "."))
@@ -117,18 +117,18 @@ def _split(typed: Sequence[str]) -> Tuple[Dict[str, str], List[str]]:
     others: List[str] = []
     waiting = list(typed)
     while waiting:
-        word = waiting.pop(0)
-        name, equals, value = word.lstrip("-").partition("=")
-        if not word.startswith("-"):
+        argument = waiting.pop(0)
+        name, equals, value = argument.lstrip("-").partition("=")
+        if not argument.startswith("-"):
             if not equals:
-                raise ConfigError(word, None, "--flag=value or key=value", f"{PROGRAM} --help")
-            others.append(word)
+                raise ConfigError(argument, None, "--flag=value or key=value", f"{PROGRAM} --help")
+            others.append(argument)
             continue
         if name not in FLAGS:
             meant = suggest.close_to(name, FLAGS)
             remedy = f"{PROGRAM} --{meant}={value or FLAGS[meant].good}" if meant else ""
             allowed = ", ".join(f"--{flag}" for flag in FLAGS)
-            raise ConfigError(word, None, allowed, remedy or f"{PROGRAM} --help")
+            raise ConfigError(argument, None, allowed, remedy or f"{PROGRAM} --help")
         if not equals and waiting and not waiting[0].startswith("--"):
             value = waiting.pop(0)
         flags[name] = _checked(name, value)
@@ -147,18 +147,18 @@ def is_true(flags: Dict[str, str], name: str) -> bool:
     return flags.get(name, "False") in ("True", "true", "1")
 
 
-def run_words(asked: Asked, chip: bool) -> List[str]:
-    """Return the words of python -m lenet_exp.run; `chip` says whether one is there.
+def run_arguments(command: CommandLine, chip: bool) -> List[str]:
+    """Return the arguments of python -m lenet_exp.run; `chip` says whether one is there.
 
     Raises:
         ConfigError: flags that need the chip without one, or that exclude each other.
     """
-    flags, case = asked.flags, CASES[asked.case]
+    flags, case = command.flags, CASES[command.case]
     batch = int(flags.get("batch_size", 64))
     steps = int(flags.get("steps", case.steps))
     loop = int(flags.get("iteration_per_loop", case.loop))
-    words = [
-        f"data.path={quoted(str(asked.data))}",
+    arguments = [
+        f"data.path={quoted(str(command.data))}",
         f"precision={flags.get('precision_mode', case.precision)}",
         f"schedule.epochs={flags.get('epochs', case.epochs)}",
         f"schedule.steps_per_epoch={steps or math.ceil(TRAINING_EXAMPLES / max(batch, 1))}",
@@ -169,8 +169,8 @@ def run_words(asked: Asked, chip: bool) -> List[str]:
         *(["deterministic=true"] if is_true(flags, "random_remove") else []),
     ]
     if chip:
-        words += ["hardware=ascend910", f"hardware.iterations_per_loop={loop}"]
-    return [*words, *_of_chip(asked, chip), *asked.words]
+        arguments += ["hardware=ascend910", f"hardware.iterations_per_loop={loop}"]
+    return [*arguments, *_of_chip(command, chip), *command.overrides]
 
 
 def quoted(text: str) -> str:
@@ -195,15 +195,15 @@ def _loss_scale(flags: Dict[str, str]) -> List[str]:
     ]  # fmt: skip
 
 
-def _of_chip(asked: Asked, chip: bool) -> List[str]:
+def _of_chip(command: CommandLine, chip: bool) -> List[str]:
     """Return what the switches for the chip's own tools say to the run."""
-    flags, out = asked.flags, asked.output
+    flags, out = command.flags, command.output
     steps = flags.get("data_dump_step", "0|5|10")
     profile = (
         f"{{output:{quoted(str(out / 'profiling'))},training_trace:'on',task_trace:'on',"
         "fp_point:'',bp_point:'',aic_metrics:PipeUtilization}"
     )
-    asked_for = {
+    switched = {
         "over_dump": ["enable_dump_debug=true", "dump_debug_mode=all",
                       f"dump_path={quoted(str(out / 'over_dump'))}"],
         "data_dump_flag": ["enable_dump=true", "dump_mode=all", f"dump_step={quoted(steps)}",
@@ -211,11 +211,11 @@ def _of_chip(asked: Asked, chip: bool) -> List[str]:
         "profiling": ["profiling_mode=true", f"profiling_options={profile}"],
         "autotune": ['auto_tune_mode="RL,GA"'],
     }  # fmt: skip
-    on = [name for name in asked_for if is_true(flags, name)]
+    on = [name for name in switched if is_true(flags, name)]
     if {"over_dump", "data_dump_flag"} <= set(on):
         allowed = "one of --over_dump and --data_dump_flag: they exclude each other on the chip"
         raise ConfigError("--over_dump", "True", allowed, f"{PROGRAM} --over_dump=True")
     if on and not chip:
         allowed = "False where there is no Ascend 910 (npu_bridge was not found)"
         raise ConfigError(f"--{on[0]}", flags[on[0]], allowed, f"{PROGRAM} --{on[0]}=False")
-    return [f"hardware.{word}" for name in on for word in asked_for[name]]
+    return [f"hardware.{argument}" for name in on for argument in switched[name]]

@@ -18,7 +18,7 @@ from typing import Any, Dict, NoReturn
 from omegaconf import OmegaConf
 
 from lenet_exp.config.compose import resolve
-from lenet_exp.errors import LenetExpError, Terminated, handle_signals, told
+from lenet_exp.errors import LenetExpError, Terminated, handle_signals, wrap_os_error
 from lenet_exp.experiment import resume
 
 
@@ -32,7 +32,7 @@ def main() -> int:
     try:
         _run(json.loads(line))
     except (LenetExpError, OSError) as error:
-        words = told(error)
+        words = wrap_os_error(error)
         print(f"lenet-exp: {words}", file=sys.stderr)
         return words.exit_code
     except KeyboardInterrupt:

@@ -11,7 +11,7 @@ import pytest
 
 from sweeps import record_sweep  # isort: skip
 
-from lenet_exp.compare import compare_sweep
+from lenet_exp.comparison.compare import compare_sweep
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 import browser  # isort: skip

@@ -14,9 +14,10 @@ import pytest
 from sweeps import record, record_sweep  # isort: skip
 
 from lenet_exp import tf_compat
-from lenet_exp.compare import compare_sweep, main
+from lenet_exp.compare import main
 from lenet_exp.comparison import compare as comparing
 from lenet_exp.comparison import load_runs
+from lenet_exp.comparison.compare import compare_sweep
 from lenet_exp.errors import DataError, StoreError
 from lenet_exp.record.store.mlflow_store import Point, Store
 

@@ -10,7 +10,7 @@ from lenet_exp.modelzoo import flags as flags
 
 
 def words(*typed, chip=False):
-    return flags.run_words(flags.read(typed), chip)
+    return flags.run_arguments(flags.read(typed), chip)
 
 
 def settings(*typed):

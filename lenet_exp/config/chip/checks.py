@@ -49,28 +49,26 @@ def check_jobs(jobs: Sequence[Settings]) -> None:
             raise impossible("op_compiler_cache_mode", "force", allowed, good)
 
 
-def impossible(key: str, value: object, allowed: str, *words: str) -> ConfigError:
-    """Return the error of one option; `words` is what to type instead of it."""
-    return ConfigError("hardware." + key, _shown(value), allowed, " ".join([_RUN, *words]))
-
-
-def _shown(value: object) -> object:
-    return str(value).lower() if isinstance(value, bool) else value
+def impossible(key: str, value: object, allowed: str, *arguments: str) -> ConfigError:
+    """Return the error of one option; `arguments` are what to type instead of it."""
+    return ConfigError(
+        "hardware." + key, suggest.shown(value), allowed, " ".join([_RUN, *arguments])
+    )
 
 
 def _check_extra(extra: Mapping[str, Any]) -> None:
     """1: a key that has its own, that is never to be sent, or of a type no field holds."""
     for key, value in extra.items():
         option, dotted = TABLE.get(key), f"extra.{key}"
+        if option is not None and option.by == "refused":
+            raise impossible(dotted, value, f"not this key ({option.help})")
         if option is not None and option.by not in ("extra", ""):
-            where = f"not this key ({option.help})"
-            where = where if option.by == "refused" else f"{option.by}, which sets it"
-            raise impossible(dotted, value, where)
+            raise impossible(dotted, value, f"{option.by}, which sets it")
         if option is not None and not option.by:
             raise impossible(dotted, value, f"its own key, hardware.{key}", f"hardware.{key}=...")
         if type(value) not in (bool, int, str):
             raise impossible(dotted, value, "true | false, a whole number, or text")
-        if option is not None and options.field_of(key, None) != _field(value):
+        if option is not None and option.field != options.field_for(value):
             raise impossible(dotted, value, _ALLOWED[option.field])
         if option is not None and option.field == "i" and not option.accepts(value):
             raise impossible(dotted, value, option.allowed)
@@ -79,37 +77,29 @@ def _check_extra(extra: Mapping[str, Any]) -> None:
 _ALLOWED = {"b": "true | false", "i": "a whole number", "s": "text"}
 
 
-def _field(value: object) -> str:
-    return {bool: "b", int: "i"}.get(type(value), "s")
-
-
 def _check_pairs(key: str, value: object, values: Mapping[str, Any]) -> None:
     """6, 7, 8, 9, 10, 11: what is read only beside another, or never beside it."""
     option = TABLE[key]
     if option.needs and not any(values.get(other) for other in option.needs):
         allowed = "only with " + " or ".join(f"hardware.{other}" for other in option.needs)
-        other = TABLE[option.needs[0]]
-        raise impossible(key, value, allowed, f"hardware.{other.key}={other.good}")
+        switch = TABLE[option.needs[0]]
+        raise impossible(key, value, allowed, f"hardware.{switch.key}={switch.good}")
     for other_key in option.requires:
+        other = f"hardware.{other_key}"
         if values.get(other_key) is None:
-            good = f"hardware.{key}={_shown(value)} hardware.{other_key}={TABLE[other_key].good}"
-            raise impossible(key, value, f"only with hardware.{other_key}", good)
+            both = (f"hardware.{key}={suggest.shown(value)}", f"{other}={TABLE[other_key].good}")
+            raise impossible(key, value, f"only with {other}", *both)
     for other_key in option.excludes:
         if values.get(other_key):
             raise impossible(key, value, f"not with hardware.{other_key}, one of them a run")
 
 
 def _check_precision(settings: Settings, values: Mapping[str, Any]) -> None:
-    """3, 4: one name of the mode; lists only where the mode reads them."""
+    """3, 4: one name of the mode; types only where the mode reads them."""
     mode, second = settings.precision.mode, values.get("precision_mode_v2")
     if second is not None and V2_NAMES[second] != mode:
         allowed = f"the other name of precision={mode}, or none"
         raise impossible("precision_mode_v2", second, allowed, f"precision={V2_NAMES[second]}")
-    if "modify_mixlist" in values and mode != "allow_mix_precision":
-        allowed = "only with precision=allow_mix_precision"
-        given = values["modify_mixlist"]
-        good = f"precision=allow_mix_precision hardware.modify_mixlist={given}"
-        raise impossible("modify_mixlist", given, allowed, good)
     if "customize_dtypes" in values and mode == "must_keep_origin_dtype":
         allowed = "another precision mode: must_keep_origin_dtype doesn't read it"
         given = values["customize_dtypes"]
@@ -122,7 +112,7 @@ def _check_emulated(settings: Settings) -> None:
     for key in ("keep_dtype", "trace_overflow", "flush_subnormals"):
         value = getattr(settings.precision, key)
         if value:
-            shown = f"[{','.join(value)}]" if isinstance(value, tuple) else _shown(value)
+            shown = f"[{','.join(value)}]" if isinstance(value, tuple) else suggest.shown(value)
             good = f"{suggest.PROGRAM} hardware=cpu precision.{key}={shown}"
             raise ConfigError(f"precision.{key}", shown, "only with hardware=cpu", good)
 
@@ -135,20 +125,20 @@ def _check_placement(values: Mapping[str, Any]) -> None:
 
 def _check_loop(settings: Settings, values: Mapping[str, Any]) -> None:
     """13, 14: steps and intervals are whole loops, and nothing excludes the loop."""
-    schedule, asked = settings.schedule, chip_of(settings.hardware).iterations_per_loop
-    if asked is None:
+    schedule, loop = settings.schedule, chip_of(settings.hardware).iterations_per_loop
+    if loop is None:
         return
     for key, steps in (
         ("steps_per_epoch", schedule.steps_per_epoch),
         ("checkpoint_every", schedule.checkpoint_every),
     ):
-        if steps % asked:
+        if steps % loop:
             good = f"hardware.iterations_per_loop={_loop_of(schedule)}"
             allowed = f"a divisor of schedule.{key}={steps}"
-            raise impossible("iterations_per_loop", asked, allowed, good)
-    if asked > 1 and values.get("mix_compile_mode"):
+            raise impossible("iterations_per_loop", loop, allowed, good)
+    if loop > 1 and values.get("mix_compile_mode"):
         allowed = "1 with hardware.mix_compile_mode=true"
-        raise impossible("iterations_per_loop", asked, allowed, "hardware.iterations_per_loop=1")
+        raise impossible("iterations_per_loop", loop, allowed, "hardware.iterations_per_loop=1")
 
 
 def _loop_of(schedule: Any) -> int:

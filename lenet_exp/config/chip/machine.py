@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Tuple
+from typing import Callable, Dict, Iterator, Mapping, Optional, Tuple
 
 from lenet_exp.config.chip import options
 from lenet_exp.config.chip.checks import impossible
@@ -20,7 +20,7 @@ from lenet_exp.config.chip.options import TABLE
 from lenet_exp.config.cli import suggest
 from lenet_exp.config.schema.hardware import Chip
 from lenet_exp.config.schema.run import Settings
-from lenet_exp.errors import ConfigError
+from lenet_exp.errors import ConfigError, PrecisionError
 
 
 def check_machine(settings: Settings) -> None:
@@ -34,8 +34,8 @@ def check_machine(settings: Settings) -> None:
 def check_files(hardware: Chip) -> None:
     """4, 6, 9, 11, 19: Raise ConfigError for a file or directory that is not what it should be."""
     for key, value in options.chosen(hardware).items():
-        check = _FORM_CHECKS.get(TABLE[key].form) if key in TABLE else None
-        problem = check(value) if check else ""
+        form = TABLE[key].form if key in TABLE else ""
+        problem = _problem(form, value) if form in _PLACES else ""
         if problem:
             raise impossible(key, value, f"{TABLE[key].allowed} ({problem})")
 
@@ -69,11 +69,17 @@ def check_stack() -> None:
 
 def check_environment(environ: Mapping[str, str] = os.environ) -> None:
     """20, 21: Raise ConfigError for variables that would hang or kill a run on one device."""
-    for name, allowed in _environment_problems(environ):
-        raise ConfigError(name, environ[name], allowed, f"unset {name}")
+    for error in environment_errors(environ):
+        raise error
 
 
-def _environment_problems(environ: Mapping[str, str]) -> Iterator[Tuple[str, str]]:
+def environment_errors(environ: Mapping[str, str] = os.environ) -> Iterator[ConfigError]:
+    """20, 21: Yield an error for each variable that would hang or kill a run on one device."""
+    for name, allowed in _not_of_one_device(environ):
+        yield ConfigError(name, environ[name], allowed, f"unset {name}")
+
+
+def _not_of_one_device(environ: Mapping[str, str]) -> Iterator[Tuple[str, str]]:
     if environ.get("RANK_SIZE", "1") != "1":
         yield "RANK_SIZE", "unset or 1: a run trains on one device, and more would wait for others"
     if environ.get("RANK_TABLE_FILE") and not environ.get("RANK_ID"):
@@ -84,19 +90,17 @@ def _environment_problems(environ: Mapping[str, str]) -> Iterator[Tuple[str, str
         yield "ASCEND_DEVICE_ID", "digits: the number of a device"
 
 
-def _directory_problem(text: str) -> str:
+def _directory_problem(path: Path) -> str:
     """Return why a directory can't be used or made, or nothing."""
-    path = Path(text).expanduser()
     if path.exists() or path.is_symlink():
-        return _existing_problem(text)
+        return _existing_problem(path)
     parent = next(folder for folder in path.absolute().parents if folder.exists())
     if not parent.is_dir() or not os.access(str(parent), os.W_OK | os.X_OK):
         return f"it can't be made in {parent}"
     return ""
 
 
-def _existing_problem(text: str) -> str:
-    path = Path(text).expanduser()
+def _existing_problem(path: Path) -> str:
     if not path.is_dir():
         return "it is no directory" if path.exists() else "it does not exist"
     if not os.access(str(path), os.R_OK | os.W_OK | os.X_OK):
@@ -104,60 +108,55 @@ def _existing_problem(text: str) -> str:
     return ""
 
 
-def _file_problem(text: str) -> str:
-    path = Path(text).expanduser()
+def _file_problem(path: Path) -> str:
     if not path.is_file():
         return "there is no such file"
     return "" if os.access(str(path), os.R_OK) else "it may not be read"
 
 
-def _json_of(text: str) -> Tuple[Any, str]:
-    problem = _file_problem(text)
-    if problem:
-        return None, problem
+def _json_problem(path: Path) -> str:
     try:
-        return json.loads(Path(text).expanduser().read_text()), ""
+        json.loads(path.read_text())
     except ValueError as error:
-        return None, f"it is no JSON: {error}"
-
-
-def _json_problem(text: str) -> str:
-    return _json_of(text)[1]
-
-
-def _mixlist_problem(text: str) -> str:
-    lists, problem = _json_of(text)
-    if problem:
-        return problem
-    if not isinstance(lists, dict) or not {*lists} <= {"black-list", "white-list", "gray-list"}:
-        return "it holds something else"
-    for name, changes in lists.items():
-        if not isinstance(changes, dict) or not {*changes} <= {"to-add", "to-remove"}:
-            return f"{name} holds something else"
-        if not all(isinstance(t, str) for types in changes.values() for t in types):
-            return f"{name} holds something that is no operator type"
+        return f"it is no JSON: {error}"
     return ""
 
 
-def _debug_config_problem(text: str) -> str:
-    problem = _file_problem(text)
-    if problem:
-        return problem
-    content = Path(text).expanduser().read_text()
+def _mixlist_problem(path: Path) -> str:
+    from lenet_exp.precision.target import op_lists  # noqa: PLC0415 - numpy
+
+    try:
+        op_lists.read_changes(path)
+    except PrecisionError as error:
+        return "it holds something else: {}: {}".format(*error.args)
+    return ""
+
+
+def _debug_config_problem(path: Path) -> str:
+    content = path.read_text()
     return "it has both" if all(word in content for word in ("ccec_O0", "oom")) else ""
 
 
-def _profiling_problem(text: str) -> str:
-    problem = _directory_problem(json.loads(text)["output"])
-    return f"output: {problem}" if problem else ""
+def _problem(form: str, text: str) -> str:
+    """Return what is wrong with the file or directory that an option names, or nothing."""
+    if form == "profiling":
+        problem = _directory_problem(Path(json.loads(text)["output"]).expanduser())
+        return f"output: {problem}" if problem else ""
+    path = Path(text).expanduser()
+    if form in _DIRECTORIES:
+        return _DIRECTORIES[form](path)
+    return _file_problem(path) or _CONTENTS[form](path)
 
 
-_FORM_CHECKS: Dict[str, Callable[[str], str]] = {
-    "file": _file_problem,
+_Check = Callable[[Path], str]
+_DIRECTORIES: Dict[str, _Check] = {
+    "directory": _directory_problem,
+    "existing_directory": _existing_problem,
+}
+_CONTENTS: Dict[str, _Check] = {
+    "file": lambda path: "",
     "json": _json_problem,
     "mixlist": _mixlist_problem,
     "debug_config": _debug_config_problem,
-    "directory": _directory_problem,
-    "existing_directory": _existing_problem,
-    "profiling": _profiling_problem,
 }
+_PLACES = ("profiling", *_DIRECTORIES, *_CONTENTS)

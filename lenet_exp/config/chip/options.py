@@ -50,8 +50,8 @@ class Option(NamedTuple):
     def allowed(self) -> str:
         """What it may be, in words."""
         if self.values:
-            words = " | ".join(str(value) for value in (*self.values, *self.today_also))
-            return words + (f"; {self.note}" if self.note else "")
+            shown = " | ".join(str(value) for value in (*self.values, *self.today_also))
+            return shown + (f"; {self.note}" if self.note else "")
         if self.field == "b":
             return "true | false"
         if self.field == "i":
@@ -165,13 +165,13 @@ def schema_fields() -> List[Tuple[str, Any, Any]]:
     """Return name, type and dataclass field of each option's own key; None: it is not sent."""
     made = []
     for option in OWN:
-        words = option.field == "s" and "true" in option.values
+        is_boolean = option.field == "s" and "true" in option.values
         metadata = {
             "allowed": option.allowed,
             "good": option.good,
             "check": option.accepts,
             "unset": True,
-            "text_of": "word" if words else "json" if option.form == "profiling" else "",
+            "text_of": "word" if is_boolean else "json" if option.form == "profiling" else "",
         }
         made.append((option.key, Optional[_TYPES[option.field]], field(metadata=metadata)))
     return made
@@ -185,6 +185,9 @@ def chosen(hardware: Any) -> Dict[str, Any]:
 
 def field_of(key: str, value: object) -> str:
     """Return the protobuf field of an option; one that is not in the table goes by its value."""
-    if key in TABLE:
-        return TABLE[key].field
+    return TABLE[key].field if key in TABLE else field_for(value)
+
+
+def field_for(value: object) -> str:
+    """Return the protobuf field that holds a value."""
     return {bool: "b", int: "i"}.get(type(value), "s")

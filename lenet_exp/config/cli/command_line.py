@@ -57,35 +57,43 @@ def check_command_line(argv: Sequence[str]) -> None:
         check_jobs(composed)
 
 
-def settings_to_explain(words: Sequence[str]) -> Settings:
-    """Return the settings of plain key=value words, whether or not they can be trained here.
+def settings_to_explain(arguments: Sequence[str], program: str = suggest.PROGRAM) -> Settings:
+    """Return the settings of plain key=value arguments, whether or not they can be trained here.
 
     Raises:
-        ConfigError: as `check_command_line`; the remedies are those of a run.
+        ConfigError: as `check_command_line`, with remedies of `program`.
     """
+    try:
+        return _settings_to_explain(arguments)
+    except ConfigError as error:  # its remedy is for a run, and works here too
+        key, value, allowed, remedy = error.args
+        raise ConfigError(key, value, allowed, remedy.replace(suggest.PROGRAM, program)) from error
+
+
+def _settings_to_explain(arguments: Sequence[str]) -> Settings:
     register_resolvers()
     with initialize_config_dir(str(CONF), version_base="1.3", job_name="explain"):
-        overrides = _parse_overrides(words)
+        overrides = _parse_overrides(arguments)
         for override in overrides:
             _check_key(override)
             if override.is_sweep_override():
                 key, first = override.key_or_group, _value(override).partition(",")[0]
                 remedy = f"{suggest.PROGRAM} {key}={first}"
                 raise ConfigError(key, _value(override), "one value", remedy)
-        return _compose(list(words), overrides, to_run=False)
+        return _compose(list(arguments), overrides, to_run=False)
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = get_args_parser()
 
     def refuse(message: str) -> NoReturn:
-        words = [word for word in argv if word.startswith("-") and word in message]
-        word = words[0] if words else message
-        plain = word.lstrip("-").replace("-", "_").partition("=")
+        flags = [flag for flag in argv if flag.startswith("-") and flag in message]
+        flag = flags[0] if flags else message
+        plain = flag.lstrip("-").replace("-", "_").partition("=")
         meant = [key for key in all_keys() if key.split(".")[-1] == plain[0]]
         remedy = f"{suggest.PROGRAM} {meant[0]}={plain[2] or '...'}" if len(meant) == 1 else ""
         allowed = "key=value without dashes; flags are -m, --cfg job, --help, --config-dir DIR"
-        raise ConfigError(word, None, allowed, remedy or suggest.PROGRAM + " --help")
+        raise ConfigError(flag, None, allowed, remedy or suggest.PROGRAM + " --help")
 
     parser.error = refuse  # type: ignore[method-assign]
     args = parser.parse_args(list(argv))
@@ -102,9 +110,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     return args
 
 
-def _parse_overrides(words: Sequence[str]) -> List[Override]:
+def _parse_overrides(arguments: Sequence[str]) -> List[Override]:
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-    return [_parse_override(parser, word) for word in words]
+    return [_parse_override(parser, argument) for argument in arguments]
 
 
 def _parse_override(parser: OverridesParser, word: str) -> Override:
@@ -160,7 +168,7 @@ def _value(override: Override) -> str:
 def _line(
     overrides: Sequence[Override], args: argparse.Namespace, searched: Sequence[str]
 ) -> Tuple[sweep_line.Line, List[List[str]]]:
-    """Return what is asked and its jobs; no jobs where only another sweeper knows them."""
+    """Return the line and its jobs; no jobs where only another sweeper knows them."""
     try:
         line = sweep_line.read(overrides, args, searched)
     except MissingConfigException as error:

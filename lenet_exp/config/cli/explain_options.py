@@ -1,18 +1,19 @@
-"""The words of `explain` -> what is asked. Imports neither TensorFlow nor MLflow."""
+"""Options of `explain`."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, ClassVar, Mapping, Optional, Sequence, Tuple
 
-from lenet_exp.config.cli import options, suggest
+from lenet_exp.config.cli import suggest
+from lenet_exp.config.cli.command_line import settings_to_explain
+from lenet_exp.config.cli.options import Options
+from lenet_exp.config.schema.keys import key, one_of, switch
 from lenet_exp.config.schema.run import PRECISION_MODES, Settings, all_keys, groups
 from lenet_exp.errors import ConfigError
 
-PROGRAM = "python -m lenet_exp.explain"
 _GENERATIONS = ("today", "2021")
-_FORMATS = ("table", "csv", "json")
-_OWN = ("diff", "summary", "format", "graph", "fetches", "inference", "session")
 # What of a run's settings still means something to a graph that is not LeNet's.
 _OF_ANY_GRAPH = (
     "precision",
@@ -25,98 +26,80 @@ _OF_ANY_GRAPH = (
 )
 
 
-class Question(NamedTuple):
-    """What is asked; `against` (mode, generation) asks for the difference.
+@dataclass(frozen=True)
+class ExplainOptions(Options):
+    """A plan, the difference of two, or the configuration of the chip's session.
 
     `graph` is a file, None for LeNet as `settings` describe it; `fetches` are of that file.
-    `session` asks for the chip's session configuration instead of a plan.
     """
+
+    VERB: ClassVar[str] = "explain"
 
     settings: Settings
-    against: Optional[Tuple[str, str]]
-    graph: Optional[Path]
-    fetches: Tuple[str, ...]
-    inference: bool
-    summary: bool
-    format: str
-    session: bool
+    diff: Optional[str] = one_of(*PRECISION_MODES, *_GENERATIONS, good="force_fp16", default=None)
+    graph: Optional[Path] = key("a file", "FILE", default=None)
+    fetches: Tuple[str, ...] = key("names", "[NAME]", bool, default=())
+    inference: bool = switch(default=False)
+    summary: bool = switch(default=False)
+    format: str = one_of("table", "csv", "json", good="csv", default="table")
+    session: bool = switch(default=False)
+
+    @property
+    def against(self) -> Optional[Tuple[str, str]]:
+        """The mode and the generation that the plan is held against."""
+        if self.diff is None:
+            return None
+        mode, generation = self.settings.precision.mode, self.settings.hardware.cann
+        return (mode, self.diff) if self.diff in _GENERATIONS else (self.diff, generation)
+
+    @classmethod
+    def read(cls, arguments: Sequence[str]) -> ExplainOptions:
+        """Return what is asked.
+
+        Raises:
+            ConfigError: as `Options.read`, and as a run for its settings.
+        """
+        given, others = cls.split(arguments)
+        _check_together(given)
+        if "graph" in given:
+            _check_beside_graph(given, others)
+        options = cls(settings_to_explain(others, cls.program()), **given)
+        _check_difference(options)
+        return options
 
 
-def read(typed: Sequence[str]) -> Question:
-    """Return what the words of a command line ask.
-
-    Raises:
-        ConfigError: with the key, the value, what is allowed and what to type instead.
-    """
-    own, others = options.split(typed, {key: _good(key) for key in _OWN}, PROGRAM)
-    _check_own(own, others)
-    settings = options.settings(others, PROGRAM)
-    return Question(
-        settings,
-        _against(own.get("diff"), settings),
-        options.path("graph", own["graph"], f"{PROGRAM} graph=FILE") if "graph" in own else None,
-        tuple(filter(None, own.get("fetches", "").strip("[]").replace(" ", "").split(","))),
-        own.get("inference") == "true",
-        own.get("summary") == "true",
-        own.get("format", "table"),
-        own.get("session") == "true",
-    )
-
-
-def _good(key: str) -> str:
-    good = {"diff": "force_fp16", "format": "csv", "graph": "FILE", "fetches": "[NAME]"}
-    return good.get(key, "true")
-
-
-def _check_own(own: Mapping[str, str], others: Sequence[str]) -> None:
-    options = {
-        "diff": (*PRECISION_MODES, *_GENERATIONS),
-        "format": _FORMATS,
-        "summary": ("true", "false"),
-        "inference": ("true", "false"),
-        "session": ("true", "false"),
-    }
-    for key, value in own.items():
-        if key in options and value not in options[key]:
-            meant = suggest.close_to(value, options[key]) or _good(key)
-            raise ConfigError(key, value, " | ".join(options[key]), f"{PROGRAM} {key}={meant}")
-        if key in ("graph", "fetches") and not value.strip("[]"):
-            raise ConfigError(key, value, "a file" if key == "graph" else "names", _example(key))
-    if own.get("session") == "true" and len(own) > 1:
-        others_of_own = ", ".join(sorted(set(own) - {"session"}))
-        allowed = f"session=true or {others_of_own}, not both: a session has no plan"
-        raise ConfigError("session", "true", allowed, f"{PROGRAM} session=true")
-    if own.get("summary") == "true" and "diff" in own:
-        remedy = f"{PROGRAM} diff={own['diff']}"
+def _check_together(given: Mapping[str, Any]) -> None:
+    command = ExplainOptions.command
+    if given.get("session") and len(given) > 1:
+        others = ", ".join(sorted(set(given) - {"session"}))
+        allowed = f"session=true or {others}, not both: a session has no plan"
+        raise ConfigError("session", "true", allowed, command("session"))
+    if given.get("summary") and "diff" in given:
+        remedy = command("diff", given["diff"])
         raise ConfigError("summary", "true", "diff= or summary=true, not both", remedy)
-    if "fetches" in own and "graph" not in own:
-        raise ConfigError("fetches", own["fetches"], "only with graph=FILE", _example("fetches"))
-    if "graph" in own:
-        _check_beside_graph(own, others)
+    if "fetches" in given and "graph" not in given:
+        shown, remedy = f"[{','.join(given['fetches'])}]", f"{command('graph')} fetches=[NAME]"
+        raise ConfigError("fetches", shown, "only with graph=FILE", remedy)
 
 
-def _example(key: str) -> str:
-    return f"{PROGRAM} graph=FILE" + (" fetches=[NAME]" if key == "fetches" else "")
-
-
-def _check_beside_graph(own: Mapping[str, str], others: Sequence[str]) -> None:
+def _check_beside_graph(given: Mapping[str, Any], others: Sequence[str]) -> None:
     allowed = "with graph=FILE only precision, hardware.cann and the keys of explain"
-    if own.get("inference") == "true":
-        remedy = f"{_example('fetches')}, with the network's output"
+    command = ExplainOptions.command
+    if given.get("inference"):
+        remedy = f"{command('graph')} fetches=[NAME], with the network's output"
         raise ConfigError("inference", "true", allowed, remedy)
-    for word in others:
-        key, _, value = word.partition("=")
-        known = key in (*all_keys(), *groups(), *suggest.PRESETS)
-        if known and key not in _OF_ANY_GRAPH:
-            raise ConfigError(key, value, allowed, f"{PROGRAM} graph={own['graph']}")
+    for argument in others:
+        name, _, value = argument.partition("=")
+        known = name in (*all_keys(), *groups(), *suggest.PRESETS)
+        if known and name not in _OF_ANY_GRAPH:
+            raise ConfigError(name, value, allowed, command("graph", str(given["graph"])))
 
 
-def _against(diff: Optional[str], settings: Settings) -> Optional[Tuple[str, str]]:
-    if diff is None:
-        return None
-    mode, generation = settings.precision.mode, settings.hardware.cann
-    if diff in (mode, generation):
-        other = [m for m in (*PRECISION_MODES[::-1], *_GENERATIONS) if m not in (mode, generation)]
-        allowed = f"another one; {diff} is what it would be compared with"
-        raise ConfigError("diff", diff, allowed, f"{PROGRAM} precision={mode} diff={other[0]}")
-    return (mode, diff) if diff in _GENERATIONS else (diff, generation)
+def _check_difference(options: ExplainOptions) -> None:
+    precision, hardware = options.settings.precision, options.settings.hardware
+    chosen = (precision.mode, hardware.cann)
+    if options.diff in chosen:
+        other = [m for m in (*PRECISION_MODES[::-1], *_GENERATIONS) if m not in chosen]
+        allowed = f"another one; {options.diff} is what it would be compared with"
+        remedy = f"{options.program()} precision={precision.mode} diff={other[0]}"
+        raise ConfigError("diff", options.diff, allowed, remedy)

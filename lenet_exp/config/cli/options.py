@@ -1,72 +1,175 @@
-"""Words of a command line: the command's own keys, with their text, and those of a run."""
+"""The options of a command: declared as settings are, and read from key=value arguments.
+
+Light: a machine that lacks Hydra can still be asked what it lacks.
+"""
 
 from __future__ import annotations
 
 import os
+import re
+import shlex
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from typing import Dict, List, Mapping, Sequence, Tuple
+from typing import (
+    Any,
+    ClassVar,
+    Dict,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+    Type,
+    TypeVar,
+    Union,
+    get_type_hints,
+)
 
 from lenet_exp.config.cli import suggest
-from lenet_exp.config.cli.command_line import settings_to_explain
-from lenet_exp.config.schema.run import Settings, all_keys, groups
+from lenet_exp.config.schema.run import all_keys, groups
 from lenet_exp.errors import ConfigError
 
+_Self = TypeVar("_Self", bound="Options")
 
-def split(
-    words: Sequence[str], own: Mapping[str, str], program: str
-) -> Tuple[Dict[str, str], List[str]]:
-    """Return the given keys of `own` with their text, and the other words.
 
-    Args:
-        words: as typed, key=value each.
-        own: each key of the command's own, with a value that works.
-        program: what the remedies begin with.
+@dataclass(frozen=True)
+class Options:
+    """What a command line asks of the command VERB.
 
-    Raises:
-        ConfigError: a word has dashes or no value, or is a misspelt key of `own`.
+    A subclass has a field for each key, made by `schema.keys.key`; one without a default has to
+    be given. Its metadata `name` is the key, where that is no name in Python. A field without
+    metadata is no key: the subclass makes it of the arguments that `split` leaves.
     """
-    given: Dict[str, str] = {}
-    others = []
-    for word in words:
-        key, equals, value = word.partition("=")
-        if key.startswith("-"):
-            plain = key.lstrip("-").replace("-", "_")
-            known = f"{program} {plain}={value or own[plain]}" if plain in own else ""
-            allowed = "key=value without dashes, and --help"
-            raise ConfigError(word, None, allowed, known or f"{program} --help")
-        if key in own:
+
+    VERB: ClassVar[str]
+    NO_KEYS: ClassVar[str] = "no argument"  # what is allowed where there are none
+    OF_A_RUN: ClassVar[Tuple[str, ...]] = ()  # groups and keys of a run that it takes besides
+
+    @classmethod
+    def read(cls: Type[_Self], arguments: Sequence[str]) -> _Self:
+        """Return what the arguments of a command line ask.
+
+        Raises:
+            ConfigError: with the key, the value, what is allowed and what to type instead.
+        """
+        given, others = cls.split(arguments)
+        for argument in others:
+            raise cls.unknown(argument)
+        return cls(**given)
+
+    @classmethod
+    def split(cls, arguments: Sequence[str]) -> Tuple[Dict[str, Any], List[str]]:
+        """Return field -> value of the keys that are given, and the arguments that are none.
+
+        Raises:
+            ConfigError: dashes, no value or an impossible one; a key misspelt, twice or lacking.
+        """
+        keys, of_a_run = _keys(cls), {*all_keys(), *groups()}
+        typed = dict(argument.partition("=")[::2] for argument in arguments)
+        given: Dict[str, Any] = {}
+        others = []
+        for argument in arguments:
+            name, equals, text = argument.partition("=")
+            if name not in keys:
+                if name.startswith("-") or (name not in of_a_run and _meant(name, keys)):
+                    raise cls.unknown(argument)
+                others.append(argument)
+                continue
             if not equals:
-                raise ConfigError(word, None, "key=value", f"{program} {key}={own[key]}")
-            given[key] = value
-            continue
-        meant = None if key in (*all_keys(), *groups()) else suggest.close_to(key, own)
-        if meant:
-            allowed, remedy = f"no such key; {meant} is one", f"{program} {meant}="
-            raise ConfigError(key, value or None, allowed, remedy + (value or own[meant]))
-        others.append(word)
-    return given, others
+                raise ConfigError(argument, None, "key=value", cls.command(name, typed=typed))
+            if keys[name].name in given:
+                raise ConfigError(name, text, "each key once", cls.command(name, text, typed))
+            given[keys[name].name] = _value(cls, name, text.strip(), typed)
+        for name in _required(cls):
+            if keys[name].name not in given:
+                allowed = f"{name}={keys[name].metadata['allowed']}"
+                raise ConfigError(f"no {name}", None, allowed, cls.command(typed=typed))
+        return given, others
+
+    @classmethod
+    def unknown(cls, argument: str) -> ConfigError:
+        """Return the error for an argument that names no key of this command."""
+        name, _, text = argument.partition("=")
+        keys = _keys(cls)
+        meant = _meant(name.lstrip("-").replace("-", "_"), keys)
+        if not keys:
+            return ConfigError(name, text or None, cls.NO_KEYS, cls.command())
+        if name.startswith("-"):
+            allowed = "key=value without dashes, and --help"
+        elif meant:
+            allowed = f"no such key; {meant} is one"
+        else:
+            allowed = "one of " + ", ".join(f"{key}=..." for key in (*keys, *cls.OF_A_RUN))
+        remedy = cls.command(meant, text) if meant else f"{cls.program()} --help"
+        return ConfigError(name, text or None, allowed, remedy)
+
+    @classmethod
+    def program(cls) -> str:
+        """Return what a command line of this command begins with."""
+        return f"python -m lenet_exp.{cls.VERB}"
+
+    @classmethod
+    def command(
+        cls, name: str = "", text: str = "", typed: Optional[Mapping[str, str]] = None
+    ) -> str:
+        """Return a command line that works.
+
+        Args:
+            name: a key that it has.
+            text: its value; without one, a value that works.
+            typed: what was typed, key -> text: what has to be given is kept.
+        """
+        keys = _keys(cls)
+        known = {key: (typed or {}).get(key) for key in _required(cls)}
+        if name:
+            known[name] = text
+        pairs = [f"{key}={value or keys[key].metadata['good']}" for key, value in known.items()]
+        return " ".join([cls.program(), *map(shlex.quote, pairs)])
 
 
-def settings(words: Sequence[str], program: str) -> Settings:
-    """Return the settings of a run's words, for a command that doesn't train.
+def _keys(cls: Type[Options]) -> Dict[str, Any]:
+    """Return key -> field."""
+    return {item.metadata.get("name", item.name): item for item in fields(cls) if item.metadata}
 
-    Raises:
-        ConfigError: as a run's, with remedies of `program`.
-    """
+
+def _required(cls: Type[Options]) -> List[str]:
+    return [name for name, item in _keys(cls).items() if item.default is MISSING]
+
+
+def _meant(name: str, keys: Mapping[str, Any]) -> Optional[str]:
+    """Return the key that was surely meant: it, its last part, or one written much alike."""
+    short = {key.rpartition(".")[2]: key for key in keys}
+    return name if name in keys else short.get(name) or suggest.close_to(name, keys)
+
+
+def _value(cls: Type[Options], name: str, text: str, typed: Mapping[str, str]) -> Any:
+    item = _keys(cls)[name]
     try:
-        return settings_to_explain(words)
-    except ConfigError as error:  # its remedy is for a run, and works here too
-        key, value, allowed, remedy = error.args
-        raise ConfigError(key, value, allowed, remedy.replace(suggest.PROGRAM, program)) from error
+        value = _of_type(text, get_type_hints(cls)[item.name])
+    except (ValueError, KeyError):
+        value = None
+    if text == "" or value is None or not item.metadata["check"](value):
+        meant = suggest.close_to(text, item.metadata.get("options", ()))
+        good = cls.command(name, meant or "", {**typed, name: ""})
+        raise ConfigError(name, text, item.metadata["allowed"], good)
+    return value
 
 
-def path(key: str, text: str, command: str) -> Path:
-    """Return the path that was typed.
-
-    Raises:
-        ConfigError: it begins with the home of no user; `command` is one that works.
-    """
-    expanded = os.path.expanduser(text)  # noqa: PTH111 - this one doesn't raise
-    if text.startswith("~") and expanded == text:
-        raise ConfigError(key, text, "a path that exists", command)
-    return Path(expanded)
+def _of_type(text: str, hint: Any) -> Any:
+    """Return an argument's value in the type of its key; raises ValueError or KeyError."""
+    kind = getattr(hint, "__origin__", None)
+    if kind is Union:  # Optional[X]
+        return _of_type(text, hint.__args__[0])
+    if kind is tuple:  # names with commas between, with or without brackets
+        names = (name.strip() for name in text.strip("[]").split(","))
+        return tuple(dict.fromkeys(filter(None, names)))
+    if hint is bool:
+        return {"true": True, "false": False}[text]
+    if hint is int and not re.fullmatch("[0-9]+", text):
+        raise ValueError(text)
+    if hint is Path:
+        expanded = os.path.expanduser(text)  # noqa: PTH111 - this one doesn't raise
+        if text.startswith("~") and expanded == text:
+            raise ValueError(text)  # the home of no user
+        return Path(expanded)
+    return hint(text)

@@ -1,59 +1,45 @@
-"""The words of `predict` -> what is asked. Imports neither TensorFlow nor MLflow."""
+"""Options of `predict`."""
 
 from __future__ import annotations
 
-import re
-from typing import List, NamedTuple, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Sequence, Tuple
 
 from lenet_exp.config import checks
-from lenet_exp.config.cli import options
+from lenet_exp.config.cli.command_line import settings_to_explain
+from lenet_exp.config.cli.options import Options
+from lenet_exp.config.schema.keys import key, one_of, within
 from lenet_exp.config.schema.run import Settings
-from lenet_exp.errors import ConfigError
-
-PROGRAM = "python -m lenet_exp.predict"
-_OWN = {"model": "latest", "images": "DIR", "batch": "64", "format": "csv"}
-EXAMPLE = f"{PROGRAM} model=latest images=mnist"
-_FORMATS = ("table", "csv")
-# What of a run's settings means something to a network that is trained already.
-_OF_A_RUN = ("precision", "hardware", "threads")
 
 
-class Asked(NamedTuple):
-    """`model` and `images` as typed; `batch` images a call, the same in each."""
+@dataclass(frozen=True)
+class PredictOptions(Options):
+    """`model` and `images`: a path, or the id of a run, latest, mnist; `batch` images a call."""
 
-    model: str
-    images: str
-    batch: int
-    format: str
+    VERB: ClassVar[str] = "predict"
+    OF_A_RUN: ClassVar[Tuple[str, ...]] = ("precision", "hardware", "threads")
+
     settings: Settings
+    model: Path = key("a .pb, a SavedModel, a checkpoint, a run folder, ID or latest", "latest")
+    images: Path = key("a PNG, a folder of PNGs or of MNIST's test set, an idx file, or mnist",
+                       "mnist")  # fmt: skip
+    batch: int = key("a whole number from 1 to 99999", 64, within(1, 99999), default=64)
+    format: str = one_of("table", "csv", good="csv", default="table")
 
+    @classmethod
+    def read(cls, arguments: Sequence[str]) -> PredictOptions:
+        """Return what is asked; in float32, as the graph has it, where no mode is.
 
-def read(typed: Sequence[str]) -> Asked:
-    """Return what the words of a command line ask.
-
-    Raises:
-        ConfigError: with the key, the value, what is allowed and what to type instead.
-    """
-    own, others = options.split(typed, _OWN, PROGRAM)
-    for key in ("model", "images"):
-        if not own.get(key):
-            raise ConfigError(f"no {key}", None, "model=... and images=...", EXAMPLE)
-    batch, shown = own.get("batch", "64"), own.get("format", "table")
-    if not re.fullmatch("[1-9][0-9]{0,4}", batch):
-        raise ConfigError("batch", batch, "a whole number from 1 to 99999", f"{EXAMPLE} batch=64")
-    if shown not in _FORMATS:
-        raise ConfigError("format", shown, " | ".join(_FORMATS), f"{EXAMPLE} format=csv")
-    settings = options.settings(_of_a_run(others), PROGRAM)
-    checks.check_together(settings)
-    return Asked(own["model"], own["images"], int(batch), shown, settings)
-
-
-def _of_a_run(others: Sequence[str]) -> List[str]:
-    """Return the words for a run's settings: float32 as the graph has it, unless asked."""
-    for word in others:
-        key, _, value = word.partition("=")
-        if key.partition(".")[0] not in _OF_A_RUN:
-            allowed = f"one of {', '.join((*_OWN, *_OF_A_RUN))}"
-            raise ConfigError(key, value or None, allowed, EXAMPLE)
-    chosen = any(word.startswith("precision=") for word in others)
-    return [*([] if chosen else ["precision=must_keep_origin_dtype"]), *others]
+        Raises:
+            ConfigError: as `Options.read`, and as a run for its settings.
+        """
+        given, others = cls.split(arguments)
+        for argument in others:  # what else means nothing to a network that is trained already
+            if argument.partition("=")[0].partition(".")[0] not in cls.OF_A_RUN:
+                raise cls.unknown(argument)
+        chosen = any(argument.startswith("precision=") for argument in others)
+        of_run = [*([] if chosen else ["precision=must_keep_origin_dtype"]), *others]
+        settings = settings_to_explain(of_run, cls.program())
+        checks.check_together(settings)
+        return cls(settings, **given)

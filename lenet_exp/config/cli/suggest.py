@@ -30,15 +30,20 @@ _GOOD_OPTIONS = {
 
 def command(key: str = "", value: object = None, options: Sequence[str] = ()) -> str:
     """Return a command line that works: key=value, or key with a good option of a group."""
-    words = [PROGRAM, "-m"] if key in SWEEP_KEYS else [PROGRAM]
+    arguments = [PROGRAM, "-m"] if key in SWEEP_KEYS else [PROGRAM]
     group = key.partition(".")[0]
     if options and len(options) < len(groups()[group]):
-        words.append(f"{group}={options[0]}")
+        arguments.append(f"{group}={options[0]}")
     if value is not None:
-        words.append(f"{key}={value}")
+        arguments.append(f"{key}={value}")
     elif group in _GOOD_OPTIONS:
-        words.append(f"{group}={_GOOD_OPTIONS[group]}")
-    return " ".join(words)
+        arguments.append(f"{group}={_GOOD_OPTIONS[group]}")
+    return " ".join(arguments)
+
+
+def shown(value: object) -> object:
+    """Return a value as it is typed."""
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else value
 
 
 def close_to(word: str, options: Iterable[str]) -> Optional[str]:

@@ -1,16 +1,21 @@
-"""How a key of the configuration is declared."""
+"""How a key of the configuration, or of a command, is declared."""
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import MISSING, field
 from typing import Any, Callable
 
 
 def key(
-    allowed: str, good: object, check: Callable[[Any], bool] = lambda value: True, **more: Any
+    allowed: str,
+    good: object,
+    check: Callable[[Any], bool] = lambda value: True,
+    default: Any = MISSING,
+    **more: Any,
 ) -> Any:
     """Declare a key: what is allowed in words, a value that works, and the test beyond the type."""
-    return field(metadata={"allowed": allowed, "good": good, "check": check, **more})
+    metadata = {"allowed": allowed, "good": good, "check": check, **more}
+    return field(default=default, metadata=metadata)
 
 
 def within(low: float, high: float) -> Callable[[float], bool]:
@@ -18,6 +23,12 @@ def within(low: float, high: float) -> Callable[[float], bool]:
     return lambda value: low <= value <= high
 
 
-def one_of(*options: str, good: str = "") -> Any:
+def one_of(*options: str, good: str = "", default: Any = MISSING) -> Any:
     """Declare a key that is one of some words."""
-    return key(" | ".join(options), good or options[0], lambda value: value in options)
+    allowed = " | ".join(options)
+    return key(allowed, good or options[0], options.__contains__, default, options=options)
+
+
+def switch(default: Any = MISSING) -> Any:
+    """Declare a key that is on or off."""
+    return key("true | false", "true", default=default)

@@ -9,12 +9,10 @@ import math
 import re
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Optional, Tuple, Union, get_type_hints
+from typing import Any, Dict, Iterator, Optional, Tuple, Union, get_type_hints
 
 from lenet_exp.config.schema.hardware import Ascend910, Hardware
-from lenet_exp.config.schema.keys import key
-from lenet_exp.config.schema.keys import one_of as _one_of
-from lenet_exp.config.schema.keys import within as _within
+from lenet_exp.config.schema.keys import key, one_of, switch, within
 
 PRECISION_MODES = (
     "allow_fp32_to_fp16",
@@ -25,42 +23,30 @@ PRECISION_MODES = (
 PRECISION_FILES = ("modify_mixlist", "customize_dtypes")
 
 
-def _never(value: object) -> bool:
-    return False
+def _above(low: int, good: float) -> Any:
+    return key(f"a finite number above {low}", good, lambda value: low < value < math.inf)
 
 
-def _finite_above(low: float) -> Callable[[float], bool]:
-    return lambda value: math.isfinite(value) and value > low
+def _count(good: int, high: int = 10**9, null: str = "") -> Any:
+    return key(f"{null}a whole number, 1 or more", good, within(1, high))
 
 
-def _finite_from(low: float) -> Callable[[float], bool]:
-    return lambda value: math.isfinite(value) and value >= low
+def _text(allowed: str, good: str = "null") -> Any:
+    return key(allowed, good, lambda value: value != "")
 
 
 # The chip's manager: "loss scale must be at least 1." (npu-bridge-contract.md, 4). Beyond 2**126
 # the reciprocal is no normal float32: it is flushed to 0, and every gradient with it.
 def _scale(good: float) -> Any:
-    return key("a number from 1 to 2**126 (8.5e37)", good, _within(1, 2.0**126))
-
-
-def _below_one_from(low: float) -> Callable[[float], bool]:
-    return lambda value: low <= value < 1
-
-
-def _learning_rate(good: float) -> Any:
-    return key("a finite number above 0", good, _finite_above(0))
+    return key("a number from 1 to 2**126 (8.5e37)", good, within(1, 2.0**126))
 
 
 def _epsilon(good: float) -> Any:
-    return key("a finite number, 0 or more", good, _finite_from(0))
+    return key("a finite number, 0 or more", good, lambda value: 0 <= value < math.inf)
 
 
 def _fraction(good: float) -> Any:
-    return key("a number from 0 to below 1", good, _below_one_from(0))
-
-
-def _file() -> Any:
-    return key("null or a file", "null", lambda value: value != "")
+    return key("a number from 0 to below 1", good, lambda value: 0 <= value < 1)
 
 
 @dataclass(frozen=True)
@@ -73,11 +59,11 @@ class Precision:
     thought not to do.
     """
 
-    mode: str = _one_of(*PRECISION_MODES, good="allow_mix_precision")
-    modify_mixlist: Optional[str] = _file()
+    mode: str = one_of(*PRECISION_MODES, good="allow_mix_precision")
+    modify_mixlist: Optional[str] = _text("null or a file")
     keep_dtype: Tuple[str, ...] = key("a list of nodes or name scopes of the graph", "[fc_3]", all)
-    customize_dtypes: Optional[str] = _file()
-    trace_overflow: bool = key("true | false", "true")
+    customize_dtypes: Optional[str] = _text("null or a file")
+    trace_overflow: bool = switch()
     flush_subnormals: bool = key("true | false", "false")
 
 
@@ -85,14 +71,14 @@ class Precision:
 class NoLossScale:
     """No loss scaling, no overflow check."""
 
-    name: str = _one_of("none")
+    name: str = one_of("none")
 
 
 @dataclass(frozen=True)
 class FixedLossScale:
     """A constant scale; steps that overflow are skipped."""
 
-    name: str = _one_of("fixed")
+    name: str = one_of("fixed")
     value: float = _scale(1024)
 
 
@@ -100,11 +86,11 @@ class FixedLossScale:
 class DynamicLossScale:
     """The chip's exponential update (npu-bridge-contract.md, 4 and check 23)."""
 
-    name: str = _one_of("dynamic")
+    name: str = one_of("dynamic")
     init_loss_scale: float = _scale(2**32)
-    incr_every_n_steps: int = key("a whole number, 1 or more", 1000, _within(1, 2**31 - 1))
-    decr_every_n_nan_or_inf: int = key("a whole number, 1 or more", 2, _within(1, 2**31 - 1))
-    incr_ratio: float = key("a finite number above 1", 2, _finite_above(1))
+    incr_every_n_steps: int = _count(1000, 2**31 - 1)
+    decr_every_n_nan_or_inf: int = _count(2, 2**31 - 1)
+    incr_ratio: float = _above(1, 2)
     decr_ratio: float = key(
         "a number between 0 and 1, both excluded", 0.5, lambda value: 0 < value < 1
     )
@@ -114,8 +100,8 @@ class DynamicLossScale:
 class Adam:
     """tf.train.AdamOptimizer."""
 
-    name: str = _one_of("adam")
-    learning_rate: float = _learning_rate(0.001)
+    name: str = one_of("adam")
+    learning_rate: float = _above(0, 0.001)
     beta1: float = _fraction(0.9)
     beta2: float = _fraction(0.999)
     epsilon: float = _epsilon(1e-8)
@@ -125,8 +111,8 @@ class Adam:
 class Momentum:
     """tf.train.MomentumOptimizer."""
 
-    name: str = _one_of("momentum")
-    learning_rate: float = _learning_rate(0.01)
+    name: str = one_of("momentum")
+    learning_rate: float = _above(0, 0.01)
     momentum: float = _fraction(0.9)
 
 
@@ -134,16 +120,16 @@ class Momentum:
 class Sgd:
     """tf.train.GradientDescentOptimizer."""
 
-    name: str = _one_of("sgd")
-    learning_rate: float = _learning_rate(0.1)
+    name: str = one_of("sgd")
+    learning_rate: float = _above(0, 0.1)
 
 
 @dataclass(frozen=True)
 class RMSProp:
     """tf.train.RMSPropOptimizer."""
 
-    name: str = _one_of("rmsprop")
-    learning_rate: float = _learning_rate(0.001)
+    name: str = one_of("rmsprop")
+    learning_rate: float = _above(0, 0.001)
     decay: float = _fraction(0.9)
     momentum: float = _fraction(0.0)
     epsilon: float = _epsilon(1e-10)
@@ -153,24 +139,22 @@ class RMSProp:
 class Data:
     """Which images; `path`: a person's own folder instead of the verified cache."""
 
-    name: str = _one_of("mnist")
-    path: Optional[str] = key("null or a folder that exists", "null", lambda value: value != "")
+    name: str = one_of("mnist")
+    path: Optional[str] = _text("null or a folder that exists")
 
 
 @dataclass(frozen=True)
 class Schedule:
     """How long; `batch_size` in images, all others but `epochs` in steps.
 
-    `log_every`: how many are measured together; None for 100, or a tenth of a shorter epoch.
+    `log_every`: how many are measured as one; None for 100, or a tenth of a shorter epoch.
     """
 
-    epochs: int = key("a whole number, 1 or more", 5, _within(1, 10**6))
-    steps_per_epoch: int = key("a whole number, 1 or more", 1000, _within(1, 10**9))
-    batch_size: int = key(
-        "a whole number from 1 to 55000 (the training set)", 64, _within(1, 55000)
-    )
-    checkpoint_every: int = key("a whole number, 1 or more", 500, _within(1, 10**9))
-    log_every: Optional[int] = key("null or a whole number, 1 or more", 100, _within(1, 10**9))
+    epochs: int = _count(5, 10**6)
+    steps_per_epoch: int = _count(1000)
+    batch_size: int = key("a whole number from 1 to 55000 (the training set)", 64, within(1, 55000))
+    checkpoint_every: int = _count(500)
+    log_every: Optional[int] = _count(100, null="null or ")
 
 
 @dataclass(frozen=True)
@@ -202,15 +186,15 @@ class Settings:
     schedule: Schedule
     tracking: Tracking
     # TensorFlow's graph seed and numpy's RandomState both take 32 bits.
-    seed: int = key("a whole number from 0 to 2147483647", 0, _within(0, 2**31 - 1))
-    deterministic: bool = key("true | false", "true")
-    threads: Optional[int] = key("null or a whole number from 1 to 1024", 2, _within(1, 1024))
+    seed: int = key("a whole number from 0 to 2147483647", 0, within(0, 2**31 - 1))
+    deterministic: bool = switch()
+    threads: Optional[int] = key("null or a whole number from 1 to 1024", 2, within(1, 1024))
     # Taken from the command line before any configuration is composed: resume.py.
-    resume: Optional[str] = key("null; a run is named on the command line only", "latest", _never)
-    init_from: Optional[str] = key(
-        "null, a checkpoint (PREFIX of PREFIX.index), or a folder that holds one",
-        "DIR",
-        lambda value: value != "",
+    resume: Optional[str] = key(
+        "null; a run is named on the command line only", "latest", lambda value: False
+    )
+    init_from: Optional[str] = _text(
+        "null, a checkpoint (PREFIX of PREFIX.index), or a folder that holds one", "DIR"
     )
     exclude: Tuple[str, ...] = key(
         "[] or scopes of the network, such as [fc_3]", "[fc_3]", lambda value: "" not in value
@@ -229,10 +213,10 @@ class Sweep:
             re.fullmatch(r"(?!latest$)[A-Za-z0-9][\w.-]{0,99}", value, re.ASCII) is not None
         ),
     )
-    dry_run: bool = key("true | false", "true")
-    fail_fast: bool = key("true | false", "true")
-    on_changed_code: str = _one_of("keep", "redo")
-    reference: Optional[str] = key("null or a precision mode", "null", lambda value: value != "")
+    dry_run: bool = switch()
+    fail_fast: bool = switch()
+    on_changed_code: str = one_of("keep", "redo")
+    reference: Optional[str] = _text("null or a precision mode")
 
 
 SWEEP_KEYS = tuple(item.name for item in fields(Sweep))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from lenet_exp.errors import PrecisionError
 from lenet_exp.precision.planning.compilation import PlanOptions
@@ -13,22 +13,29 @@ from lenet_exp.precision.target.op_lists import MixlistInput, recoloured
 from lenet_exp.precision.target.operator_library import LibraryInput, load_library
 
 
-def _refuse_mixlist(mode: Mode, generation: Generation) -> None:
-    if generation is Generation.FEBRUARY_2021:
-        problem = "the adapter of February 2021 has no such option"
-        raise PrecisionError("modify_mixlist", problem, 'generation "today", or no mixlist')
-    if mode is not Mode.ALLOW_MIX_PRECISION:
-        problem = f"{mode} has no lists"
-        raise PrecisionError("modify_mixlist", problem, "allow_mix_precision, or no mixlist")
+class Unread(NamedTuple):
+    """Why a file is not read, and the mode or generation that reads it."""
+
+    reason: str
+    needs: str
 
 
-def _custom(source: Union[str, Path, None], generation: Generation) -> Optional[CustomDtypes]:
-    if source is None:
-        return None
-    if generation is Generation.FEBRUARY_2021:
-        problem = "the adapter of February 2021 has no such option"
-        raise PrecisionError("customize_dtypes", problem, 'generation "today", or no such file')
-    return read_custom_dtypes(source)
+def unread(file: str, mode: str, generation: str) -> Optional[Unread]:
+    """Return why `file` (modify_mixlist or customize_dtypes) is not read; None if it is.
+
+    Source: precision-modes.md 6.4, 6.6.
+    """
+    if read_generation(generation) is Generation.FEBRUARY_2021:
+        return Unread("the adapter of February 2021 has no such option", str(Generation.TODAY))
+    if file == "modify_mixlist" and read_mode(mode) is not Mode.ALLOW_MIX_PRECISION:
+        return Unread(f"{mode} has no lists", str(Mode.ALLOW_MIX_PRECISION))
+    return None
+
+
+def _refuse_unread(file: str, mode: Mode, generation: Generation) -> None:
+    found = unread(file, str(mode), str(generation))
+    if found is not None:
+        raise PrecisionError(file, found.reason, f"{found.needs}, or no {file}")
 
 
 def nodes_of(graph_def: Any, name: str) -> List[str]:
@@ -69,10 +76,12 @@ def read_options(
     colours = {name: operator.colour for name, operator in table.operators.items()}
     warnings: Tuple[str, ...] = ()
     if modify_mixlist is not None:
-        _refuse_mixlist(wanted, age)
+        _refuse_unread("modify_mixlist", wanted, age)
         mixlist = recoloured(modify_mixlist, colours)
         colours, warnings = dict(mixlist.colours), mixlist.warnings
-    custom = _custom(customize_dtypes, age)
-    return PlanOptions(
-        wanted, age, table, colours, custom, kept_nodes(graph_def, keep_dtype), warnings
-    )
+    custom: Optional[CustomDtypes] = None
+    if customize_dtypes is not None:
+        _refuse_unread("customize_dtypes", wanted, age)
+        custom = read_custom_dtypes(customize_dtypes)
+    kept = kept_nodes(graph_def, keep_dtype)
+    return PlanOptions(wanted, age, table, colours, custom, kept, warnings)

@@ -52,7 +52,7 @@ def recoloured(source: MixlistInput, colours: Mapping[str, Colour]) -> Mixlist:
     """
     made = dict(colours)
     warnings = []
-    for name, change in _changes(_content(source)).items():
+    for name, change in read_changes(source).items():
         if name not in colours:
             problem = "has no such type, so its entry does nothing; names are the chip's: MatMulV2"
             warnings.append(f"modify_mixlist: {name}: the operator library {problem}")
@@ -70,6 +70,27 @@ def recoloured(source: MixlistInput, colours: Mapping[str, Colour]) -> Mixlist:
                 made[name] = colour
                 break
     return Mixlist(made, tuple(warnings))
+
+
+def read_changes(source: MixlistInput) -> Dict[str, Change]:
+    """Return what a mixlist asks for each GE type that it names; raises as `recoloured`."""
+    added: Dict[str, List[Colour]] = {}
+    removed: Dict[str, List[Colour]] = {}
+    for list_name, arrays in _object(_content(source), "the file", tuple(_LISTS)).items():
+        for key, names in _object(arrays, f'"{list_name}"', _ARRAYS).items():
+            where = f'"{list_name}" "{key}"'
+            found = added if key == _ADD else removed
+            for name in _names(names, where):
+                found.setdefault(name, []).append(_LISTS[list_name])
+    changes = {
+        name: Change(tuple(added.get(name, ())), tuple(removed.get(name, ())))
+        for name in (*added, *removed)
+    }
+    for name, change in changes.items():
+        if not _possible(change):
+            problem = f"{_described(change)} is no possible combination"
+            raise PrecisionError(f"modify_mixlist {name}", problem, _ALLOWED)
+    return changes
 
 
 def _content(source: MixlistInput) -> Any:
@@ -93,27 +114,6 @@ def _text(source: Union[str, Path]) -> Tuple[str, str]:
     except (OSError, ValueError) as error:
         problem = f"it can't be read ({error})"
         raise PrecisionError(where, problem, "the path of a JSON file") from error
-
-
-def _changes(content: Any) -> Dict[str, Change]:
-    added: Dict[str, List[Colour]] = {}
-    removed: Dict[str, List[Colour]] = {}
-    for list_name, arrays in _object(content, "the file", tuple(_LISTS)).items():
-        for key, names in _object(arrays, f'"{list_name}"', _ARRAYS).items():
-            where = f'"{list_name}" "{key}"'
-            found = added if key == _ADD else removed
-            for name in _names(names, where):
-                found.setdefault(name, []).append(_LISTS[list_name])
-    changes = {
-        name: Change(tuple(added.get(name, ())), tuple(removed.get(name, ())))
-        for name in (*added, *removed)
-    }
-    for name, change in changes.items():
-        if not _possible(change):
-            raise PrecisionError(
-                f"modify_mixlist {name}", f"{_told(change)} is no possible combination", _ALLOWED
-            )
-    return changes
 
 
 def _object(value: Any, where: str, keys: Tuple[str, ...]) -> Mapping[str, Any]:
@@ -141,7 +141,6 @@ def _possible(change: Change) -> bool:
     return not (added and removed) or added[0] is not removed[0]
 
 
-def _told(change: Change) -> str:
-    words = [f"add to {colour}" for colour in change.added]
-    words += [f"remove from {colour}" for colour in change.removed]
-    return " and ".join(words)
+def _described(change: Change) -> str:
+    added = [f"add to {colour}" for colour in change.added]
+    return " and ".join([*added, *(f"remove from {colour}" for colour in change.removed)])

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from lenet_exp.commands import doctor
 from lenet_exp.config.chip import machine, options
 from lenet_exp.config.chip.checks import check_jobs
 from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.config.compose import flatten
 from lenet_exp.config.identity import config_hash
 from lenet_exp.config.schema.hardware import chip_of
-from lenet_exp.errors import ConfigError
+from lenet_exp.config.schema.run import PRECISION_MODES
+from lenet_exp.errors import ConfigError, PrecisionError
 from lenet_exp.hardware import chip_config
+from lenet_exp.precision.planning.options import unread
+from lenet_exp.precision.target import op_lists
 from tests.config.chip.wrong_options import DEBUG, DUMP, MIX, ROWS
 from tests.hardware import double
 
@@ -36,6 +41,50 @@ def placed(text, places):
     for name, path in places.items():
         text = text.replace(f"{{{name}}}", path)
     return text
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ('{"black-list": {"to-add": 5}}', "it is no array of names"),
+        ('{"black-list": {"to-add": "MatMulV2"}}', "it is no array of names"),
+        ('{"black-list": []}', "it is no JSON object"),
+        ('{"black-list": {"to-add": ["X"]}, "white-list": {"to-add": ["X"]}}', "no possible comb"),
+    ],
+)
+def test_a_mixlist_of_the_chip_is_checked_as_a_plan_does(tmp_path, content, problem):
+    (tmp_path / "mix.json").write_text(content)
+    settings = settings_to_explain(
+        ["hardware=ascend910", MIX, f"hardware.modify_mixlist={tmp_path / 'mix.json'}"]
+    )
+    with pytest.raises(ConfigError) as caught:
+        machine.check_files(settings.hardware)
+    assert problem in str(caught.value)
+    with pytest.raises(PrecisionError) as planned:
+        op_lists.read_changes(tmp_path / "mix.json")
+    assert problem in str(planned.value)
+
+
+FILES = ("modify_mixlist", "customize_dtypes")
+
+
+@pytest.mark.parametrize(
+    ("group", "key", "mode", "cann"),
+    itertools.product(("precision", "hardware"), FILES, PRECISION_MODES[1:], ("today", "2021")),
+)
+def test_a_file_is_refused_where_a_plan_has_no_use_for_it(group, key, mode, cann, places):
+    words = [f"precision={mode}", f"hardware.cann={cann}", f"{group}.{key}={places['json']}"]
+    if group == "hardware":
+        words.insert(0, "hardware=ascend910")
+        if key == "customize_dtypes" and mode == "must_keep_origin_dtype":
+            return  # refused for another reason: the adapter ignores it without a word
+    found = unread(key, mode, cann)
+    if found is None:
+        settings_to_explain(words)
+        return
+    with pytest.raises(ConfigError, match=f"{group}.{key}=.*(?s:.*){found.reason}") as caught:
+        settings_to_explain(words)
+    assert found.needs in caught.value.args[3]
 
 
 def settle(words):
@@ -155,6 +204,17 @@ ENVIRONMENTS = [
 def test_an_environment_that_would_hang_or_kill_a_run_is_refused(environ, name):
     with pytest.raises(ConfigError, match=f"(?s)^{name}=.*unset {name}"):
         machine.check_environment(environ)
+
+
+@pytest.mark.parametrize(("environ", "name"), [*ENVIRONMENTS, ({"RANK_SIZE": "1"}, None)])
+def test_doctor_judges_an_environment_as_a_run_does(environ, name, monkeypatch, tmp_path):
+    for known in ("RANK_SIZE", "RANK_TABLE_FILE", "RANK_ID", "CM_WORKER_SIZE", "ASCEND_DEVICE_ID"):
+        monkeypatch.delenv(known, raising=False)
+    for known, value in environ.items():
+        monkeypatch.setenv(known, value)
+    monkeypatch.setattr(doctor.presence, "found", lambda: tmp_path)
+    found = [(finding.what, finding.remedy) for finding in doctor._environment()]
+    assert found == ([(name, f"unset {name}")] if name else [])
 
 
 @pytest.mark.parametrize(

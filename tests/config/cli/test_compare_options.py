@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from lenet_exp.config.cli import compare_options
+from lenet_exp.config.cli.compare_options import CompareOptions
 from lenet_exp.errors import ConfigError
 
 
 def test_nothing_need_be_asked():
-    assert compare_options.read([]) == (None, None, None, (), None, None)
+    assert CompareOptions.read([]) == CompareOptions()
 
 
 def test_runs_are_raw_text_and_counted_once():
-    found = compare_options.read(
+    found = CompareOptions.read(
         ["runs=[12e45678, ab,ab]", "require_accuracy=.975", "reference=a=1,b=2"]
     )
     assert found.runs == ("12e45678", "ab")
@@ -42,6 +42,6 @@ def test_runs_are_raw_text_and_counted_once():
 )  # fmt: skip
 def test_a_wrong_question_is_refused_with_one_that_works(words, key, remedy):
     with pytest.raises(ConfigError) as caught:
-        compare_options.read(words)
+        CompareOptions.read(words)
     named, _, _, shown = caught.value.args
-    assert (named, shown) == (key, f"{compare_options.PROGRAM} {remedy}")
+    assert (named, shown) == (key, f"{CompareOptions.program()} {remedy}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 
+import pytest
+
 MIXLIST = '{"black-list": {"to-remove": ["ReduceMeanD"]}}'
 CUSTOM = "OpType::SigmoidGrad:InputDtype:float32,float32,OutputDtype:float32\n"
 ASKED = (
@@ -83,3 +85,20 @@ def test_a_sweep_refuses_what_is_in_them_before_its_first_job(project):
     assert "keep_dtype fc_9: the graph has no such node" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (project.folder / "multirun" / "named").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ('{"black-list": {"to-add": 5}}', '"black-list" "to-add": it is no array of names'),
+        ('{"black-list": {"to-add": "MatMulV2"}}', "it is no array of names"),
+        ('{"black-list": {"add": []}}', 'it has the key "add"'),
+    ],
+)
+def test_a_run_and_explain_refuse_a_mixlist_alike(project, content, problem):
+    (project.folder / "mix.json").write_text(content)
+    words = ("precision=allow_mix_precision", "precision.modify_mixlist=mix.json")
+    run, explain = (project.run(*words, verb=verb) for verb in ("run", "explain"))
+    assert (run.returncode, run.stdout) == (explain.returncode, explain.stdout) == (2, "")
+    assert run.stderr == explain.stderr
+    assert problem in run.stderr

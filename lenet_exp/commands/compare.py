@@ -1,0 +1,36 @@
+"""The runs of a sweep, or those that are named -> a table, and a page."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+from lenet_exp.comparison import assembled, compare, load_runs
+from lenet_exp.comparison.runs import Found
+from lenet_exp.config.cli.compare_options import EXPERIMENT, CompareOptions
+from lenet_exp.record.commands import short
+from lenet_exp.record.store.mlflow_store import Store
+
+
+def main(options: CompareOptions) -> int:
+    """Print the comparison; return 1 if a configuration misses the accuracy that is required."""
+    store = compare.open_store(options.uri, options.experiment or EXPERIMENT)
+    width = shutil.get_terminal_size((100, 24)).columns
+    done = compare.compare(store, _found(store, options), options.reference, width)
+    print(done.text)
+    print(f"\npage: {short(done.folder / 'comparison.html')}", flush=True)
+    missed = assembled.missed(done.comparison, options.require_accuracy)
+    for line in missed:
+        print(f"lenet-exp: {line}", file=sys.stderr)
+    return 1 if missed else 0
+
+
+def _found(store: Store, options: CompareOptions) -> Found:
+    if options.runs:
+        return load_runs.chosen(store, options.runs)
+    sweep = options.sweep
+    if sweep is None and options.experiment is None:
+        sweep = load_runs.latest_sweep(store)
+    if sweep is None:
+        return load_runs.experiment(store, options.experiment or EXPERIMENT)
+    return load_runs.sweep(store, sweep)

@@ -1,0 +1,44 @@
+"""A recorded run, repeated, and how the two differ."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from lenet_exp.comparison import repetition
+from lenet_exp.comparison.repetition import Verdict
+from lenet_exp.config.cli.recorded_options import RerunOptions
+from lenet_exp.experiment import resume
+from lenet_exp.record.run import run_folders
+from lenet_exp.record.store import journal
+
+
+def main(options: RerunOptions, folder: Path) -> int:
+    """Repeat the run in `folder` and compare; return 1 where something differs."""
+    recorded = repetition.outcome(folder)
+    entries = run_folders.go_to_start(folder)
+    settings = run_folders.settings_of(folder)
+    now = Path("outputs", time.strftime(f"%Y-%m-%d_%H-%M-%S-{os.getpid()}")).resolve()
+    now.mkdir(parents=True)
+    resume.log_to(now)
+    from lenet_exp.experiment.run import run_experiment  # noqa: PLC0415 - TensorFlow
+
+    run_id = journal.merged(entries, "run")["run_id"]
+    run_experiment(settings, now, {"rerun_of": run_id})
+    verdict = repetition.compare(recorded, repetition.outcome(now))
+    print(f"\n{_report(verdict, len(recorded.metrics), settings.deterministic, run_id)}")
+    return 1 if verdict.results else 0
+
+
+def _report(verdict: Verdict, values: int, deterministic: bool, run_id: str) -> str:
+    if not verdict.results:
+        lines = [f"bit-equal to run {run_id}: {values} values of metrics, and all predictions"]
+    else:
+        lines = [f"not bit-equal to run {run_id}:", *verdict.results]
+    lines += ["conditions that differ:", *verdict.conditions] if verdict.conditions else []
+    if verdict.results and not deterministic:
+        lines.append("the run was not deterministic=true: threads may add up in any order")
+    if verdict.results and deterministic and not verdict.conditions:
+        lines.append("no recorded condition differs")
+    return "\n  ".join(lines)

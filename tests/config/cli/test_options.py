@@ -1,0 +1,78 @@
+"""Every command refuses the same mistake alike."""
+
+from __future__ import annotations
+
+import pytest
+
+from lenet_exp import doctor, fetch_mnist
+from lenet_exp.config.cli.compare_options import CompareOptions
+from lenet_exp.config.cli.explain_options import ExplainOptions
+from lenet_exp.config.cli.predict_options import PredictOptions
+from lenet_exp.config.cli.recorded_options import (
+    ExportOptions,
+    RerunOptions,
+    ResumeOptions,
+    UploadOptions,
+)
+from lenet_exp.errors import ConfigError
+
+# The options, words that are right, a key that may be given, and one letter too many.
+COMMANDS = [
+    (CompareOptions, [], "sweep", "sweeps"),
+    (ExplainOptions, [], "format", "formats"),
+    (PredictOptions, ["model=a", "images=b"], "batch", "batchs"),
+    (ExportOptions, ["run=a"], "to", "too"),
+    (UploadOptions, ["run=a"], "tracking.uri", "uri"),
+    (RerunOptions, [], "run", "runs"),
+    (ResumeOptions, ["resume=a"], "schedule.epochs", "epochs"),
+]
+
+
+def refused(options, *words):
+    with pytest.raises(ConfigError) as caught:
+        options.read(words)
+    key, value, allowed, remedy = caught.value.args
+    assert remedy.startswith(options.program())
+    return key, value, allowed
+
+
+@pytest.mark.parametrize(("options", "right", "key", "wrong"), COMMANDS)
+def test_one_mistake_is_refused_alike_by_every_command(options, right, key, wrong):
+    dashed = f"--{wrong.replace('_', '-')}"
+    assert refused(options, *right, f"{key}=")[:2] == (key, "")
+    assert refused(options, *right, key) == (key, None, "key=value")
+    assert refused(options, *right, f"{key}=3", f"{key}=3")[0] == key
+    assert refused(options, *right, f"{wrong}=3") == (wrong, "3", f"no such key; {key} is one")
+    assert refused(options, *right, f"{dashed}=3") == (
+        dashed,
+        "3",
+        "key=value without dashes, and --help",
+    )
+
+
+@pytest.mark.parametrize("options", [doctor.DoctorOptions, fetch_mnist.FetchMnistOptions])
+@pytest.mark.parametrize("word", ["all=true", "--all", "all"])
+def test_a_command_without_keys_takes_no_argument(options, word):
+    assert refused(options, word)[2].startswith("no argument")
+
+
+@pytest.mark.parametrize(
+    ("words", "key", "remedy"),
+    [
+        ([], "no model", "model=latest images=mnist"),
+        (["images=b"], "no model", "model=latest images=b"),
+        (["model=a", "images=b", "batch=0"], "batch", "model=a images=b batch=64"),
+        (["model=a", "images=b", "batch=1e3"], "batch", "model=a images=b batch=64"),
+        (["model=a", "images=b", "format=cvs"], "format", "model=a images=b format=csv"),
+        (["model=~nobody-of-this-name/x", "images=b"], "model", "model=latest images=b"),
+    ],
+)
+def test_a_remedy_keeps_what_has_to_be_given(words, key, remedy):
+    with pytest.raises(ConfigError) as caught:
+        PredictOptions.read(words)
+    assert caught.value.args[0] == key
+    assert caught.value.args[3] == f"python -m lenet_exp.predict {remedy}"
+
+
+def test_an_id_is_raw_text():
+    assert RerunOptions.read(["run=12e45678"]).run == "12e45678"
