@@ -62,7 +62,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
 def _compare(asked: asked_words.Asked) -> int:
     from lenet_exp.comparison import assembled, compare  # noqa: PLC0415 - MLflow
-    from lenet_exp.record.commands import short  # noqa: PLC0415 - with it
+    from lenet_exp.record.terminal import short  # noqa: PLC0415 - with it
 
     experiment = asked.experiment or asked_words.EXPERIMENT
     store = compare.open_store(asked.uri, experiment)

@@ -6,13 +6,14 @@ from typing import Any, Dict, List, NamedTuple
 
 from lenet_exp.config.schema.run import Settings, precision_files
 from lenet_exp.errors import PrecisionError
-from lenet_exp.experiment.backends import INFERENCE_BATCH
 from lenet_exp.model import lenet
 from lenet_exp.precision import Plan, assign, emulate
 from lenet_exp.precision.planning.options import nodes_of
 from lenet_exp.precision.report import records
 from lenet_exp.precision.report.verdict import Verdict, verdict
 from lenet_exp.training import graphs
+
+INFERENCE_BATCH = 250  # divides the validation and the test set
 
 
 class Graphs(NamedTuple):

@@ -11,14 +11,13 @@ import functools
 import inspect
 import io
 import os
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from lenet_exp import tf_compat
 from lenet_exp.config.chip.options import FIRST, TABLE
 from lenet_exp.config.schema.hardware import Chip
-from lenet_exp.config.schema.run import FixedLossScale, LossScale, NoLossScale
 from lenet_exp.errors import HardwareError
 from lenet_exp.hardware.chip_config import Adapter, directories, session_config
 from lenet_exp.hardware.devices import locked
@@ -142,25 +141,16 @@ def _check_same_process_options(sent: Mapping[str, Any]) -> None:
         raise HardwareError("the chip", problem, "a process for each run")
 
 
-def wrap_optimizer(optimizer: Any, loss_scale: LossScale) -> Tuple[Any, Any]:
+def wrap_optimizer(optimizer: Any, manager_of: Callable[[Any], Any]) -> Tuple[Any, Any]:
     """Return the vendor's optimizer around a TensorFlow one, and its loss scale (None: no scaling).
 
-    Without loss scaling there is no shortcut: a scale of 1 would read the status and skip steps.
+    `manager_of` returns the one of the vendor's managers that updates the scale, or None. Without
+    loss scaling there is no shortcut: a scale of 1 would read the status and skip steps.
     """
     bridge = _bridge()
-    inner = bridge.distributed_optimizer(optimizer)
-    if isinstance(loss_scale, NoLossScale):
+    inner, manager = bridge.distributed_optimizer(optimizer), manager_of(bridge)
+    if manager is None:
         return inner, None
-    if isinstance(loss_scale, FixedLossScale):
-        manager = bridge.fixed_manager(loss_scale.value)
-    else:
-        manager = bridge.dynamic_manager(
-            init_loss_scale=loss_scale.init_loss_scale,
-            incr_every_n_steps=loss_scale.incr_every_n_steps,
-            decr_every_n_nan_or_inf=loss_scale.decr_every_n_nan_or_inf,
-            incr_ratio=loss_scale.incr_ratio,
-            decr_ratio=loss_scale.decr_ratio,
-        )
     return bridge.loss_scale_optimizer(inner, manager), manager.get_loss_scale()
 
 

@@ -22,7 +22,7 @@ from lenet_exp.hardware.cpu import open_session
 from lenet_exp.model import lenet
 from lenet_exp.precision import assign
 from lenet_exp.training.graphs import build_inference, build_step
-from lenet_exp.training.program import Runner, assemble
+from lenet_exp.training.program import FedRunner, assemble
 
 ADAM = Adam("adam", 0.001, 0.9, 0.999, 1e-8)
 NONE = NoLossScale("none")
@@ -57,7 +57,7 @@ def opened(loss_scale=NONE, optimizer=ADAM, seed=0, network=lenet.logits, mode=K
     step = build_step(network, lenet.IMAGE_SHAPE, 64, optimizer, loss_scale, seed)
     inference = build_inference(lenet.logits, lenet.IMAGE_SHAPE, 500)
     program = assemble(*emulated(step, inference, mode), loss_scale)
-    return Runner(program, open_session(program.graph, threads=1))
+    return FedRunner(program, open_session(program.program.graph, threads=1), None)
 
 
 def values(runner):
@@ -68,7 +68,7 @@ def values(runner):
 
 def steps(runner, train, first, count):
     drawn = batch_indices(0, len(train.labels), 64, first, count)
-    return runner.run_steps(train.images[drawn], train.labels[drawn])
+    return runner.call(train.images[drawn], train.labels[drawn])
 
 
 def same_bits(one, two):
@@ -178,11 +178,11 @@ def test_optimizers_follow_their_formulas(settings, rule):
         return network(images)
 
     program = assemble(step, build_inference(inference, [1], 4), NONE)
-    with open_session(program.graph, 1) as session:
-        runner = Runner(program, session)
+    with open_session(program.program.graph, 1) as session:
+        runner = FedRunner(program, session, None)
         pixels = np.full([6, 4, 1], 255, np.uint8)
-        losses = runner.run_steps(pixels, np.zeros([6, 4], np.uint8)).losses
-        found = session.run(program.variables["weight:0"])
+        losses = runner.call(pixels, np.zeros([6, 4], np.uint8)).losses
+        found = session.run(program.program.variables["weight:0"])
     value, slots, expected = 0.3, {}, []
     for number in range(1, 7):
         expected.append(np.log1p(np.exp(-value)))  # cross-entropy of softmax([value, 0])

@@ -55,30 +55,16 @@ class Conditions(NamedTuple):
 def files(
     data_sha256: str, device: str, tensorflow: Dict[str, str], hashes: Dict[str, str]
 ) -> Dict[str, bytes]:
-    """Return what is kept of this process's conditions: conditions.json, and git.diff if any."""
-    diff = uncommitted_diff()
-    gathered = gather(data_sha256, device, tensorflow, hashes, diff)
-    kept = {NAME: json.dumps(gathered._asdict(), indent=1).encode()}
-    return {**kept, "git.diff": diff} if diff else kept
-
-
-def gather(
-    data_sha256: str,
-    device: str,
-    tensorflow: Dict[str, str],
-    hashes: Dict[str, str],
-    diff: bytes,
-) -> Conditions:
-    """Return the conditions of this process.
+    """Return what is kept of this process's conditions: conditions.json, and git.diff if any.
 
     Args:
         data_sha256: of the raw images and labels.
         device: what the session runs on.
         tensorflow: the settings that were made.
         hashes: SHA-256 of each file that the settings name, by its key.
-        diff: what `uncommitted_diff` returned.
     """
-    return Conditions(
+    diff = uncommitted_diff()
+    made = Conditions(
         _command(sys.argv),
         sys.version.split()[0],
         f"{platform.system()} {platform.release()} {platform.machine()}",
@@ -91,9 +77,11 @@ def gather(
         _git("rev-parse", "HEAD").decode().strip() if _is_our_repository() else "none",
         hashlib.sha256(diff).hexdigest() if diff else "none",
         data_sha256,
-        dict(tensorflow),
-        dict(hashes),
+        tensorflow,
+        hashes,
     )
+    kept = {NAME: json.dumps(made._asdict(), indent=1).encode()}
+    return {**kept, "git.diff": diff} if diff else kept
 
 
 def _command(argv: Sequence[str]) -> List[str]:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Iterator, NamedTuple, Optional
 
 from lenet_exp.errors import LenetExpError, StoreError
-from lenet_exp.record.commands import resume_command, upload_command
 from lenet_exp.record.store import journal, processes
 from lenet_exp.record.store.journal import Journal
 from lenet_exp.record.store.mlflow_store import Run, Store
+from lenet_exp.record.terminal import resume_command, upload_command
 
 
 def end_dead_runs(store: Store, but: Path) -> Iterator[str]:
