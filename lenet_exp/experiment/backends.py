@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import functools
+import os
 from typing import Any, Callable, ContextManager, Dict, Iterator, List
 
 from lenet_exp.config.chip import machine
@@ -17,6 +18,7 @@ from lenet_exp.errors import HardwareError
 from lenet_exp.experiment.graphs import INFERENCE_BATCH, ChipPlan, Graphs, emulated
 from lenet_exp.experiment.traced import TracedRunner
 from lenet_exp.hardware import ascend910, chip_config, cpu
+from lenet_exp.hardware.devices import locked
 from lenet_exp.model import lenet
 from lenet_exp.training import device_program, trainer
 from lenet_exp.training.device_program import Device, DeviceRunner, Feed
@@ -155,7 +157,7 @@ def claimed(settings: Settings, cores: int = 0, trains: bool = True) -> Iterator
         return
     machine.check_environment()
     adapter = _adapter(name)
-    with ascend910.device_of(chip_of(settings.hardware)) as number:
+    with locked(ascend910.candidates(chip_of(settings.hardware), os.environ)) as number:
         wanted = chip_config.parameters(settings, number, trains)
         options, warnings = chip_config.fitted(wanted, adapter)
         cpu.fix_threads(threads)

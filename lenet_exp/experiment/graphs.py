@@ -74,7 +74,7 @@ def check_named(settings: Settings) -> None:
 def _assigned(settings: Settings, built: Graphs) -> List[Plan]:
     """Return the plans of both graphs."""
     precision, step, inference = settings.precision, built.step, built.inference.graph_def
-    asked: Dict[str, Any] = {
+    common: Dict[str, Any] = {
         "mode": precision.mode,
         "generation": settings.hardware.cann,
         **precision_files(settings),
@@ -82,8 +82,8 @@ def _assigned(settings: Settings, built: Graphs) -> List[Plan]:
     # What keeps its type may be of the backward pass or the optimizer, which inference lacks.
     kept = [name for name in precision.keep_dtype if nodes_of(inference, name)]
     return [
-        assign(step.graph_def, fetches=step.fetches, keep_dtype=precision.keep_dtype, **asked),
-        assign(inference, fetches=(built.inference.classes,), keep_dtype=kept, **asked),
+        assign(step.graph_def, fetches=step.fetches, keep_dtype=precision.keep_dtype, **common),
+        assign(inference, fetches=(built.inference.classes,), keep_dtype=kept, **common),
     ]
 
 

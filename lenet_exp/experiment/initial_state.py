@@ -18,7 +18,7 @@ from lenet_exp.training.runner import Runner
 class InitialState(NamedTuple):
     """The run's `checkpoint`, if there is one; of a run that has none, what it is to start from."""
 
-    checkpoint: checkpoints.Found
+    checkpoint: checkpoints.Checkpoint
     start: Optional[warm_start.Start]
 
     @property

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging.config
 import re
-import sys
 from pathlib import Path
 from typing import Dict, NamedTuple, Sequence, Union
 
@@ -31,21 +30,21 @@ class Resumption(NamedTuple):
     finished: bool  # and no further epochs are asked for
 
 
-def asks_to_resume(words: Sequence[str]) -> bool:
+def asks_to_resume(overrides: Sequence[str]) -> bool:
     """Return whether a command line names a run to go on with."""
-    return any(word.startswith("resume=") and word != "resume=null" for word in words)
+    return any(word.startswith("resume=") and word != "resume=null" for word in overrides)
 
 
-def prepare(words: Sequence[str]) -> Resumption:
-    """Find the run that `words` name, and go to where it was started.
+def prepare(overrides: Sequence[str]) -> Resumption:
+    """Find the run that `overrides` name, and go to where it was started.
 
     Raises:
         ConfigError: there is no such run, or something else was to change.
         DataError: its folder is not what it should be.
     """
-    named = [word for word in words if word.startswith("resume=")]
+    named = [word for word in overrides if word.startswith("resume=")]
     text = named[0].partition("=")[2]
-    others = [word for word in words if word not in named[:1]]
+    others = [word for word in overrides if word not in named[:1]]
     epochs = [word for word in others if word.startswith(_EPOCHS + "=")]
     for word in others:
         if word not in epochs[-1:]:
@@ -74,9 +73,8 @@ def _change_epochs(cfg: DictConfig, word: str, named: str) -> bool:
     """Set the epochs that `word` asks for; return whether they are more than before."""
     before = OmegaConf.select(cfg, _EPOCHS)
     text = word.partition("=")[2]
-    value: Union[int, str] = (
-        int(text) if re.fullmatch("[0-9]+", text) else text
-    )  # a word is refused later
+    # What is no number is refused later.
+    value: Union[int, str] = int(text) if re.fullmatch("[0-9]+", text) else text
     if isinstance(value, int) and value < before:
         allowed = f"{before} or more: the run was begun with so many"
         raise ConfigError(_EPOCHS, value, allowed, f"{PROGRAM} {named} {_EPOCHS}={before}")
@@ -90,7 +88,3 @@ def log_to(folder: Path) -> None:
     cfg = OmegaConf.load(str(CONF / "hydra" / "job_logging" / "run_log.yaml"))
     whole = OmegaConf.create({"hydra": {"runtime": {"output_dir": str(folder)}}, "log": cfg})
     logging.config.dictConfig(OmegaConf.to_container(whole.log, resolve=True))  # type: ignore[arg-type]
-
-
-if __name__ == "__main__":  # by analogy with `rerun`
-    sys.exit(f"lenet-exp: lenet_exp.resume is no command\n  try: {PROGRAM} resume=latest")

@@ -57,11 +57,13 @@ class Update(NamedTuple):
 
 
 class Scaling(abc.ABC):
-    """How a loss is scaled.
+    """How a loss is scaled; what is said here holds where no scale ever changes.
 
     `update` is made in the step's graph; the counters and what happens to them between two steps
     are around it, where `state` is the step's own scale, if it changes, followed by them.
     """
+
+    value = 1.0
 
     def __init__(self, settings: Any) -> None:
         """Go by `settings` of this kind of scaling."""
@@ -71,21 +73,21 @@ class Scaling(abc.ABC):
     def update(self, optimizer: Any, loss: Any) -> Update:
         """Return what a TensorFlow optimizer does to make `loss` smaller."""
 
-    @abc.abstractmethod
-    def current(self, state: Sequence[Any]) -> Any:
-        """Return the scale of the next step, float32 []."""
-
-    @abc.abstractmethod
     def manager(self, vendor: Any) -> Any:
         """Return the manager that does it, of those of npu_bridge; None without scaling."""
+        return None
 
     def counters(self) -> List[Any]:
-        """Return new variables of the current graph, which checkpoints hold; mostly none."""
+        """Return new variables of the current graph, which checkpoints hold."""
         return []
 
     def advance(self, state: Sequence[Any], finite: Any) -> List[Any]:
-        """Return the operations that take `state` past a step; mostly none."""
+        """Return the operations that take `state` past a step."""
         return []
+
+    def current(self, state: Sequence[Any]) -> Any:
+        """Return the scale of the next step, float32 []."""
+        return tf_compat.load().constant(self.value)
 
 
 class NoScaling(Scaling):
@@ -95,32 +97,23 @@ class NoScaling(Scaling):
         """Return TensorFlow's own update."""
         return Update(optimizer.minimize(loss, name="train"))
 
-    def current(self, state: Sequence[Any]) -> Any:
-        """Return 1."""
-        return tf_compat.load().constant(1.0)
-
-    def manager(self, vendor: Any) -> Any:
-        """Return None."""
-        return None
-
 
 class FixedScaling(Scaling):
     """A scale that never changes; steps that overflow are skipped."""
 
-    settings: FixedLossScale
+    def __init__(self, settings: FixedLossScale) -> None:
+        """Go by the settings' value."""
+        super().__init__(settings)
+        self.value = settings.value
 
     def update(self, optimizer: Any, loss: Any) -> Update:
         """Return the update that is made where nothing overflowed."""
-        scale = tf_compat.load().constant(self.settings.value, name="loss_scale")
+        scale = tf_compat.load().constant(self.value, tf_compat.load().float32, name="loss_scale")
         return Update(*_unless_overflow(optimizer, loss, scale))
-
-    def current(self, state: Sequence[Any]) -> Any:
-        """Return the scale."""
-        return tf_compat.load().constant(self.settings.value)
 
     def manager(self, vendor: Any) -> Any:
         """Return the vendor's, of a fixed scale."""
-        return vendor.fixed_manager(self.settings.value)
+        return vendor.fixed_manager(self.value)
 
 
 class DynamicScaling(Scaling):

@@ -41,13 +41,13 @@ def assemble(step: StepGraph, inference: InferenceGraph, loss_scale: LossScale) 
         variables = {name: graph.get_tensor_by_name(name) for name in step.variables}
         scaled = scaling(loss_scale)
         counters = scaled.counters()
-        state = [variables[name] for name in [step.loss_scale] if name is not None] + counters
+        own = [] if step.loss_scale is None else [variables[step.loss_scale]]
         traces, resets = _traces(tf, graph, (step, inference))
         begin = [graph.get_operation_by_name(name) for name in (*step.init, *resets)]
         init = tf.group(*begin, *(variable.initializer for variable in counters))
         placeholders = _step_placeholders(tf, step)
         known = {**variables, **traces}
-        steps = _loop(tf, step, known, (scaled, state), placeholders)
+        steps = _loop(tf, step, known, (scaled, own + counters), placeholders)
         images, classes = _inference(tf, inference, known)
         kept = {**variables, **{variable.name: variable for variable in counters}}
         named = {name.partition(":")[0]: ref for name, ref in kept.items()}

@@ -11,9 +11,9 @@ from lenet_exp.training.runner import Steps
 LONGEST_WINDOW = 100
 
 
-def window_size(steps_per_epoch: int, asked: Optional[int] = None, per_call: int = 1) -> int:
-    """Return the steps of a window, in whole calls: as asked, else 100, or a tenth of an epoch."""
-    size = min(LONGEST_WINDOW, max(1, steps_per_epoch // 10)) if asked is None else asked
+def window_size(steps_per_epoch: int, log_every: Optional[int] = None, per_call: int = 1) -> int:
+    """Return the steps of a window, in whole calls: as set, else 100, or a tenth of an epoch."""
+    size = min(LONGEST_WINDOW, max(1, steps_per_epoch // 10)) if log_every is None else log_every
     return max(1, size // per_call) * per_call
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lenet_exp.training.history import History, Window
+from lenet_exp.training.history import History, Window, summarize
 from lenet_exp.training.runner import Steps
-from lenet_exp.training.timing import summarize
 from lenet_exp.training.trainer import stops, train, window_size
 
 

@@ -1,4 +1,4 @@
-"""The record of one run: journal, run folder and screen are told; a store observes."""
+"""The record of one run: journal, run folder and screen get all of it; a store observes."""
 
 from __future__ import annotations
 
@@ -27,8 +27,7 @@ from lenet_exp.record.terminal import (
     short,
     upload_command,
 )
-from lenet_exp.training import timing
-from lenet_exp.training.history import History
+from lenet_exp.training.history import History, summarize
 from lenet_exp.training.runner import Report
 
 _LOG = logging.getLogger("lenet_exp")
@@ -97,7 +96,7 @@ class RunRecord:
     def checkpoint(self, history: History, save: Callable[[str], None]) -> None:
         """Keep what a resumed run starts from; `save` writes the variables."""
         with self._timed():
-            self._journal.sync()  # first: what a checkpoint has is not told again
+            self._journal.sync()  # first: what a checkpoint has is not logged again
             checkpoints.write(self._folder, history, save)
 
     def finish(
@@ -109,7 +108,7 @@ class RunRecord:
         batch_size: int,
     ) -> None:
         """Record the test set's result, pictures and files."""
-        accuracy, speed = float(np.mean(labels == classes)), timing.summarize(history)
+        accuracy, speed = float(np.mean(labels == classes)), summarize(history)
         self.accuracy, self._sec_per_step = accuracy, speed.median
         values = {
             "accuracy": accuracy,
@@ -227,8 +226,8 @@ def open_record(
 ) -> Iterator[RunRecord]:
     """Yield the record of the folder's run, new or gone on with.
 
-    It ends with the right status whatever happens; a store that doesn't take it is told to the
-    person and ends nothing.
+    It ends with the right status whatever happens; that a store doesn't take it is said to
+    the person, and ends nothing.
     """
     tags = {**identity.tags, processes.TAG: processes.this_process(), "folder": str(folder)}
     with contextlib.closing(Journal(folder)) as journal, contextlib.closing(progress):
@@ -275,7 +274,7 @@ def _bring_up_to_date(run: Run, journal: Journal) -> Present:
 
 
 def _complete(run: Run, journal: Journal, observer: Observer, progress: Progress) -> List[str]:
-    """Have the store know all; return the lines that say how it can be told later, if it can't."""
+    """Have the store know all; else return the lines that say how it can later."""
     ended = observer.close(_SILENT_WAIT)
     if not ended:
         progress.say("waiting for the store; Ctrl-C loses nothing")
