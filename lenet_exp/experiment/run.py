@@ -122,7 +122,7 @@ def _train_and_test(
         history = _train(backend, data.validation, runner, record, history)
         classes = runner.predict(data.test.images)
     finally:
-        record.report(runner.report())
+        record.report(runner.findings())
     record.finish(*data.test, classes, history, backend.settings.schedule.batch_size)
 
 

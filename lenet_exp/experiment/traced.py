@@ -11,7 +11,7 @@ from lenet_exp.precision.emulation.trace import tally
 from lenet_exp.precision.emulation.trace.counters import Traces
 from lenet_exp.precision.emulation.trace.report import Counted, as_csv, text
 from lenet_exp.training.program import FedRunner
-from lenet_exp.training.runner import Report, Steps
+from lenet_exp.training.runner import Findings, Steps
 
 CSV, TEXT = "overflows.csv", "overflows.txt"
 _STATE = "traces.npz"  # in a checkpoint: what was counted before it
@@ -66,10 +66,10 @@ class TracedRunner(FedRunner):
                 names = tally.Tally._fields
                 self._tallies[graph] = tally.Tally(*(kept[f"{graph}/{name}"] for name in names))
 
-    def report(self) -> Report:
+    def findings(self) -> Findings:
         """Return a table of every overflow, and what it comes to."""
         counted = {
             graph: Counted(traces, self._tallies[graph]) for graph, traces in self._graphs.items()
         }
         shown = text(counted["train"], counted["inference"], CSV)
-        return Report({CSV: as_csv(counted), TEXT: shown + "\n"}, shown)
+        return Findings({CSV: as_csv(counted), TEXT: shown + "\n"}, shown)

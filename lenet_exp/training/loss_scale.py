@@ -48,7 +48,7 @@ def advance(state: ScaleState, finite: Any, settings: DynamicLossScale) -> Scale
     )
 
 
-class Update(NamedTuple):
+class TrainingOp(NamedTuple):
     """The operation `train`; `finite` bool [], None if it always updates; a scale's variable."""
 
     train: Any
@@ -70,7 +70,7 @@ class Scaling(abc.ABC):
         self.settings = settings
 
     @abc.abstractmethod
-    def update(self, optimizer: Any, loss: Any) -> Update:
+    def update(self, optimizer: Any, loss: Any) -> TrainingOp:
         """Return what a TensorFlow optimizer does to make `loss` smaller."""
 
     def manager(self, vendor: Any) -> Any:
@@ -93,9 +93,9 @@ class Scaling(abc.ABC):
 class NoScaling(Scaling):
     """No scale, and every update is made."""
 
-    def update(self, optimizer: Any, loss: Any) -> Update:
+    def update(self, optimizer: Any, loss: Any) -> TrainingOp:
         """Return TensorFlow's own update."""
-        return Update(optimizer.minimize(loss, name="train"))
+        return TrainingOp(optimizer.minimize(loss, name="train"))
 
 
 class FixedScaling(Scaling):
@@ -106,10 +106,10 @@ class FixedScaling(Scaling):
         super().__init__(settings)
         self.value = settings.value
 
-    def update(self, optimizer: Any, loss: Any) -> Update:
+    def update(self, optimizer: Any, loss: Any) -> TrainingOp:
         """Return the update that is made where nothing overflowed."""
         scale = tf_compat.load().constant(self.value, tf_compat.load().float32, name="loss_scale")
-        return Update(*_unless_overflow(optimizer, loss, scale))
+        return TrainingOp(*_unless_overflow(optimizer, loss, scale))
 
     def manager(self, vendor: Any) -> Any:
         """Return the vendor's, of a fixed scale."""
@@ -121,12 +121,12 @@ class DynamicScaling(Scaling):
 
     settings: DynamicLossScale
 
-    def update(self, optimizer: Any, loss: Any) -> Update:
+    def update(self, optimizer: Any, loss: Any) -> TrainingOp:
         """Return the update that is made where nothing overflowed, and the scale's variable."""
         tf = tf_compat.load()
         first = tf.constant(self.settings.init_loss_scale, tf.float32)
         scale = tf.get_variable("loss_scale", initializer=first, trainable=False)
-        return Update(*_unless_overflow(optimizer, loss, scale), scale)
+        return TrainingOp(*_unless_overflow(optimizer, loss, scale), scale)
 
     def counters(self) -> List[Any]:
         """Return the counters of good and of bad steps, int32 []."""

@@ -36,7 +36,7 @@ class Program(NamedTuple):
     saver: Any  # of all variables
 
 
-class Report(NamedTuple):
+class Findings(NamedTuple):
     """What was found out besides: files for the record, name -> content, and a text to show."""
 
     files: Dict[str, str]
@@ -71,7 +71,7 @@ class Runner(abc.ABC):
             found.append(self.classify(padded if missing else part)[: len(part)])
         return np.concatenate(found).astype(np.uint8)
 
-    def report(self) -> Optional[Report]:
+    def findings(self) -> Optional[Findings]:
         """Return what was found out besides, None if nothing was looked for."""
         return None
 

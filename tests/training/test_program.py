@@ -53,11 +53,12 @@ def emulated(step, inference, mode):
 KEEP = "must_keep_origin_dtype"
 
 
-def opened(loss_scale=NONE, optimizer=ADAM, seed=0, network=lenet.logits, mode=KEEP):
-    step = build_step(network, lenet.IMAGE_SHAPE, 64, optimizer, loss_scale, seed)
+def opened(loss_scale=NONE, seed=0, network=lenet.logits, mode=KEEP, draw=None, first_step=0):
+    step = build_step(network, lenet.IMAGE_SHAPE, 64, ADAM, loss_scale, seed)
     inference = build_inference(lenet.logits, lenet.IMAGE_SHAPE, 500)
     program = assemble(*emulated(step, inference, mode), loss_scale)
-    return FedRunner(program, open_session(program.program.graph, threads=1), None)
+    session = open_session(program.program.graph, threads=1)
+    return FedRunner(program, session, draw, first_step)
 
 
 def values(runner):
@@ -84,6 +85,23 @@ def test_several_steps_a_call_give_the_bits_of_single_steps(kind, mode, train):
     assert done.losses.tobytes() == b"".join(part.losses.tobytes() for part in each)
     assert done.loss_scale == each[-1].loss_scale
     assert same_bits(values(together), values(single))
+
+
+def test_the_next_steps_are_drawn_and_made_at_most_ten_a_call(train):
+    drawn = []
+
+    def draw(first, count):
+        drawn.append((first, count))
+        chosen = batch_indices(0, len(train.labels), 64, first, count)
+        return train.images[chosen], train.labels[chosen]
+
+    whole, resumed = opened(draw=draw), opened(draw=draw, first_step=7)
+    done = whole.make_steps(25)
+    assert drawn == [(0, 10), (10, 10), (20, 5)]
+    assert done.losses.tobytes() == steps(opened(), train, 0, 25).losses.tobytes()
+    resumed.make_steps(2)
+    resumed.make_steps(1)
+    assert drawn[3:] == [(7, 2), (9, 1)]
 
 
 def test_another_seed_gives_other_bits(train):

@@ -28,7 +28,7 @@ from lenet_exp.record.terminal import (
     upload_command,
 )
 from lenet_exp.training.history import History, summarize
-from lenet_exp.training.runner import Report
+from lenet_exp.training.runner import Findings
 
 _LOG = logging.getLogger("lenet_exp")
 _SILENT_WAIT = 3.0  # seconds for the store, at the end
@@ -139,7 +139,7 @@ class RunRecord:
             self._log("artifact", {"path": path})
         self._progress.say(f"test accuracy {accuracy:.4f}")
 
-    def report(self, found: Optional[Report]) -> None:
+    def report(self, found: Optional[Findings]) -> None:
         """Keep and show what was found out besides, if anything was.
 
         A disk that is full is no reason to lose how the run ended.
