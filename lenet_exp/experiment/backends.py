@@ -124,10 +124,8 @@ class ChipBackend(Backend):
         made = device_program.build(
             lenet.logits,
             lenet.IMAGE_SHAPE,
-            (examples, schedule.batch_size, INFERENCE_BATCH),
-            settings.optimizer,
-            settings.loss_scale,
-            settings.seed,
+            (examples, INFERENCE_BATCH),
+            settings,
             Device(ascend910.wrap_optimizer, ascend910.input_source, ascend910.loop),
         )
         left = schedule.epochs * schedule.steps_per_epoch - first_step

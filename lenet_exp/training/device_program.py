@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, Iterator, NamedTuple, Sequence, Tuple
 import numpy as np
 
 from lenet_exp import tf_compat
-from lenet_exp.config.schema.run import LossScale, Optimizer
+from lenet_exp.config.schema.run import Settings
 from lenet_exp.errors import HardwareError
 from lenet_exp.training.graphs import Network, cross_entropy
 from lenet_exp.training.loss_scale import scaling
@@ -67,28 +67,27 @@ class Feed(NamedTuple):
 def build(
     network: Network,
     image_shape: Sequence[int],
-    sizes: Tuple[int, int, int],
-    optimizer: Optimizer,
-    loss_scale: LossScale,
-    seed: int,
+    sizes: Tuple[int, int],
+    settings: Settings,
     device: Device,
 ) -> DeviceProgram:
-    """Build training and inference; `sizes` are training set, training batch, inference batch."""
+    """Build training and inference; `sizes` are those of the training set, an inference batch."""
     tf = tf_compat.load()
-    examples, batch, inference_batch = sizes
+    examples, inference_batch = sizes
+    optimizer, manager = make_optimizer(settings.optimizer), scaling(settings.loss_scale).manager
     with tf.Graph().as_default() as graph:
-        tf.set_random_seed(seed)
+        tf.set_random_seed(settings.seed)
         # Inference first, after two operators: initial values are drawn by the number of
         # operators before theirs, and so are those of graphs.build_step.
         images = tf.placeholder(tf.float32, [inference_batch, *image_shape], "images")
         labels = tf.placeholder(tf.uint8, [examples], "labels")
         logits = network(images)
         classes = tf.argmax(logits, axis=1, output_type=tf.int32, name="classes")
+        batch = settings.schedule.batch_size
         source = device.input_source(labels, tuple(image_shape), batch)
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
             loss = cross_entropy(network(source.images), source.labels, int(logits.shape[1]))
-        wrapped = device.wrap_optimizer(make_optimizer(optimizer), scaling(loss_scale).manager)
-        train, state = _update(tf, *wrapped, loss)
+        train, state = _update(tf, *device.wrap_optimizer(optimizer, manager), loss)
         # A CPU's checkpoints have its stand-in for the chip's own flag.
         tf.get_variable("float_status", [], initializer=tf.zeros_initializer(), trainable=False)
         counters = [variable.op.name for variable in state[:2]]
