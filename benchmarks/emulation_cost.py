@@ -24,9 +24,7 @@ from lenet_exp.config.cli.command_line import CONF
 from lenet_exp.config.compose import register_resolvers, resolve
 from lenet_exp.data import download, files, mnist
 from lenet_exp.experiment import backends, graphs
-from lenet_exp.hardware import cpu
 from lenet_exp.precision import emulate
-from lenet_exp.training.program import Runner, assemble
 
 ROUNDS, STEPS, OVERFLOWING_ROUNDS, REPEATS = 20, 50, 7, 2
 MIX, ALLOW, FORCE = "allow_mix_precision", "allow_fp32_to_fp16", "force_fp16"
@@ -76,17 +74,12 @@ def built(variant: Variant, train: mnist.Split, stack: contextlib.ExitStack) -> 
         settings = resolve(hydra.compose("config", command))
     made = graphs.build_graphs(settings)
     chip = graphs.plan(settings, made)
-    program = assemble(*graphs.emulated(made, chip), settings.loss_scale)
-    session = stack.enter_context(cpu.open_session(program.graph, 0))
-    run = backends.stepper(settings, train, Runner(program, session))
-    done = 0
+    opened = backends.CpuBackend(settings, 0).open_runner(made, chip, train, 0, print)
+    runner = stack.enter_context(opened)
 
     def once() -> float:
-        nonlocal done
         start = time.perf_counter()
-        for _ in range(0, STEPS, 10):
-            run(done, 10)
-            done += 10
+        runner.make_steps(STEPS)
         return (time.perf_counter() - start) / STEPS
 
     return Step(once, roundings(emulate(made.step.graph_def, chip.step, reference=True)))

@@ -29,13 +29,11 @@ from lenet_exp.config.compose import register_resolvers, resolve
 from lenet_exp.config.folder import CONF
 from lenet_exp.data import download, files, mnist
 from lenet_exp.experiment import backends, graphs
-from lenet_exp.hardware import cpu
 from lenet_exp.record.run.run_record import Identity, RunRecord, open_record
 from lenet_exp.record.store.mlflow_store import Store
 from lenet_exp.record.terminal import Progress
 from lenet_exp.training import trainer
 from lenet_exp.training.history import History
-from lenet_exp.training.program import Runner, assemble
 
 ROUNDS, STEPS, RUNS, REPEATS = 20, 100, 3, 5
 OURS, TWICE = "ours", "hand-written, twice"
@@ -87,14 +85,13 @@ def our_round(data: mnist.Mnist, record: RunRecord, stack: contextlib.ExitStack)
         settings = resolve(hydra.compose("config", ["precision=must_keep_origin_dtype"]))
     built = graphs.build_graphs(settings)
     chip = graphs.plan(settings, built)
-    program = assemble(*graphs.emulated(built, chip), settings.loss_scale)
-    session = stack.enter_context(cpu.open_session(program.graph, 0))
-    run = backends.stepper(settings, data.train, Runner(program, session))
+    opened = backends.CpuBackend(settings, 0).open_runner(built, chip, data.train, 0, print)
+    runner = stack.enter_context(opened)
     history = History()
 
     def once() -> None:
         nonlocal history
-        for window in trainer.train(run, history.step, history.step + STEPS, STEPS):
+        for window in trainer.train(runner.make_steps, STEPS, STEPS):
             history = history.with_window(window, cold=False)
             record.window(history)
 
@@ -165,7 +162,7 @@ def verdicts(runs: List[Dict[str, Ratio]]) -> int:
 
 def recording(record: RunRecord, seconds: float) -> int:
     """Print what recording took of `seconds` that our windows took; return the exit code."""
-    for name, spent in record.spent._asdict().items():
+    for name, spent in zip(("seconds", "cpu_seconds"), record.spent):
         print(f"recording: {100 * spent / seconds:.2f} % of the loop's seconds ({name})")
     return int(max(record.spent) > LARGEST_RECORDING * seconds)
 

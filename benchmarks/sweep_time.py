@@ -74,9 +74,9 @@ builtins.__import__ = importing
 import lenet_exp.tf_compat
 lenet_exp.tf_compat.load = timed("import of TensorFlow", lenet_exp.tf_compat.load)
 import lenet_exp.training.program as program
-program.Runner.__init__ = timed("first session call", program.Runner.__init__)
-program.Runner.run_steps = timed("steps", program.Runner.run_steps)
-program.Runner.predict = timed("evaluation", program.Runner.predict)
+program.FedRunner.__init__ = timed("first session call", program.FedRunner.__init__)
+program.FedRunner.call = timed("steps", program.FedRunner.call)
+program.FedRunner.predict = timed("evaluation", program.FedRunner.predict)
 
 @atexit.register
 def tell():

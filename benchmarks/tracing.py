@@ -22,9 +22,6 @@ from lenet_exp.config.cli.command_line import CONF
 from lenet_exp.config.compose import register_resolvers, resolve
 from lenet_exp.data import download, files, mnist
 from lenet_exp.experiment import backends, graphs
-from lenet_exp.experiment.traced import make_runner
-from lenet_exp.hardware import cpu
-from lenet_exp.training.program import assemble
 
 MODES = ("allow_mix_precision", "allow_fp32_to_fp16", "force_fp16")
 ROUNDS, STEPS = 9, 10
@@ -32,22 +29,21 @@ ROUNDS, STEPS = 9, 10
 
 def stepper(
     mode: str, trace: bool, data: mnist.Mnist, stack: contextlib.ExitStack
-) -> Callable[[int, int], Any]:
+) -> Callable[[int], Any]:
     register_resolvers()
     preset = "experiment=force_fp16_adam" if mode == "force_fp16" else f"precision={mode}"
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        settings = resolve(hydra.compose("config", [preset]))
+        traced = f"precision.trace_overflow={str(trace).lower()}"
+        settings = resolve(hydra.compose("config", [preset, traced]))
     built = graphs.build_graphs(settings)
-    run = graphs.emulated(built, graphs.plan(settings, built), trace)
-    program = assemble(*run, settings.loss_scale)
-    session = stack.enter_context(cpu.open_session(program.graph, 0))
-    runner = make_runner(program, session, run.step.traces, run.inference.traces)
-    return backends.stepper(settings, data.train, runner)
+    plan = graphs.plan(settings, built)
+    runner = backends.CpuBackend(settings, 0).open_runner(built, plan, data.train, 0, print)
+    return stack.enter_context(runner).make_steps
 
 
-def seconds_of(run: Callable[[int, int], Any]) -> float:
+def seconds_of(run: Callable[[int], Any]) -> float:
     begun = time.perf_counter()
-    run(0, STEPS)
+    run(STEPS)
     return (time.perf_counter() - begun) / STEPS
 
 

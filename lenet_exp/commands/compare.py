@@ -8,8 +8,8 @@ import sys
 from lenet_exp.comparison import assembled, compare, load_runs
 from lenet_exp.comparison.runs import Found
 from lenet_exp.config.cli.compare_options import EXPERIMENT, CompareOptions
-from lenet_exp.record.commands import short
 from lenet_exp.record.store.mlflow_store import Store
+from lenet_exp.record.terminal import short
 
 
 def main(options: CompareOptions) -> int:

@@ -158,7 +158,7 @@ def _chip() -> Iterator[Finding]:
         return
     adapter = presence.adapter()
     level = OK if adapter.loads else MISSING
-    yield Finding(level, "npu_bridge", f"{place.parent}: {adapter.told}", adapter.remedy)
+    yield Finding(level, "npu_bridge", f"{place.parent}: {adapter.description}", adapter.remedy)
     numbers = presence.devices()
     if numbers:
         yield Finding(OK, "devices", " ".join(map(str, numbers)))

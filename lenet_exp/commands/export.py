@@ -14,9 +14,9 @@ from lenet_exp.inference import frozen
 from lenet_exp.model import lenet, weights
 from lenet_exp.precision import assign
 from lenet_exp.precision.report.verdict import Verdict, verdict
-from lenet_exp.record.commands import resume_command, short
 from lenet_exp.record.run import checkpoints, run_folders
 from lenet_exp.record.run.run_files import write_bytes
+from lenet_exp.record.terminal import resume_command, short
 
 GRAPH = "lenet.pb"
 SAVED_MODEL = "saved_model"

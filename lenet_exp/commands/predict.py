@@ -64,7 +64,7 @@ def predict(options: PredictOptions) -> Prediction:
     with backends.claimed(settings, trains=False) as machine:
         made = _on(machine, graph_def, options)
         notes = list(made.notes)
-        with backends.open_session(classifier.graph_of(made.graph_def), machine) as session:
+        with machine.open_session(classifier.graph_of(made.graph_def)) as session:
             for name in made.init:
                 session.run(name)
             found = classifier.classify(classifier.runner(session), shown.pixels, options.batch)
@@ -122,11 +122,11 @@ def _checked(graph_def: Any, path: Path) -> Any:
     return graph_def
 
 
-def _on(machine: backends.Machine, graph_def: Any, options: PredictOptions) -> UnderMode:
+def _on(machine: backends.Backend, graph_def: Any, options: PredictOptions) -> UnderMode:
     """Return the graph as it is for a chip, which has its modes, and emulated for a CPU."""
     mode, generation = options.settings.precision.mode, options.settings.hardware.cann
     if not machine.emulates:
-        return UnderMode(graph_def, notes=(f"precision {mode}", *machine.said))
+        return UnderMode(graph_def, notes=(f"precision {mode}", *machine.notices))
     if mode == "must_keep_origin_dtype":
         return UnderMode(graph_def)
     plan = assign(graph_def, mode, generation=generation, fetches=tuple(frozen.OUTPUTS.values()))

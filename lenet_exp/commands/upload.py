@@ -8,11 +8,11 @@ from typing import List, NamedTuple, Optional
 
 from lenet_exp import tf_compat
 from lenet_exp.config.cli.recorded_options import UploadOptions
-from lenet_exp.record.commands import upload_command
 from lenet_exp.record.run import run_folders
 from lenet_exp.record.store import dead_runs, store_check, sync
 from lenet_exp.record.store.journal import Journal, merged
 from lenet_exp.record.store.mlflow_store import Store
+from lenet_exp.record.terminal import upload_command
 
 
 class Uploaded(NamedTuple):

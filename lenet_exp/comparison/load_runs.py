@@ -63,7 +63,7 @@ def chosen(store: Store, run_ids: Sequence[str]) -> Found:
         if store.find(run_id) is None:
             remedy = "the id that a run prints, or tracking.uri= of the store that has it"
             raise DataError(f"run {run_id}", "is not in this store", remedy)
-        with store.told():
+        with store.errors():
             runs.append(_recorded(store.client.get_run(run_id)))
     names = [run_id[:8] for run_id in run_ids[:_MOST_NAMED]]
     rest = [f"and {len(runs) - len(names)} more"] if len(runs) > len(names) else []
@@ -95,7 +95,7 @@ def _search(store: Store, text: str) -> List[Recorded]:
     def search(**page: Any) -> Any:
         return store.client.search_runs([store.experiment_id], text, **page)
 
-    with store.told():
+    with store.errors():
         return [_recorded(run) for run in pages(search)]
 
 
@@ -137,7 +137,7 @@ def _artifact(store: Store, run: Recorded, name: str) -> Optional[bytes]:
     try:
         if local.scheme in ("", "file"):
             return Path(unquote(local.path), name).read_bytes()
-        with store.told(), tempfile.TemporaryDirectory() as folder:
+        with store.errors(), tempfile.TemporaryDirectory() as folder:
             return Path(store.client.download_artifacts(run.run_id, name, folder)).read_bytes()
     except (OSError, StoreError):
         return None
@@ -147,7 +147,7 @@ def points(store: Store, run: Recorded, metric: str) -> Optional[Points]:
     """Return the history of a metric, None if the run has none."""
     if metric not in run.metrics:
         return None
-    with store.told():
+    with store.errors():
         listed = store.client.get_metric_history(run.run_id, metric)
     listed = sorted(listed, key=lambda point: (point.step, point.timestamp))
     steps = np.array([point.step for point in listed], np.int64)

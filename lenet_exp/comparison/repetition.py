@@ -11,9 +11,9 @@ from typing import Any, Dict, List, NamedTuple, Tuple
 import numpy as np
 
 from lenet_exp.errors import DataError
-from lenet_exp.record.commands import resume_command
 from lenet_exp.record.run import conditions
 from lenet_exp.record.store import journal
+from lenet_exp.record.terminal import resume_command
 
 _AT_THE_END = ("accuracy", "accuracy_percent")  # told again by a run that went on
 

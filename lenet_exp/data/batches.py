@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+from typing import Callable, Tuple
 
 import numpy as np
+
+from lenet_exp.data.mnist import Split
 
 
 def batch_indices(
@@ -30,3 +33,18 @@ def permutation(seed: int, number: int, examples: int) -> np.ndarray:
     """Return the order of pass `number` over the data, int32 [examples]."""
     # RandomState's stream is frozen, so both stacks draw alike.
     return np.random.RandomState([seed, number]).permutation(examples).astype(np.int32)
+
+
+def drawn_from(
+    train: Split, seed: int, batch_size: int
+) -> Callable[[int, int], Tuple[np.ndarray, np.ndarray]]:
+    """Return what draws the batches of (first step, steps).
+
+    They are uint8: images [steps, batch_size, ...] and labels [steps, batch_size].
+    """
+
+    def draw(first_step: int, steps: int) -> Tuple[np.ndarray, np.ndarray]:
+        chosen = batch_indices(seed, len(train.labels), batch_size, first_step, steps)
+        return train.images[chosen], train.labels[chosen]
+
+    return draw

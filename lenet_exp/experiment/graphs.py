@@ -6,13 +6,14 @@ from typing import Any, Dict, List, NamedTuple
 
 from lenet_exp.config.schema.run import Settings, precision_files
 from lenet_exp.errors import PrecisionError
-from lenet_exp.experiment.backends import INFERENCE_BATCH
 from lenet_exp.model import lenet
 from lenet_exp.precision import Plan, assign, emulate
 from lenet_exp.precision.planning.options import nodes_of
 from lenet_exp.precision.report import records
 from lenet_exp.precision.report.verdict import Verdict, verdict
 from lenet_exp.training import graphs
+
+INFERENCE_BATCH = 250  # divides the validation and the test set
 
 
 class Graphs(NamedTuple):
@@ -73,7 +74,7 @@ def check_named(settings: Settings) -> None:
 def _assigned(settings: Settings, built: Graphs) -> List[Plan]:
     """Return the plans of both graphs."""
     precision, step, inference = settings.precision, built.step, built.inference.graph_def
-    asked: Dict[str, Any] = {
+    common: Dict[str, Any] = {
         "mode": precision.mode,
         "generation": settings.hardware.cann,
         **precision_files(settings),
@@ -81,8 +82,8 @@ def _assigned(settings: Settings, built: Graphs) -> List[Plan]:
     # What keeps its type may be of the backward pass or the optimizer, which inference lacks.
     kept = [name for name in precision.keep_dtype if nodes_of(inference, name)]
     return [
-        assign(step.graph_def, fetches=step.fetches, keep_dtype=precision.keep_dtype, **asked),
-        assign(inference, fetches=(built.inference.classes,), keep_dtype=kept, **asked),
+        assign(step.graph_def, fetches=step.fetches, keep_dtype=precision.keep_dtype, **common),
+        assign(inference, fetches=(built.inference.classes,), keep_dtype=kept, **common),
     ]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging.config
 import re
-import sys
 from pathlib import Path
 from typing import Dict, NamedTuple, Sequence, Union
 
@@ -82,7 +81,3 @@ def log_to(folder: Path) -> None:
     cfg = OmegaConf.load(str(CONF / "hydra" / "job_logging" / "run_log.yaml"))
     whole = OmegaConf.create({"hydra": {"runtime": {"output_dir": str(folder)}}, "log": cfg})
     logging.config.dictConfig(OmegaConf.to_container(whole.log, resolve=True))  # type: ignore[arg-type]
-
-
-if __name__ == "__main__":  # by analogy with `rerun`
-    sys.exit(f"lenet-exp: lenet_exp.resume is no command\n  try: {PROGRAM} resume=latest")

@@ -2,68 +2,51 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
-from typing import Any, ContextManager, Dict, Iterator, List, Optional
+from typing import Any, Dict
 
 import numpy as np
 
 from lenet_exp.precision.emulation.trace import tally
 from lenet_exp.precision.emulation.trace.counters import Traces
 from lenet_exp.precision.emulation.trace.report import Counted, as_csv, text
-from lenet_exp.record.run.run_record import RunRecord
-from lenet_exp.training.program import Program, Runner, Steps, joined
+from lenet_exp.training.program import FedRunner
+from lenet_exp.training.runner import Findings, Steps
 
 CSV, TEXT = "overflows.csv", "overflows.txt"
 _STATE = "traces.npz"  # in a checkpoint: what was counted before it
 
 
-def make_runner(
-    program: Program, session: Any, step: Optional[Traces], inference: Optional[Traces]
-) -> Runner:
-    """Return what runs the program, step by step if its graphs have counters."""
-    if step is None or inference is None:
-        return Runner(program, session)
-    return TracedRunner(program, session, {"train": step, "inference": inference})
-
-
-def traced(runner: Runner, record: RunRecord) -> ContextManager[None]:
-    """Return a block at whose end what a traced runner counted is recorded."""
-    return runner.told(record) if isinstance(runner, TracedRunner) else contextlib.nullcontext()
-
-
-class TracedRunner(Runner):
+class TracedRunner(FedRunner):
     """A program in a session that says which step and operator overflowed."""
 
-    def __init__(self, program: Program, session: Any, graphs: Dict[str, Traces]) -> None:
+    longest_call = 1
+
+    def __init__(self, *of_fed: Any, graphs: Dict[str, Traces]) -> None:
         """Initialise; `graphs` are the counters of "train" and of "inference"."""
-        super().__init__(program, session)
+        super().__init__(*of_fed)
         self._graphs = graphs
         self._tallies = {name: tally.empty(each.sites) for name, each in graphs.items()}
-        self._step = 0
 
-    def run_steps(self, images: np.ndarray, labels: np.ndarray) -> Steps:
-        """Make one step per row, a call for each."""
-        parts: List[Steps] = []
-        for row in range(len(labels)):
-            parts.append(super().run_steps(images[row : row + 1], labels[row : row + 1]))
-            self._step += 1
-            self._take("train")
-        return joined(parts)
+    def call(self, images: np.ndarray, labels: np.ndarray) -> Steps:
+        """Make one step, and count."""
+        made = super().call(images, labels)
+        self._count("train", self.step + 1)
+        return made
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Return the class of each image; one evaluation, however many batches."""
         classes = super().predict(images)
-        self._take("inference")
+        self._count("inference", self.step)
         return classes
 
-    def _take(self, graph: str) -> None:
+    def _count(self, graph: str, step: int) -> None:
         """Add what was counted since the last time."""
         traces = self._graphs[graph]
         counts, largest = self.session.run([traces.counts, traces.largest])
         self.session.run(traces.reset)
         before = self._tallies[graph]
-        self._tallies[graph] = tally.added(before, traces.sites, counts, largest, self._step)
+        self._tallies[graph] = tally.added(before, traces.sites, counts, largest, step)
 
     def save(self, prefix: str) -> None:
         """Write the variables, and beside them what was counted so far."""
@@ -73,26 +56,20 @@ class TracedRunner(Runner):
             for graph, each in self._tallies.items()
             for name, value in each._asdict().items()
         }
-        np.savez(str(Path(prefix).with_name(_STATE)), step=self._step, **kept)
+        np.savez(str(Path(prefix).with_name(_STATE)), step=self.step, **kept)
 
     def restore(self, prefix: str) -> None:
         """Set the variables, and go on counting where they were written."""
         super().restore(prefix)
         with np.load(str(Path(prefix).with_name(_STATE))) as kept:
-            self._step = int(kept["step"])
             for graph in self._tallies:
                 names = tally.Tally._fields
                 self._tallies[graph] = tally.Tally(*(kept[f"{graph}/{name}"] for name in names))
 
-    @contextlib.contextmanager
-    def told(self, record: RunRecord) -> Iterator[None]:
-        """Record what was counted when the block ends, however it ends."""
-        try:
-            yield
-        finally:
-            counted = {
-                graph: Counted(traces, self._tallies[graph])
-                for graph, traces in self._graphs.items()
-            }
-            shown = text(counted["train"], counted["inference"], CSV)
-            record.report({CSV: as_csv(counted), TEXT: shown + "\n"}, shown)
+    def findings(self) -> Findings:
+        """Return a table of every overflow, and what it comes to."""
+        counted = {
+            graph: Counted(traces, self._tallies[graph]) for graph, traces in self._graphs.items()
+        }
+        shown = text(counted["train"], counted["inference"], CSV)
+        return Findings({CSV: as_csv(counted), TEXT: shown + "\n"}, shown)

@@ -1,7 +1,7 @@
 """The Ascend 910 through npu_bridge: the only file that imports it.
 
 Whatever goes wrong there is ignored without a word or ends the process, so all that can be checked
-is checked before: config/chip_checks.py, config/chip_machine.py. Source: npu-bridge-contract.md.
+is checked before: config/chip/checks.py, config/chip/machine.py. Source: npu-bridge-contract.md.
 """
 
 from __future__ import annotations
@@ -10,18 +10,15 @@ import contextlib
 import functools
 import inspect
 import io
-import os
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from lenet_exp import tf_compat
 from lenet_exp.config.chip.options import FIRST, TABLE
 from lenet_exp.config.schema.hardware import Chip
-from lenet_exp.config.schema.run import FixedLossScale, LossScale, NoLossScale
 from lenet_exp.errors import HardwareError
 from lenet_exp.hardware.chip_config import Adapter, directories, session_config
-from lenet_exp.hardware.devices import locked
 
 NAME = "ascend910"
 _CONFIGS = ("NPURunConfig", "DumpConfig", "MemoryConfig", "ExperimentalConfig", "ProfilingConfig")
@@ -105,13 +102,6 @@ def candidates(chip: Chip, environ: Mapping[str, str]) -> Tuple[int, ...]:
     return (int(chosen),) if chosen else tuple(chip.devices)
 
 
-@contextlib.contextmanager
-def device_of(chip: Chip) -> Iterator[int]:
-    """Yield the device of this run, locked against other processes of this machine."""
-    with locked(candidates(chip, os.environ)) as device:
-        yield device
-
-
 _first_options: Optional[Dict[str, Any]] = None
 
 
@@ -142,29 +132,20 @@ def _check_same_process_options(sent: Mapping[str, Any]) -> None:
         raise HardwareError("the chip", problem, "a process for each run")
 
 
-def wrap_optimizer(optimizer: Any, loss_scale: LossScale) -> Tuple[Any, Any]:
+def wrap_optimizer(optimizer: Any, manager_of: Callable[[Any], Any]) -> Tuple[Any, Any]:
     """Return the vendor's optimizer around a TensorFlow one, and its loss scale (None: no scaling).
 
-    Without loss scaling there is no shortcut: a scale of 1 would read the status and skip steps.
+    `manager_of` returns the one of the vendor's managers that updates the scale, or None. Without
+    loss scaling there is no shortcut: a scale of 1 would read the status and skip steps.
     """
     bridge = _bridge()
-    inner = bridge.distributed_optimizer(optimizer)
-    if isinstance(loss_scale, NoLossScale):
+    inner, manager = bridge.distributed_optimizer(optimizer), manager_of(bridge)
+    if manager is None:
         return inner, None
-    if isinstance(loss_scale, FixedLossScale):
-        manager = bridge.fixed_manager(loss_scale.value)
-    else:
-        manager = bridge.dynamic_manager(
-            init_loss_scale=loss_scale.init_loss_scale,
-            incr_every_n_steps=loss_scale.incr_every_n_steps,
-            decr_every_n_nan_or_inf=loss_scale.decr_every_n_nan_or_inf,
-            incr_ratio=loss_scale.incr_ratio,
-            decr_ratio=loss_scale.decr_ratio,
-        )
     return bridge.loss_scale_optimizer(inner, manager), manager.get_loss_scale()
 
 
-class Source(NamedTuple):
+class DeviceInput(NamedTuple):
     """The device's batches: `images` float32 [batch, ...], `labels` int32 [batch].
 
     `initializer` is run alone, with the three placeholders fed: all images uint8 [n, ...], all
@@ -179,7 +160,7 @@ class Source(NamedTuple):
     order: Any
 
 
-def input_source(all_labels: Any, image_shape: Tuple[int, ...], batch_size: int) -> Source:
+def input_source(all_labels: Any, image_shape: Tuple[int, ...], batch_size: int) -> DeviceInput:
     """Return an iterator whose last part runs on the device, behind a queue of the host.
 
     It ends in a prefetch, which stays on the host: a map or batch there would move to the device.
@@ -200,7 +181,7 @@ def input_source(all_labels: Any, image_shape: Tuple[int, ...], batch_size: int)
     for tensor in (images, labels):
         if not tensor.shape.is_fully_defined():
             raise HardwareError("the chip", f"{tensor.name} has no static shape", _NO_LOOP)
-    return Source(images, labels, iterator.initializer, all_images, all_labels, order)
+    return DeviceInput(images, labels, iterator.initializer, all_images, all_labels, order)
 
 
 def loop(session: Any, train: Any, steps: int) -> Any:

@@ -1,4 +1,4 @@
-"""Is a chip here, and what is its adapter: asked in processes of their own.
+"""Is a chip here, and what is its adapter: looked up in processes of their own.
 
 The import of npu_bridge may abort, prints the loader's words, and changes every session that is
 made after it (npu-bridge-contract.md, 1).
@@ -55,11 +55,11 @@ _CAUSES: Tuple[Tuple[str, str, str], ...] = (
 )  # fmt: skip
 
 
-class Adapter(NamedTuple):
+class InstalledAdapter(NamedTuple):
     """An npu_bridge: whether it loads, what it is, and the remedy if it doesn't."""
 
     loads: bool
-    told: str
+    description: str
     remedy: str = ""
 
 
@@ -75,20 +75,20 @@ def found(name: str = "npu_bridge") -> Optional[Path]:
     return Path(next(place for place in places if place))
 
 
-def adapter() -> Adapter:
+def adapter() -> InstalledAdapter:
     """Import npu_bridge in another process, and say what came of it."""
     code, out, err = _ask(sys.executable, _PROBE)
     features = re.search("^FEATURES (.*)$", out, re.MULTILINE)
     if code == 0 and features:
         known: List[str] = json.loads(features.group(1))
         age = f"of {_SINCE[known[0]]} or later" if known else "of February 2021"
-        return Adapter(True, f"{age} ({'; '.join(known) or 'none of the later features'})")
+        return InstalledAdapter(True, f"{age} ({'; '.join(known) or 'none of the later features'})")
     last = (err.strip() or out.strip() or f"exit code {code}").splitlines()[-1]
     said = [line.strip() for line in out.splitlines() if line.strip()]
-    for words, missing, remedy in _CAUSES:
-        if words in err:
-            return Adapter(False, ": ".join([missing, *(said[-1:] or [last])]), remedy)
-    return Adapter(False, f"it can't be imported: {last}", _SET_ENV)
+    for text, missing, remedy in _CAUSES:
+        if text in err:
+            return InstalledAdapter(False, ": ".join([missing, *(said[-1:] or [last])]), remedy)
+    return InstalledAdapter(False, f"it can't be imported: {last}", _SET_ENV)
 
 
 def _ask(python: str, script: str) -> Tuple[int, str, str]:

@@ -11,7 +11,7 @@ from lenet_exp import tf_compat
 from lenet_exp.inference.frozen import IMAGE, OUTPUTS
 
 # float32 [batch, ...] of 0..1 -> probabilities [batch, classes], classes [batch].
-Run = Callable[[np.ndarray], Tuple[np.ndarray, np.ndarray]]
+Infer = Callable[[np.ndarray], Tuple[np.ndarray, np.ndarray]]
 
 
 class Classified(NamedTuple):
@@ -22,7 +22,7 @@ class Classified(NamedTuple):
     seconds: float
 
 
-def runner(session: Any) -> Run:
+def runner(session: Any) -> Infer:
     """Return what calls a session of a frozen graph."""
     return session.make_callable(  # type: ignore[no-any-return]
         [OUTPUTS["probabilities"], OUTPUTS["class"]], [IMAGE]
@@ -38,7 +38,7 @@ def graph_of(graph_def: Any) -> Any:
 
 
 def classify(
-    run: Run, images: np.ndarray, batch: int, clock: Callable[[], float] = time.perf_counter
+    run: Infer, images: np.ndarray, batch: int, clock: Callable[[], float] = time.perf_counter
 ) -> Classified:
     """Classify `images`, uint8 [n, ...] of 0..255, n > 0.
 

@@ -20,7 +20,7 @@ from lenet_exp.record.run import checkpoints, run_folders
 from lenet_exp.record.run.run_files import write_bytes
 from lenet_exp.record.store import journal
 from lenet_exp.record.terminal import fetch_progress, stop_printing
-from lenet_exp.training import timing
+from lenet_exp.training.history import summarize
 
 _SECONDS_TO_END = 120  # for a run that is to end: it closes its record
 
@@ -92,7 +92,7 @@ def _outcome(folder: Path, whole_seconds: float) -> Outcome:
         settings.schedule.steps_per_epoch,
         settings.schedule.batch_size,
         journal.merged(entries, "metrics")["accuracy"],
-        timing.summarize(history).mean,
+        summarize(history).mean,
         whole_seconds,
         f"{tags['hardware']}{emulated}",
     )

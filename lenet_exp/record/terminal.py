@@ -1,4 +1,4 @@
-"""What a person sees: a bar on a terminal, plain lines elsewhere, one closing block."""
+"""What a person sees: a bar or plain lines, a closing block, and commands to type."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, TextIO
 
 _LOG = logging.getLogger("lenet_exp")
+_came_from: List[Path] = []  # where the person is, if the process left it
 
 
 class Progress:
@@ -152,3 +153,36 @@ def next_commands(ui: str) -> List[str]:
 def _first_python_is_ours() -> bool:
     found = shutil.which("python")
     return found is not None and Path(found).parent == Path(sys.prefix, "bin")
+
+
+def go_to(folder: Path) -> None:
+    """Make `folder` current; commands are still printed for where the person is."""
+    _came_from.append(Path.cwd())
+    os.chdir(str(folder))
+
+
+def _here() -> Path:
+    return _came_from[0] if _came_from else Path.cwd()
+
+
+def resume_command(folder: Path) -> str:
+    """Return what goes on with the run in `folder`."""
+    return f"python -m lenet_exp.run resume={shlex.quote(str(short(folder)))}"
+
+
+def upload_command(folder: Path) -> str:
+    """Return what tells the store of the run in `folder`."""
+    return f"python -m lenet_exp.upload run={shlex.quote(str(short(folder)))}"
+
+
+def change_folder() -> List[str]:
+    """Return what leads a person to where this run works; nothing if they are there."""
+    return [] if Path.cwd() == _here() else [f"cd {shlex.quote(str(Path.cwd()))}"]
+
+
+def short(path: Path) -> Path:
+    """Return a path as it is typed from where the person is."""
+    try:
+        return path.relative_to(_here())
+    except ValueError:
+        return path

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Dict, List, Sequence
 
 from lenet_exp.errors import StoreError
-from lenet_exp.record.commands import short
 from lenet_exp.record.store import dead_runs, journal
 from lenet_exp.record.store.mlflow_store import Store
+from lenet_exp.record.terminal import short
 from lenet_exp.sweep.fate import Action, Fate
 from lenet_exp.sweep.jobs import Job, Request
 from lenet_exp.sweep.view import Row, View, duration

@@ -12,11 +12,10 @@ from lenet_exp import tf_compat
 from lenet_exp.errors import JobsFailedError
 from lenet_exp.experiment.graphs import check_named
 from lenet_exp.experiment.run import load_data
-from lenet_exp.record.commands import short
 from lenet_exp.record.run import conditions
 from lenet_exp.record.store import dead_runs, journal, store_check
 from lenet_exp.record.store.mlflow_store import Store
-from lenet_exp.record.terminal import next_commands
+from lenet_exp.record.terminal import next_commands, short
 from lenet_exp.sweep import parent
 from lenet_exp.sweep.conclusion import conclude
 from lenet_exp.sweep.fate import Action, Fate, fate_of

@@ -13,11 +13,12 @@ from typing import Any, Callable, Dict, Iterator, NamedTuple, Sequence, Tuple
 import numpy as np
 
 from lenet_exp import tf_compat
-from lenet_exp.config.schema.run import LossScale, Optimizer
+from lenet_exp.config.schema.run import Settings
 from lenet_exp.errors import HardwareError
 from lenet_exp.training.graphs import Network, cross_entropy
+from lenet_exp.training.loss_scale import scaling
 from lenet_exp.training.optimizer import make_optimizer
-from lenet_exp.training.program import Program, Runner, Steps
+from lenet_exp.training.runner import Program, Runner, Steps
 
 # Adam's own two variables are made inside the update's cond, which has a name of its own here.
 _IN_COND = re.compile(r"cond(_\d+)?/")
@@ -26,20 +27,21 @@ _IN_COND = re.compile(r"cond(_\d+)?/")
 class Device(NamedTuple):
     """What the hardware supplies.
 
-    `wrap_optimizer` (optimizer, settings) -> its own around it, and the loss scale or None;
+    `wrap_optimizer` (optimizer, Scaling.manager) -> its own around it, and the loss scale or None;
     `input_source` (labels placeholder, image shape, batch size) -> images, labels, initializer,
     all_images, all_labels, order; `loop` (session, operation, steps) -> operation of that many.
     """
 
-    wrap_optimizer: Callable[[Any, LossScale], Tuple[Any, Any]]
+    wrap_optimizer: Callable[[Any, Callable[[Any], Any]], Tuple[Any, Any]]
     input_source: Callable[[Any, Tuple[int, ...], int], Any]
     loop: Callable[[Any, Any, int], Any]
 
 
 class DeviceProgram(NamedTuple):
-    """The whole graph: `program` is what evaluation and checkpoints need of it."""
+    """The whole graph, and the hardware whose operators it has."""
 
     program: Program
+    device: Device
     source: Any
     train: Any
     loss: Any
@@ -65,38 +67,37 @@ class Feed(NamedTuple):
 def build(
     network: Network,
     image_shape: Sequence[int],
-    sizes: Tuple[int, int, int],
-    optimizer: Optimizer,
-    loss_scale: LossScale,
-    seed: int,
+    sizes: Tuple[int, int],
+    settings: Settings,
     device: Device,
 ) -> DeviceProgram:
-    """Build training and inference; `sizes` are training set, training batch, inference batch."""
+    """Build training and inference; `sizes` are those of the training set, an inference batch."""
     tf = tf_compat.load()
-    examples, batch, inference_batch = sizes
+    examples, inference_batch = sizes
+    optimizer, manager = make_optimizer(settings.optimizer), scaling(settings.loss_scale).manager
     with tf.Graph().as_default() as graph:
-        tf.set_random_seed(seed)
+        tf.set_random_seed(settings.seed)
         # Inference first, after two operators: initial values are drawn by the number of
         # operators before theirs, and so are those of graphs.build_step.
         images = tf.placeholder(tf.float32, [inference_batch, *image_shape], "images")
         labels = tf.placeholder(tf.uint8, [examples], "labels")
         logits = network(images)
         classes = tf.argmax(logits, axis=1, output_type=tf.int32, name="classes")
+        batch = settings.schedule.batch_size
         source = device.input_source(labels, tuple(image_shape), batch)
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
             loss = cross_entropy(network(source.images), source.labels, int(logits.shape[1]))
-        wrapped = device.wrap_optimizer(make_optimizer(optimizer), loss_scale)
-        train, state = _update(tf, *wrapped, loss)
+        train, state = _update(tf, *device.wrap_optimizer(optimizer, manager), loss)
         # A CPU's checkpoints have its stand-in for the chip's own flag.
         tf.get_variable("float_status", [], initializer=tf.zeros_initializer(), trainable=False)
         counters = [variable.op.name for variable in state[:2]]
         kept = {_name(v): v for v in tf.global_variables() if v.op.name not in counters}
         program = Program(
-            graph, tf.global_variables_initializer(), None, None, (), images, classes,
+            graph, tf.global_variables_initializer(), images, classes,
             {f"{name}:0": variable for name, variable in kept.items()},
             tf.train.Saver(kept, max_to_keep=0),
         )  # fmt: skip
-    return DeviceProgram(program, source, train, loss, state)
+    return DeviceProgram(program, device, source, train, loss, state)
 
 
 def _update(tf: Any, optimizer: Any, scale: Any, loss: Any) -> Tuple[Any, Sequence[Any]]:
@@ -118,7 +119,7 @@ def _name(variable: Any) -> str:
 
 
 class DeviceRunner(Runner):
-    """A device program in a session: the only place that calls it.
+    """A program whose device draws its own batches, in the order that it was given.
 
     Every set of fetches is a graph that the device compiles, so there are few.
     """
@@ -128,25 +129,20 @@ class DeviceRunner(Runner):
         made: DeviceProgram,
         session: Any,
         feed: Feed,
-        device: Device,
         per_call: int,
         say: Callable[[str], None],
     ) -> None:
-        """Initialise the iterator, alone, then the variables; the session stays the caller's.
+        """Initialise the iterator, alone, then the variables.
 
-        `per_call` steps are asked of each call; `say` is told if the device makes others.
+        `per_call` steps are asked of each call; `say` tells the person if the device makes others.
         """
-        self.program = made.program
-        self.session = session
-        self.classes = self._classes_of
         self._made = made
         self._per_call = per_call
-        self._device = device
         self._say = say
         self._looped: Any = None
         self._before = State(0, 0, 1.0)
         source = made.source
-        with _told():
+        with _device_errors():
             # Grouped with it, the variables would stay on the host, and the device's be zeros.
             session.run(
                 source.initializer,
@@ -156,7 +152,7 @@ class DeviceRunner(Runner):
                     source.order: feed.order,
                 },
             )
-            session.run(made.program.init)
+            super().__init__(made.program, session)
 
     def make_steps(self, count: int) -> Steps:
         """Make `count` steps, a multiple of those of a call.
@@ -168,7 +164,7 @@ class DeviceRunner(Runner):
         Raises:
             HardwareError: the device failed, or made another number of steps than before.
         """
-        with _told():
+        with _device_errors():
             losses = [self._begin()] if self._looped is None else []
             losses += [self._call() for _ in range(count // self._per_call - len(losses))]
             after = self._state()
@@ -188,7 +184,7 @@ class DeviceRunner(Runner):
         of a call are counted, not believed.
         """
         self._before = self._state()
-        self._looped = self._device.loop(self.session, self._made.train, self._per_call)
+        self._looped = self._made.device.loop(self.session, self._made.train, self._per_call)
         loss = self._call()
         made = self._state().made - self._before.made
         if made != self._per_call and made == 1:
@@ -209,18 +205,18 @@ class DeviceRunner(Runner):
         applied, scale = others or (made, 1.0)
         return State(int(made), int(applied), float(scale))
 
-    def _classes_of(self, images: np.ndarray) -> np.ndarray:
-        """Return the class of each image of one whole batch, uint8 -> int32."""
-        pixels = images.astype(np.float32) * np.float32(1 / 255)
-        with _told():
+    def classify(self, batch: np.ndarray) -> np.ndarray:
+        """Return the class of each image of one whole batch."""
+        pixels = batch.astype(np.float32) * np.float32(1 / 255)
+        with _device_errors():
             feed: Dict[Any, np.ndarray] = {self.program.images: pixels}
             found: np.ndarray = self.session.run(self.program.classes, feed_dict=feed)
         return found
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
-    """Turn the device's refusal into an error told in words."""
+def _device_errors() -> Iterator[None]:
+    """Turn the device's refusal into an error that says what to do."""
     tf = tf_compat.load()
     try:
         yield

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp import tf_compat
-from lenet_exp.config.schema.run import FixedLossScale, LossScale, NoLossScale, Optimizer
-from lenet_exp.training.loss_scale import scaled_gradients
+from lenet_exp.config.schema.run import LossScale, Optimizer
+from lenet_exp.training.loss_scale import scaling
 from lenet_exp.training.optimizer import make_optimizer
 
 # float32 [batch, ...] -> float32 [batch, classes], making its variables by get_variable.
@@ -81,13 +81,7 @@ def build_step(
         images = tf.placeholder(tf.float32, [batch_size, *image_shape], "images")
         labels = tf.placeholder(tf.int32, [batch_size], "labels")
         loss = cross_entropy(network(images), labels, classes)
-        made = make_optimizer(optimizer)
-        scale, finite = _scale(tf, loss_scale), None
-        if scale is None:
-            train = made.minimize(loss, name="train")
-        else:
-            pairs, finite = scaled_gradients(made, loss, scale)
-            train = tf.cond(finite, lambda: made.apply_gradients(pairs), tf.no_op, name="update").op
+        train, finite, scale = scaling(loss_scale).update(make_optimizer(optimizer), loss)
         variables = tuple(variable.name for variable in tf.global_variables())
         init = tf.global_variables_initializer()
     return StepGraph(
@@ -99,7 +93,7 @@ def build_step(
         (init.name,),
         variables,
         None if finite is None else finite.name,
-        None if scale is None or scale.op.type == "Const" else scale.name,
+        None if scale is None else scale.name,
     )
 
 
@@ -110,16 +104,6 @@ def cross_entropy(logits: Any, labels: Any, classes: int) -> Any:
         one_hot = tf.one_hot(labels, classes)
         each = tf.nn.softmax_cross_entropy_with_logits_v2(labels=one_hot, logits=logits)
         return tf.reduce_mean(each, name="mean")
-
-
-def _scale(tf: Any, settings: LossScale) -> Any:
-    if isinstance(settings, NoLossScale):
-        return None
-    if isinstance(settings, FixedLossScale):
-        return tf.constant(settings.value, tf.float32, name="loss_scale")
-    return tf.get_variable(
-        "loss_scale", initializer=tf.constant(settings.init_loss_scale, tf.float32), trainable=False
-    )
 
 
 def build_inference(

@@ -1,4 +1,4 @@
-"""What a run has done so far: the part of its state that is not in the variables."""
+"""What a run has done so far, which is not in the variables, and what it says about speed."""
 
 from __future__ import annotations
 
@@ -63,3 +63,25 @@ class History(NamedTuple):
             validated=np.append(self.validated, self.step),
             accuracies=np.append(self.accuracies, accuracy),
         )
+
+
+class Timing(NamedTuple):
+    """Seconds per step over windows: median, mean and 95th percentile."""
+
+    median: float
+    mean: float
+    p95: float
+
+
+def summarize(history: History) -> Timing:
+    """Return the timing of a run's windows.
+
+    The first window after each start holds the first session call and is left out, unless there
+    is no other.
+    """
+    per_step = history.window_seconds / history.window_steps
+    warm = per_step[~history.cold]
+    counted = warm if len(warm) else per_step
+    return Timing(
+        float(np.median(counted)), float(np.mean(counted)), float(np.percentile(counted, 95))
+    )

@@ -6,14 +6,14 @@ import time
 from typing import Callable, Iterator, Optional
 
 from lenet_exp.training.history import Window
-from lenet_exp.training.program import STEPS_PER_CALL, Steps, joined
+from lenet_exp.training.runner import Steps
 
 LONGEST_WINDOW = 100
 
 
-def window_size(steps_per_epoch: int, asked: Optional[int] = None, per_call: int = 1) -> int:
-    """Return the steps of a window, in whole calls: as asked, else 100, or a tenth of an epoch."""
-    size = min(LONGEST_WINDOW, max(1, steps_per_epoch // 10)) if asked is None else asked
+def window_size(steps_per_epoch: int, log_every: Optional[int] = None, per_call: int = 1) -> int:
+    """Return the steps of a window, in whole calls: as set, else 100, or a tenth of an epoch."""
+    size = min(LONGEST_WINDOW, max(1, steps_per_epoch // 10)) if log_every is None else log_every
     return max(1, size // per_call) * per_call
 
 
@@ -30,25 +30,17 @@ def stops(first_step: int, last_step: int, *intervals: int) -> Iterator[int]:
 
 
 def train(
-    run: Callable[[int, int], Steps],
-    first_step: int,
-    last_step: int,
+    make_steps: Callable[[int], Steps],
+    steps: int,
     window: int,
     clock: Callable[[], float] = time.perf_counter,
-    longest_call: int = STEPS_PER_CALL,
 ) -> Iterator[Window]:
-    """Make the steps from `first_step` up to but without `last_step`; yield them in windows.
+    """Make the next `steps` steps; yield them in windows.
 
-    `run(step, k)` makes the k steps from `step` on, at most `longest_call`, and returns when
-    their work is done. The caller records: time between windows is in none of them.
+    `make_steps(k)` makes the next k, and returns when their work is done. The caller records: time
+    between windows is in none of them.
     """
-    while first_step < last_step:
-        size = min(window, last_step - first_step)
+    for done in range(0, steps, window):
         start = clock()
-        parts = [
-            run(first_step + offset, min(longest_call, size - offset))
-            for offset in range(0, size, longest_call)
-        ]
-        seconds = clock() - start
-        yield Window(seconds, *joined(parts))
-        first_step += size
+        made = make_steps(min(window, steps - done))
+        yield Window(clock() - start, *made)

@@ -19,7 +19,7 @@ with backends.claimed(settings, cores=int(sys.argv[1])) as machine:
     graph = tf_compat.load().Graph()
     with graph.as_default():
         product = tf_compat.load().matmul(*[[[1.0]]] * 2)
-    with backends.open_session(graph, machine) as session:
+    with machine.open_session(graph) as session:
         session.run(product)
         print(len(os.listdir("/proc/self/task")))
 """

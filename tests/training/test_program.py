@@ -22,7 +22,7 @@ from lenet_exp.hardware.cpu import open_session
 from lenet_exp.model import lenet
 from lenet_exp.precision import assign
 from lenet_exp.training.graphs import build_inference, build_step
-from lenet_exp.training.program import Runner, assemble
+from lenet_exp.training.program import FedRunner, assemble
 
 ADAM = Adam("adam", 0.001, 0.9, 0.999, 1e-8)
 NONE = NoLossScale("none")
@@ -53,11 +53,12 @@ def emulated(step, inference, mode):
 KEEP = "must_keep_origin_dtype"
 
 
-def opened(loss_scale=NONE, optimizer=ADAM, seed=0, network=lenet.logits, mode=KEEP):
-    step = build_step(network, lenet.IMAGE_SHAPE, 64, optimizer, loss_scale, seed)
+def opened(loss_scale=NONE, seed=0, network=lenet.logits, mode=KEEP, draw=None, first_step=0):
+    step = build_step(network, lenet.IMAGE_SHAPE, 64, ADAM, loss_scale, seed)
     inference = build_inference(lenet.logits, lenet.IMAGE_SHAPE, 500)
     program = assemble(*emulated(step, inference, mode), loss_scale)
-    return Runner(program, open_session(program.graph, threads=1))
+    session = open_session(program.program.graph, threads=1)
+    return FedRunner(program, session, draw, first_step)
 
 
 def values(runner):
@@ -68,7 +69,7 @@ def values(runner):
 
 def steps(runner, train, first, count):
     drawn = batch_indices(0, len(train.labels), 64, first, count)
-    return runner.run_steps(train.images[drawn], train.labels[drawn])
+    return runner.call(train.images[drawn], train.labels[drawn])
 
 
 def same_bits(one, two):
@@ -84,6 +85,23 @@ def test_several_steps_a_call_give_the_bits_of_single_steps(kind, mode, train):
     assert done.losses.tobytes() == b"".join(part.losses.tobytes() for part in each)
     assert done.loss_scale == each[-1].loss_scale
     assert same_bits(values(together), values(single))
+
+
+def test_the_next_steps_are_drawn_and_made_at_most_ten_a_call(train):
+    drawn = []
+
+    def draw(first, count):
+        drawn.append((first, count))
+        chosen = batch_indices(0, len(train.labels), 64, first, count)
+        return train.images[chosen], train.labels[chosen]
+
+    whole, resumed = opened(draw=draw), opened(draw=draw, first_step=7)
+    done = whole.make_steps(25)
+    assert drawn == [(0, 10), (10, 10), (20, 5)]
+    assert done.losses.tobytes() == steps(opened(), train, 0, 25).losses.tobytes()
+    resumed.make_steps(2)
+    resumed.make_steps(1)
+    assert drawn[3:] == [(7, 2), (9, 1)]
 
 
 def test_another_seed_gives_other_bits(train):
@@ -178,11 +196,11 @@ def test_optimizers_follow_their_formulas(settings, rule):
         return network(images)
 
     program = assemble(step, build_inference(inference, [1], 4), NONE)
-    with open_session(program.graph, 1) as session:
-        runner = Runner(program, session)
+    with open_session(program.program.graph, 1) as session:
+        runner = FedRunner(program, session, None)
         pixels = np.full([6, 4, 1], 255, np.uint8)
-        losses = runner.run_steps(pixels, np.zeros([6, 4], np.uint8)).losses
-        found = session.run(program.variables["weight:0"])
+        losses = runner.call(pixels, np.zeros([6, 4], np.uint8)).losses
+        found = session.run(program.program.variables["weight:0"])
     value, slots, expected = 0.3, {}, []
     for number in range(1, 7):
         expected.append(np.log1p(np.exp(-value)))  # cross-entropy of softmax([value, 0])

@@ -21,7 +21,7 @@ from lenet_exp.training.history import History
 _KEPT = 2  # besides the best
 
 
-class Found(NamedTuple):
+class Checkpoint(NamedTuple):
     """The newest whole checkpoint, None if there is none, and what is wrong with newer ones."""
 
     path: Optional[Path]
@@ -57,16 +57,16 @@ def write(folder: Path, history: History, save: Callable[[str], None]) -> Path:
     return path
 
 
-def newest(folder: Path) -> Found:
+def newest(folder: Path) -> Checkpoint:
     """Return the newest checkpoint that is whole, and name the damaged ones that are newer."""
     damaged: List[str] = []
     for step in reversed(_steps(folder)):
         path = folder / "checkpoints" / str(step)
         try:
-            return Found(path, _read(path), damaged)
+            return Checkpoint(path, _read(path), damaged)
         except (OSError, ValueError, KeyError, TypeError) as error:
             damaged.append(f"checkpoint {path} is damaged ({error})")
-    return Found(None, History(), damaged)
+    return Checkpoint(None, History(), damaged)
 
 
 def _steps(folder: Path) -> List[int]:

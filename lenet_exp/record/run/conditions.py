@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Sequence
+from typing import Any, Dict, List, Sequence
 
 if sys.version_info >= (3, 8):
     from importlib.metadata import distributions  # novm
@@ -33,71 +33,42 @@ _DIFF = (
 _LARGEST_FILE = 1_000_000  # bytes of an untracked file that goes into the diff
 
 
-class Conditions(NamedTuple):
-    """What a run was made with; each field is comparable with another run's."""
-
-    command: List[str]
-    python: str
-    platform: str
-    device: str
-    cores: int  # that this process may use
-    cpu_flags: List[str]
-    packages: Dict[str, str]
-    environment: Dict[str, str]
-    code_sha256: str
-    git_commit: str
-    git_diff_sha256: str
-    data_sha256: str
-    tensorflow: Dict[str, str]  # version, oneDNN, threads
-    files_sha256: Dict[str, str]  # of the files that settings name, by key
-
-
 def files(
     data_sha256: str, device: str, tensorflow: Dict[str, str], hashes: Dict[str, str]
 ) -> Dict[str, bytes]:
-    """Return what is kept of this process's conditions: conditions.json, and git.diff if any."""
-    diff = uncommitted_diff()
-    gathered = gather(data_sha256, device, tensorflow, hashes, diff)
-    kept = {NAME: json.dumps(gathered._asdict(), indent=1).encode()}
-    return {**kept, "git.diff": diff} if diff else kept
+    """Return what is kept of this process's conditions: conditions.json, and git.diff if any.
 
-
-def gather(
-    data_sha256: str,
-    device: str,
-    tensorflow: Dict[str, str],
-    hashes: Dict[str, str],
-    diff: bytes,
-) -> Conditions:
-    """Return the conditions of this process.
+    Each of them is comparable with another run's.
 
     Args:
         data_sha256: of the raw images and labels.
         device: what the session runs on.
-        tensorflow: the settings that were made.
+        tensorflow: its version, oneDNN, threads.
         hashes: SHA-256 of each file that the settings name, by its key.
-        diff: what `uncommitted_diff` returned.
     """
-    return Conditions(
-        _command(sys.argv),
-        sys.version.split()[0],
-        f"{platform.system()} {platform.release()} {platform.machine()}",
-        device,
-        _cores(),
-        _cpu_flags(),
-        _packages(),
-        {k: v for k, v in sorted(os.environ.items()) if k.startswith(_VARIABLES)},
-        code_sha256(),
-        _git("rev-parse", "HEAD").decode().strip() if _is_our_repository() else "none",
-        hashlib.sha256(diff).hexdigest() if diff else "none",
-        data_sha256,
-        dict(tensorflow),
-        dict(hashes),
-    )
+    diff = uncommitted_diff()
+    made = {
+        "command": _command(sys.argv),
+        "python": sys.version.split()[0],
+        "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "device": device,
+        "cores": _cores(),  # that this process may use
+        "cpu_flags": _cpu_flags(),
+        "packages": _packages(),
+        "environment": {k: v for k, v in sorted(os.environ.items()) if k.startswith(_VARIABLES)},
+        "code_sha256": code_sha256(),
+        "git_commit": _git("rev-parse", "HEAD").decode().strip() if _is_tracked() else "none",
+        "git_diff_sha256": hashlib.sha256(diff).hexdigest() if diff else "none",
+        "data_sha256": data_sha256,
+        "tensorflow": tensorflow,
+        "files_sha256": hashes,
+    }
+    kept = {NAME: json.dumps(made, indent=1).encode()}
+    return {**kept, "git.diff": diff} if diff else kept
 
 
 def _command(argv: Sequence[str]) -> List[str]:
-    """Return what was typed, word by word."""
+    """Return what was typed."""
     program = Path(argv[0])
     if program.suffix == ".py":  # `python -m` puts the module's file there
         return ["python", "-m", f"lenet_exp.{program.stem}", *argv[1:]]
@@ -109,7 +80,7 @@ def uncommitted_diff() -> bytes:
 
     Empty where nothing is changed, and where the code is in no repository of its own.
     """
-    if not _is_our_repository():
+    if not _is_tracked():
         return b""
     parts = [_git("diff", *_DIFF, "HEAD")]
     listed = _git("ls-files", "--others", "--exclude-standard", "-z", "--", *_CODE)
@@ -120,15 +91,15 @@ def uncommitted_diff() -> bytes:
     return b"".join(parts)
 
 
-def _is_our_repository() -> bool:
+def _is_tracked() -> bool:
     """Return whether the code is tracked; a wheel inside somebody's project is not."""
     return bool(_git("ls-files", "lenet_exp/run.py"))
 
 
-def _git(*words: str) -> bytes:
+def _git(*args: str) -> bytes:
     try:
         done = subprocess.run(  # noqa: S603 - no shell, and our own words
-            ["git", *words],  # noqa: S607 - wherever a person's PATH has it
+            ["git", *args],  # noqa: S607 - wherever a person's PATH has it
             cwd=str(_HERE.parent),
             capture_output=True,
             timeout=20,
@@ -137,7 +108,7 @@ def _git(*words: str) -> bytes:
     except (OSError, subprocess.TimeoutExpired):
         return b""
     # `diff --no-index` exits with 1 where the files differ.
-    return done.stdout if done.returncode == 0 or "--no-index" in words else b""
+    return done.stdout if done.returncode == 0 or "--no-index" in args else b""
 
 
 def code_sha256() -> str:

@@ -23,47 +23,49 @@ def remove_unfinished(folder: Path) -> None:
     """Remove what a killed process left half written in a run folder, and nothing of others."""
     places = [folder, *(folder / name for name in ("checkpoints", "figures", "output"))]
     for path in [path for place in places for path in place.glob(".*.part")]:
-        if not _UNFINISHED.fullmatch(path.name):
-            continue
-        if path.is_dir():
-            shutil.rmtree(str(path), ignore_errors=True)
-        elif path.exists():
-            path.unlink()
+        if _UNFINISHED.fullmatch(path.name):
+            _remove(path)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file under a temporary name, sync it, rename it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _unfinished(path)
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-        _sync(path.parent)
-    except BaseException:
-        if temporary.exists():
-            temporary.unlink()
-        raise
+    with _renamed_to(path) as temporary, temporary.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield a folder that becomes `path`, whole, when the block ends well; an old one goes then."""
-    temporary = _unfinished(path)
-    temporary.mkdir(parents=True)
-    try:
+    with _renamed_to(path) as temporary:
+        temporary.mkdir(parents=True)
         yield temporary
         for file in (*temporary.iterdir(), temporary):
             _sync(file)
         if path.exists():
             shutil.rmtree(str(path))
+
+
+@contextmanager
+def _renamed_to(path: Path) -> Iterator[Path]:
+    """Yield a temporary name of what becomes `path` when the block ends well, and else goes."""
+    temporary = _unfinished(path)
+    try:
+        yield temporary
         temporary.replace(path)
         _sync(path.parent)
     except BaseException:
-        shutil.rmtree(str(temporary), ignore_errors=True)
+        _remove(temporary)
         raise
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(str(path), ignore_errors=True)
+    elif path.exists():
+        path.unlink()
 
 
 def _sync(path: Path) -> None:

@@ -14,8 +14,8 @@ from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.compose import resolve
 from lenet_exp.config.schema.run import PRECISION_FILES, Settings
 from lenet_exp.errors import ConfigError, DataError
-from lenet_exp.record.commands import go_to
 from lenet_exp.record.store import journal
+from lenet_exp.record.terminal import go_to
 
 
 def find(command: str, named: str, root: Path) -> Path:

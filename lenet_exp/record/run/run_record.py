@@ -1,4 +1,4 @@
-"""The record of one run: journal, run folder and screen are told; a store observes."""
+"""The record of one run: journal, run folder and screen get all of it; a store observes."""
 
 from __future__ import annotations
 
@@ -7,20 +7,28 @@ import json
 import logging
 import time
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple
+from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from lenet_exp.errors import StoreError, Terminated
-from lenet_exp.record.commands import change_folder, resume_command, short, upload_command
 from lenet_exp.record.run import checkpoints, conditions, plots, run_files
 from lenet_exp.record.store import processes, sync
 from lenet_exp.record.store.journal import Journal, merged
 from lenet_exp.record.store.mlflow_store import Present, Run, Store
 from lenet_exp.record.store.observer import Observer
 from lenet_exp.record.store.store_check import without_password
-from lenet_exp.record.terminal import Progress, closing_block, next_commands
-from lenet_exp.training.history import History
+from lenet_exp.record.terminal import (
+    Progress,
+    change_folder,
+    closing_block,
+    next_commands,
+    resume_command,
+    short,
+    upload_command,
+)
+from lenet_exp.training.history import History, summarize
+from lenet_exp.training.runner import Findings
 
 _LOG = logging.getLogger("lenet_exp")
 _SILENT_WAIT = 3.0  # seconds for the store, at the end
@@ -41,22 +49,6 @@ class Identity(NamedTuple):
     files: Dict[str, bytes]
 
 
-class Speed(NamedTuple):
-    """Seconds per step over windows, and images a step."""
-
-    median: float
-    mean: float
-    p95: float
-    batch_size: int
-
-
-class Spent(NamedTuple):
-    """What recording cost this process, in seconds."""
-
-    seconds: float
-    cpu_seconds: float
-
-
 class RunRecord:
     """Takes what happens in a run, in order."""
 
@@ -68,10 +60,12 @@ class RunRecord:
         self._folder = journal.folder
         self._observer = observer
         self._progress = progress
-        self._told_of_problem = False
-        self.untold: List[str] = []  # lines to print at the very end
-        self.seconds = 0.0  # spent here, while training waited
-        self.cpu_seconds = 0.0
+        self._store_failed = False  # and the person knows
+        self.pending: List[str] = []  # how the store can have what it lacks, at the very end
+        self.accuracy = float("nan")  # of the test set, when that is done
+        self._sec_per_step = float("nan")
+        self._seconds = 0.0  # spent here, while training waited
+        self._cpu_seconds = 0.0
 
     def window(self, history: History) -> None:
         """Record the last window of `history`."""
@@ -85,7 +79,7 @@ class RunRecord:
                 "skipped_steps": int(history.skipped.sum()),
                 "window_sec_per_step": sec_per_step,
             }
-            self._tell("metrics", values, history.step)
+            self._log("metrics", values, history.step)
             self._progress.window(history.step, steps, loss, sec_per_step, scale)
             self._warn()
 
@@ -96,13 +90,13 @@ class RunRecord:
             values = {"validation_accuracy": float(history.accuracies[-1])}
             if reached[-1] and reached.sum() == 1:
                 values[f"seconds_to_{TARGET_ACCURACY}"] = float(history.window_seconds.sum())
-            self._tell("metrics", values, history.step)
+            self._log("metrics", values, history.step)
             self._progress.validation(epoch, float(history.accuracies[-1]))
 
     def checkpoint(self, history: History, save: Callable[[str], None]) -> None:
         """Keep what a resumed run starts from; `save` writes the variables."""
         with self._timed():
-            self._journal.sync()  # first: what a checkpoint has is not told again
+            self._journal.sync()  # first: what a checkpoint has is not logged again
             checkpoints.write(self._folder, history, save)
 
     def finish(
@@ -110,11 +104,12 @@ class RunRecord:
         images: np.ndarray,
         labels: np.ndarray,
         classes: np.ndarray,
-        speed: Speed,
         history: History,
-    ) -> float:
-        """Record the test set's result, pictures and files; return the accuracy."""
-        accuracy = float(np.mean(labels == classes))
+        batch_size: int,
+    ) -> None:
+        """Record the test set's result, pictures and files."""
+        accuracy, speed = float(np.mean(labels == classes)), summarize(history)
+        self.accuracy, self._sec_per_step = accuracy, speed.median
         values = {
             "accuracy": accuracy,
             "accuracy_percent": 100 * accuracy,
@@ -122,11 +117,11 @@ class RunRecord:
             "sec_per_step_mean": speed.mean,
             "sec_per_step_p95": speed.p95,
             "ms_per_step": 1000 * speed.median,
-            "images_per_sec": speed.batch_size / speed.median,
-            "recording_seconds": self.spent.seconds,
-            "recording_cpu_seconds": self.spent.cpu_seconds,
+            "images_per_sec": batch_size / speed.median,
+            "recording_seconds": self.spent[0],
+            "recording_cpu_seconds": self.spent[1],
         }
-        self._tell("metrics", values, history.step)
+        self._log("metrics", values, history.step)
         seconds = float(history.window_seconds.sum())
         run_files.write_performance_precision(self._folder, accuracy, 1000 * speed.median, seconds)
         run_files.write_test_predictions(self._folder, classes, labels)
@@ -141,49 +136,50 @@ class RunRecord:
         for path in (
             "output", "figures", "test_predictions.npz", *(f"checkpoints/{step}" for step in kept)
         ):  # fmt: skip
-            self._tell("artifact", {"path": path})
+            self._log("artifact", {"path": path})
         self._progress.say(f"test accuracy {accuracy:.4f}")
-        return accuracy
 
-    def report(self, files: Mapping[str, str], shown: str) -> None:
-        """Keep files that say what was found, name -> content, and show it.
+    def report(self, found: Optional[Findings]) -> None:
+        """Keep and show what was found out besides, if anything was.
 
         A disk that is full is no reason to lose how the run ended.
         """
+        if found is None:
+            return
         try:
-            for name, content in files.items():
+            for name, content in found.files.items():
                 run_files.write_bytes(self._folder / name, content.encode())
-                self._tell("artifact", {"path": name})
+                self._log("artifact", {"path": name})
         except OSError as error:
-            self._progress.say(f"{', '.join(files)} can't be kept: {error}")
-        self._progress.say(shown)
+            self._progress.say(f"{', '.join(found.files)} can't be kept: {error}")
+        self._progress.say(found.text)
 
-    def _tell(self, kind: str, values: Mapping[str, object], step: int = 0) -> None:
+    def _log(self, kind: str, values: Mapping[str, object], step: int = 0) -> None:
         self._observer.send(self._journal.append(kind, values, step))
 
     @contextlib.contextmanager
     def _timed(self) -> Iterator[None]:
         wall, cpu = time.perf_counter(), time.thread_time()
         yield
-        self.seconds += time.perf_counter() - wall
-        self.cpu_seconds += time.thread_time() - cpu
+        self._seconds += time.perf_counter() - wall
+        self._cpu_seconds += time.thread_time() - cpu
 
     def _warn(self) -> None:
         problem = self._observer.problem
-        if problem is not None and not self._told_of_problem:
+        if problem is not None and not self._store_failed:
             self._progress.say(f"training goes on without the store: {problem}")
-        elif problem is None and self._told_of_problem:
+        elif problem is None and self._store_failed:
             self._progress.say("the store answers again")
-        self._told_of_problem = problem is not None
+        self._store_failed = problem is not None
 
     def begin(self, identity: Identity) -> None:
         """Record what the run is; of one that goes on, what is not as it was."""
         before = merged(self._journal.entries, "params")
         changed = {k: str(v) for k, v in identity.params.items() if before.get(k, v) != v}
-        self._tell("tags", changed)  # MLflow's parameters can't be changed
-        self._tell("status", {"status": "RUNNING"})
-        self._tell("params", identity.params)
-        self._tell("artifact", {"path": "config.yaml"})
+        self._log("tags", changed)  # MLflow's parameters can't be changed
+        self._log("status", {"status": "RUNNING"})
+        self._log("params", identity.params)
+        self._log("artifact", {"path": "config.yaml"})
         self._keep(identity.files)
         self._journal.sync()
 
@@ -200,7 +196,7 @@ class RunRecord:
                 path = path.with_name(f"{path.stem}-{step}{path.suffix}")
             if not path.exists():
                 run_files.write_bytes(path, content)
-            self._tell("artifact", {"path": path.name})
+            self._log("artifact", {"path": path.name})
 
     def end(self, status: str) -> None:
         """Record how the run ended; a full disk is no reason not to tell the store."""
@@ -211,9 +207,17 @@ class RunRecord:
             self._journal.sync()
 
     @property
-    def spent(self) -> Spent:
+    def spent(self) -> Tuple[float, float]:
         """Seconds for which training waited, and processor seconds, of recording so far."""
-        return Spent(self.seconds, self.cpu_seconds + self._observer.cpu_seconds)
+        return self._seconds, self._cpu_seconds + self._observer.cpu_seconds
+
+    def say_result(self, ui: str) -> None:
+        """Print the closing block: what came out, where it is, and what to type next."""
+        todo = self.pending or [*change_folder(), *next_commands(ui)]
+        folder = short(self._folder)
+        self._progress.say(
+            closing_block(self.accuracy, self._sec_per_step, folder, self.run_id, todo)
+        )
 
 
 @contextlib.contextmanager
@@ -222,8 +226,8 @@ def open_record(
 ) -> Iterator[RunRecord]:
     """Yield the record of the folder's run, new or gone on with.
 
-    It ends with the right status whatever happens; a store that doesn't take it is told to the
-    person and ends nothing.
+    It ends with the right status whatever happens; that a store doesn't take it is said to
+    the person, and ends nothing.
     """
     tags = {**identity.tags, processes.TAG: processes.this_process(), "folder": str(folder)}
     with contextlib.closing(Journal(folder)) as journal, contextlib.closing(progress):
@@ -254,9 +258,9 @@ def open_record(
             raise
         finally:
             record.end(status)
-            record.untold = _complete(run, journal, observer, progress)
+            record.pending = _complete(run, journal, observer, progress)
             if status != "FINISHED":
-                progress.say("\n".join([*record.untold, resume_command(folder)]))
+                progress.say("\n".join([*record.pending, resume_command(folder)]))
 
 
 def _bring_up_to_date(run: Run, journal: Journal) -> Present:
@@ -270,7 +274,7 @@ def _bring_up_to_date(run: Run, journal: Journal) -> Present:
 
 
 def _complete(run: Run, journal: Journal, observer: Observer, progress: Progress) -> List[str]:
-    """Have the store know all; return the lines that say how it can be told later, if it can't."""
+    """Have the store know all; else return the lines that say how it can later."""
     ended = observer.close(_SILENT_WAIT)
     if not ended:
         progress.say("waiting for the store; Ctrl-C loses nothing")
@@ -289,11 +293,3 @@ def _complete(run: Run, journal: Journal, observer: Observer, progress: Progress
         "everything is kept in the run folder; to record it in the store:",
         upload_command(journal.folder),
     ]
-
-
-def say_result(
-    progress: Progress, folder: Path, record: RunRecord, accuracy: float, speed: Speed, ui: str
-) -> None:
-    """Print the closing block: what came out, where it is, and what to type next."""
-    todo = record.untold or [*change_folder(), *next_commands(ui)]
-    progress.say(closing_block(accuracy, speed.median, short(folder), record.run_id, todo))

@@ -1,1 +1,1 @@
-"""What the tracking store is told, and what happens when it can't be."""
+"""What the tracking store is sent, and what happens when it can't be."""

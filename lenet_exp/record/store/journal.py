@@ -1,4 +1,4 @@
-"""record.jsonl: all that is told about a run, in the run folder, before any store hears of it.
+"""record.jsonl: all that is logged of a run, in the run folder, before any store has it.
 
 One JSON object a line. The store is a copy of this file that may lag behind or be lost.
 """
@@ -19,7 +19,7 @@ NAME = "record.jsonl"
 
 
 class Entry(NamedTuple):
-    """One thing that was told.
+    """One thing that was logged.
 
     `kind` and its `values`: run {run_id, name, cwd, uri}; params, tags, metrics {key: value};
     artifact {path: place in the store's folders}, both relative; status {status: RUNNING |
@@ -51,7 +51,7 @@ def _whole_lines(path: Path) -> List[bytes]:
 
 
 def merged(entries: Iterable[Entry], kind: str) -> Dict[str, Any]:
-    """Return the values of all entries of `kind`; the last one told wins."""
+    """Return the values of all entries of `kind`; the last one wins."""
     values: Dict[str, Any] = {}
     for entry in entries:
         if entry.kind == kind:
@@ -76,7 +76,7 @@ class Journal:
         self.entries = read(folder)
         # What a kill cut off would make the next line unreadable.
         os.truncate(str(path), sum(len(line) + 1 for line in _whole_lines(path)))
-        self._told: Set[Tuple[str, int]] = {
+        self._metrics: Set[Tuple[str, int]] = {
             (key, entry.step)
             for entry in self.entries
             if entry.kind == "metrics"
@@ -95,18 +95,18 @@ class Journal:
 
     @property
     def run_id(self) -> Optional[str]:
-        """The run's id in the store it was last told to; None before it was told to any."""
+        """The run's id in the store that had it last; None before any had."""
         return merged(self.entries, "run").get("run_id")
 
     def append(self, kind: str, values: Mapping[str, Any], step: int = 0) -> Optional[Entry]:
-        """Write an entry; return it, or None if every metric of it was told before.
+        """Write an entry; return it, or None if every metric of it was logged before.
 
         Raises:
-            OSError: it can't be written; `entries` has it all the same, for the store to hear.
+            OSError: it can't be written; `entries` has it all the same, for the store to have.
         """
         if kind == "metrics":
-            values = {k: v for k, v in values.items() if (k, step) not in self._told}
-            self._told.update((key, step) for key in values)
+            values = {k: v for k, v in values.items() if (k, step) not in self._metrics}
+            self._metrics.update((key, step) for key in values)
         if not values:
             return None
         entry = Entry(kind, dict(values), int(time.time() * 1000), step)

@@ -47,7 +47,7 @@ def _mlflow() -> Any:
     import mlflow  # noqa: PLC0415 - after the variables
     import mlflow.store.db.utils  # noqa: PLC0415
 
-    logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # what fails is told by `_told`
+    logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # `_store_errors` says what fails
     return mlflow
 
 
@@ -77,7 +77,7 @@ class Store:
         if not make:
             store_check.check_exists(self.uri)
         # Nobody may be half through making the store while its schema is looked at.
-        with _told(self.uri), _first_use(self.uri), _without_info():
+        with _store_errors(self.uri), _first_use(self.uri), _without_info():
             store_check.check_schema(self.uri, head, tf_compat.stack_of_this_python())
             _make_database(self.uri)
             self.client = mlflow.tracking.MlflowClient(tracking_uri=self.uri)
@@ -87,14 +87,14 @@ class Store:
     def create(self, name: str, tags: Mapping[str, str], start_time: Optional[int] = None) -> Run:
         """Return a new run that is RUNNING; `start_time` in ms since 1970, None: now."""
         context = _mlflow().tracking.context.registry
-        with self.told():
+        with self.errors():
             resolved = context.resolve_tags({**tags, "mlflow.runName": name})
             made = self.client.create_run(self.experiment_id, start_time, resolved)
         return Run(self, made.info.run_id)
 
     def find(self, run_id: str) -> Optional[Run]:
         """Return a recorded run, None if the store doesn't have it."""
-        with self.told():
+        with self.errors():
             try:
                 info = self.client.get_run(run_id).info
             except _mlflow().exceptions.MlflowException as error:
@@ -106,18 +106,18 @@ class Store:
     def running(self) -> Dict[str, Mapping[str, str]]:
         """Return the tags of each run in the store that is RUNNING, by its id."""
         search = self.client.search_runs
-        with self.told():
+        with self.errors():
             places = [found.experiment_id for found in pages(self.client.search_experiments)]
             runs = pages(lambda **page: search(places, "attributes.status = 'RUNNING'", **page))
         return {run.info.run_id: run.data.tags for run in runs}
 
     @contextlib.contextmanager
-    def told(self) -> Iterator[None]:
+    def errors(self) -> Iterator[None]:
         """Turn whatever the store raises into a StoreError, and a file that was taken away too.
 
         An open sqlite file takes everything that is written to it after its removal.
         """
-        with _told(self.uri):
+        with _store_errors(self.uri):
             if _file_number(self.uri) != self._file:
                 raise FileNotFoundError("the file was removed or replaced")
             yield
@@ -153,7 +153,7 @@ class Run:
 
     def present(self) -> Present:
         """Return what the store has of this run."""
-        with self._store.told():
+        with self._store.errors():
             run = self._client.get_run(self.run_id)
             metrics = {
                 (key, point.step)
@@ -185,12 +185,12 @@ class Run:
     def _log(self, most: int = _PER_BATCH, **items: Sequence[Any]) -> None:
         for name, values in items.items():
             for start in range(0, len(values), most):
-                with self._store.told():
+                with self._store.errors():
                     self._client.log_batch(self.run_id, **{name: values[start : start + most]})
 
     def artifact(self, path: Path, folder: Optional[str] = None) -> None:
         """Record a file, or a folder with all it holds, under `folder`."""
-        with self._store.told():
+        with self._store.errors():
             if path.is_dir():
                 inside = "/".join(part for part in (folder, path.name) if part)
                 self._client.log_artifacts(self.run_id, str(path), inside)
@@ -199,12 +199,12 @@ class Run:
 
     def reopen(self) -> None:
         """Say that the run goes on."""
-        with self._store.told():
+        with self._store.errors():
             self._client.update_run(self.run_id, "RUNNING")
 
     def end(self, status: str, time: Optional[int] = None) -> None:
         """Say how the run ended: FINISHED, FAILED or KILLED; `time` in ms since 1970."""
-        with self._store.told():
+        with self._store.errors():
             self._client.set_terminated(self.run_id, status, time)
 
 
@@ -241,7 +241,7 @@ def _file_number(uri: str) -> Optional[int]:
 
 
 @contextlib.contextmanager
-def _told(uri: str) -> Iterator[None]:
+def _store_errors(uri: str) -> Iterator[None]:
     """Turn whatever MLflow, SQLAlchemy or requests raise into a StoreError."""
     try:
         yield

@@ -1,4 +1,4 @@
-"""The store, told in a thread of its own: training neither waits for it nor ends with it."""
+"""Sends to the store in a thread of its own: training neither waits for it nor ends with it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ _MOST = 10_000  # entries that wait; beyond, the journal alone has them, until t
 
 
 class Observer:
-    """Takes entries at once, and tells the store when it suits; a refusal is tried again."""
+    """Takes entries at once, and sends them when it suits; a refusal is tried again."""
 
     def __init__(self, run: Run, folder: Path, present: Present, every: float = _EVERY) -> None:
         """Start the thread; what the store has is not written again."""
         self.problem: Optional[StoreError] = None  # the store's last answer, if it refused
         self.cpu_seconds = 0.0
         self._run, self._folder, self._every = run, folder, every
-        self._present: Optional[Present] = present  # None: to be asked
+        self._present: Optional[Present] = present  # None: to be looked up
         self._waiting: List[Entry] = []
         self._lock = threading.Lock()
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._tell, name="observer", daemon=True)
+        self._thread = threading.Thread(
+            target=self._send_until_closed, name="observer", daemon=True
+        )
         self._thread.start()
 
     def send(self, entry: Optional[Entry]) -> None:
@@ -39,20 +41,20 @@ class Observer:
                 self._waiting.append(entry)
 
     def close(self, patience: float) -> bool:
-        """Tell what waits and end; False if it takes longer than `patience` seconds."""
+        """Send what waits and end; False if it takes longer than `patience` seconds."""
         self._ending.set()
         self._thread.join(patience)
         return not self._thread.is_alive()
 
-    def _tell(self) -> None:
+    def _send_until_closed(self) -> None:
         pause = self._every
         while not self._ending.wait(pause):
-            self._tell_waiting()
+            self._send_waiting()
             pause = self._every if self.problem is None else min(2 * pause, _LONGEST_PAUSE)
         if self.problem is None:
-            self._tell_waiting()
+            self._send_waiting()
 
-    def _tell_waiting(self) -> None:
+    def _send_waiting(self) -> None:
         begun = time.thread_time()
         with self._lock:
             entries = list(self._waiting)

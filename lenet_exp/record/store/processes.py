@@ -20,17 +20,17 @@ def this_process() -> str:
 def is_dead(tag: Optional[str]) -> bool:
     """Return whether the process of a tag surely ended; False where that can't be known."""
     try:
-        told = json.loads(tag or "")
-        here, pid, started = _here(), int(told["pid"]), told["started"]
+        process = json.loads(tag or "")
+        here, pid, started = _here(), int(process["pid"]), process["started"]
     except (ValueError, KeyError, TypeError):
         return False
-    if told.get("host") != here["host"] or here["boot"] is None:
+    if process.get("host") != here["host"] or here["boot"] is None:
         return False
-    if told.get("boot") != here["boot"]:
+    if process.get("boot") != here["boot"]:
         # A name like localhost is many hosts'; only the same machine boots anew.
-        return here["machine"] is not None and told.get("machine") == here["machine"]
+        return here["machine"] is not None and process.get("machine") == here["machine"]
     # Another container's processes are not seen from here.
-    return bool(told.get("pids") == here["pids"] and _started(pid) != started)
+    return bool(process.get("pids") == here["pids"] and _started(pid) != started)
 
 
 def _here() -> Dict[str, Optional[str]]:

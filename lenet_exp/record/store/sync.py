@@ -23,7 +23,7 @@ class Missing(NamedTuple):
 
 
 def missing(entries: Iterable[Entry], present: Present) -> Missing:
-    """Return what `entries` tell that is not `present`; artifacts are always written anew."""
+    """Return what `entries` hold that is not `present`; artifacts are always written anew."""
     entries = list(entries)
     params, tags = merged(entries, "params"), merged(entries, "tags")
     points = [
@@ -43,7 +43,7 @@ def missing(entries: Iterable[Entry], present: Present) -> Missing:
 
 
 def write(run: Run, what: Missing, folder: Path) -> None:
-    """Tell the store.
+    """Send it to the store.
 
     Raises:
         StoreError: it refuses; some of it may have been written.
@@ -58,7 +58,7 @@ def write(run: Run, what: Missing, folder: Path) -> None:
 
 
 def open_run(store: Store, journal: Journal, name: str, tags: Dict[str, str]) -> Run:
-    """Return the journal's run in the store; a new one if it was told to none, or it is gone.
+    """Return the journal's run in the store; a new one if none has it, or it is gone.
 
     Raises:
         StoreError: the store refuses.
@@ -95,7 +95,7 @@ def complete(run: Run, journal: Journal) -> None:
     """Write whatever of the journal the store lacks, and how the run ended.
 
     Raises:
-        StoreError: the store refuses, or has afterwards not all that it was told.
+        StoreError: the store refuses, or has afterwards not all that it was sent.
     """
     before = run.present()
     write(run, missing(journal.entries, before), journal.folder)

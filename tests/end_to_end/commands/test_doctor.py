@@ -77,7 +77,7 @@ def test_an_adapter_s_age_is_told_by_its_features(vendor, parts, told):
     vendor(parts)
     found = presence.adapter()
     assert found.loads, found
-    assert told in found.told
+    assert told in found.description
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_an_adapter_that_does_not_load_is_told_with_the_remedy(vendor, options, 
     vendor(OLD, **options)
     found = presence.adapter()
     assert not found.loads
-    assert told in found.told
+    assert told in found.description
     assert remedy in found.remedy
 
 

@@ -133,14 +133,14 @@ def test_a_mode_gives_what_a_run_in_that_mode_would_see(trained, mnist_folder, r
     from lenet_exp.config.cli.command_line import settings_to_explain
     from lenet_exp.experiment import graphs
     from lenet_exp.hardware import cpu
-    from lenet_exp.training.program import Runner, assemble
+    from lenet_exp.training.program import FedRunner, assemble
 
     settings = settings_to_explain([f"precision={mode}", "threads=1"])
     built = graphs.build_graphs(settings)
     made = graphs.emulated(built, graphs.plan(settings, built))
-    program = assemble(*made, settings.loss_scale)
-    with cpu.open_session(program.graph, 1) as session:
-        runner = Runner(program, session)
+    whole = assemble(*made, settings.loss_scale)
+    with cpu.open_session(whole.program.graph, 1) as session:
+        runner = FedRunner(whole, session, None)
         runner.restore(str(trained.folder / "outputs" / "it" / "checkpoints" / "500" / "model"))
         wanted = runner.predict(mnist.load(mnist_folder).test.images)
     asked = ("model=outputs/it", "images=mnist", "threads=1")
