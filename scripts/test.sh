@@ -5,21 +5,21 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 python=${PYTHON:-python3}
-case ${1:-} in
-full) on_tf2="full or not full"; on_tf1=$on_tf2 ;;
-check) on_tf2="stackless and not slow and not full"; on_tf1= ;;
-*) on_tf2="not full"; on_tf1="not full and not stackless" ;;
-esac
-# CI: a test that takes so much of a suite is a fault, found before the suite is slow.
-[ "${CI:-}" = true ] && [ "${1:-}" = "" ] && share="--longest-share=0.2" || share=
-
-python37=$(sh scripts/find_python37.sh) || python37=
+python37=
 if "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 7))' 2>/dev/null; then
     python37=$python
     python=python3
 fi
+share=
+case ${1:-} in
+full) on_tf2="full or not full"; on_tf1=$on_tf2 ;;
+*)
+    on_tf2="not full"; on_tf1="not full and not stackless"
+    # A test that takes so much of a suite is a fault, found before the suite is slow.
+    [ "${CI:-}" = true ] && share="--longest-share=0.2" ;;
+esac
 
-suite() {  # the interpreter to build with, the stack's name, the tests' markers
+suite() {  # the interpreter to build with, the stack's name, which tests
     env=$("$1" scripts/setup_env.py) || return 1
     echo "== $2: tests"
     # A worker takes whole files, in their order: what a module prepares is prepared once.
@@ -30,9 +30,10 @@ env=$("$python" scripts/setup_env.py) || exit 1
 sh scripts/lint.sh "$env" || { echo "== lint failed"; exit 1; }
 if [ "${1:-}" = check ]; then
     echo "== tests without TensorFlow"
-    exec "$env/bin/python" -m pytest -q --light -m "$on_tf2" tests
+    exec "$env/bin/python" -m pytest -q --light -m "stackless and not slow and not full" tests
 fi
 suite "$python" tf2 "$on_tf2"; tf2=$?
+[ -n "$python37" ] || python37=$(sh scripts/find_python37.sh) || python37=
 if [ -n "$python37" ]; then
     suite "$python37" tf1 "$on_tf1"; tf1=$?
 elif [ "${REQUIRE_TF1:-0}" = 1 ]; then
