@@ -8,7 +8,7 @@ host := $(if $(filter 1,$(HOST)),--host)$(if $(filter 0,$(HOST)),--no-host)
 environment = env="$$($(PYTHON) scripts/setup_env.py $(host))"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run sweep test test-full lint bench screenshots clean
+.PHONY: help setup run sweep check test test-full lint bench screenshots clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,10 +22,13 @@ run: ## train on real MNIST with the default experiment, and print the result
 sweep: ## train the four precision modes with three seeds each (ARGS=... for another sweep)
 	@$(environment) && "$$env/bin/python" -m lenet_exp.run -m $(or $(ARGS),experiment=precision_sweep schedule=smoke)
 
+check: ## lint, and the tests that need no TensorFlow: for every save
+	@sh scripts/test.sh check
+
 test: ## lint, then the tests on every stack found
 	@sh scripts/test.sh
 
-test-full: ## the same with the tests that are too slow for every run
+test-full: ## the same with every test on every stack, however slow
 	@sh scripts/test.sh full
 
 lint: ## check format, style, types, layers and sizes

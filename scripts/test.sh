@@ -1,29 +1,41 @@
 #!/bin/sh
 # Lint and the suite on tf2, then the suite on tf1 wherever a Python 3.7 is found.
-# $1: "full" adds the tests that are too slow for every run. REQUIRE_TF1=1: no Python 3.7 fails.
+# $1: "full" runs every test on every stack, "check" lint and what needs no TensorFlow.
+# REQUIRE_TF1=1: no Python 3.7 fails. WORKERS: processes of a suite, one TensorFlow each.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 python=${PYTHON:-python3}
-marker="not full"
-[ "${1:-}" = full ] && marker="full or not full"
-
-python37=$(sh scripts/find_python37.sh) || python37=
+python37=
 if "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 7))' 2>/dev/null; then
     python37=$python
     python=python3
 fi
+share=
+case ${1:-} in
+full) on_tf2="full or not full"; on_tf1=$on_tf2 ;;
+*)
+    on_tf2="not full"; on_tf1="not full and not stackless"
+    # A test that takes so much of a suite is a fault, found before the suite is slow.
+    [ "${CI:-}" = true ] && share="--longest-share=0.2" ;;
+esac
 
-suite() {  # the interpreter to build with, the stack's name
+suite() {  # the interpreter to build with, the stack's name, which tests
     env=$("$1" scripts/setup_env.py) || return 1
     echo "== $2: tests"
-    "$env/bin/python" -m pytest -m "$marker" || return 1
+    # A worker takes whole files, in their order: what a module prepares is prepared once.
+    "$env/bin/python" -m pytest -m "$3" -n "${WORKERS:-2}" --dist loadfile --durations=10 $share
 }
 
 env=$("$python" scripts/setup_env.py) || exit 1
 sh scripts/lint.sh "$env" || { echo "== lint failed"; exit 1; }
-suite "$python" tf2; tf2=$?
+if [ "${1:-}" = check ]; then
+    echo "== tests without TensorFlow"
+    exec "$env/bin/python" -m pytest -q --light -m "stackless and not slow and not full" tests
+fi
+suite "$python" tf2 "$on_tf2"; tf2=$?
+[ -n "$python37" ] || python37=$(sh scripts/find_python37.sh) || python37=
 if [ -n "$python37" ]; then
-    suite "$python37" tf1; tf1=$?
+    suite "$python37" tf1 "$on_tf1"; tf1=$?
 elif [ "${REQUIRE_TF1:-0}" = 1 ]; then
     echo "== tf1: no Python 3.7 was found, and it is required here"; tf1=1
 else

@@ -1,17 +1,20 @@
-"""Real MNIST, and nothing of the person's own environment."""
+"""TensorFlow where a test needs it, real MNIST, and nothing of the person's own environment."""
 
 from __future__ import annotations
 
+import functools
 import os
+import re
 import signal
+import sys
+import time
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from lenet_exp import tf_compat
-from lenet_exp.data import download, files
-from lenet_exp.hardware import cpu
 
 # A shell in the background ignores Ctrl-C, and so would every process a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -19,15 +22,89 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Before any test module can import TensorFlow or matplotlib.
 tf_compat.configure(hide_gpus=True, deterministic=True)
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-with warnings.catch_warnings():  # TensorFlow's own import warns, and breaks if that is an error
-    warnings.simplefilter("ignore")
-    tf_compat.load()
-cpu.fix_threads(1)  # bits are compared here
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--light", action="store_true", help="only files that are stackless, and no TensorFlow"
+    )
+    parser.addoption(
+        "--longest-share", type=float, default=1.0, help="of the whole time, for any one test"
+    )
+
+
+def pytest_configure(config):
+    # xdist: files in their own order; those with most tests are not those that take longest.
+    config.option.loadscopereorder = False
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Longest(config.option.longest_share))
+
+
+def pytest_ignore_collect(collection_path, config):
+    is_test = collection_path.match("test_*.py")
+    return True if config.option.light and is_test and not is_stackless(collection_path) else None
+
+
+def pytest_collectstart(collector):
+    if isinstance(collector, pytest.Module) and not is_stackless(collector.path):
+        load_tensorflow()
+
+
+@functools.lru_cache(maxsize=None)
+def is_stackless(path: Path) -> bool:
+    """Return whether every test of a file needs no TensorFlow, without importing it."""
+    return re.search(r"^pytestmark\b.*\bstackless\b", path.read_text(), re.MULTILINE) is not None
+
+
+@functools.lru_cache(maxsize=None)
+def load_tensorflow():
+    from lenet_exp.hardware import cpu
+
+    with warnings.catch_warnings():  # its own import warns, and breaks if that is an error
+        warnings.simplefilter("ignore")
+        tf_compat.load()
+    cpu.fix_threads(1)  # bits are compared here
+
+
+class Longest:
+    """Fails a session of which one test took more than a share of the time."""
+
+    def __init__(self, share):
+        self.share, self.began, self.seconds = share, time.monotonic(), Counter()
+        self.limit = float("inf")
+
+    def pytest_runtest_logreport(self, report):
+        self.seconds[report.nodeid] += report.duration
+
+    def too_long(self):
+        return {test: took for test, took in self.seconds.items() if took > self.limit}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session):
+        if self.share < 1:
+            self.limit = self.share * (time.monotonic() - self.began)
+        if self.too_long():
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter):
+        for test, took in self.too_long().items():
+            terminalreporter.write_line(
+                f"TOO LONG {test}: {took:.0f} s, and no test may take more than {self.share:.0%} "
+                f"of the whole, {self.limit:.0f} s: make it shorter, or mark it full"
+            )
+
+
+@pytest.fixture(autouse=True)
+def no_tensorflow_in_light_tests(pytestconfig):
+    yield
+    assert not (pytestconfig.option.light and "tensorflow" in sys.modules), "not stackless"
 
 
 @pytest.fixture(scope="session")
 def mnist_folder() -> Path:
     """The verified files; fetched where missing, as a first run does."""
+    from lenet_exp.data import download, files
+
     folder = files.cache_folder()
     download.fetch(folder, lambda name, share: None)
     return folder

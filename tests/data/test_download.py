@@ -20,6 +20,8 @@ import pytest
 from lenet_exp.data import download, files
 from lenet_exp.errors import FetchError
 
+pytestmark = pytest.mark.stackless
+
 NAMES = [official.name for official in files.FILES]
 
 
@@ -91,6 +93,7 @@ def test_a_damaged_file_in_the_cache_is_fetched_again(mnist_folder, tmp_path):
     assert files.missing(tmp_path) == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoilt", ["absent", "other bytes", "cut gzip"])
 def test_a_bad_source_is_passed_over_for_the_next(spoilt, mirror, mnist_folder, tmp_path):
     address, served = mirror
@@ -143,6 +146,7 @@ def start(cache, source, wait, **more):
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **more)
 
 
+@pytest.mark.slow
 def test_a_killed_fetch_leaves_no_half_file_and_the_next_one_no_litter(mnist_folder, tmp_path):
     with start(tmp_path, mnist_folder, 60) as child:
         assert child.stdout.readline() == "writing\n"
@@ -152,6 +156,7 @@ def test_a_killed_fetch_leaves_no_half_file_and_the_next_one_no_litter(mnist_fol
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(NAMES)
 
 
+@pytest.mark.slow
 def test_two_at_once_do_not_disturb_each_other(mnist_folder, tmp_path):
     with start(tmp_path, mnist_folder, 0.3) as one, start(tmp_path, mnist_folder, 0.2) as two:
         assert [child.stdout.read().split()[-1] for child in (one, two)] == ["done", "done"]

@@ -12,6 +12,8 @@ from PIL import Image
 from lenet_exp.data import images, mnist
 from lenet_exp.errors import DataError
 
+pytestmark = pytest.mark.stackless
+
 
 @pytest.fixture(scope="module")
 def test_set(mnist_folder):

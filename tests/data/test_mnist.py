@@ -17,6 +17,8 @@ import pytest
 from lenet_exp.data import files, mnist
 from lenet_exp.errors import DataError
 
+pytestmark = pytest.mark.stackless
+
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = (f.name for f in files.FILES)
 
 

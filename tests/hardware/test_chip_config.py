@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
+from lenet_exp import explain
 from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.errors import ConfigError
 from lenet_exp.hardware import chip_config
@@ -116,26 +114,18 @@ def test_the_second_name_of_a_mode_takes_the_place_of_the_first():
     assert "precision_mode" not in sent
 
 
-def test_explain_prints_the_config_without_a_chip():
+def test_explain_prints_the_config_without_a_chip(capsys):
     from google.protobuf import text_format
 
     from lenet_exp import tf_compat
 
-    command = [sys.executable, "-m", "lenet_exp.explain", "session=true", "precision=force_fp16"]
-    done = subprocess.run(
-        [*command, "hardware=ascend910", "hardware.device=3"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    printed = text_format.Parse(done.stdout, tf_compat.load().ConfigProto())
-    assert printed == config_of("precision=force_fp16")[0]
-    assert done.stderr == ""
+    words = ["precision=force_fp16", "hardware=ascend910", "hardware.device=3"]
+    assert explain.main(["session=true", *words]) == 0
+    printed, errors = capsys.readouterr()
+    assert text_format.Parse(printed, tf_compat.load().ConfigProto()) == config_of(words[0])[0]
+    assert errors == ""
 
 
-def test_explain_says_that_no_session_has_keep_dtype():
-    command = [sys.executable, "-m", "lenet_exp.explain", "session=true"]
-    done = subprocess.run(
-        [*command, "precision.keep_dtype=[fc_3]"], capture_output=True, text=True, check=True
-    )
-    assert "precision.keep_dtype is in no session" in done.stderr
+def test_explain_says_that_no_session_has_keep_dtype(capsys):
+    assert explain.main(["session=true", "precision.keep_dtype=[fc_3]"]) == 0
+    assert "precision.keep_dtype is in no session" in capsys.readouterr().err

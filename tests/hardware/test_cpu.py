@@ -12,27 +12,40 @@ from lenet_exp.experiment import backends, graphs
 from lenet_exp.config.cli.command_line import settings_to_explain
 
 tf_compat.configure(hide_gpus=True, deterministic=False)
-settings = settings_to_explain([*sys.argv[2:], "hardware=cpu"])
-with backends.claimed(settings, cores=int(sys.argv[1])) as machine:
-    built = graphs.build_graphs(settings)
-    graphs.plan(settings, built)  # folds constants in a session
-    graph = tf_compat.load().Graph()
-    with graph.as_default():
-        product = tf_compat.load().matmul(*[[[1.0]]] * 2)
-    with machine.open_session(graph) as session:
-        session.run(product)
-        print(len(os.listdir("/proc/self/task")))
+tf_compat.load()
+
+def count(cores, *words):
+    settings = settings_to_explain([*words, "hardware=cpu"])
+    with backends.claimed(settings, cores=int(cores)) as machine:
+        built = graphs.build_graphs(settings)
+        graphs.plan(settings, built)  # folds constants in a session
+        graph = tf_compat.load().Graph()
+        with graph.as_default():
+            product = tf_compat.load().matmul(*[[[1.0]]] * 2)
+        with machine.open_session(graph) as session:
+            session.run(product)
+            return len(os.listdir("/proc/self/task"))
+
+for run in sys.argv[1:]:  # a child for each, before any session
+    if os.fork():
+        assert os.wait()[1] == 0
+    else:
+        print(count(*run.split()), flush=True)
+        os._exit(0)
 """
 
 
-def threads_of(cores, *words):
-    command = [sys.executable, "-c", COUNT, str(cores), *words]
+def threads_of(*runs):
+    """Return how many threads each run has, in a process of its own, of "cores setting ..."."""
+    command = [sys.executable, "-c", COUNT, *runs]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return int(done.stdout)
+    return [int(line) for line in done.stdout.split()]
 
 
 def test_a_run_has_the_threads_that_it_asks_for_or_its_share():
-    few = threads_of(0, "threads=1")
-    assert threads_of(0, "threads=7") >= few + 6
-    assert threads_of(7) >= few + 6
-    assert threads_of(7, "deterministic=true") == few
+    few, asked, share, fixed = threads_of(
+        "0 threads=1", "0 threads=7", "7", "7 deterministic=true"
+    )  # fmt: skip
+    assert asked >= few + 6
+    assert share >= few + 6
+    assert fixed == few

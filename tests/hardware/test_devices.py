@@ -13,6 +13,8 @@ from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.errors import HardwareError
 from lenet_exp.hardware import ascend910, devices
 
+pytestmark = pytest.mark.stackless
+
 HOLD = """
 import sys, time
 from lenet_exp.hardware.devices import locked

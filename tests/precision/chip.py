@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from contextlib import contextmanager
 
 import numpy as np
@@ -55,40 +56,45 @@ def same_bits(got, expected):
     assert wrong.size == 0, [(i, got.ravel()[i], expected.ravel()[i]) for i in wrong[:5]]
 
 
-@contextmanager
 def session_of(graph_def):
-    """Yield a session of a GraphDef, with the options the product has."""
+    """Return a session of a GraphDef, with the options the product has; use it in a `with`."""
     tf = tf_compat.load()
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(graph_def, name="")
-    with cpu.open_session(graph, threads=1) as session:
-        yield session
+    return cpu.open_session(graph, threads=1)
 
 
 class Run:
     """An emulated graph in a session; its variables have the values of `initial`."""
 
     def __init__(self, session, made, initial):
-        self.session, self._made, self._reads = session, made, {}
-        if made is not None:
-            session.run(made.reset)
+        self.session, self._made, self._reads, self._writes = session, made, {}, {}
+        self.begin(initial)
+
+    def begin(self, initial):
+        """Clear the flag and give variables their first values."""
+        if self._made is not None:
+            self.clear()
         self.set(initial)
 
     def set(self, values):
         """Give variables new values, by name; all at once, as each run of its own costs."""
-        tf, writes, feeds = tf_compat.load(), [], {}
-        with self.session.graph.as_default():
-            for name, value in values.items():
-                feed = tf.placeholder(tf.float32, np.shape(value))
-                feeds[feed] = value
-                writes.append(self._write(tf, self._handle(name), feed))
-        self.session.run(writes, feeds)
+        pairs = [self._write(name, np.shape(value)) for name, value in values.items()]
+        feeds = {feed: value for (feed, _), value in zip(pairs, values.values())}
+        self.session.run([write for _, write in pairs], feeds)
 
-    @staticmethod
-    def _write(tf, handle, feed):
-        if handle.dtype == tf.resource:
-            return tf.raw_ops.AssignVariableOp(resource=handle, value=feed)
-        return tf.raw_ops.Assign(ref=handle, value=feed, validate_shape=False)
+    def _write(self, name, shape):
+        """Return a placeholder and what assigns it; made once, as a changed graph costs too."""
+        if (name, shape) not in self._writes:
+            tf, handle = tf_compat.load(), self._handle(name)
+            with self.session.graph.as_default():
+                feed = tf.placeholder(tf.float32, shape)
+                if handle.dtype == tf.resource:
+                    write = tf.raw_ops.AssignVariableOp(resource=handle, value=feed)
+                else:
+                    write = tf.raw_ops.Assign(ref=handle, value=feed, validate_shape=False)
+            self._writes[name, shape] = feed, write
+        return self._writes[name, shape]
 
     def get(self, name):
         return self.get_all([name])[0]
@@ -121,19 +127,39 @@ class Run:
         self.session.run(self._made.reset)
 
 
-@contextmanager
-def emulated(graph_def, fetches, mode=FORCE, initial=None, reference=False, flush=False, **options):
-    """Yield a Run of a GraphDef under a mode."""
+def graph_under(graph_def, fetches, mode, reference, flush=False, **options):
+    """Return what `emulate` makes of a GraphDef under a mode."""
     plan = assign(graph_def, mode, fetches=fetches, **options)
     asked = [f for f in fetches if ":" in f]
-    made = emulate(graph_def, plan, fetches=asked, reference=reference, flush_subnormals=flush)
+    return emulate(graph_def, plan, fetches=asked, reference=reference, flush_subnormals=flush)
+
+
+@contextmanager
+def emulated(graph_def, fetches, mode=FORCE, initial=None, reference=False, **options):
+    """Yield a Run of a GraphDef under a mode."""
+    made = graph_under(graph_def, fetches, mode, reference, **options)
     with session_of(made.graph_def) as session:
         yield Run(session, made, initial or {})
 
 
+@functools.lru_cache(maxsize=64)
+def kept(make, *arguments, mode=FORCE, reference=False, **options):
+    """Return a Run of the GraphDef and fetches that make(*arguments) returns, and the fetches.
+
+    One session serves every test of the same graph: each begins with Run.begin.
+    """
+    graph_def, fetches = make(*arguments)
+    made = graph_under(graph_def, fetches, mode, reference, **options)
+    # Not closed here: TensorFlow does so where nothing needs the session any more.
+    return Run(session_of(made.graph_def), made, {}), fetches
+
+
 def compute(build, feeds, mode=FORCE, initial=None, reference=False, **options):
-    """Return the values of the tensors that build(tf) returns, and the flag afterwards."""
-    graph_def, fetches = graph_of(build)
-    with emulated(graph_def, fetches, mode, initial, reference, **options) as run:
-        values = run(fetches, feeds)
-        return values, run.flag
+    """Return the values of the tensors that build(tf) returns, and the flag afterwards.
+
+    Where `build` is the same function again, so is its session.
+    """
+    run, fetches = kept(graph_of, build, mode=mode, reference=reference, **options)
+    run.begin(initial or {})
+    values = run(fetches, feeds)
+    return values, run.flag

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+
 from lenet_exp import tf_compat
+from lenet_exp.precision import assign
 
 FC, CONV = ("fc1", "fc2", "fc3"), ("conv1", "conv2")
 LAYERS = (*CONV, *FC)
@@ -57,6 +60,20 @@ def _scale(tf, kind):
     return tf.get_variable("scale", initializer=tf.constant(1024.0), trainable=False)
 
 
+def own_copies(make):
+    """Decorate what returns a GraphDef: it is built once, and everybody gets one to spoil."""
+    built = functools.lru_cache(maxsize=None)(make)
+
+    @functools.wraps(make)
+    def copy(*args, **options):
+        graph_def = tf_compat.load().GraphDef()
+        graph_def.CopyFrom(built(*args, **options))
+        return graph_def
+
+    return copy
+
+
+@own_copies
 def training_graph(scale="none", batch=64):
     """Return the GraphDef without, with a constant or with a variable scale; fetch FETCHES."""
     tf = tf_compat.load()
@@ -77,6 +94,7 @@ _VENDOR = {
 }
 
 
+@own_copies
 def conditional_graph(batch=64, stand_ins=False):
     """Return the graph of a variable scale as NPULossScaleOptimizer builds it.
 
@@ -106,3 +124,17 @@ def conditional_graph(batch=64, stand_ins=False):
 
 
 CONDITIONAL_FETCHES = ("update/Merge", "loss/Mean")
+
+
+def graph_and_fetches(kind, batch=64):
+    """Return the graph of a kind of scale: that, or "conditional", or that with "stand-ins"."""
+    if kind in ("conditional", "stand-ins"):
+        return conditional_graph(batch, kind == "stand-ins"), CONDITIONAL_FETCHES
+    return training_graph(kind, batch), FETCHES
+
+
+@functools.lru_cache(maxsize=None)
+def plan_of(kind, mode, generation="today"):
+    """Return the plan of such a graph, made once: not to be modified."""
+    graph_def, fetches = graph_and_fetches(kind)
+    return assign(graph_def, mode, generation=generation, fetches=fetches)

@@ -7,6 +7,8 @@ import pytest
 from lenet_exp.errors import ConfigError, DataError
 from lenet_exp.training.warm_start import choose
 
+pytestmark = pytest.mark.stackless
+
 NETWORK = {"fc_1/weight": (784, 120), "fc_1/bias": (120,), "fc_10/bias": (3,), "fc_3/bias": (10,)}
 SAVED = {
     **NETWORK,

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lenet_exp.precision import assign
 from lenet_exp.precision.analysis.cost import cost_of, totals
-from tests.precision.lenet_graph import FETCHES, conditional_graph, training_graph
+from tests.precision import lenet_graph
 from tests.precision.small import ALLOW, FORCE, KEEP, MIX, floats, plan_of
-
-
-@pytest.fixture(scope="module")
-def graph_def():
-    return training_graph()
-
 
 # 2 x multiply-adds; MFLOP of performance-notes.md 2: 15.1, 60.2, 12.0, 1.3, 0.1.
 LENET = {
@@ -34,8 +27,8 @@ LENET = {
 }
 
 
-def test_lenet_s_cube_operators_have_the_flops_of_their_shapes(graph_def):
-    plan = assign(graph_def, MIX, fetches=FETCHES)
+def test_lenet_s_cube_operators_have_the_flops_of_their_shapes():
+    plan = lenet_graph.plan_of("none", MIX)
     found = {
         name: cost.flops for name, cost in cost_of(plan).operators.items() if cost.flops is not None
     }
@@ -55,8 +48,8 @@ def test_lenet_s_cube_operators_have_the_flops_of_their_shapes(graph_def):
         pytest.param(KEEP, "today", 0, 0, 0, id="keep"),
     ],
 )
-def test_totals_of_lenet(graph_def, mode, generation, float16_flops, casts, float16):
-    found = totals(assign(graph_def, mode, generation=generation, fetches=FETCHES))
+def test_totals_of_lenet(mode, generation, float16_flops, casts, float16):
+    found = totals(lenet_graph.plan_of("none", mode, generation))
     assert (found.operators, found.casts, found.uncounted) == (55, casts, ())
     assert found.cube_flops_float16 == float16_flops
     assert float16 in (None, found.float16)
@@ -160,6 +153,6 @@ def test_what_has_no_static_shape_is_named():
 
 
 def test_vendor_s_operators_without_shapes_do_no_harm():
-    found = totals(assign(conditional_graph(), MIX, fetches=["update/Merge", "loss/Mean"]))
+    found = totals(lenet_graph.plan_of("conditional", MIX))
     assert found.cube_flops == sum(LENET.values())
     assert "get_status" in found.uncounted

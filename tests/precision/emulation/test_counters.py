@@ -21,7 +21,7 @@ from tests.precision.emulation.test_emulate import (
     same_values,
     variables_of,
 )
-from tests.precision.emulation.test_rounding import INPUTS
+from tests.precision.emulation.test_rounding import INPUTS, transposed
 from tests.precision.planning import test_random_graphs
 from tests.precision.planning.test_random_graphs import common, recipes
 from tests.precision.small import ALLOW, FORCE, KEEP, MIX, floats, graph_of
@@ -115,10 +115,7 @@ def counts_of(values, flush):
 @pytest.mark.parametrize("flush", [False, True], ids=["kept", "flushed"])
 @pytest.mark.parametrize("inputs", INPUTS.values(), ids=INPUTS)
 def test_a_cast_is_counted_as_numpy_counts(inputs, flush):
-    def build(tf):
-        return tf.transpose(tf.placeholder(tf.float32, [None, 1], "x"), [1, 0])
-
-    graph_def, fetches = graph_of(build)
+    graph_def, fetches = graph_of(transposed)
     values = inputs()
     _, traces, counted = run_steps(
         graph_def, fetches, FORCE, {}, [{"x:0": values[:, None]}], trace=True, flush=flush

@@ -100,6 +100,17 @@ def test_matmul_and_bias_round_once(mode, size, reference):
     assert flag is chip.flag is (size == 100.0)
 
 
+def conv_of_two(tf):
+    kernel, shift = tf.get_variable("kernel", [1, 1, 2, 1]), tf.get_variable("bias", [1])
+    made = tf.nn.conv2d(floats(tf, "x", (1, 1, 1, 2)), kernel, [1] * 4, "SAME")
+    return tf.nn.bias_add(made, shift)
+
+
+def dense_of_two(tf):
+    kernel, shift = tf.get_variable("kernel", [2, 1]), tf.get_variable("bias", [1])
+    return tf.nn.bias_add(tf.matmul(floats(tf, "x", (1, 2)), kernel), shift)
+
+
 ROUNDINGS = [
     # 1 + 2^-11 is half-way and goes to 1; with the bias' 2^-12 it would have gone up.
     pytest.param(1 + 2.0**-11, 2.0**-12, 1.0, 1 + 2.0**-10, False, id="a tie"),
@@ -118,21 +129,12 @@ def test_only_the_conv_rounds_its_sum_before_the_bias(
     low = np.float32(product - high)
     rows = np.array([[high, low]], np.float32)
 
-    def conv(tf):
-        kernel, shift = tf.get_variable("kernel", [1, 1, 2, 1]), tf.get_variable("bias", [1])
-        made = tf.nn.conv2d(floats(tf, "x", (1, 1, 1, 2)), kernel, [1] * 4, "SAME")
-        return tf.nn.bias_add(made, shift)
-
-    def dense(tf):
-        kernel, shift = tf.get_variable("kernel", [2, 1]), tf.get_variable("bias", [1])
-        return tf.nn.bias_add(tf.matmul(floats(tf, "x", (1, 2)), kernel), shift)
-
     initial = {"kernel": np.ones((1, 1, 2, 1), np.float32), "bias": np.array([bias], np.float32)}
-    (got,), flag = compute(conv, {"x:0": rows[None, None]}, MIX, initial, reference)
+    (got,), flag = compute(conv_of_two, {"x:0": rows[None, None]}, MIX, initial, reference)
     assert got.ravel().tolist() == [twice]
     assert flag is flagged
     initial["kernel"] = np.ones((2, 1), np.float32)
-    (got,), flag = compute(dense, {"x:0": rows}, MIX, initial, reference)
+    (got,), flag = compute(dense_of_two, {"x:0": rows}, MIX, initial, reference)
     assert got.ravel().tolist() == [once]
     assert not flag
 

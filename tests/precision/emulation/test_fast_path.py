@@ -8,8 +8,9 @@ import pytest
 from lenet_exp import tf_compat
 from lenet_exp.precision import assign, emulate
 from tests.precision import lenet_graph
-from tests.precision.chip import FINITE_HALVES, Run, compute, emulated, same_bits, session_of
+from tests.precision.chip import FINITE_HALVES, compute, emulated, kept, same_bits
 from tests.precision.emulation.test_emulate import (
+    BATCH,
     initial_values,
     lenet_batches,
     run_steps,
@@ -110,18 +111,18 @@ MODES = (MIX, ALLOW, FORCE)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("value", [1e30, np.inf, -1e5], ids=["large", "infinite", "negative"])
 def test_an_overflow_in_one_weight_or_pixel_is_seen(mode, value):
-    graph_def, fetches = lenet_graph.training_graph("none", 4), ["train"]
-    initial = initial_values(graph_def)
-    plan = assign(graph_def, mode, fetches=fetches)
+    initial = initial_values(lenet_graph.training_graph("none", BATCH))
     rounded = [name for name in initial if name.endswith(("kernel", "bias"))]
     seen = []
     for reference in (False, True):
-        made = emulate(graph_def, plan, reference=reference)
-        with session_of(made.graph_def) as session:
-            run = Run(session, made, initial)
-            seen.append([flag_with(run, initial, name, value) for name in (*rounded, "images")])
+        run, _ = kept(lenet_step, mode=mode, reference=reference)
+        seen.append({name: flag_with(run, initial, name, value) for name in (*rounded, "images")})
     assert seen[0] == seen[1]
-    assert seen[0][-1]
+    assert seen[0]["images"]
+
+
+def lenet_step():
+    return lenet_graph.training_graph("none", BATCH), ["train"]
 
 
 def flag_with(run, initial, name, value):
@@ -133,8 +134,7 @@ def flag_with(run, initial, name, value):
     else:
         changed[name] = np.array(initial[name])
         changed[name].flat[-1] = value
-    run.set(changed)
-    run.clear()
+    run.begin(changed)
     run("train", feeds)
     return run.flag
 
@@ -211,14 +211,14 @@ def test_an_overflow_in_adam_is_seen_whatever_its_betas(size, betas):
 
 
 def test_lenets_updates_are_computed_as_one():
-    graph_def = lenet_graph.training_graph("none", 4)
+    graph_def = lenet_graph.training_graph("none", BATCH)
     made = emulate(graph_def, assign(graph_def, FORCE, fetches=lenet_graph.FETCHES))
     roots = [node for node in made.graph_def.node if node.op == "Sqrt"]
     assert len(roots) == 2  # of v, and of 1 - beta2_power, where ten variables had twenty
 
 
 def test_one_update_alone_leaves_the_others_as_they_are():
-    graph_def = lenet_graph.training_graph("none", 4)
+    graph_def = lenet_graph.training_graph("none", BATCH)
     initial = initial_values(graph_def)
     with emulated(graph_def, ["train"], FORCE, initial) as run:
         run("train/update_fc1/bias/ApplyAdam", lenet_batches(1)[0])

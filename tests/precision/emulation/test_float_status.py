@@ -7,7 +7,7 @@ import pytest
 
 from lenet_exp import tf_compat
 from lenet_exp.precision import assign, emulate
-from tests.precision.chip import Run, emulated, session_of
+from tests.precision.chip import Run, emulated, kept, session_of
 from tests.precision.small import FORCE, KEEP, MIX, floats
 
 BOTH = pytest.mark.parametrize("reference", [False, True], ids=["fast", "reference"])
@@ -57,9 +57,15 @@ INITIAL = {"kernel": EYE, "bias": np.zeros(2), "scale": 1.0}
 FETCHES = ["update/Merge:0", "finite:0"]
 
 
-def stepper(mode, reference, stand_ins=False, initial=None, **options):
-    graph_def = step_graph(stand_ins, **options)
-    return emulated(graph_def, FETCHES, mode, {**INITIAL, **(initial or {})}, reference)
+def step_and_fetches(*arguments):
+    return step_graph(*arguments), FETCHES
+
+
+def stepper(mode, reference, stand_ins=False, initial=None, learning_rate=0.5, linear=False):
+    arguments = stand_ins, learning_rate, linear
+    run, _ = kept(step_and_fetches, *arguments, mode=mode, reference=reference)
+    run.begin({**INITIAL, **(initial or {})})
+    return run
 
 
 def finite(run, x=ONES):
@@ -86,38 +92,38 @@ OVERFLOWS = {
 def test_an_overflow_anywhere_in_the_step_skips_its_update(
     x, initial, expected, mode, stand_ins, reference
 ):
-    with stepper(mode, reference, stand_ins, initial) as run:
-        before = run.get("kernel")
-        assert finite(run, x) is expected
-        assert (run.get("kernel") != before).any() == expected
-        assert not run.flag  # read and cleared
+    run = stepper(mode, reference, stand_ins, initial)
+    before = run.get("kernel")
+    assert finite(run, x) is expected
+    assert (run.get("kernel") != before).any() == expected
+    assert not run.flag  # read and cleared
 
 
 @BOTH
 @STAND_INS
 def test_an_overflow_is_forgotten_when_it_was_read(stand_ins, reference):
-    with stepper(MIX, reference, stand_ins) as run:
-        assert [finite(run, x) for x in (ONES, ONES * 1e6, ONES, ONES)] == [
-            True, False, True, True
-        ]  # fmt: skip
+    run = stepper(MIX, reference, stand_ins)
+    assert [finite(run, x) for x in (ONES, ONES * 1e6, ONES, ONES)] == [
+        True, False, True, True
+    ]  # fmt: skip
 
 
 @BOTH
 def test_an_overflow_of_the_update_skips_the_next_step(reference):
     """force_fp16: var - lr * g overflows after the flag was read."""
     initial = {"kernel": EYE * 60000}
-    with stepper(FORCE, reference, initial=initial, learning_rate=-30000.0, linear=True) as run:
-        assert finite(run, ONES * 2.0**-4)  # g = 0.125 -> 60000 + 3750 fits; see the next
-        moved = run.get("kernel")
-        assert moved[0, 0] == 63744
-        assert finite(run, ONES * 2.0**-4)  # 67494 saturates, after the flag was read
-        assert run.get("kernel")[0, 0] == 65504
-        assert run.flag
-        held = run.get("kernel")
-        assert not finite(run, ONES * 2.0**-4)  # skipped for it
-        assert (run.get("kernel") == held).all()
-        assert not run.flag
-        assert finite(run, ONES * 2.0**-4)
+    run = stepper(FORCE, reference, initial=initial, learning_rate=-30000.0, linear=True)
+    assert finite(run, ONES * 2.0**-4)  # g = 0.125 -> 60000 + 3750 fits; see the next
+    moved = run.get("kernel")
+    assert moved[0, 0] == 63744
+    assert finite(run, ONES * 2.0**-4)  # 67494 saturates, after the flag was read
+    assert run.get("kernel")[0, 0] == 65504
+    assert run.flag
+    held = run.get("kernel")
+    assert not finite(run, ONES * 2.0**-4)  # skipped for it
+    assert (run.get("kernel") == held).all()
+    assert not run.flag
+    assert finite(run, ONES * 2.0**-4)
 
 
 def evaluation_graph():
@@ -174,10 +180,10 @@ def test_an_evaluation_beside_training_skips_the_next_step(reference):
 
 
 def test_a_mode_that_keeps_types_skips_only_what_is_not_finite():
-    with stepper(KEEP, False) as run:
-        assert finite(run, ONES * 1e6)
-        assert not finite(run, ONES * np.nan)  # no finite gradient, in float32 too
-        assert not finite(run, ONES * np.inf)
+    run = stepper(KEEP, False)
+    assert finite(run, ONES * 1e6)
+    assert not finite(run, ONES * np.nan)  # no finite gradient, in float32 too
+    assert not finite(run, ONES * np.inf)
 
 
 def v2_graph(stand_ins):
@@ -232,13 +238,14 @@ def branch_graph():
         both = tf.cond(taken, products, lambda: [tf.identity(x)] * 2)
         for name, tensor in zip(("one", "other"), both):
             tf.identity(tensor, name=name)
-    return graph.as_graph_def()
+    return graph.as_graph_def(), ["one", "other"]
 
 
 @BOTH
 @pytest.mark.parametrize("fetch", ["one:0", "other:0"])
 def test_a_cast_in_a_branch_is_counted_for_each_of_its_consumers(fetch, reference):
-    with emulated(branch_graph(), ["one", "other"], MIX, {}, reference) as run:
-        for x, taken, expected in ((1e6, False, False), (1, True, False), (1e6, True, True)):
-            run(fetch, {"x:0": ONES * x, "taken:0": taken})
-            assert run.flag is expected
+    run, _ = kept(branch_graph, mode=MIX, reference=reference)
+    run.begin({})
+    for x, taken, expected in ((1e6, False, False), (1, True, False), (1e6, True, True)):
+        run(fetch, {"x:0": ONES * x, "taken:0": taken})
+        assert run.flag is expected

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lenet_exp import tf_compat
-from tests.precision.chip import Chip, emulated, same_bits
+from tests.precision.chip import Chip, emulated, kept, same_bits
 from tests.precision.small import FORCE, floats, graph_of
 
 BOTH = pytest.mark.parametrize("reference", [False, True], ids=["fast", "reference"])
@@ -60,17 +60,15 @@ def momentum(chip, state, gradient, rates, nesterov=False):
     return chip.round(var - move), chip.round(accum)
 
 
-def update_graph(op, slots, attributes):
-    """Return a GraphDef of one update `train` of variables var, and slots, by the gradient g."""
-
-    def build(tf):
-        resource = attributes["resource"]
+def update_graph(op, slots, shape, resource, attributes):
+    """Return one update of variables var and slots by the gradient g, as GraphDef and fetches."""
+    tf = tf_compat.load()
+    with tf.Graph().as_default() as graph:
         tf.get_variable_scope().set_use_resource(resource)
-        variables = [tf.get_variable(name, attributes["shape"]) for name in ("var", *slots)]
+        variables = [tf.get_variable(name, shape) for name in ("var", *slots)]
         handles = [v.handle if resource else v._ref() for v in variables]
-        return op(tf, handles, floats(tf, "g", attributes.pop("shape")), attributes)
-
-    return build
+        made = op(tf, handles, floats(tf, "g", shape), {**dict(attributes), "resource": resource})
+        return graph.as_graph_def(), [made.name if resource else made.op.name]
 
 
 ADAM = (0.9**3, 0.999**3, 0.001, 0.9, 0.999, 1e-8)
@@ -100,17 +98,14 @@ def momentum_op(tf, handles, gradient, attributes):
 
 def run_update(op, slots, state, gradient, reference, resource, flush=False, **attributes):
     """Return the variables after one emulated update, and the flag."""
-    tf = tf_compat.load()
-    names = ("var", *slots)
-    build = update_graph(op, slots, {**attributes, "resource": resource, "shape": gradient.shape})
-    with tf.Graph().as_default() as graph:
-        made = build(tf)
-        made = made if hasattr(made, "node_def") else made.op
-        graph_def, name = graph.as_graph_def(), made.name
-    initial = dict(zip(names, state))
-    with emulated(graph_def, [name], FORCE, initial, reference, flush) as run:
-        run(name if resource else f"{name}:0", {"g:0": gradient})
-        return run.get_all(names), run.flag
+    names, attributes = ("var", *slots), tuple(sorted(attributes.items()))
+    run, (name,) = kept(
+        update_graph, op, slots, gradient.shape, resource, attributes, reference=reference,
+        flush=flush,
+    )  # fmt: skip
+    run.begin(dict(zip(names, state)))
+    run(name if resource else f"{name}:0", {"g:0": gradient})
+    return run.get_all(names), run.flag
 
 
 def tensors(seed, size=1.0):

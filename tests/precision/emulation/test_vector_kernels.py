@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -95,10 +97,12 @@ def test_float16_kernels_with_a_scalar_round_once(op):
 # Operators through emulate: the graph, and the chip's line in numpy. Every input is rounded first.
 
 
+@functools.lru_cache(maxsize=None)
 def unary(op):
     return lambda tf: getattr(tf.raw_ops, op)(x=tf.placeholder(tf.float32, [None], "a"))
 
 
+@functools.lru_cache(maxsize=None)
 def binary(op):
     def build(tf):
         one, other = (tf.placeholder(tf.float32, [None], name) for name in "ab")

@@ -68,6 +68,11 @@ def test_sigmoid_overflows_only_in_2021(generation, value, expected, flagged, re
     assert flag is flagged
 
 
+def sigmoid_grad_graph(tf):
+    names = [tf.placeholder(tf.float32, [None], name) for name in "ab"]
+    return tf.raw_ops.SigmoidGrad(y=names[0], dy=names[1])
+
+
 def sigmoid_grad(chip, y, dy, generation):
     y, dy = chip.round(y).astype(f32), chip.round(dy).astype(f32)
     if generation == "today":
@@ -85,12 +90,10 @@ def test_sigmoid_grad_is_computed_in_float32(generation, largest, reference):
     chip = Chip()
     expected = sigmoid_grad(chip, y, dy, generation)
 
-    def build(tf):
-        names = [tf.placeholder(tf.float32, [None], name) for name in "ab"]
-        return tf.raw_ops.SigmoidGrad(y=names[0], dy=names[1])
-
     feeds = {"a:0": y, "b:0": dy}
-    (got,), flag = compute(build, feeds, reference=reference, generation=generation)
+    (got,), flag = compute(
+        sigmoid_grad_graph, feeds, reference=reference, generation=generation
+    )  # fmt: skip
     same_bits(got, expected)
     assert flag is chip.flag is (largest > 10)
 
@@ -106,14 +109,12 @@ def test_sigmoid_grad_is_computed_in_float32(generation, largest, reference):
 def test_sigmoid_grad_differs_in_the_last_bit_between_the_generations(
     generation, expected, reference
 ):
-    def build(tf):
-        names = [tf.placeholder(tf.float32, [None], name) for name in "ab"]
-        return tf.raw_ops.SigmoidGrad(y=names[0], dy=names[1])
-
     y = np.array([0.00444793701171875, 0.05462646484375], np.float32)
     dy = np.array([1.5458984375, 1.6611328125], np.float32)
     assert sigmoid_grad(Chip(), y, dy, generation).tolist() == expected
-    (got,), _ = compute(build, {"a:0": y, "b:0": dy}, reference=reference, generation=generation)
+    (got,), _ = compute(
+        sigmoid_grad_graph, {"a:0": y, "b:0": dy}, reference=reference, generation=generation
+    )  # fmt: skip
     assert got.tolist() == expected
 
 
@@ -137,6 +138,12 @@ def test_tanh_grad_is_rounded_once(reference):
     assert flag is chip.flag
 
 
+def cross_entropy_graph(tf):
+    logits, labels = (floats(tf, name, (5000, 10)) for name in "ab")
+    made = tf.raw_ops.SoftmaxCrossEntropyWithLogits(features=logits, labels=labels)
+    return list(made)
+
+
 def cross_entropy(chip, logits, labels):
     logits, labels = (chip.round(each).astype(np.float64) for each in (logits, labels))
     shifted = logits - logits.max(1, keepdims=True)
@@ -154,13 +161,8 @@ def test_softmax_cross_entropy_is_rounded_at_the_end(size, reference):
     chip = Chip()
     loss, backprop = cross_entropy(chip, logits, labels)
 
-    def build(tf):
-        logits, labels = (floats(tf, name, (5000, 10)) for name in "ab")
-        made = tf.raw_ops.SoftmaxCrossEntropyWithLogits(features=logits, labels=labels)
-        return list(made)
-
     feeds = {"a:0": logits, "b:0": labels}
-    (got_loss, got_backprop), flag = compute(build, feeds, reference=reference)
+    (got_loss, got_backprop), flag = compute(cross_entropy_graph, feeds, reference=reference)
     check_near(got_loss, loss, 1)
     # Where probability and label cancel, float32's own error is many of the result's ulp.
     assert np.abs(got_backprop - backprop).max() <= 2.0**-11

@@ -55,8 +55,14 @@ def test_every_kind_of_file_gives_the_same_graph(kind, chip, tmp_path):
     loaded = load_graph(path)
     assert loaded.graph_def == graph_def
     assert loaded.fetches == ()
+
+
+@pytest.mark.parametrize("chip", [False, True], ids=["plain", "with Npu operators"])
+def test_what_was_read_is_planned(chip, tmp_path):
+    path = tmp_path / "graph"
+    path.write_bytes(KINDS["binary GraphDef"](conditional_graph() if chip else lenet_step()))
     fetches = CONDITIONAL_FETCHES if chip else FETCHES
-    plan = assign(loaded.graph_def, MIX, fetches=fetches)
+    plan = assign(load_graph(path).graph_def, MIX, fetches=fetches)
     rows = {row.name: cell(row) for row in plan.operators}
     assert rows["conv1/Conv2D"] == "Conv2D hhh>h white *012"
     if chip:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-
 import pytest
 
-from lenet_exp.precision import assign
-from tests.precision import lenet_graph, lenet_tables
+from tests.precision import lenet_tables
+from tests.precision.lenet_graph import plan_of
 from tests.precision.lenet_tables import CASTS, nodes_of
 
 MODES = ("allow_mix_precision", "allow_fp32_to_fp16", "force_fp16", "must_keep_origin_dtype")
@@ -60,20 +58,6 @@ VARIANTS = {
     "10.4 with stand-ins": ("stand-ins", None, "update/Adam"),
 }
 VARIANTS["10.4 with stand-ins"] = ("stand-ins", VARIANTS["10.4"][1], "update/Adam")
-
-
-@functools.lru_cache(maxsize=None)
-def graph_and_fetches(kind):
-    if kind in ("conditional", "stand-ins"):
-        graph_def = lenet_graph.conditional_graph(stand_ins=kind == "stand-ins")
-        return graph_def, lenet_graph.CONDITIONAL_FETCHES
-    return lenet_graph.training_graph(kind), lenet_graph.FETCHES
-
-
-@functools.lru_cache(maxsize=None)
-def plan_of(kind, mode, generation):
-    graph_def, fetches = graph_and_fetches(kind)
-    return assign(graph_def, mode, generation=generation, fetches=fetches)
 
 
 def expected_rows(tables, adam, mode, generation):

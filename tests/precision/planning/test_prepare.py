@@ -20,6 +20,7 @@ def steps(graph_def, train, loss, count=2, seed=3):
     labels = random.randint(0, 10, 8).astype(np.int32)
     with tf.Graph().as_default() as graph, tf.Session() as session:
         tf.import_graph_def(graph_def, name="")
+        writes = []
         for node in sorted(graph_def.node, key=lambda node: node.name):
             if node.op == "VariableV2":
                 ref = graph.get_tensor_by_name(f"{node.name}:0")
@@ -27,7 +28,8 @@ def steps(graph_def, train, loss, count=2, seed=3):
                 last = node.name.rsplit("/", maxsplit=1)[-1]
                 value = random.randn(*ref.shape.as_list()) * 0.1
                 value = powers.get(last, np.abs(value) if "Adam" in last else value)
-                session.run(tf.assign(ref, np.full(ref.shape.as_list(), value, np.float32)))
+                writes.append(tf.assign(ref, np.full(ref.shape.as_list(), value, np.float32)))
+        session.run(writes)
         feed = {"images:0": images, "labels:0": labels}
         return [session.run([train, loss], feed)[1] for _ in range(count)]
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from lenet_exp.precision import assign
 from tests.precision import lenet_graph
 from tests.precision.small import ALLOW, FORCE, KEEP, MIX, cell, cells, floats, halves
 
 
 def lenet(scale, mode, generation="today"):
-    graph_def = lenet_graph.training_graph(scale, batch=8)
-    plan = assign(graph_def, mode, generation=generation, fetches=lenet_graph.FETCHES)
+    plan = lenet_graph.plan_of(scale, mode, generation)
     return {row.name: cell(row) for row in plan.operators}
 
 
@@ -73,8 +71,7 @@ def test_5_the_d_form_is_what_counts(reduction, static, generation, expected):
 
 
 def test_6_the_folded_seed_is_one_constant_that_is_cast_on_the_host():
-    graph_def = lenet_graph.training_graph("constant", batch=64)
-    plan = assign(graph_def, MIX, fetches=lenet_graph.FETCHES)
+    plan = lenet_graph.plan_of("constant", MIX)
     edge = next(e for e in plan.casts if e.consumer == "gradients/xent_grad/mul")
     assert edge.on_host
     node = next(n for n in plan.graph_def.node if n.name == edge.producer.node)
@@ -142,7 +139,7 @@ def test_10_a_forced_null_operator_does_not_follow_a_float32_producer():
 
 
 def test_11_conv_and_matmul_with_bias_are_one_operator_of_two_nodes():
-    plan = assign(lenet_graph.training_graph(batch=8), MIX, fetches=lenet_graph.FETCHES)
+    plan = lenet_graph.plan_of("none", MIX)
     rows = {row.name: row for row in plan.operators}
     assert rows["conv1/Conv2D"].parts == ("conv1/Conv2D", "conv1/BiasAdd")
     assert rows["fc1/MatMul"].parts == ("fc1/MatMul", "fc1/BiasAdd")
@@ -169,9 +166,9 @@ def test_13_of_two_producers_the_first_decides(half_first, expected):
 
 @pytest.mark.parametrize("scale", ["none", "variable"])
 def test_14_what_only_control_edges_hold_is_not_compiled(scale):
-    graph_def = lenet_graph.training_graph(scale, batch=8)
+    graph_def = lenet_graph.training_graph(scale)
     assert any(node.op == "LogSoftmax" for node in graph_def.node)
-    plan = assign(graph_def, MIX, fetches=lenet_graph.FETCHES)
+    plan = lenet_graph.plan_of(scale, MIX)
     kinds = {node.op for node in plan.graph_def.node}
     assert not kinds & {"LogSoftmax", "Neg", "ZerosLike"}
     gone = "gradients/conv1/Conv2D_grad/Conv2DBackpropInput"

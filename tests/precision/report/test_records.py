@@ -8,24 +8,16 @@ import json
 
 import pytest
 
-from lenet_exp.precision import assign
 from lenet_exp.precision.report import records, tables
-from tests.precision.lenet_graph import (
-    CONDITIONAL_FETCHES,
-    FETCHES,
-    conditional_graph,
-    training_graph,
-)
+from tests.precision import lenet_graph
 from tests.precision.small import ALLOW, FORCE, KEEP, MIX, floats, halves, plan_of
 
 
 @pytest.fixture(scope="module")
 def reports():
-    graph_def = training_graph()
-    found = {m: records.report(assign(graph_def, m, fetches=FETCHES)) for m in (MIX, FORCE, KEEP)}
-    old = assign(graph_def, MIX, generation="2021", fetches=FETCHES)
-    allowed = assign(graph_def, ALLOW, generation="2021", fetches=FETCHES)
-    return {**found, "old": records.report(old), "allow 2021": records.report(allowed)}
+    asked = {m: (m, "today") for m in (MIX, FORCE, KEEP)}
+    asked.update({"old": (MIX, "2021"), "allow 2021": (ALLOW, "2021")})
+    return {name: records.report(lenet_graph.plan_of("none", *how)) for name, how in asked.items()}
 
 
 @pytest.mark.parametrize(
@@ -64,8 +56,7 @@ def test_sections_follow_the_step(reports):
 
 
 def test_what_serves_only_the_update_is_update():
-    graph_def = training_graph("variable")
-    read = records.report(assign(graph_def, MIX, fetches=FETCHES))
+    read = records.report(lenet_graph.plan_of("variable", MIX))
     sections = {record.name: record.section for record in read.records}
     assert sections["inv_scale"] == "update"
     assert sections["unscale/fc1/kernel"] == "update"
@@ -145,7 +136,7 @@ def texts(reports):
     yield tables.summary_table(reports[FORCE], 100)
     yield tables.comparison_table(records.compare(reports[MIX], reports[FORCE]), 100)
     yield tables.comparison_table(records.compare(reports["allow 2021"], reports[KEEP]), 100)
-    cond = records.report(assign(conditional_graph(), ALLOW, fetches=CONDITIONAL_FETCHES))
+    cond = records.report(lenet_graph.plan_of("conditional", ALLOW))
     yield tables.table(cond, 100)
     yield tables.summary_table(cond, 100)
 
