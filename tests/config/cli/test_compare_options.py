@@ -7,6 +7,8 @@ import pytest
 from lenet_exp.config.cli import compare_options
 from lenet_exp.errors import ConfigError
 
+pytestmark = pytest.mark.stackless
+
 
 def test_nothing_need_be_asked():
     assert compare_options.read([]) == (None, None, None, (), None, None)
