@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = [pytest.mark.stackless, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parent.parent
 TARGETS = ["help", "setup", "run", "sweep", "test", "lint", "bench", "screenshots", "clean"]
 

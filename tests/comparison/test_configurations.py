@@ -15,6 +15,8 @@ from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.config.compose import flatten
 from lenet_exp.errors import ConfigError
 
+pytestmark = pytest.mark.stackless
+
 TAGS = {"hardware": "cpu", "stack": "tf2", "data_sha256": "ab" * 32}
 
 

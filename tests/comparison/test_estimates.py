@@ -8,6 +8,8 @@ from scipy import stats
 
 from lenet_exp.comparison import estimates
 
+pytestmark = pytest.mark.stackless
+
 # Three seeds, two configurations: the seeds matter more than the configuration.
 FIRST = (0.9842, 0.9829, 0.9851)
 SECOND = (0.9832, 0.9815, 0.9839)

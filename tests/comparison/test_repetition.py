@@ -13,6 +13,8 @@ from lenet_exp.comparison.repetition import Outcome
 from lenet_exp.errors import DataError
 from lenet_exp.record.store.journal import Journal
 
+pytestmark = pytest.mark.stackless
+
 
 def outcome(changes=None, classes=(1, 2, 3), **conditions):
     metrics = {("loss", 10): 2.5, ("loss", 20): math.nan, ("accuracy", -1): 0.5, **(changes or {})}

@@ -11,6 +11,8 @@ from lenet_exp.comparison import table
 from lenet_exp.comparison.rows import Row
 from lenet_exp.comparison.verdicts import Verdict
 
+pytestmark = pytest.mark.stackless
+
 ROW = Row(
     configuration="allow_mix_precision", runs=3, seeds=(0, 1, 2), unfinished=0, accuracy=0.98291,
     half_width=0.0013, verdict=Verdict("within noise", "paired t", (3, 3), 0.98, 0.0004, 0.0011),

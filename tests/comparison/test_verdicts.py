@@ -9,6 +9,8 @@ from lenet_exp.comparison import verdicts
 from lenet_exp.comparison.configurations import Configuration
 from lenet_exp.comparison.runs import Predictions, Recorded
 
+pytestmark = pytest.mark.stackless
+
 
 def made(label, accuracies):
     """Return a configuration with these accuracies by seed."""

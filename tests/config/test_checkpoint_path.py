@@ -6,6 +6,8 @@ import pytest
 
 from lenet_exp.config.checkpoint_path import prefix_named
 
+pytestmark = pytest.mark.stackless
+
 FILES = [
     "run/checkpoints/500/model.index",
     "run/checkpoints/1000/model.index",

@@ -10,6 +10,8 @@ from lenet_exp.config.folder import CONF
 from lenet_exp.config.identity import config_hash
 from lenet_exp.config.schema import run
 
+pytestmark = pytest.mark.stackless
+
 
 def settings_of(*overrides):
     register_resolvers()

@@ -8,6 +8,8 @@ from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.errors import ConfigError
 from lenet_exp.modelzoo import flags as flags
 
+pytestmark = pytest.mark.stackless
+
 
 def words(*typed, chip=False):
     return flags.run_arguments(flags.read(typed), chip)

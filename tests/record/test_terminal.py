@@ -6,7 +6,11 @@ import io
 import sys
 from pathlib import Path
 
+import pytest
+
 from lenet_exp.record import terminal
+
+pytestmark = pytest.mark.stackless
 
 
 class Terminal(io.StringIO):

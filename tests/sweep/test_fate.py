@@ -12,6 +12,8 @@ from lenet_exp.record.store.journal import NAME, Journal
 from lenet_exp.sweep.fate import Action, fate_of
 from lenet_exp.sweep.jobs import Composed, Job
 
+pytestmark = pytest.mark.stackless
+
 IDENTITY = "0123456789ab"
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from lenet_exp.sweep.jobs import deltas
 
+pytestmark = pytest.mark.stackless
+
 
 @pytest.mark.parametrize(
     ("words", "told"),

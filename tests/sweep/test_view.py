@@ -8,6 +8,8 @@ import pytest
 
 from lenet_exp.sweep.view import Row, View, duration, table
 
+pytestmark = pytest.mark.stackless
+
 RUNNING = Row("precision=force_fp16,seed=1", "running", 120, 1000, 0.4312, None, 130.4)
 FINISHED = Row("seed=0", "finished", 1000, 1000, 0.1, 0.98123, None)
 FAILED = Row("seed=2", "failed", 40, 1000, 0.7, None, None)

@@ -10,6 +10,8 @@ import pytest
 from lenet_exp.record.store.journal import NAME, Journal
 from lenet_exp.sweep.watch import Watch
 
+pytestmark = pytest.mark.stackless
+
 
 def line(step, milliseconds, **values):
     entry = {"kind": "metrics", "values": values, "time": milliseconds, "step": step}

@@ -10,37 +10,18 @@ from pathlib import Path
 import pytest
 
 from lenet_exp.commands import doctor
-from lenet_exp.config.chip import machine, options
+from lenet_exp.config.chip import machine
 from lenet_exp.config.chip.checks import check_jobs
 from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.config.compose import flatten
-from lenet_exp.config.identity import config_hash
 from lenet_exp.config.schema.hardware import chip_of
 from lenet_exp.config.schema.run import PRECISION_MODES
 from lenet_exp.errors import ConfigError, PrecisionError
-from lenet_exp.hardware import chip_config
 from lenet_exp.precision.planning.options import unread
 from lenet_exp.precision.target import op_lists
-from tests.config.chip.wrong_options import DEBUG, DUMP, MIX, ROWS
-from tests.hardware import double
+from tests.config.chip.wrong_options import MIX, ROWS, placed
 
-
-@pytest.fixture(scope="module")
-def places(tmp_path_factory):
-    """Files and folders that the rows name."""
-    folder = tmp_path_factory.mktemp("chip")
-    contents = {"json": "{}", "text": "x", "odd": '{"white-list": {"add": []}}'}
-    contents["both"] = "op_debug_config = ccec_O0, oom"
-    for name, content in contents.items():
-        (folder / name).write_text(content)
-    (folder / "made").mkdir()
-    return {name: str(folder / name) for name in (*contents, "made", "missing")}
-
-
-def placed(text, places):
-    for name, path in places.items():
-        text = text.replace(f"{{{name}}}", path)
-    return text
+pytestmark = pytest.mark.stackless
 
 
 @pytest.mark.parametrize(
@@ -102,65 +83,6 @@ def test_a_wrong_option_gets_our_error_whatever_the_adapter(words, told, places)
     for word in told:
         assert word in str(caught.value)
     assert "try:     python -m lenet_exp.run" in str(caught.value)
-
-
-@double.ONLY_TF1
-@pytest.mark.parametrize("generation", ["2021", "today"])
-def test_the_adapter_would_have_ignored_refused_or_died_of_it(generation, places):
-    asked = [row for row in ROWS if row[3] and None not in row[3].values()]
-    maps = [
-        {k: (f, placed(v, places) if f == "s" else v) for k, (f, v) in row[3].items()}
-        for row in asked
-    ]
-    found = double.run(double.ROOT / "verdicts.py", given=maps, generation=generation)
-    wanted = [row[4 if generation == "2021" else 5] for row in asked]
-    shown = [(row[0], "OK" if want == "-" else want) for row, want in zip(asked, wanted)]
-    assert [(row[0], verdict) for row, verdict in zip(asked, found)] == shown
-
-
-GOOD = [
-    ("hardware.dump_step=0|5|10-20", *DUMP, "hardware.dump_mode=all", "hardware.dump_data=stats"),
-    ("hardware.dump_debug_mode=all", *DEBUG),
-    (
-        "hardware.profiling_mode=true",
-        'hardware.profiling_options={output:{made},training_trace:"on",fp_point:"",bp_point:""}',
-    ),
-    (MIX, "hardware.modify_mixlist={json}", "hardware.customize_dtypes={json}"),
-    (MIX, "hardware.precision_mode_v2=mixed_float16"),
-    ("hardware.aoe_mode=2", "hardware.work_path={made}", "hardware.aoe_config_file={json}"),
-    (
-        "hardware.op_select_implmode=high_precision",
-        'hardware.optypelist_for_implmode="Pooling,LRN"',
-    ),
-    ("hardware.mix_compile_mode=true", "hardware.variable_placement=Host"),
-    ("hardware.jit_compile=true", "hardware.external_weight=true", "hardware.op_wait_timeout=60"),
-    ("hardware.graph_memory_max_size=1024", "hardware.static_memory_policy=4"),
-    ("hardware.op_compiler_cache_mode=force", "hardware.op_compiler_cache_dir={made}/new"),
-    ("hardware.graph_compiler_cache_dir={made}", "hardware.iterations_per_loop=20"),
-    (
-        "hardware.extra={hcom_parallel:true,stream_max_parallel_num:x,local_rank_id:0}",
-        "hardware.device=3",
-    ),
-    ("hardware.enable_exception_dump=1", "hardware.buffer_optimize=off_optimize"),
-    ("deterministic=true", "hardware.op_debug_level=4", "hardware.debug_dir={made}"),
-]
-
-
-@double.ONLY_TF1
-@pytest.mark.parametrize("generation", ["2021", "today"])
-def test_a_right_option_reaches_the_adapter_as_it_was_meant(generation, places):
-    maps = []
-    for words in GOOD:
-        placed_words = [placed(word, places) for word in words]
-        settings = settings_to_explain(["hardware=ascend910", *placed_words])
-        machine.check_files(settings.hardware)
-        sent = chip_config.parameters(settings, 0)
-        if generation == "2021":
-            sent.pop("precision_mode_v2", None)  # it is refused there
-        fitted, _ = chip_config.fitted(sent, chip_config.adapter_of(generation))
-        maps.append({k: (options.field_of(k, v), v) for k, v in fitted.items()})
-    found = double.run(double.ROOT / "verdicts.py", given=maps, generation=generation)
-    assert dict(zip(GOOD, found)) == dict.fromkeys(GOOD, "OK")
 
 
 def test_the_yaml_and_the_page_are_made_from_the_table():
@@ -228,28 +150,3 @@ def test_a_sweep_may_not_force_the_cache_that_its_jobs_share():
     force = "hardware.op_compiler_cache_mode=force"
     with pytest.raises(ConfigError, match="in a sweep: force deletes"):
         check_jobs([settings_to_explain(["hardware=ascend910", force])] * 2)
-
-
-@double.ONLY_TF1
-def test_auto_on_a_chip_is_another_job_than_auto_on_a_cpu(monkeypatch):
-    settings = settings_to_explain([])
-    on_cpu = config_hash(settings, "d", "tf1")
-    monkeypatch.syspath_prepend(str(double.ROOT))
-    assert config_hash(settings, "d", "tf1") != on_cpu
-    chosen = settings_to_explain(["hardware=ascend910"])
-    moved = settings_to_explain(["hardware=ascend910", "hardware.device=3"])
-    assert config_hash(moved, "d", "tf1") == config_hash(chosen, "d", "tf1")
-
-
-def test_what_a_machine_lacks_is_said(monkeypatch, stack, tmp_path):
-    """The words of a run that was told to take the chip."""
-    if stack == "tf2":
-        wanted = "npu_bridge needs Python 3.7 with TensorFlow 1.15, and this is Python 3."
-        assert machine.missing_for_chip().startswith(wanted)
-        return
-    assert "Python finds no npu_bridge" in machine.missing_for_chip()
-    (tmp_path / "npu_bridge.py").write_text("")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    assert "Python finds no hccl" in machine.missing_for_chip()
-    monkeypatch.syspath_prepend(str(double.ROOT))
-    assert machine.missing_for_chip() is None

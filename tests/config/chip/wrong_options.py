@@ -220,3 +220,9 @@ SCALES = [
     ]
 ]
 ROWS = [*TYPES, *VALUES, *RANGES, *PAIRS, *STEPS, *PROFILING, *FILES, *EXTRA, *SCALES]
+
+
+def placed(text, places):
+    for name, path in places.items():
+        text = text.replace(f"{{{name}}}", path)
+    return text

@@ -7,6 +7,8 @@ import pytest
 from lenet_exp.config.cli.compare_options import CompareOptions
 from lenet_exp.errors import ConfigError
 
+pytestmark = pytest.mark.stackless
+
 
 def test_nothing_need_be_asked():
     assert CompareOptions.read([]) == CompareOptions()

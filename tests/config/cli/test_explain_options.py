@@ -7,6 +7,8 @@ import pytest
 from lenet_exp.config.cli.explain_options import ExplainOptions
 from lenet_exp.errors import ConfigError
 
+pytestmark = pytest.mark.stackless
+
 
 def test_defaults_are_lenet_s_training_step_as_a_run_has_it():
     asked = ExplainOptions.read([])

@@ -7,6 +7,8 @@ import pytest
 
 from lenet_exp.record.run import run_files
 
+pytestmark = pytest.mark.stackless
+
 
 def test_performance_precision_is_the_modelzoo_s_format(tmp_path):
     run_files.write_performance_precision(tmp_path, 0.98125, 2.1, 33.3333333)

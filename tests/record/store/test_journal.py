@@ -11,6 +11,8 @@ from lenet_exp.errors import DataError, StoreError
 from lenet_exp.record.store import journal
 from lenet_exp.record.store.journal import Journal
 
+pytestmark = pytest.mark.stackless
+
 
 @pytest.fixture
 def written(tmp_path):

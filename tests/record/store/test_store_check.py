@@ -9,6 +9,8 @@ import pytest
 from lenet_exp.errors import StoreError
 from lenet_exp.record.store import store_check
 
+pytestmark = pytest.mark.stackless
+
 
 def file_store(root):
     (root / "mlruns" / "0").mkdir(parents=True)
