@@ -29,7 +29,6 @@ import mutations
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("precision", "training", "record", "sweep", "config")
-LEAST = 5  # mutants of a part
 
 
 class Copy:
@@ -205,13 +204,11 @@ def drawn(copy, seed, count):
 
 
 def shares(lines, count):
-    """Return how many of `count` each part gets: by its lines, but LEAST at least."""
-    least = min(LEAST, count // len(lines))
-    rest, total = count - least * len(lines), sum(lines.values())
-    exact = {part: rest * number / total for part, number in lines.items()}
-    given = {part: least + int(number) for part, number in exact.items()}
-    by_fraction = sorted(exact, key=lambda part: int(exact[part]) - exact[part])
-    for part in by_fraction[: count - sum(given.values())]:
+    """Return how many of `count` each part gets by its lines; largest remainders first."""
+    exact = {part: count * number / sum(lines.values()) for part, number in lines.items()}
+    given = {part: int(number) for part, number in exact.items()}
+    by_remainder = sorted(exact, key=lambda part: given[part] - exact[part])
+    for part in by_remainder[: count - sum(given.values())]:
         given[part] += 1
     return given
 
