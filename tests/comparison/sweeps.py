@@ -13,7 +13,7 @@ from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.config.compose import flatten
 from lenet_exp.config.identity import config_hash
 from lenet_exp.experiment import graphs
-from lenet_exp.experiment.run import PLAN_FILE
+from lenet_exp.experiment.identity import PLAN_FILE
 from lenet_exp.record.run import run_files
 from lenet_exp.record.store.mlflow_store import Point, Run, Store
 
