@@ -85,9 +85,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         if resume.asks_to_resume(words):
             _resume(words)
         else:
-            check_command_line(words)
+            register(check_command_line(words))
             register_resolvers()
-            register()
             _job()
     except BrokenPipeError:  # `--help | head`
         stop_printing()

@@ -14,10 +14,11 @@ from lenet_exp.config.checkpoint_path import prefix_named
 from lenet_exp.config.compose import flatten
 from lenet_exp.config.identity import config_hash, file_hashes, named_files, start_hash
 from lenet_exp.config.schema.run import Adam, Settings
-from lenet_exp.data import download, files, mnist
+from lenet_exp.data import mnist
 from lenet_exp.errors import stop_if_interrupted
 from lenet_exp.experiment import backends
 from lenet_exp.experiment.backends import Machine, MakeSteps
+from lenet_exp.experiment.dataset import load_data
 from lenet_exp.experiment.graphs import ChipPlan, Graphs, build_graphs, emulated, has_float16, plan
 from lenet_exp.experiment.traced import make_runner, traced
 from lenet_exp.model import weights
@@ -26,7 +27,7 @@ from lenet_exp.record.run import checkpoints, conditions
 from lenet_exp.record.run.run_record import Identity, RunRecord, Speed, open_record, say_result
 from lenet_exp.record.store import dead_runs, store_check
 from lenet_exp.record.store.mlflow_store import Store
-from lenet_exp.record.terminal import Progress, fetch_progress
+from lenet_exp.record.terminal import Progress
 from lenet_exp.training import timing, trainer, warm_start
 from lenet_exp.training.history import History
 from lenet_exp.training.program import Program, Runner, assemble
@@ -156,16 +157,6 @@ def _restore(
         runner.start_from(start.prefix, start.names)
         progress.say(str(start))
     return found.history
-
-
-def load_data(path: Optional[str]) -> mnist.Mnist:
-    """Read the person's own folder, or the verified cache, fetching what is missing there."""
-    if path is not None:
-        return mnist.load(Path(path).expanduser())
-    folder = files.cache_folder()
-    with fetch_progress() as progress:
-        download.fetch(folder, progress)
-    return mnist.load(folder)
 
 
 def _configure(settings: Settings) -> Dict[str, str]:

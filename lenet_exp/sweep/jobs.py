@@ -10,7 +10,7 @@ from lenet_exp.config.identity import config_hash
 from lenet_exp.config.schema.run import SWEEP_KEYS, Settings, Sweep
 
 
-class Composed(NamedTuple):
+class ComposedJob(NamedTuple):
     """A job as it was composed: its overrides, its settings, and Hydra's files of it."""
 
     words: Tuple[str, ...]
@@ -28,7 +28,7 @@ class Request(NamedTuple):
     options: Sweep
     n_jobs: int
     command: str
-    jobs: Sequence[Composed]
+    jobs: Sequence[ComposedJob]
 
     @property
     def name(self) -> str:
@@ -39,7 +39,7 @@ class Request(NamedTuple):
 class Job(NamedTuple):
     """A job of a sweep; `delta` is what it has that other jobs of the command line have not."""
 
-    composed: Composed
+    composed: ComposedJob
     delta: str
     identity: str
     folder: Path

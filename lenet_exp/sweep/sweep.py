@@ -9,9 +9,9 @@ from typing import Dict, List, Optional, Sequence
 from omegaconf import OmegaConf
 
 from lenet_exp import tf_compat
+from lenet_exp.config.schema.run import Settings, precision_files
 from lenet_exp.errors import JobsFailedError
-from lenet_exp.experiment.graphs import check_named
-from lenet_exp.experiment.run import load_data
+from lenet_exp.experiment.dataset import load_data
 from lenet_exp.record.commands import short
 from lenet_exp.record.run import conditions
 from lenet_exp.record.store import dead_runs, journal, store_check
@@ -70,10 +70,16 @@ def run_sweep(request: Request) -> List[Optional[float]]:
 def _jobs(request: Request) -> List[Job]:
     """Return the jobs; refuse what they name before the first of them begins."""
     jobs = jobs_of(request, lambda path: load_data(path).sha256, tf_compat.stack_of_this_python())
-    apart = {repr(replace(job.settings, seed=0)): job.settings for job in jobs}
-    for settings in apart.values():
+    naming = [job.settings for job in jobs if _names_files_or_nodes(job.settings)]
+    for settings in {repr(replace(one, seed=0)): one for one in naming}.values():
+        from lenet_exp.experiment.graphs import check_named  # noqa: PLC0415 - the planner
+
         check_named(settings)
     return jobs
+
+
+def _names_files_or_nodes(settings: Settings) -> bool:
+    return bool(precision_files(settings) or settings.precision.keep_dtype)
 
 
 def _fates(jobs: Sequence[Job], request: Request) -> List[Fate]:

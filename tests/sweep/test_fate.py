@@ -10,14 +10,14 @@ import pytest
 from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.record.store.journal import NAME, Journal
 from lenet_exp.sweep.fate import Action, fate_of
-from lenet_exp.sweep.jobs import Composed, Job
+from lenet_exp.sweep.jobs import ComposedJob, Job
 
 IDENTITY = "0123456789ab"
 
 
 def job_in(folder, status, code="today", identity=IDENTITY):
     """Return a job of which there is what a run with this end leaves; None: nothing."""
-    job = Job(Composed((), settings_to_explain(["seed=1"]), {}), "seed=1", IDENTITY, folder)
+    job = Job(ComposedJob((), settings_to_explain(["seed=1"]), {}), "seed=1", IDENTITY, folder)
     if status is not None:
         with contextlib.closing(Journal(folder)) as journal:
             journal.append("run", {"run_id": "1", "name": "x", "cwd": "/", "uri": "x"})
