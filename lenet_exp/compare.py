@@ -22,7 +22,7 @@ from lenet_exp.errors import LenetExpError, told
 from lenet_exp.record.terminal import stop_printing
 
 if TYPE_CHECKING:  # MLflow
-    from lenet_exp.comparison.runs import Found
+    from lenet_exp.comparison.runs import SelectedRuns
     from lenet_exp.record.store.mlflow_store import Store
 
 _REMEDY = "room and permission in outputs/comparisons, then python -m lenet_exp.compare again"
@@ -76,7 +76,7 @@ def _compare(asked: asked_words.Asked) -> int:
     return 1 if missed else 0
 
 
-def _found(store: Store, asked: asked_words.Asked, experiment: str) -> Found:
+def _found(store: Store, asked: asked_words.Asked, experiment: str) -> SelectedRuns:
     from lenet_exp.comparison import load_runs  # noqa: PLC0415 - MLflow
 
     if asked.runs:

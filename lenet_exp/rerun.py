@@ -15,7 +15,7 @@ from lenet_exp.record.run import run_folders
 from lenet_exp.record.store import journal
 
 if TYPE_CHECKING:  # numpy
-    from lenet_exp.comparison.repetition import Verdict
+    from lenet_exp.comparison.repetition import Differences
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -42,7 +42,7 @@ def _rerun(before: Path) -> int:
     return 1 if verdict.results else 0
 
 
-def _told(verdict: Verdict, values: int, deterministic: bool, run_id: str) -> str:
+def _told(verdict: Differences, values: int, deterministic: bool, run_id: str) -> str:
     if not verdict.results:
         lines = [f"bit-equal to run {run_id}: {values} values of metrics, and all predictions"]
     else:

@@ -9,19 +9,11 @@ from typing import NamedTuple, Sequence
 from jinja2 import Environment
 
 from lenet_exp.comparison import table
-from lenet_exp.comparison.assembled import Comparison
+from lenet_exp.comparison.assembled import ComparisonReport
+from lenet_exp.comparison.plots import Picture
 from lenet_exp.comparison.rows import BASELINE_ACCURACY
 
 _TEMPLATE = Path(__file__).with_name("page.html")
-
-
-class Picture(NamedTuple):
-    """A plot as PNGs for a light and a dark page; `name` is that of its file."""
-
-    name: str
-    title: str
-    light: bytes
-    dark: bytes
 
 
 class _Embedded(NamedTuple):
@@ -30,7 +22,7 @@ class _Embedded(NamedTuple):
     dark: str
 
 
-def html(comparison: Comparison, pictures: Sequence[Picture], shown: int) -> str:
+def html(comparison: ComparisonReport, pictures: Sequence[Picture], shown: int) -> str:
     """Return the page; `shown` configurations are in the pictures."""
     environment = Environment(autoescape=True, trim_blocks=False)
     environment.filters["typeset"] = table.typeset

@@ -6,14 +6,14 @@ from typing import List, Optional, Sequence
 
 from lenet_exp.errors import LenetExpError
 from lenet_exp.record.store import journal
-from lenet_exp.sweep.jobs import Job
+from lenet_exp.sweep.jobs import SweepJob
 
 
 def conclude(
     tracking_uri: Optional[str],
     experiment: str,
     sweep_name: str,
-    jobs: Sequence[Job],
+    jobs: Sequence[SweepJob],
     reference: Optional[str] = None,
 ) -> str:
     """Return the comparison of a sweep's finished jobs, for the screen.
@@ -37,7 +37,7 @@ def conclude(
         return "\n".join([f"not compared: {error}", *_kept(jobs)])
 
 
-def _kept(jobs: Sequence[Job]) -> List[str]:
+def _kept(jobs: Sequence[SweepJob]) -> List[str]:
     lines = []
     width = max([3, *(len(job.delta) for job in jobs)])
     for job in jobs:

@@ -48,14 +48,14 @@ class SweepLauncher(Launcher):
         """Run the jobs; return the test accuracy of each.
 
         Raises:
-            JobsFailedError: some failed, and each of them has been told.
+            JobsFailedError: some failed, and why each did was printed.
             StoreError: the tracking store can't be used, or another process holds the sweep.
         """
         setup_globals()
         sweep_folder = Path(str(self._config.hydra.sweep.dir)).resolve()
         composed = [
-            self._compose(words, number, sweep_folder)
-            for number, words in enumerate(job_overrides, initial_job_idx)
+            self._compose(overrides, number)
+            for number, overrides in enumerate(job_overrides, initial_job_idx)
         ]
         options = resolve_sweep(without_hydra(self._config))
         command = _command(sys.argv[1:], sweep_folder.name)
@@ -67,13 +67,15 @@ class SweepLauncher(Launcher):
         finally:
             _forget(sweep_folder)
         return [
-            JobReturn(overrides=list(job.words), status=JobStatus.COMPLETED, _return_value=accuracy)
+            JobReturn(
+                overrides=list(job.overrides), status=JobStatus.COMPLETED, _return_value=accuracy
+            )
             for job, accuracy in zip(composed, accuracies)
         ]
 
-    def _compose(self, words: Sequence[str], number: int, sweep_folder: Path) -> ComposedJob:
+    def _compose(self, overrides: Sequence[str], number: int) -> ComposedJob:
         assert self._context is not None  # noqa: S101 - Hydra calls `setup` first
-        cfg = self._context.config_loader.load_sweep_config(self._config, list(words))
+        cfg = self._context.config_loader.load_sweep_config(self._config, list(overrides))
         with open_dict(cfg):
             cfg.hydra.job.id = cfg.hydra.job.num = number
         of_run = without_hydra(cfg)
@@ -82,7 +84,7 @@ class SweepLauncher(Launcher):
             "hydra.yaml": OmegaConf.to_yaml(OmegaConf.masked_copy(cfg, ["hydra"])),
             "overrides.yaml": OmegaConf.to_yaml(cfg.hydra.overrides.task),
         }
-        return ComposedJob(tuple(words), resolve(of_run), files)
+        return ComposedJob(tuple(overrides), resolve(of_run), files)
 
 
 def _once(compose: _Compose, made: JobConfigs) -> _Compose:
@@ -104,10 +106,10 @@ def _forget(folder: Path) -> None:
         folder.rmdir()
 
 
-def _command(words: Sequence[str], name: str) -> str:
-    """Return what goes on with this sweep: the same words, and its name."""
-    kept: List[str] = [word for word in words if not word.startswith(("sweep=", "dry_run="))]
-    if not any(word.startswith("hydra.sweep.dir=") for word in words):
+def _command(arguments: Sequence[str], name: str) -> str:
+    """Return what goes on with this sweep: the same command, and its name."""
+    kept: List[str] = [word for word in arguments if not word.startswith(("sweep=", "dry_run="))]
+    if not any(word.startswith("hydra.sweep.dir=") for word in arguments):
         kept.append(f"sweep={name}")
     return " ".join([PROGRAM, *map(shlex.quote, kept)])
 
