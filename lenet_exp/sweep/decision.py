@@ -40,7 +40,7 @@ def decide(job: SweepJob, code_sha256: str, redo_other_code: bool) -> Decision:
         redo_other_code: whether what other code made is made anew.
     """
     try:
-        entries = journal.read(job.folder) if (job.folder / journal.NAME).is_file() else []
+        entries = job.recorded()
     except DataError as error:
         return Decision(job, Action.REDO, f"its record {error.args[1]}")
     if not journal.merged(entries, "run"):

@@ -8,6 +8,8 @@ from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from lenet_exp.config.identity import config_hash
 from lenet_exp.config.schema.run import SWEEP_KEYS, Settings, Sweep
+from lenet_exp.record.store import journal
+from lenet_exp.record.store.journal import Entry
 
 
 class ComposedJob(NamedTuple):
@@ -53,6 +55,10 @@ class SweepJob(NamedTuple):
     def steps(self) -> int:
         """Steps that it makes in all."""
         return self.settings.schedule.epochs * self.settings.schedule.steps_per_epoch
+
+    def recorded(self) -> List[Entry]:
+        """Return what its journal has; nothing of a job that was never begun."""
+        return journal.read(self.folder) if (self.folder / journal.NAME).is_file() else []
 
 
 def jobs_of(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Dict, List, Sequence
 
 from lenet_exp.errors import StoreError
@@ -78,7 +77,7 @@ class JobPool:
             "sweep": self._request.name,
             "mlflow.parentRunId": self._parent_id,
             "job_override": job.delta,
-            "alone": str(self._alone and _was_alone(job.folder)).lower(),
+            "alone": str(self._alone and _was_alone(job)).lower(),
         }
         watch = self._seen[job.identity] = Watch(job.folder)
         self._running.append(_Running(Worker(job, tags, self._cores), watch))
@@ -139,8 +138,6 @@ class JobPool:
         return JobRow(job.delta, state, watch.step, job.steps, loss, accuracy, left)
 
 
-def _was_alone(folder: Path) -> bool:
+def _was_alone(job: SweepJob) -> bool:
     """Return whether what there is of a job was made alone on the machine."""
-    if not (folder / journal.NAME).is_file():
-        return True
-    return bool(journal.merged(journal.read(folder), "tags").get("alone") != "false")
+    return bool(journal.merged(job.recorded(), "tags").get("alone") != "false")

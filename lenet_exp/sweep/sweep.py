@@ -120,11 +120,10 @@ def _say_end(
     store_notes: Sequence[str],
     view: View,
 ) -> None:
-    tracking = jobs[0].settings.tracking
-    uri = store_check.chosen_uri(tracking.uri)
+    uri = store_check.chosen_uri(jobs[0].settings.tracking.uri)
     done = [job for job in jobs if _accuracy(job) is not None]
     view.say("")
-    view.say(conclude(uri, tracking.experiment, request.name, done, request.options.reference))
+    view.say(conclude(uri, request, done))
     view.say(f"\n  sweep    {request.name}, folder {short(request.folder)}")
     for line in next_commands(store_check.ui_command(uri)):
         view.say(f"  {line}")
@@ -139,9 +138,7 @@ def _say_end(
 
 
 def _accuracy(job: SweepJob) -> Optional[float]:
-    if not (job.folder / journal.NAME).is_file():
-        return None
-    entries = journal.read(job.folder)
+    entries = job.recorded()
     if journal.merged(entries, "status").get("status") != "FINISHED":
         return None
     accuracy = journal.merged(entries, "metrics").get("accuracy")

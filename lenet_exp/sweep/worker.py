@@ -50,13 +50,10 @@ class Worker:
             "cores": cores,
             "argv": sys.argv,
         }
-        with contextlib.suppress(BrokenPipeError):  # it has ended; its log says why
-            self._write(json.dumps(order).encode() + b"\n")
-
-    def _write(self, line: bytes) -> None:
         assert self._process.stdin is not None  # noqa: S101 - it is a pipe
-        self._process.stdin.write(line)
-        self._process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # it has ended; its log says why
+            self._process.stdin.write(json.dumps(order).encode() + b"\n")
+            self._process.stdin.flush()
 
     def _write_hydra_files(self) -> None:
         folder = self.job.folder / ".hydra"
