@@ -54,7 +54,7 @@ def check_command_line(argv: Sequence[str]) -> sweep_line.JobConfigs:
         composed = [_compose(searched + job, overrides) for job in jobs]
         settings = [_settings(cfg) for cfg in composed]
         if line.sweeps and settings:
-            sweep_line.check_together(line, settings)
+            sweep_line.check_compatible(line, settings)
         check_jobs(settings)
         return {tuple(job): cfg for job, cfg in zip(jobs, composed) if line.sweeps and not searched}
 

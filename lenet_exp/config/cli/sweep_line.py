@@ -41,7 +41,7 @@ class Line(NamedTuple):
 
 
 def read(overrides: Sequence[Override], args: argparse.Namespace, searched: Sequence[str]) -> Line:
-    """Return what is asked, a preset's own sweep included.
+    """Return the command line, a preset's own sweep included.
 
     Args:
         overrides: what was typed.
@@ -49,19 +49,19 @@ def read(overrides: Sequence[Override], args: argparse.Namespace, searched: Sequ
         searched: an override that has a person's own folder of options found.
     """
     mode, params = None, []
-    words = [str(item.input_line) for item in overrides if not item.is_sweep_override()]
+    plain = [str(item.input_line) for item in overrides if not item.is_sweep_override()]
     chosen = [item for item in overrides if item.key_or_group in (*suggest.PRESETS, "hydra.mode")]
     for item in chosen:
         if item.is_discrete_sweep():
             _check_no_sweep_of_sweeps(item, searched)
     if chosen:
-        cfg = compose("config", [*searched, *words], return_hydra_config=True)
+        cfg = compose("config", [*searched, *plain], return_hydra_config=True)
         mode = cfg.hydra.mode
         params = [
             f"{key}={value}" for key, value in (cfg.hydra.sweeper.get("params") or {}).items()
         ]
-    asks = args.cfg is not None or args.help or args.info is not None
-    sweeps = args.multirun or (mode == RunMode.MULTIRUN and not asks)
+    only_asks = args.cfg is not None or args.help or args.info is not None
+    sweeps = args.multirun or (mode == RunMode.MULTIRUN and not only_asks)
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
     return Line([*(parser.parse_overrides(params) if sweeps else []), *overrides], sweeps, mode)
 
@@ -94,8 +94,8 @@ def jobs(line: Line) -> Optional[List[List[str]]]:
 
 def _of_hydra(line: Line) -> List[str]:
     """Return the overrides that Hydra puts before those of each job."""
-    words = [str(one.input_line) for one in line.overrides if _is_of_hydra(one)]
-    return words if line.mode == RunMode.MULTIRUN else [*words, "hydra.mode=MULTIRUN"]
+    given = [str(one.input_line) for one in line.overrides if _is_of_hydra(one)]
+    return given if line.mode == RunMode.MULTIRUN else [*given, "hydra.mode=MULTIRUN"]
 
 
 def _is_of_hydra(override: Override) -> bool:
@@ -119,7 +119,7 @@ def _check_of_sweep(override: Override) -> None:
         raise ConfigError(key, value, "one value for the whole sweep", remedy)
 
 
-def check_together(line: Line, settings: Sequence[Settings]) -> None:
+def check_compatible(line: Line, settings: Sequence[Settings]) -> None:
     """Refuse what one sweep can't have, given the settings of all its jobs."""
     keys: List[str] = [key for key in flatten(settings[0]) if key.startswith("tracking.")]
     why = "one store and experiment in a sweep; sweep once for each"
