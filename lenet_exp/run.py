@@ -73,9 +73,8 @@ def _train(arguments: Sequence[str]) -> int:
         if resume.asks_to_resume(arguments):
             _resume(arguments)
         else:
-            check_command_line(arguments)
+            register(check_command_line(arguments))
             register_resolvers()
-            register()
             _job()
     except HydraException as error:
         print(error, file=sys.stderr)

@@ -6,7 +6,7 @@ import shutil
 import sys
 
 from lenet_exp.comparison import assembled, compare, load_runs
-from lenet_exp.comparison.runs import Found
+from lenet_exp.comparison.runs import SelectedRuns
 from lenet_exp.config.cli.compare_options import EXPERIMENT, CompareOptions
 from lenet_exp.record.store.mlflow_store import Store
 from lenet_exp.record.terminal import short
@@ -25,7 +25,7 @@ def main(options: CompareOptions) -> int:
     return 1 if missed else 0
 
 
-def _found(store: Store, options: CompareOptions) -> Found:
+def _found(store: Store, options: CompareOptions) -> SelectedRuns:
     if options.runs:
         return load_runs.chosen(store, options.runs)
     sweep = options.sweep

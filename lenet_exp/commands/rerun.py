@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from lenet_exp.comparison import repetition
-from lenet_exp.comparison.repetition import Verdict
+from lenet_exp.comparison.repetition import Differences
 from lenet_exp.config.cli.recorded_options import RerunOptions
 from lenet_exp.experiment import resume
 from lenet_exp.record.run import run_folders
@@ -26,19 +26,19 @@ def main(options: RerunOptions, folder: Path) -> int:
 
     run_id = journal.merged(entries, "run")["run_id"]
     run_experiment(settings, now, {"rerun_of": run_id})
-    verdict = repetition.compare(recorded, repetition.outcome(now))
-    print(f"\n{_report(verdict, len(recorded.metrics), settings.deterministic, run_id)}")
-    return 1 if verdict.results else 0
+    differences = repetition.compare(recorded, repetition.outcome(now))
+    print(f"\n{_report(differences, len(recorded.metrics), settings.deterministic, run_id)}")
+    return 1 if differences.results else 0
 
 
-def _report(verdict: Verdict, values: int, deterministic: bool, run_id: str) -> str:
-    if not verdict.results:
+def _report(differences: Differences, values: int, deterministic: bool, run_id: str) -> str:
+    if not differences.results:
         lines = [f"bit-equal to run {run_id}: {values} values of metrics, and all predictions"]
     else:
-        lines = [f"not bit-equal to run {run_id}:", *verdict.results]
-    lines += ["conditions that differ:", *verdict.conditions] if verdict.conditions else []
-    if verdict.results and not deterministic:
+        lines = [f"not bit-equal to run {run_id}:", *differences.results]
+    lines += ["conditions that differ:", *differences.conditions] if differences.conditions else []
+    if differences.results and not deterministic:
         lines.append("the run was not deterministic=true: threads may add up in any order")
-    if verdict.results and deterministic and not verdict.conditions:
+    if differences.results and deterministic and not differences.conditions:
         lines.append("no recorded condition differs")
     return "\n  ".join(lines)

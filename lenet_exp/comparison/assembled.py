@@ -6,14 +6,14 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp.comparison import plan_differences, table, verdicts
 from lenet_exp.comparison.configurations import Configuration, common
-from lenet_exp.comparison.rows import Row, rows
-from lenet_exp.comparison.runs import Details, Found
+from lenet_exp.comparison.rows import TableRow, rows
+from lenet_exp.comparison.runs import Details, SelectedRuns
 
 _MOST_PLANS = 6  # side by side
 _SETTINGS_SHOWN = ("precision.mode", "optimizer.name", "loss_scale.name", "stack")
 
 
-class Comparison(NamedTuple):
+class ComparisonReport(NamedTuple):
     """What is known of the configurations of some runs.
 
     `configurations` and `rows` are in the same order, best accuracy first; `said` are the
@@ -24,7 +24,7 @@ class Comparison(NamedTuple):
     about: str
     reference: str
     configurations: Tuple[Configuration, ...]
-    rows: Tuple[Row, ...]
+    rows: Tuple[TableRow, ...]
     said: Tuple[str, ...]
     notes: Tuple[str, ...]
     plans: plan_differences.Plans
@@ -32,8 +32,8 @@ class Comparison(NamedTuple):
 
 
 def assembled(
-    found: Found, made: Sequence[Configuration], reference: Configuration, details: Details
-) -> Comparison:
+    found: SelectedRuns, made: Sequence[Configuration], reference: Configuration, details: Details
+) -> ComparisonReport:
     """Return the comparison of `made`, the configurations of `found`, with the reference."""
     several = sum(bool(one.runs) and one is not reference for one in made)
     judged = {
@@ -48,7 +48,7 @@ def assembled(
     said = verdicts.sentences([(row.configuration, row.verdict) for row in shown], reference.label)
     listed = [(row.configuration, plans[row.configuration]) for row in shown
               if row.configuration in plans]  # fmt: skip
-    return Comparison(
+    return ComparisonReport(
         found.title,
         _about(found, made),
         reference.label,
@@ -71,7 +71,7 @@ def _by_label(made: Sequence[Configuration], texts: Mapping[str, str]) -> Dict[s
     return kept
 
 
-def _about(found: Found, made: Sequence[Configuration]) -> str:
+def _about(found: SelectedRuns, made: Sequence[Configuration]) -> str:
     """Return in a line what all the runs have alike."""
     alike = common(made)
     parts = [_counted(len(found.runs), "run"), _counted(len(made), "configuration")]
@@ -88,10 +88,10 @@ def _counted(number: int, what: str) -> str:
 
 
 def _notes(
-    found: Found,
+    found: SelectedRuns,
     made: Sequence[Configuration],
-    shown: Sequence[Row],
-    judged: Sequence[verdicts.Verdict],
+    shown: Sequence[TableRow],
+    judged: Sequence[verdicts.AccuracyVerdict],
     several: int,
 ) -> List[str]:
     notes = verdicts.method_notes(judged, several) + table.footnotes(shown)
@@ -100,15 +100,15 @@ def _notes(
         if run.status != "FINISHED":
             ended[run.status] = ended.get(run.status, 0) + 1
     if ended:
-        told = ", ".join(f"{count} {status}" for status, count in sorted(ended.items()))
-        notes.append(f"left out, not finished: {told}")
+        counts = ", ".join(f"{count} {status}" for status, count in sorted(ended.items()))
+        notes.append(f"left out, not finished: {counts}")
     older = sum(run.status == "FINISHED" for one in made for run in one.others)
     if older:
         notes.append(f"left out: {older} earlier runs of a configuration and seed that ran again")
     return notes
 
 
-def missed(comparison: Comparison, required: Optional[float]) -> List[str]:
+def missed(comparison: ComparisonReport, required: Optional[float]) -> List[str]:
     """Return a line for each configuration whose mean accuracy is below what is required."""
     if required is None:
         return []

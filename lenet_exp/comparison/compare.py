@@ -9,11 +9,10 @@ from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequenc
 from urllib.parse import quote
 
 from lenet_exp import tf_compat
-from lenet_exp.comparison import load_runs, page, series, table
-from lenet_exp.comparison.assembled import Comparison, assembled
+from lenet_exp.comparison import load_runs, page, plots, series, table
+from lenet_exp.comparison.assembled import ComparisonReport, assembled
 from lenet_exp.comparison.configurations import Configuration, configurations, reference_of
-from lenet_exp.comparison.pictures import pictures
-from lenet_exp.comparison.runs import Details, Found, Points, Recorded
+from lenet_exp.comparison.runs import Details, Points, Recorded, SelectedRuns
 from lenet_exp.comparison.verdicts import single_pair
 from lenet_exp.record.run import run_files
 from lenet_exp.record.store import store_check
@@ -31,7 +30,7 @@ Value = TypeVar("Value")
 class Compared(NamedTuple):
     """A comparison, what a terminal shows of it, and the folder that holds its files."""
 
-    comparison: Comparison
+    comparison: ComparisonReport
     text: str
     folder: Path
 
@@ -73,13 +72,13 @@ def compare_sweep(
     return compare(store, load_runs.sweep(store, sweep_name), reference, width).text
 
 
-def compare(store: Store, found: Found, reference: Optional[str], width: int) -> Compared:
+def compare(store: Store, found: SelectedRuns, reference: Optional[str], width: int) -> Compared:
     """Compare runs and keep what came out; raises as `compare_sweep`."""
     made = configurations(found.runs)
     chosen = reference_of(made, reference)
     comparison = assembled(found, made, chosen, _details(store, made, chosen))
     drawn = series.drawn(comparison.configurations)
-    shown = pictures(drawn, comparison.rows, _series(store, drawn))
+    shown = plots.pictures(drawn, comparison.rows, _series(store, drawn))
     folder = (_FOLDER / _file_name(found.title)).resolve()
     text = _text(comparison, width)
     files = {
@@ -120,17 +119,17 @@ def _known(
 
 
 def _series(store: Store, drawn: Sequence[Configuration]) -> Dict[Tuple[str, str], Points]:
-    asked = [
+    wanted = [
         (run, metric)
         for one in drawn
         for run in series.runs_drawn(one)
         for metric in series.METRICS
     ]
-    read = {(run.run_id, metric): load_runs.points(store, run, metric) for run, metric in asked}
+    read = {(run.run_id, metric): load_runs.points(store, run, metric) for run, metric in wanted}
     return {key: points for key, points in read.items() if points is not None}
 
 
-def _text(comparison: Comparison, width: int) -> str:
+def _text(comparison: ComparisonReport, width: int) -> str:
     parts = [
         _wrapped([f"{comparison.title}: {comparison.about}"], width),
         table.terminal(comparison.rows, width),
@@ -140,7 +139,7 @@ def _text(comparison: Comparison, width: int) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def _against(comparison: Comparison) -> List[str]:
+def _against(comparison: ComparisonReport) -> List[str]:
     lines = [f"  {line}" for line in comparison.said]
     return [f"against {comparison.reference}:", *lines] if lines else []
 
@@ -149,7 +148,9 @@ def _wrapped(lines: Sequence[str], width: int) -> str:
     return "\n".join(part for line in lines for part in table.wrapped(line, width))
 
 
-def _markdown(comparison: Comparison, columns: Sequence[table.Column] = table.ALL) -> str:
+def _markdown(
+    comparison: ComparisonReport, columns: Sequence[table.TableColumn] = table.ALL
+) -> str:
     against = [f"Against {comparison.reference}:", ""] if comparison.said else []
     listed = "\n".join([*against, *(f"- {line}" for line in (*comparison.said, *comparison.notes))])
     shown = table.markdown(comparison.rows, columns)
@@ -157,18 +158,19 @@ def _markdown(comparison: Comparison, columns: Sequence[table.Column] = table.AL
     return table.typeset(f"{head}\n\n{shown}\n{listed}\n")
 
 
-def _attach(store: Store, parent: Recorded, paths: Sequence[Path], comparison: Comparison) -> None:
+def _attach(
+    store: Store, parent: Recorded, paths: Sequence[Path], comparison: ComparisonReport
+) -> None:
     run = Run(store, parent.run_id)
     for path in paths:
         run.artifact(path, _ARTIFACTS)
     run.tags({_NOTE: note(comparison)})
 
 
-def note(comparison: Comparison) -> str:
+def note(comparison: ComparisonReport) -> str:
     """Return the parent run's description: the compare link, then the table as far as it fits."""
     link = compare_link(comparison.configurations)
-    told = _markdown(comparison, table.IN_SHORT)
-    text = f"[Compare these runs]({link})\n\n{told}"
+    text = f"[Compare these runs]({link})\n\n{_markdown(comparison, table.IN_SHORT)}"
     if len(text) <= _LONGEST_NOTE:
         return text
     return text[:_LONGEST_NOTE].rpartition("\n")[0] + f"\n\nThe rest is in {_ARTIFACTS}/.\n"

@@ -69,11 +69,11 @@ def configurations(runs: Iterable[Recorded]) -> List[Configuration]:
 def _numbered(made: Sequence[Configuration]) -> List[Configuration]:
     """Return configurations of different labels: of another version, a setting may be missing."""
     seen: Dict[str, int] = {}
-    told = []
+    numbered = []
     for one in made:
         seen[one.label] = count = seen.get(one.label, 0) + 1
-        told.append(one if count == 1 else one._replace(label=f"{one.label} #{count}"))
-    return told
+        numbered.append(one if count == 1 else one._replace(label=f"{one.label} #{count}"))
+    return numbered
 
 
 def _configuration(

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlparse
 
 import numpy as np
 
-from lenet_exp.comparison.runs import Found, Points, Predictions, Recorded
+from lenet_exp.comparison.runs import Points, Predictions, Recorded, SelectedRuns
 from lenet_exp.errors import DataError, StoreError
 from lenet_exp.record.store.mlflow_store import Store, pages
 
@@ -22,7 +22,7 @@ _PARENT = "sweep_parent"
 _MOST_NAMED = 4  # runs in a title
 
 
-def sweep(store: Store, name: str) -> Found:
+def sweep(store: Store, name: str) -> SelectedRuns:
     """Return the runs of a sweep; `latest` is the one that was begun last.
 
     Raises:
@@ -41,18 +41,18 @@ def sweep(store: Store, name: str) -> Found:
     if not children:
         remedy = "its first job is being trained; then the same command"
         raise DataError(f"sweep={name}", "has no runs yet", remedy)
-    return Found(name, children, next((run for run in runs if _is_parent(run)), None))
+    return SelectedRuns(name, children, next((run for run in runs if _is_parent(run)), None))
 
 
-def experiment(store: Store, name: str) -> Found:
+def experiment(store: Store, name: str) -> SelectedRuns:
     """Return every run of the store's experiment, whose name is `name`."""
     runs = tuple(run for run in _search(store, "") if not _is_parent(run))
     if not runs:
         raise DataError(f"experiment {name}", "has no runs", _RUN)
-    return Found(name, runs, None)
+    return SelectedRuns(name, runs, None)
 
 
-def chosen(store: Store, run_ids: Sequence[str]) -> Found:
+def chosen(store: Store, run_ids: Sequence[str]) -> SelectedRuns:
     """Return the runs of these ids.
 
     Raises:
@@ -67,7 +67,7 @@ def chosen(store: Store, run_ids: Sequence[str]) -> Found:
             runs.append(_recorded(store.client.get_run(run_id)))
     names = [run_id[:8] for run_id in run_ids[:_MOST_NAMED]]
     rest = [f"and {len(runs) - len(names)} more"] if len(runs) > len(names) else []
-    return Found(" ".join(["runs", *names, *rest]), tuple(runs), None)
+    return SelectedRuns(" ".join(["runs", *names, *rest]), tuple(runs), None)
 
 
 def latest_sweep(store: Store) -> Optional[str]:

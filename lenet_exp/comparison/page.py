@@ -4,42 +4,28 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import NamedTuple, Sequence
+from typing import Sequence
 
 from jinja2 import Environment
 
 from lenet_exp.comparison import table
-from lenet_exp.comparison.assembled import Comparison
+from lenet_exp.comparison.assembled import ComparisonReport
+from lenet_exp.comparison.plots import Picture
 from lenet_exp.comparison.rows import BASELINE_ACCURACY
 
 _TEMPLATE = Path(__file__).with_name("page.html")
 
 
-class Picture(NamedTuple):
-    """A plot as PNGs for a light and a dark page; `name` is that of its file."""
-
-    name: str
-    title: str
-    light: bytes
-    dark: bytes
-
-
-class _Embedded(NamedTuple):
-    title: str
-    light: str
-    dark: str
-
-
-def html(comparison: Comparison, pictures: Sequence[Picture], shown: int) -> str:
+def html(comparison: ComparisonReport, pictures: Sequence[Picture], shown: int) -> str:
     """Return the page; `shown` configurations are in the pictures."""
     environment = Environment(autoescape=True, trim_blocks=False)
-    environment.filters["typeset"] = table.typeset
+    environment.filters.update(typeset=table.typeset, base64=_base64)
     finished = sum(bool(one.runs) for one in comparison.configurations)
     return environment.from_string(_TEMPLATE.read_text("utf-8")).render(
         comparison=comparison,
         columns=table.ALL,
         baseline=BASELINE_ACCURACY,
-        plots=[_Embedded(p.title, _base64(p.light), _base64(p.dark)) for p in pictures],
+        plots=pictures,
         shown=shown,
         hidden=finished - shown,
     )

@@ -16,7 +16,7 @@ class Share(NamedTuple):
     flops: Optional[float]
 
 
-class Row(NamedTuple):
+class OperatorDifference(NamedTuple):
     """One operator that differs; `types` under each plan ("hhh>h, 2 casts"; "" if not there)."""
 
     graph: str
@@ -29,7 +29,7 @@ class Plans(NamedTuple):
     """Plans that differ: the labels that each belongs to, and the operators that set them apart."""
 
     labels: Tuple[Tuple[str, ...], ...]
-    rows: Tuple[Row, ...]
+    rows: Tuple[OperatorDifference, ...]
     alike: int  # operators that are the same under every plan
 
 
@@ -78,7 +78,9 @@ def _cell(row: Mapping[str, str]) -> str:
     return f"{row['types']}{casts}{refused}"
 
 
-def _row(key: Tuple[str, str], tables: Sequence[Mapping[Tuple[str, str], Tuple[str, str]]]) -> Row:
+def _row(
+    key: Tuple[str, str], tables: Sequence[Mapping[Tuple[str, str], Tuple[str, str]]]
+) -> OperatorDifference:
     found = [table.get(key, ("", "")) for table in tables]
     ge_type = next(kind for kind, _ in found if kind)
-    return Row(key[0], key[1], ge_type, tuple(types for _, types in found))
+    return OperatorDifference(key[0], key[1], ge_type, tuple(types for _, types in found))

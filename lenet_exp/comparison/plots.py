@@ -1,18 +1,21 @@
-"""Pictures of a comparison, each for a light and for a dark page."""
+"""The plots of a comparison, each as a picture for a light and for a dark page."""
 
 from __future__ import annotations
 
 import io
 import itertools
 import textwrap
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure  # without pyplot: no display, no global state
 from matplotlib.ticker import FixedFormatter, FixedLocator, LogLocator, MaxNLocator, NullLocator
 
-from lenet_exp.comparison.rows import BASELINE_ACCURACY, Row
+from lenet_exp.comparison import series
+from lenet_exp.comparison.configurations import Configuration
+from lenet_exp.comparison.rows import BASELINE_ACCURACY, TableRow
+from lenet_exp.comparison.runs import Points
 from lenet_exp.comparison.series import Curve, Scale
 
 # Okabe and Ito's, which colour-blind people tell apart; dashes and markers say it again.
@@ -56,6 +59,46 @@ class Style(NamedTuple):
     width: float
 
 
+class Picture(NamedTuple):
+    """A plot as PNGs for a light and a dark page; `name` is that of its file."""
+
+    name: str
+    title: str
+    light: bytes
+    dark: bytes
+
+
+_Draw = Callable[[Dict[str, Style], Theme], Optional[bytes]]
+
+
+def pictures(
+    drawn: Sequence[Configuration],
+    rows: Sequence[TableRow],
+    points: Mapping[Tuple[str, str], Points],
+) -> List[Picture]:
+    """Return the plots that there is something to draw in."""
+    accuracy = series.curves(drawn, "validation_accuracy", points)
+    loss = series.curves(drawn, "loss", points)
+    scales = series.scales(drawn, points)
+    plots: Sequence[Tuple[str, str, _Draw]] = (
+        ("accuracy", "Validation accuracy by step",
+         lambda look, theme: accuracy_by_step(accuracy, look, theme)),
+        ("loss", "Training loss by step",
+         lambda look, theme: loss_by_step(loss, look, theme)),
+        ("speed", "Test accuracy against time of a step",
+         lambda look, theme: accuracy_by_speed(rows, look, theme)),
+        ("loss_scale", "Loss scale by step",
+         lambda look, theme: loss_scales(scales, look, theme)),
+    )  # fmt: skip
+    labels = [one.label for one in drawn]
+    made = []
+    for name, title, draw in plots:
+        light, dark = (draw(styles(labels, theme), theme) for theme in (LIGHT, DARK))
+        if light is not None and dark is not None:
+            made.append(Picture(name, title, light, dark))
+    return made
+
+
 def styles(labels: Sequence[str], theme: Theme) -> Dict[str, Style]:
     """Return a style for each label."""
     looks = zip(
@@ -96,7 +139,9 @@ def loss_by_step(found: Sequence[Curve], look: Dict[str, Style], theme: Theme) -
     return _png(figure, axes, theme)
 
 
-def accuracy_by_speed(rows: Sequence[Row], look: Dict[str, Style], theme: Theme) -> Optional[bytes]:
+def accuracy_by_speed(
+    rows: Sequence[TableRow], look: Dict[str, Style], theme: Theme
+) -> Optional[bytes]:
     """Return a PNG: test accuracy against sec/step; hollow where the time is not comparable."""
     shown = [row for row in rows if row.configuration in look and row.sec_per_step is not None]
     if not shown:
@@ -119,7 +164,7 @@ def accuracy_by_speed(rows: Sequence[Row], look: Dict[str, Style], theme: Theme)
     return _png(figure, axes, theme)
 
 
-def _bars(row: Row) -> List[List[float]]:
+def _bars(row: TableRow) -> List[List[float]]:
     """Return the lengths of an error bar that stays on the axis."""
     middle, half = row.accuracy or 0.0, row.half_width or 0.0
     shown = _clipped(middle)

@@ -15,10 +15,10 @@ from lenet_exp.record.run import conditions
 from lenet_exp.record.store import journal
 from lenet_exp.record.terminal import resume_command
 
-_AT_THE_END = ("accuracy", "accuracy_percent")  # told again by a run that went on
+_AT_THE_END = ("accuracy", "accuracy_percent")  # recorded again by a run that went on
 
 
-class Outcome(NamedTuple):
+class RunResult(NamedTuple):
     """What a run left: metrics that are no times, the test set's classes, and its conditions."""
 
     metrics: Dict[Tuple[str, int], float]  # (key, step) -> value
@@ -26,7 +26,7 @@ class Outcome(NamedTuple):
     conditions: Dict[str, Any]  # with the settings
 
 
-class Verdict(NamedTuple):
+class Differences(NamedTuple):
     """How two runs differ, one line each; both empty where nothing does."""
 
     results: List[str]
@@ -38,7 +38,7 @@ def is_time(metric: str) -> bool:
     return "sec" in metric or metric == "ms_per_step"
 
 
-def outcome(folder: Path) -> Outcome:
+def outcome(folder: Path) -> RunResult:
     """Read what the run in `folder` left.
 
     Raises:
@@ -65,7 +65,7 @@ def outcome(folder: Path) -> Outcome:
         f"{path.stem}, after that step": conditions.differences(recorded, _json(path))
         for path in folder.glob(f"{Path(conditions.NAME).stem}-*.json")
     }
-    return Outcome(metrics, classes, {**recorded, **later, "settings": settings})
+    return RunResult(metrics, classes, {**recorded, **later, "settings": settings})
 
 
 def _json(path: Path) -> Dict[str, Any]:
@@ -73,7 +73,7 @@ def _json(path: Path) -> Dict[str, Any]:
     return found
 
 
-def compare(before: Outcome, now: Outcome) -> Verdict:
+def compare(before: RunResult, now: RunResult) -> Differences:
     """Return how `now` differs from `before`."""
     results = []
     for key in sorted({key for key, _ in (*before.metrics, *now.metrics)}):
@@ -87,4 +87,4 @@ def compare(before: Outcome, now: Outcome) -> Verdict:
     others = int(np.sum(before.classes != now.classes))
     if others:
         results.append(f"test predictions: {others} of {len(now.classes)} differ")
-    return Verdict(results, conditions.differences(before.conditions, now.conditions))
+    return Differences(results, conditions.differences(before.conditions, now.conditions))

@@ -9,14 +9,14 @@ from lenet_exp.comparison.configurations import Configuration, float32_of
 from lenet_exp.comparison.estimates import mean_of
 from lenet_exp.comparison.plan_differences import Share
 from lenet_exp.comparison.runs import Recorded
-from lenet_exp.comparison.verdicts import SURE, Verdict
+from lenet_exp.comparison.verdicts import SURE, AccuracyVerdict
 
 BASELINE_ACCURACY = 0.975  # the ModelZoo's
 CHIP_SEC_PER_STEP = 0.0021  # the ModelZoo's, on the chip: only a run on a chip is held against it
 CHIP = "ascend910"
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """What is shown of a configuration; None where it is not known.
 
     `accuracy` 0..1 and its 95 % half width are of the test set; `float32_cost` is sec/step over
@@ -30,7 +30,7 @@ class Row(NamedTuple):
     unfinished: int
     accuracy: Optional[float]
     half_width: Optional[float]
-    verdict: Verdict
+    verdict: AccuracyVerdict
     hardware: str
     emulated: bool
     sec_per_step: Optional[float]
@@ -59,22 +59,25 @@ class Times(NamedTuple):
 
 def rows(
     found: Sequence[Configuration],
-    judged: Mapping[str, Verdict],
+    judged: Mapping[str, AccuracyVerdict],
     shares: Mapping[str, Share],
-) -> List[Row]:
+) -> List[TableRow]:
     """Return the rows, sorted; `judged` and `shares` are by label."""
     made = [_row(one, found, judged[one.label], shares.get(one.label)) for one in found]
     return sorted(made, key=lambda row: -1.0 if row.accuracy is None else row.accuracy)[::-1]
 
 
 def _row(
-    one: Configuration, found: Sequence[Configuration], verdict: Verdict, share: Optional[Share]
-) -> Row:
+    one: Configuration,
+    found: Sequence[Configuration],
+    verdict: AccuracyVerdict,
+    share: Optional[Share],
+) -> TableRow:
     accuracy = mean_of(one.accuracies, SURE) if one.runs else None
     times = times_of(one)
     hardware = one.settings.get("hardware", "")
     ratio = times.sec_per_step is not None and times.comparable and hardware == CHIP
-    return Row(
+    return TableRow(
         configuration=one.label,
         runs=len(one.runs),
         seeds=one.seeds,

@@ -30,7 +30,7 @@ class Recorded(NamedTuple):
         return self.tags.get("alone", "true") != "false"
 
 
-class Found(NamedTuple):
+class SelectedRuns(NamedTuple):
     """The runs to compare, and the parent run of their sweep, if there is one."""
 
     title: str

@@ -7,7 +7,7 @@ import io
 import textwrap
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from lenet_exp.comparison.rows import BASELINE_ACCURACY, CHIP_SEC_PER_STEP, Row
+from lenet_exp.comparison.rows import BASELINE_ACCURACY, CHIP_SEC_PER_STEP, TableRow
 from lenet_exp.comparison.verdicts import REFERENCE
 
 _NARROWEST = 84  # below that no room is left for names
@@ -15,11 +15,11 @@ _GAP = "  "
 UNKNOWN = "-"
 
 
-class Column(NamedTuple):
+class TableColumn(NamedTuple):
     """A column: its head, and what it shows of a row."""
 
     head: str
-    cell: Callable[[Row], str]
+    cell: Callable[[TableRow], str]
 
 
 def percent(value: Optional[float]) -> str:
@@ -27,7 +27,7 @@ def percent(value: Optional[float]) -> str:
     return UNKNOWN if value is None else f"{100 * value:.0f} %"
 
 
-def accuracy(row: Row) -> str:
+def accuracy(row: TableRow) -> str:
     """Return the accuracy with its 95 % interval: "0.9829 +-0.0013"."""
     if row.accuracy is None:
         return UNKNOWN
@@ -35,7 +35,7 @@ def accuracy(row: Row) -> str:
     return f"{row.accuracy:.4f}{half}"
 
 
-def difference(row: Row) -> str:
+def difference(row: TableRow) -> str:
     """Return the difference to the reference's accuracy with its interval."""
     verdict = row.verdict
     if verdict.difference is None:
@@ -44,26 +44,26 @@ def difference(row: Row) -> str:
     return f"{verdict.difference:+.4f}{half}"
 
 
-def where(row: Row) -> str:
+def where(row: TableRow) -> str:
     """Return what a row's figures come from; an emulated one says so."""
     return f"{row.hardware}, emulated" if row.emulated else row.hardware
 
 
-def seconds(row: Row) -> str:
+def seconds(row: TableRow) -> str:
     """Return sec/step, marked where other jobs ran beside."""
     if row.sec_per_step is None:
         return UNKNOWN
     return f"{row.sec_per_step:.5f}{'' if row.comparable else '*'}"
 
 
-def images(row: Row) -> str:
+def images(row: TableRow) -> str:
     """Return images a second, marked like `seconds`."""
     if row.images_per_sec is None:
         return UNKNOWN
     return f"{row.images_per_sec:.0f}{'' if row.comparable else '*'}"
 
 
-def cost(row: Row) -> str:
+def cost(row: TableRow) -> str:
     """Return the cost of emulation, or on a chip the ratio to the ModelZoo's sec/step."""
     if row.chip_ratio is not None:
         return f"{row.chip_ratio:.2f}x {CHIP_SEC_PER_STEP}"
@@ -79,20 +79,20 @@ def number(value: Optional[float]) -> str:
 
 
 ACCURACY = (
-    Column("n", lambda row: str(row.runs)),
-    Column("accuracy", accuracy),
-    Column("difference", difference),
-    Column("verdict", lambda row: row.verdict.word),
-    Column("on", where),
+    TableColumn("n", lambda row: str(row.runs)),
+    TableColumn("accuracy", accuracy),
+    TableColumn("difference", difference),
+    TableColumn("verdict", lambda row: row.verdict.word),
+    TableColumn("on", where),
 )
 SPEED = (
-    Column("sec/step", seconds),
-    Column("images/s", images),
-    Column("cost", cost),
-    Column("skipped", lambda row: number(row.skipped_steps)),
-    Column("loss scale", lambda row: number(row.loss_scale)),
-    Column("f16 ops", lambda row: percent(row.float16_operators)),
-    Column("f16 FLOP", lambda row: percent(row.float16_flops)),
+    TableColumn("sec/step", seconds),
+    TableColumn("images/s", images),
+    TableColumn("cost", cost),
+    TableColumn("skipped", lambda row: number(row.skipped_steps)),
+    TableColumn("loss scale", lambda row: number(row.loss_scale)),
+    TableColumn("f16 ops", lambda row: percent(row.float16_operators)),
+    TableColumn("f16 FLOP", lambda row: percent(row.float16_flops)),
 )
 
 
@@ -100,7 +100,7 @@ ALL = (*ACCURACY, *SPEED)
 IN_SHORT = (*ACCURACY, SPEED[0], SPEED[2])  # what MLflow's narrow description has room for
 
 
-def terminal(rows: Sequence[Row], width: int) -> str:
+def terminal(rows: Sequence[TableRow], width: int) -> str:
     """Return two blocks of columns, neither wider than `width`."""
     width = max(width, _NARROWEST)
     baseline = f"ModelZoo's baseline: accuracy {BASELINE_ACCURACY}"
@@ -116,7 +116,7 @@ def wrapped(line: str, width: int) -> List[str]:
     return textwrap.wrap(line, max(width, _NARROWEST), subsequent_indent=indent + "  ")
 
 
-def _block(rows: Sequence[Row], columns: Sequence[Column], width: int) -> List[str]:
+def _block(rows: Sequence[TableRow], columns: Sequence[TableColumn], width: int) -> List[str]:
     cells = [[column.cell(row) for column in columns] for row in rows]
     sizes = [
         max(len(column.head), *(len(line[place]) for line in cells))
@@ -137,7 +137,7 @@ def _line(name: str, first: int, cells: Sequence[str], sizes: Sequence[int]) -> 
     return _GAP.join([f"{name:{first}}", *shown]).rstrip()
 
 
-def markdown(rows: Sequence[Row], columns: Sequence[Column] = ALL) -> str:
+def markdown(rows: Sequence[TableRow], columns: Sequence[TableColumn] = ALL) -> str:
     """Return one table."""
     heads = ["configuration", *(column.head for column in columns)]
     lines = [heads, ["---"] * len(heads)]
@@ -154,7 +154,7 @@ def typeset(text: str) -> str:
     return text.replace("+-", "\u00b1")
 
 
-def as_csv(rows: Sequence[Row]) -> str:
+def as_csv(rows: Sequence[TableRow]) -> str:
     """Return every field of every row, unrounded; unknown ones are empty."""
     made = io.StringIO()
     records = [_flat(row) for row in rows]
@@ -164,7 +164,7 @@ def as_csv(rows: Sequence[Row]) -> str:
     return made.getvalue()
 
 
-def _flat(row: Row) -> Dict[str, object]:
+def _flat(row: TableRow) -> Dict[str, object]:
     """Return a row's fields, the verdict's among them; seeds are joined by spaces."""
     record = row._asdict()
     judged = record.pop("verdict")._asdict()
@@ -184,7 +184,7 @@ def _plain(value: object) -> object:
     return value
 
 
-def footnotes(rows: Sequence[Row]) -> List[str]:
+def footnotes(rows: Sequence[TableRow]) -> List[str]:
     """Return what the marks and words in the table mean, as far as they are in it."""
     notes = []
     if any(row.float32_cost is not None for row in rows):

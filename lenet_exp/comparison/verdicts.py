@@ -19,7 +19,7 @@ PAIRED, WELCH, MCNEMAR = "paired t", "Welch's t", "McNemar's exact test"
 _FEW = 3  # runs a side that are advised where nothing is known of the spread
 
 
-class Verdict(NamedTuple):
+class AccuracyVerdict(NamedTuple):
     """What can be said of the difference (mine - the reference's) in test accuracy, 0..1.
 
     `runs` are the numbers of runs that were compared, mine and the reference's; `p` is
@@ -48,7 +48,7 @@ def verdict(
     reference: Configuration,
     comparisons: int,
     predictions: Mapping[str, Predictions],
-) -> Verdict:
+) -> AccuracyVerdict:
     """Return what can be said of a configuration.
 
     Args:
@@ -59,9 +59,9 @@ def verdict(
     """
     level = level_of(comparisons)
     if mine is reference:
-        return Verdict(REFERENCE)
+        return AccuracyVerdict(REFERENCE)
     if not mine.runs or not reference.runs:
-        return Verdict(NONE)
+        return AccuracyVerdict(NONE)
     pair = single_pair(mine, reference)
     if pair is not None:
         return _single(*pair, level, predictions)
@@ -73,7 +73,7 @@ def verdict(
 
 def _paired(
     mine: Configuration, reference: Configuration, seeds: Sequence[int], level: float
-) -> Verdict:
+) -> AccuracyVerdict:
     ours, theirs = (dict(zip(one.seeds, one.accuracies)) for one in (mine, reference))
     differences = [ours[seed] - theirs[seed] for seed in seeds]
     spreads = (_spread(differences),)
@@ -81,7 +81,7 @@ def _paired(
     return _judged(estimates.mean_of(differences, level), spreads, PAIRED, runs, level)
 
 
-def _welch(mine: Sequence[float], theirs: Sequence[float], level: float) -> Verdict:
+def _welch(mine: Sequence[float], theirs: Sequence[float], level: float) -> AccuracyVerdict:
     spreads = (_spread(mine), _spread(theirs))
     runs = (len(mine), len(theirs))
     return _judged(estimates.welch(mine, theirs, level), spreads, WELCH, runs, level)
@@ -99,16 +99,16 @@ def _judged(
     method: str,
     runs: Tuple[int, int],
     level: float,
-) -> Verdict:
+) -> AccuracyVerdict:
     difference, half = estimate.mean, estimate.half_width or 0.0
     if not any(spreads):
         same = abs(difference) < 1e-12
-        return Verdict(IDENTICAL if same else NO_SPREAD, method, runs, level, difference)
+        return AccuracyVerdict(IDENTICAL if same else NO_SPREAD, method, runs, level, difference)
     if abs(difference) > half:
         word, needed = BETTER if difference > 0 else WORSE, None
     else:
         word, needed = WITHIN_NOISE, estimates.runs_needed(difference, spreads, level)
-    return Verdict(word, method, runs, level, difference, half, needed=needed)
+    return AccuracyVerdict(word, method, runs, level, difference, half, needed=needed)
 
 
 def single_pair(
@@ -131,11 +131,11 @@ def single_pair(
 
 def _single(
     mine: Recorded, theirs: Recorded, level: float, predictions: Mapping[str, Predictions]
-) -> Verdict:
+) -> AccuracyVerdict:
     difference = mine.metrics["accuracy"] - theirs.metrics["accuracy"]
     ours, others = predictions.get(mine.run_id), predictions.get(theirs.run_id)
     if ours is None or others is None or len(ours.right) != len(others.right):
-        return Verdict(NONE, runs=(1, 1), difference=difference)
+        return AccuracyVerdict(NONE, runs=(1, 1), difference=difference)
     only_ours = int(np.sum(ours.right & ~others.right))
     only_others = int(np.sum(others.right & ~ours.right))
     p = estimates.mcnemar(only_ours, only_others)
@@ -144,26 +144,28 @@ def _single(
         word = IDENTICAL
     elif p < 1 - level:
         word = BETTER if only_ours > only_others else WORSE
-    return Verdict(word, MCNEMAR, (1, 1), level, difference, None, p, (only_ours, only_others))
+    return AccuracyVerdict(
+        word, MCNEMAR, (1, 1), level, difference, None, p, (only_ours, only_others)
+    )
 
 
-def sentences(judged: Sequence[Tuple[str, Verdict]], reference: str) -> List[str]:
+def sentences(judged: Sequence[Tuple[str, AccuracyVerdict]], reference: str) -> List[str]:
     """Return a sentence for each configuration (label, verdict), the reference's left out."""
     return [
-        f"{label}: {_told(verdict)}"
+        f"{label}: {_sentence(verdict)}"
         for label, verdict in judged
         if verdict.word != REFERENCE and label != reference
     ]
 
 
-def _told(verdict: Verdict) -> str:
+def _sentence(verdict: AccuracyVerdict) -> str:
     if verdict.difference is None:
         return "no verdict: no finished run to compare"
     shown = f"{100 * verdict.difference:+.2f} points"
     if verdict.word == NONE:
         return f"{shown}; no verdict: one run, and no test predictions; run {_FEW} seeds"
     if verdict.method == MCNEMAR:
-        return _told_of_networks(verdict, shown)
+        return _mcnemar_sentence(verdict, shown)
     seeds = f"n = {verdict.runs[0]}"
     if verdict.method == WELCH:
         seeds = f"n = {verdict.runs[0]} and {verdict.runs[1]}"
@@ -177,14 +179,14 @@ def _told(verdict: Verdict) -> str:
     return f"{said}; {needed} seeds would settle a difference of that size"
 
 
-def _told_of_networks(verdict: Verdict, shown: str) -> str:
+def _mcnemar_sentence(verdict: AccuracyVerdict, shown: str) -> str:
     ours, theirs = verdict.discordant
     images = f"{ours} images right that the reference has wrong, {theirs} the other way"
     p = f"p = {verdict.p:.2g}" if verdict.p else "p < 1e-300"
     return f"{verdict.word}, {shown} ({verdict.method}, {p}: {images})"
 
 
-def method_notes(judged: Sequence[Verdict], comparisons: int) -> List[str]:
+def method_notes(judged: Sequence[AccuracyVerdict], comparisons: int) -> List[str]:
     """Return what a reader has to know of the methods that were used."""
     level = f"{100 * level_of(comparisons):.1f} %"
     methods = {verdict.method for verdict in judged}

@@ -67,8 +67,7 @@ def check_named(settings: Settings) -> None:
     Raises:
         PrecisionError: there is such a one.
     """
-    if precision_files(settings) or settings.precision.keep_dtype:
-        _assigned(settings, build_graphs(settings))
+    _assigned(settings, build_graphs(settings))
 
 
 def _assigned(settings: Settings, built: Graphs) -> List[Plan]:

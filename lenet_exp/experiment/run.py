@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, Iterable, Iterator, NamedTuple, Optional
+from typing import Dict, Iterable, Iterator, NamedTuple
 
 import numpy as np
 
 from lenet_exp import tf_compat
 from lenet_exp.config.identity import file_hashes
 from lenet_exp.config.schema.run import Adam, Settings
-from lenet_exp.data import download, files, mnist
+from lenet_exp.data import mnist
 from lenet_exp.errors import stop_if_interrupted
 from lenet_exp.experiment import backends
 from lenet_exp.experiment.backends import Backend
+from lenet_exp.experiment.dataset import load_data
 from lenet_exp.experiment.graphs import ChipPlan, build_graphs, plan
 from lenet_exp.experiment.identity import identify
 from lenet_exp.experiment.initial_state import InitialState, initial_state
@@ -21,7 +22,7 @@ from lenet_exp.record.run import conditions
 from lenet_exp.record.run.run_record import RunRecord, open_record
 from lenet_exp.record.store import dead_runs, store_check
 from lenet_exp.record.store.mlflow_store import Store
-from lenet_exp.record.terminal import Progress, fetch_progress
+from lenet_exp.record.terminal import Progress
 from lenet_exp.training import trainer
 from lenet_exp.training.history import History
 from lenet_exp.training.runner import Runner
@@ -76,16 +77,6 @@ def _open_store(settings: Settings) -> Store:
     uri = store_check.chosen_uri(settings.tracking.uri)
     store_check.check_root(uri, Path.cwd(), tf_compat.stack_of_this_python())
     return Store(uri, settings.tracking.experiment)
-
-
-def load_data(path: Optional[str]) -> mnist.Mnist:
-    """Read the person's own folder, or the verified cache, fetching what is missing there."""
-    if path is not None:
-        return mnist.load(Path(path).expanduser())
-    folder = files.cache_folder()
-    with fetch_progress() as progress:
-        download.fetch(folder, progress)
-    return mnist.load(folder)
 
 
 def _progress(

@@ -6,42 +6,30 @@ from typing import List, Optional, Sequence
 
 from lenet_exp.errors import LenetExpError
 from lenet_exp.record.store import journal
-from lenet_exp.sweep.jobs import Job
+from lenet_exp.sweep.jobs import Request, SweepJob
 
 
-def conclude(
-    tracking_uri: Optional[str],
-    experiment: str,
-    sweep_name: str,
-    jobs: Sequence[Job],
-    reference: Optional[str] = None,
-) -> str:
+def conclude(uri: Optional[str], request: Request, jobs: Sequence[SweepJob]) -> str:
     """Return the comparison of a sweep's finished jobs, for the screen.
 
-    Of a store that can't be read, what the jobs keep in their folders.
-
-    Args:
-        tracking_uri: of the store that has the runs; None: MLflow's default.
-        experiment: its name there.
-        sweep_name: the tag `sweep` of the runs.
-        jobs: those that have finished, in the order of the command line.
-        reference: what they are compared with; None: must_keep_origin_dtype, else the first.
+    Of a store (None: MLflow's default) that can't be read, what the jobs keep in their folders.
     """
     from lenet_exp.comparison import compare  # noqa: PLC0415 - MLflow, matplotlib
 
     if not jobs:
         return "nothing to compare: no job has finished"
+    experiment = jobs[0].settings.tracking.experiment
     try:
-        return compare.compare_sweep(tracking_uri, experiment, sweep_name, reference)
+        return compare.compare_sweep(uri, experiment, request.name, request.options.reference)
     except LenetExpError as error:
-        return "\n".join([f"not compared: {error}", *_kept(jobs)])
+        return "\n".join([f"not compared: {error}", *_recorded_results(jobs)])
 
 
-def _kept(jobs: Sequence[Job]) -> List[str]:
+def _recorded_results(jobs: Sequence[SweepJob]) -> List[str]:
     lines = []
     width = max([3, *(len(job.delta) for job in jobs)])
     for job in jobs:
-        metrics = journal.merged(journal.read(job.folder), "metrics")
+        metrics = journal.merged(job.recorded(), "metrics")
         accuracy, seconds = metrics["accuracy"], metrics["sec_per_step"]
         lines.append(f"  {job.delta:{width}}  accuracy {accuracy:.4f}  sec/step {seconds:.5f}")
     return lines

@@ -32,9 +32,9 @@ def main() -> int:
     try:
         _run(json.loads(line))
     except (LenetExpError, OSError) as error:
-        words = wrap_os_error(error)
-        print(f"lenet-exp: {words}", file=sys.stderr)
-        return words.exit_code
+        failure = wrap_os_error(error)
+        print(f"lenet-exp: {failure}", file=sys.stderr)
+        return failure.exit_code
     except KeyboardInterrupt:
         return 130
     except Terminated:

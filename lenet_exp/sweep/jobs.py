@@ -8,18 +8,20 @@ from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from lenet_exp.config.identity import config_hash
 from lenet_exp.config.schema.run import SWEEP_KEYS, Settings, Sweep
+from lenet_exp.record.store import journal
+from lenet_exp.record.store.journal import Entry
 
 
-class Composed(NamedTuple):
+class ComposedJob(NamedTuple):
     """A job as it was composed: its overrides, its settings, and Hydra's files of it."""
 
-    words: Tuple[str, ...]
+    overrides: Tuple[str, ...]
     settings: Settings
     files: Mapping[str, str]
 
 
 class Request(NamedTuple):
-    """A sweep that is asked for.
+    """A sweep as it was typed.
 
     `folder` is named by the sweep's name; `command` goes on with it.
     """
@@ -28,7 +30,7 @@ class Request(NamedTuple):
     options: Sweep
     n_jobs: int
     command: str
-    jobs: Sequence[Composed]
+    jobs: Sequence[ComposedJob]
 
     @property
     def name(self) -> str:
@@ -36,10 +38,10 @@ class Request(NamedTuple):
         return self.folder.name
 
 
-class Job(NamedTuple):
+class SweepJob(NamedTuple):
     """A job of a sweep; `delta` is what it has that other jobs of the command line have not."""
 
-    composed: Composed
+    composed: ComposedJob
     delta: str
     identity: str
     folder: Path
@@ -54,29 +56,35 @@ class Job(NamedTuple):
         """Steps that it makes in all."""
         return self.settings.schedule.epochs * self.settings.schedule.steps_per_epoch
 
+    def recorded(self) -> List[Entry]:
+        """Return what its journal has; nothing of a job that was never begun."""
+        return journal.read(self.folder) if (self.folder / journal.NAME).is_file() else []
 
-def jobs_of(request: Request, data_sha256: Callable[[Optional[str]], str], stack: str) -> List[Job]:
+
+def jobs_of(
+    request: Request, data_sha256: Callable[[Optional[str]], str], stack: str
+) -> List[SweepJob]:
     """Return a job for each composed one, in their order; equal ones have equal identities.
 
     Args:
-        request: what is asked.
+        request: the sweep.
         data_sha256: the hash of the data that a `data.path` chooses.
         stack: "tf1" or "tf2".
     """
     found = []
     hashes: Dict[Optional[str], str] = {}
-    for composed, delta in zip(request.jobs, deltas([job.words for job in request.jobs])):
+    for composed, delta in zip(request.jobs, deltas([job.overrides for job in request.jobs])):
         path = composed.settings.data.path
         if path not in hashes:
             hashes[path] = data_sha256(path)
         identity = config_hash(composed.settings, hashes[path], stack)
-        found.append(Job(composed, delta, identity, request.folder / identity))
+        found.append(SweepJob(composed, delta, identity, request.folder / identity))
     return found
 
 
-def deltas(words: Sequence[Sequence[str]]) -> List[str]:
+def deltas(overrides: Sequence[Sequence[str]]) -> List[str]:
     """Return what tells each job from the others; all it has, where there is no other."""
-    told = [[w for w in job if w.partition("=")[0] not in SWEEP_KEYS] for job in words]
-    counts = Counter(word for job in told for word in set(job))
-    own = [[word for word in job if counts[word] < len(told)] for job in told]
-    return [",".join(mine or everything) or "the defaults" for mine, everything in zip(own, told)]
+    varied = [[w for w in job if w.partition("=")[0] not in SWEEP_KEYS] for job in overrides]
+    counts = Counter(word for job in varied for word in set(job))
+    own = [[word for word in job if counts[word] < len(varied)] for job in varied]
+    return [",".join(mine or everything) or "the defaults" for mine, everything in zip(own, varied)]

@@ -34,8 +34,8 @@ def hold(folder: Path) -> Iterator[Journal]:
 def _holder(folder: Path) -> str:
     """Return who wrote last into a sweep's journal: whoever holds it does so first."""
     try:
-        told = json.loads(journal.merged(journal.read(folder), "tags")[processes.TAG])
-        return f"process {told['pid']} on {told['host']}"
+        process = json.loads(journal.merged(journal.read(folder), "tags")[processes.TAG])
+        return f"process {process['pid']} on {process['host']}"
     except (OSError, DataError, ValueError, KeyError):
         return "another process"
 
@@ -46,17 +46,17 @@ class Parent:
     def __init__(self, run: Run, held: Journal) -> None:
         self.run_id = run.run_id
         self.failed = False
-        self.untold: List[str] = []  # what the person should know at the end
+        self.store_notes: List[str] = []  # where the store lacks something
         self._run, self._held = run, held
 
     def end(self, status: str) -> None:
-        """Record how the sweep ended; a store that is lost is told to the person."""
+        """Record how the sweep ended; a lost store is noted."""
         self._held.append("status", {"status": status})
         try:
             sync.complete(self._run, self._held)
         except StoreError as error:
             what, reason, _ = error.args
-            self.untold = [f"the store lacks the parent run ({what}: {reason})"]
+            self.store_notes = [f"the store lacks the parent run ({what}: {reason})"]
 
 
 @contextlib.contextmanager

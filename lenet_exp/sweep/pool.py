@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Dict, List, Sequence
 
 from lenet_exp.errors import StoreError
 from lenet_exp.record.store import dead_runs, journal
 from lenet_exp.record.store.mlflow_store import Store
 from lenet_exp.record.terminal import short
-from lenet_exp.sweep.fate import Action, Fate
-from lenet_exp.sweep.jobs import Job, Request
-from lenet_exp.sweep.view import Row, View, duration
+from lenet_exp.sweep.decision import Action, Decision
+from lenet_exp.sweep.jobs import Request, SweepJob
+from lenet_exp.sweep.view import JobRow, View, duration
 from lenet_exp.sweep.watch import Watch
 from lenet_exp.sweep.worker import Worker, cores_for_each, end_all
 
@@ -28,31 +27,31 @@ class _Running:
         self.validated = watch.metrics.get("validation_accuracy")
 
 
-class Pool:
-    """Runs the jobs of a sweep and tells of each what happens to it."""
+class JobPool:
+    """Runs the jobs of a sweep and says of each what happens to it."""
 
     def __init__(self, request: Request, store: Store, parent_id: str, view: View) -> None:
         """Start nothing yet."""
         self.ended = False  # without an interruption
-        self.stopped: List[Job] = []  # because another one failed
+        self.stopped: List[SweepJob] = []  # because another one failed
         self._request, self._store, self._parent_id, self._view = request, store, parent_id, view
         self._running: List[_Running] = []
         self._states: Dict[str, str] = {}  # identity -> what the table shows
-        self._failed: Dict[str, str] = {}  # identity -> what is told of it
+        self._failed: Dict[str, str] = {}  # identity -> the message of its failure
         self._seen: Dict[str, Watch] = {}
         self._alone = True
         self._cores = 0
 
-    def run(self, fates: Sequence[Fate]) -> Dict[str, str]:
-        """Run all that is not kept; return what is told of each that failed, by identity."""
-        todo = [fate for fate in fates if fate.action is not Action.KEEP]
-        for fate in fates:
-            kept = fate.action is Action.KEEP
-            self._states[fate.job.identity] = "kept" if kept else "waiting"
-            self._seen[fate.job.identity] = Watch(fate.job.folder)
+    def run(self, decisions: Sequence[Decision]) -> Dict[str, str]:
+        """Run all that is not kept; return the message of each that failed, by identity."""
+        todo = [decision for decision in decisions if decision.action is not Action.KEEP]
+        for decision in decisions:
+            kept = decision.action is Action.KEEP
+            self._states[decision.job.identity] = "kept" if kept else "waiting"
+            self._seen[decision.job.identity] = Watch(decision.job.folder)
         at_a_time = min(self._request.n_jobs, len(todo))
         self._alone, self._cores = at_a_time <= 1, cores_for_each(at_a_time)
-        jobs = [fate.job for fate in fates]
+        jobs = [decision.job for decision in decisions]
         waiting = list(todo)
         try:
             while (waiting or self._running) and not self._stops():
@@ -67,41 +66,41 @@ class Pool:
                 end_all([running.worker for running in self._running])
                 self._end_in_store()
         self.stopped = [running.worker.job for running in self._running]
-        self.stopped += [fate.job for fate in waiting]
+        self.stopped += [decision.job for decision in waiting]
         return self._failed
 
     def _stops(self) -> bool:
         return bool(self._failed) and self._request.options.fail_fast
 
-    def _start(self, job: Job) -> None:
+    def _start(self, job: SweepJob) -> None:
         tags = {
             "sweep": self._request.name,
             "mlflow.parentRunId": self._parent_id,
             "job_override": job.delta,
-            "alone": str(self._alone and _was_alone(job.folder)).lower(),
+            "alone": str(self._alone and _was_alone(job)).lower(),
         }
         watch = self._seen[job.identity] = Watch(job.folder)
         self._running.append(_Running(Worker(job, tags, self._cores), watch))
         self._states[job.identity] = "running"
         begins = f"goes on after step {watch.step}" if watch.step else "begins"
-        self._tell(job, begins)
+        self._say(job, begins)
 
     def _look(self) -> None:
         for running in list(self._running):
             code = running.worker.poll()  # before the journal, which is then whole
             running.watch.look()
-            self._tell_validation(running)
+            self._say_validation(running)
             if code is not None:
                 self._running.remove(running)
                 running.worker.close()
                 self._take_end(running, code)
 
-    def _tell_validation(self, running: _Running) -> None:
+    def _say_validation(self, running: _Running) -> None:
         accuracy = running.watch.metrics.get("validation_accuracy")
         if accuracy != running.validated:
             running.validated = accuracy
             job, step = running.worker.job, running.watch.step
-            self._tell(job, f"step {step}/{job.steps} validation accuracy {accuracy:.4f}")
+            self._say(job, f"step {step}/{job.steps} validation accuracy {accuracy:.4f}")
 
     def _take_end(self, running: _Running, code: int) -> None:
         job, metrics = running.worker.job, running.watch.metrics
@@ -109,13 +108,13 @@ class Pool:
             self._states[job.identity] = "finished"
             spent = duration(time.monotonic() - running.begun)
             accuracy, seconds = metrics["accuracy"], metrics["sec_per_step"]
-            self._tell(job, f"finished in {spent}, accuracy {accuracy:.4f}, sec/step {seconds:.5f}")
+            self._say(job, f"finished in {spent}, accuracy {accuracy:.4f}, sec/step {seconds:.5f}")
             return
         self._states[job.identity] = "failed"
         reason = running.worker.reason()
         log = f"\n    log {short(running.worker.log)}"
         self._failed[job.identity] = f"  {job.delta}: {reason}{log}"
-        self._tell(job, f"failed: {reason}{log}")
+        self._say(job, f"failed: {reason}{log}")
         if code < 0:  # it could not end its own record
             self._end_in_store()
 
@@ -127,20 +126,18 @@ class Pool:
         except StoreError as error:
             self._view.say(f"the store refuses: {error}")
 
-    def _tell(self, job: Job, text: str) -> None:
+    def _say(self, job: SweepJob, text: str) -> None:
         done = sum(state in ("finished", "kept", "failed") for state in self._states.values())
         self._view.say(f"[{done}/{len(self._states)}] {job.delta}: {text}")
 
-    def _row(self, job: Job) -> Row:
+    def _row(self, job: SweepJob) -> JobRow:
         watch, state = self._seen[job.identity], self._states[job.identity]
         accuracy = watch.metrics.get("accuracy", watch.metrics.get("validation_accuracy"))
         left = watch.seconds_left(job.steps) if state == "running" else None
         loss = watch.metrics.get("loss")
-        return Row(job.delta, state, watch.step, job.steps, loss, accuracy, left)
+        return JobRow(job.delta, state, watch.step, job.steps, loss, accuracy, left)
 
 
-def _was_alone(folder: Path) -> bool:
+def _was_alone(job: SweepJob) -> bool:
     """Return whether what there is of a job was made alone on the machine."""
-    if not (folder / journal.NAME).is_file():
-        return True
-    return bool(journal.merged(journal.read(folder), "tags").get("alone") != "false")
+    return bool(journal.merged(job.recorded(), "tags").get("alone") != "false")

@@ -1,4 +1,4 @@
-"""A sweep from its jobs to its end: who holds it, what becomes of each job, what came out."""
+"""A sweep from its jobs to its end: who holds it, what is done with each job, what came out."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Dict, List, Optional, Sequence
 from omegaconf import OmegaConf
 
 from lenet_exp import tf_compat
+from lenet_exp.config.schema.run import Settings, precision_files
 from lenet_exp.errors import JobsFailedError
-from lenet_exp.experiment.graphs import check_named
-from lenet_exp.experiment.run import load_data
+from lenet_exp.experiment.dataset import load_data
 from lenet_exp.record.run import conditions
 from lenet_exp.record.store import dead_runs, journal, store_check
 from lenet_exp.record.store.mlflow_store import Store
 from lenet_exp.record.terminal import next_commands, short
 from lenet_exp.sweep import parent
 from lenet_exp.sweep.conclusion import conclude
-from lenet_exp.sweep.fate import Action, Fate, fate_of
-from lenet_exp.sweep.jobs import Job, Request, jobs_of
-from lenet_exp.sweep.pool import Pool
+from lenet_exp.sweep.decision import Action, Decision, decide
+from lenet_exp.sweep.jobs import Request, SweepJob, jobs_of
+from lenet_exp.sweep.pool import JobPool
 from lenet_exp.sweep.view import View
 
 
@@ -36,7 +36,7 @@ def run_sweep(request: Request) -> List[Optional[float]]:
     jobs = _jobs(request)
     distinct = list({job.identity: job for job in jobs}.values())
     if request.options.dry_run:
-        _say_fates(_fates(distinct, request), request, view)
+        _say_decisions(_decisions(distinct, request), request, view)
         return [None] * len(jobs)
     tracking = jobs[0].settings.tracking
     uri = store_check.chosen_uri(tracking.uri)
@@ -45,14 +45,14 @@ def run_sweep(request: Request) -> List[Optional[float]]:
         store = Store(uri, tracking.experiment)
         for line in dead_runs.end_dead_runs(store, request.folder):
             view.say(line)
-        fates = _fates(distinct, request)
-        _say_fates(fates, request, view)
+        decisions = _decisions(distinct, request)
+        _say_decisions(decisions, request, view)
         place = {"tracking": {"uri": tracking.uri, "experiment": tracking.experiment}}
         tags = {"command": request.command}
         with parent.open_parent(store, held, tags, OmegaConf.to_yaml(place)) as run:
-            pool = Pool(request, store, run.run_id, view)
+            pool = JobPool(request, store, run.run_id, view)
             try:
-                failed = pool.run(_prepared(fates, store, view))
+                failed = pool.run(_prepared(decisions, store, view))
             finally:
                 view.close()
                 if not pool.ended:
@@ -60,46 +60,52 @@ def run_sweep(request: Request) -> List[Optional[float]]:
             run.failed = bool(failed)
             for job in pool.stopped:
                 view.say(f"{job.delta}: stopped, because another one failed")
-    _say_end(request, jobs, failed, run.untold, view)
+    _say_end(request, jobs, failed, run.store_notes, view)
     if failed:
         raise JobsFailedError(len(failed), len(distinct))
     return [_accuracy(job) for job in jobs]
 
 
-def _jobs(request: Request) -> List[Job]:
+def _jobs(request: Request) -> List[SweepJob]:
     """Return the jobs; refuse what they name before the first of them begins."""
     jobs = jobs_of(request, lambda path: load_data(path).sha256, tf_compat.stack_of_this_python())
-    apart = {repr(replace(job.settings, seed=0)): job.settings for job in jobs}
-    for settings in apart.values():
+    naming = [job.settings for job in jobs if _names_files_or_nodes(job.settings)]
+    for settings in {repr(replace(one, seed=0)): one for one in naming}.values():
+        from lenet_exp.experiment.graphs import check_named  # noqa: PLC0415 - the planner
+
         check_named(settings)
     return jobs
 
 
-def _fates(jobs: Sequence[Job], request: Request) -> List[Fate]:
+def _names_files_or_nodes(settings: Settings) -> bool:
+    return bool(precision_files(settings) or settings.precision.keep_dtype)
+
+
+def _decisions(jobs: Sequence[SweepJob], request: Request) -> List[Decision]:
     redo = request.options.on_changed_code == "redo"
     code = conditions.code_sha256()
-    return [fate_of(job, code, redo) for job in jobs]
+    return [decide(job, code, redo) for job in jobs]
 
 
-def _prepared(fates: Sequence[Fate], store: Store, view: View) -> List[Fate]:
-    """Set aside what is redone; return the fates."""
-    for fate in fates:
-        if fate.action is Action.REDO:
-            kept = parent.set_aside(store, fate.job.folder)
-            view.say(f"{fate.job.delta}: {fate.why}; that attempt is kept in {short(kept)}")
-    return list(fates)
+def _prepared(decisions: Sequence[Decision], store: Store, view: View) -> List[Decision]:
+    """Set aside what is redone; return the decisions."""
+    for one in decisions:
+        if one.action is Action.REDO:
+            kept = parent.set_aside(store, one.job.folder)
+            view.say(f"{one.job.delta}: {one.why}; that attempt is kept in {short(kept)}")
+    return list(decisions)
 
 
-def _say_fates(fates: Sequence[Fate], request: Request, view: View) -> None:
-    counts = [(sum(fate.action is action for fate in fates), action) for action in Action]
+def _say_decisions(decisions: Sequence[Decision], request: Request, view: View) -> None:
+    counts = [(sum(one.action is action for one in decisions), action) for action in Action]
     summary = ", ".join(f"{count} {action.value}" for count, action in counts if count)
-    plural = "s" if len(fates) > 1 else ""
-    view.say(f"sweep {request.name}, {len(fates)} job{plural} ({summary}); to go on with it:")
+    plural = "s" if len(decisions) > 1 else ""
+    view.say(f"sweep {request.name}, {len(decisions)} job{plural} ({summary}); to go on with it:")
     view.say(f"  {request.command}")
     if request.options.dry_run:
-        for fate in fates:
-            view.say(f"  {fate.job.identity}  {fate.job.delta}  {fate.action.value}: {fate.why}")
-    others = [fate.job for fate in fates if fate.other_code and fate.action is Action.KEEP]
+        for one in decisions:
+            view.say(f"  {one.job.identity}  {one.job.delta}  {one.action.value}: {one.why}")
+    others = [one.job for one in decisions if one.other_code and one.action is Action.KEEP]
     if others:
         view.say("finished with other code than today's, and kept (on_changed_code=redo):")
         for job in others:
@@ -108,33 +114,30 @@ def _say_fates(fates: Sequence[Fate], request: Request, view: View) -> None:
 
 def _say_end(
     request: Request,
-    jobs: Sequence[Job],
+    jobs: Sequence[SweepJob],
     failed: Dict[str, str],
-    untold: Sequence[str],
+    store_notes: Sequence[str],
     view: View,
 ) -> None:
-    tracking = jobs[0].settings.tracking
-    uri = store_check.chosen_uri(tracking.uri)
+    uri = store_check.chosen_uri(jobs[0].settings.tracking.uri)
     done = [job for job in jobs if _accuracy(job) is not None]
     view.say("")
-    view.say(conclude(uri, tracking.experiment, request.name, done, request.options.reference))
+    view.say(conclude(uri, request, done))
     view.say(f"\n  sweep    {request.name}, folder {short(request.folder)}")
     for line in next_commands(store_check.ui_command(uri)):
         view.say(f"  {line}")
-    for line in untold:
+    for line in store_notes:
         view.say(line)
     if failed:
         view.say(f"\n{len(failed)} failed:")
-        for told in failed.values():
-            view.say(told)
+        for message in failed.values():
+            view.say(message)
     again = "redo what failed" if failed else "add to it, or go on with it"
     view.say(f"to {again}: {request.command}")
 
 
-def _accuracy(job: Job) -> Optional[float]:
-    if not (job.folder / journal.NAME).is_file():
-        return None
-    entries = journal.read(job.folder)
+def _accuracy(job: SweepJob) -> Optional[float]:
+    entries = job.recorded()
     if journal.merged(entries, "status").get("status") != "FINISHED":
         return None
     accuracy = journal.merged(entries, "metrics").get("accuracy")

@@ -14,7 +14,7 @@ _ORDER = ("running", "failed", "waiting", "stopped", "finished", "kept")
 _CLEAR = "\x1b[J"  # from the cursor on
 
 
-class Row(NamedTuple):
+class JobRow(NamedTuple):
     """A job as the table shows it; what is not known yet is None."""
 
     delta: str
@@ -40,7 +40,7 @@ class View:
         """Print lines that stay, above the table."""
         self._write(self._erase() + text + "\n")
 
-    def show(self, rows: Sequence[Row], now: bool = False) -> None:
+    def show(self, rows: Sequence[JobRow], now: bool = False) -> None:
         """Draw the table anew, on a terminal and if it is time."""
         if not self._live or not (now or time.monotonic() - self._last > _EVERY):
             return
@@ -65,7 +65,7 @@ class View:
             stop_printing()
 
 
-def table(rows: Sequence[Row], most: int) -> List[str]:
+def table(rows: Sequence[JobRow], most: int) -> List[str]:
     """Return the table's lines, at most `most`: what runs first, then what failed, then others."""
     counts = [(sum(row.state == state for row in rows), state) for state in _ORDER]
     summary = ", ".join(f"{count} {state}" for count, state in counts if count)
@@ -79,7 +79,7 @@ def table(rows: Sequence[Row], most: int) -> List[str]:
     return [*lines, summary]
 
 
-def _line(row: Row, width: int) -> str:
+def _line(row: JobRow, width: int) -> str:
     step = f"{row.step}/{row.steps}"
     loss, accuracy = ("" if v is None else f"{v:.4f}" for v in (row.loss, row.accuracy))
     left = "" if row.seconds_left is None else duration(row.seconds_left)

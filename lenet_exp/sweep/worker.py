@@ -12,7 +12,7 @@ import time
 from dataclasses import asdict
 from typing import Dict, Iterable, List, Optional
 
-from lenet_exp.sweep.jobs import Job
+from lenet_exp.sweep.jobs import SweepJob
 
 LOG = "run.log"
 _GRACE = 20.0  # seconds for a record to be ended; a dead tracking server costs some
@@ -22,7 +22,7 @@ _PAUSE = 0.05  # seconds between two looks
 class Worker:
     """A fresh process that makes one job; it ends when the launching process does."""
 
-    def __init__(self, job: Job, tags: Dict[str, str], cores: int) -> None:
+    def __init__(self, job: SweepJob, tags: Dict[str, str], cores: int) -> None:
         """Start it.
 
         Args:
@@ -50,13 +50,10 @@ class Worker:
             "cores": cores,
             "argv": sys.argv,
         }
-        with contextlib.suppress(BrokenPipeError):  # it has ended; its log says why
-            self._write(json.dumps(order).encode() + b"\n")
-
-    def _write(self, line: bytes) -> None:
         assert self._process.stdin is not None  # noqa: S101 - it is a pipe
-        self._process.stdin.write(line)
-        self._process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # it has ended; its log says why
+            self._process.stdin.write(json.dumps(order).encode() + b"\n")
+            self._process.stdin.flush()
 
     def _write_hydra_files(self) -> None:
         folder = self.job.folder / ".hydra"
@@ -74,17 +71,17 @@ class Worker:
             self._process.send_signal(number)
 
     def reason(self) -> str:
-        """Return why it failed, in words; its process has ended."""
+        """Return why it failed; its process has ended."""
         code = self._process.returncode
         if code < 0:
             memory = " (by hand, or for lack of memory)" if -code == signal.SIGKILL else ""
             return f"killed by {signal.Signals(-code).name}{memory}"
         if code == 0:
             return "it ended without a result"
-        said = _last_words(self._said()) if code in (1, 2) else ""  # else it is not an error's
-        return said or f"exit code {code}"
+        error = _error_in(self._log_lines()) if code in (1, 2) else ""  # else it is not an error's
+        return error or f"exit code {code}"
 
-    def _said(self) -> List[str]:
+    def _log_lines(self) -> List[str]:
         try:
             with self.log.open("rb") as log:
                 log.seek(self._log_begins)
@@ -99,13 +96,13 @@ class Worker:
                 self._process.stdin.close()
 
 
-def _last_words(lines: List[str]) -> str:
+def _error_in(lines: List[str]) -> str:
     """Return the error that a log ends with: ours, or the last line of a traceback."""
     ours = [line for line in lines if line.startswith("lenet-exp: ")]
     if ours:
         return ours[-1][len("lenet-exp: ") :]
-    told = [line for line in lines if line.strip()]
-    return told[-1].strip() if told else ""
+    written = [line for line in lines if line.strip()]
+    return written[-1].strip() if written else ""
 
 
 def end_all(workers: Iterable[Worker]) -> None:

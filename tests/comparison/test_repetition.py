@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lenet_exp.comparison import repetition
-from lenet_exp.comparison.repetition import Outcome
+from lenet_exp.comparison.repetition import RunResult
 from lenet_exp.errors import DataError
 from lenet_exp.record.store.journal import Journal
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.stackless
 def outcome(changes=None, classes=(1, 2, 3), **conditions):
     metrics = {("loss", 10): 2.5, ("loss", 20): math.nan, ("accuracy", -1): 0.5, **(changes or {})}
     kept = {key: value for key, value in metrics.items() if value is not None}
-    return Outcome(kept, np.array(classes, np.uint8), {"python": "3.7", **conditions})
+    return RunResult(kept, np.array(classes, np.uint8), {"python": "3.7", **conditions})
 
 
 @pytest.mark.parametrize(

@@ -8,23 +8,24 @@ import io
 import pytest
 
 from lenet_exp.comparison import table
-from lenet_exp.comparison.rows import Row
-from lenet_exp.comparison.verdicts import Verdict
+from lenet_exp.comparison.rows import TableRow
+from lenet_exp.comparison.verdicts import AccuracyVerdict
 
 pytestmark = pytest.mark.stackless
 
-ROW = Row(
+ROW = TableRow(
     configuration="allow_mix_precision", runs=3, seeds=(0, 1, 2), unfinished=0, accuracy=0.98291,
-    half_width=0.0013, verdict=Verdict("within noise", "paired t", (3, 3), 0.98, 0.0004, 0.0011),
+    half_width=0.0013,
+    verdict=AccuracyVerdict("within noise", "paired t", (3, 3), 0.98, 0.0004, 0.0011),
     hardware="cpu", emulated=True, sec_per_step=0.00812, images_per_sec=7881.7, comparable=True,
     float32_cost=1.7, chip_ratio=None, skipped_steps=34.0, loss_scale=2.0**32,
     float16_operators=0.3, float16_flops=1.0,
 )  # fmt: skip
 REFERENCE = ROW._replace(
-    configuration="must_keep_origin_dtype", verdict=Verdict("reference"), emulated=False
+    configuration="must_keep_origin_dtype", verdict=AccuracyVerdict("reference"), emulated=False
 )
-EMPTY = Row("force_fp16", 0, (), 2, None, None, Verdict("no verdict"), "cpu", False, None, None,
-            True, None, None, None, None, None, None)  # fmt: skip
+EMPTY = TableRow("force_fp16", 0, (), 2, None, None, AccuracyVerdict("no verdict"), "cpu", False,
+                 None, None, True, None, None, None, None, None, None)  # fmt: skip
 
 
 def line_of(rows, label, width=100):

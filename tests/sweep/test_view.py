@@ -6,14 +6,14 @@ import io
 
 import pytest
 
-from lenet_exp.sweep.view import Row, View, duration, table
+from lenet_exp.sweep.view import JobRow, View, duration, table
 
 pytestmark = pytest.mark.stackless
 
-RUNNING = Row("precision=force_fp16,seed=1", "running", 120, 1000, 0.4312, None, 130.4)
-FINISHED = Row("seed=0", "finished", 1000, 1000, 0.1, 0.98123, None)
-FAILED = Row("seed=2", "failed", 40, 1000, 0.7, None, None)
-WAITING = Row("seed=3", "waiting", 0, 1000, None, None, None)
+RUNNING = JobRow("precision=force_fp16,seed=1", "running", 120, 1000, 0.4312, None, 130.4)
+FINISHED = JobRow("seed=0", "finished", 1000, 1000, 0.1, 0.98123, None)
+FAILED = JobRow("seed=2", "failed", 40, 1000, 0.7, None, None)
+WAITING = JobRow("seed=3", "waiting", 0, 1000, None, None, None)
 
 
 class Terminal(io.StringIO):

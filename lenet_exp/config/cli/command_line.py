@@ -1,7 +1,7 @@
 """Check a whole command line before anything heavy is imported.
 
-Hydra composes the same configuration once more to run it; this pass exists to refuse it in our
-words, with exit code 2, and, in a sweep, before the first job starts.
+This pass exists to refuse it in our words, with exit code 2, and, in a sweep, before the first job
+starts. What it has composed of a sweep is what the launcher runs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import shlex
 from pathlib import Path
 from typing import List, NoReturn, Sequence, Tuple
 
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -24,7 +24,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lenet_exp.config.chip.checks import check_jobs
 from lenet_exp.config.cli import suggest, sweep_line
-from lenet_exp.config.compose import register_resolvers, resolve, resolve_sweep
+from lenet_exp.config.cli.config_loader import hydra_session, without_hydra
+from lenet_exp.config.compose import resolve, resolve_sweep
 from lenet_exp.config.folder import CONF
 from lenet_exp.config.schema.run import Settings, all_keys, groups
 from lenet_exp.errors import ConfigError
@@ -34,8 +35,8 @@ _NOT_COMPOSED = (HydraException, OmegaConfBaseException, ValueError, TypeError, 
 _NOT_OURS = ("--config-name", "--config-path", "--experimental-rerun")  # the main job is one
 
 
-def check_command_line(argv: Sequence[str]) -> None:
-    """Refuse a command line that can't run; do nothing for one that can, or that only asks.
+def check_command_line(argv: Sequence[str]) -> sweep_line.JobConfigs:
+    """Refuse a command line that can't run; return the jobs of a sweep, none where there is none.
 
     Raises:
         ConfigError: with the key, the value, what is allowed and what to type instead.
@@ -43,18 +44,19 @@ def check_command_line(argv: Sequence[str]) -> None:
     args = _parse(argv)
     only_asks = args.help or args.hydra_help or args.info is not None
     if args.shell_completion or (only_asks and not args.overrides):
-        return
-    register_resolvers()
-    with initialize_config_dir(str(CONF), version_base="1.3", job_name="run"):
+        return {}
+    with hydra_session("run"):
         overrides = _parse_overrides(args.overrides)
         for override in overrides:
             _check_key(override)
         searched = [_search_path(args.config_dir)] if args.config_dir else []
         line, jobs = _line(overrides, args, searched)
         composed = [_compose(searched + job, overrides) for job in jobs]
-        if line.sweeps and composed:
-            sweep_line.check_together(line, composed)
-        check_jobs(composed)
+        settings = [_settings(cfg) for cfg in composed]
+        if line.sweeps and settings:
+            sweep_line.check_compatible(line, settings)
+        check_jobs(settings)
+        return {tuple(job): cfg for job, cfg in zip(jobs, composed) if line.sweeps and not searched}
 
 
 def settings_to_explain(arguments: Sequence[str], program: str = suggest.PROGRAM) -> Settings:
@@ -71,8 +73,7 @@ def settings_to_explain(arguments: Sequence[str], program: str = suggest.PROGRAM
 
 
 def _settings_to_explain(arguments: Sequence[str]) -> Settings:
-    register_resolvers()
-    with initialize_config_dir(str(CONF), version_base="1.3", job_name="explain"):
+    with hydra_session("explain"):
         overrides = _parse_overrides(arguments)
         for override in overrides:
             _check_key(override)
@@ -80,7 +81,7 @@ def _settings_to_explain(arguments: Sequence[str]) -> Settings:
                 key, first = override.key_or_group, _value(override).partition(",")[0]
                 remedy = f"{suggest.PROGRAM} {key}={first}"
                 raise ConfigError(key, _value(override), "one value", remedy)
-        return _compose(list(arguments), overrides, to_run=False)
+        return _settings(_compose(list(arguments), overrides), to_run=False)
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -190,15 +191,19 @@ def _search_path(config_dir: str) -> str:
     return f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"
 
 
-def _compose(job: Sequence[str], overrides: Sequence[Override], to_run: bool = True) -> Settings:
+def _compose(job: Sequence[str], overrides: Sequence[Override]) -> DictConfig:
     try:
-        cfg: DictConfig = compose("config", overrides=list(job))
+        return compose("config", overrides=list(job), return_hydra_config=True)
     except MissingConfigException as error:
         raise _unknown_option(error) from error
     except _NOT_COMPOSED as error:
         raise _not_composed(error, overrides) from error
-    resolve_sweep(cfg)
-    return resolve(cfg, to_run)
+
+
+def _settings(cfg: DictConfig, to_run: bool = True) -> Settings:
+    of_run = without_hydra(cfg)
+    resolve_sweep(of_run)
+    return resolve(of_run, to_run)
 
 
 def _unknown_option(error: MissingConfigException) -> ConfigError:

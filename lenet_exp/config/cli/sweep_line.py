@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import List, NamedTuple, Optional, Sequence
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from hydra import compose
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -12,6 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
+from omegaconf import DictConfig
 
 from lenet_exp.config.cli import suggest
 from lenet_exp.config.compose import flatten
@@ -24,15 +25,23 @@ _MAX_BATCH = "hydra.sweeper.max_batch_size"
 _PER_PROCESS = ("threads", "deterministic")  # what TensorFlow takes once a process
 
 
+# The jobs of a sweep as Hydra composes them, by all the overrides that they are composed of.
+JobConfigs = Dict[Tuple[str, ...], DictConfig]
+
+
 class Line(NamedTuple):
-    """The overrides of a command line, those of a preset's sweep first, and whether it sweeps."""
+    """The overrides of a command line, those of a preset's sweep first, and whether it sweeps.
+
+    `mode` is Hydra's, of a preset or by its key; None where nothing sets it.
+    """
 
     overrides: List[Override]
     sweeps: bool
+    mode: Optional[RunMode]
 
 
 def read(overrides: Sequence[Override], args: argparse.Namespace, searched: Sequence[str]) -> Line:
-    """Return what is asked, a preset's own sweep included.
+    """Return the command line, a preset's own sweep included.
 
     Args:
         overrides: what was typed.
@@ -40,21 +49,21 @@ def read(overrides: Sequence[Override], args: argparse.Namespace, searched: Sequ
         searched: an override that has a person's own folder of options found.
     """
     mode, params = None, []
-    words = [str(item.input_line) for item in overrides if not item.is_sweep_override()]
+    plain = [str(item.input_line) for item in overrides if not item.is_sweep_override()]
     chosen = [item for item in overrides if item.key_or_group in (*suggest.PRESETS, "hydra.mode")]
     for item in chosen:
         if item.is_discrete_sweep():
             _check_no_sweep_of_sweeps(item, searched)
     if chosen:
-        cfg = compose("config", [*searched, *words], return_hydra_config=True)
+        cfg = compose("config", [*searched, *plain], return_hydra_config=True)
         mode = cfg.hydra.mode
         params = [
             f"{key}={value}" for key, value in (cfg.hydra.sweeper.get("params") or {}).items()
         ]
-    asks = args.cfg is not None or args.help or args.info is not None
-    sweeps = args.multirun or (mode == RunMode.MULTIRUN and not asks)
+    only_asks = args.cfg is not None or args.help or args.info is not None
+    sweeps = args.multirun or (mode == RunMode.MULTIRUN and not only_asks)
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-    return Line([*(parser.parse_overrides(params) if sweeps else []), *overrides], sweeps)
+    return Line([*(parser.parse_overrides(params) if sweeps else []), *overrides], sweeps, mode)
 
 
 def _check_no_sweep_of_sweeps(override: Override, searched: Sequence[str]) -> None:
@@ -79,7 +88,18 @@ def jobs(line: Line) -> Optional[List[List[str]]]:
         return [[str(override.input_line) for override in line.overrides]]
     if _given(line, "hydra/sweeper"):
         return None
-    return list(BasicSweeper.split_arguments(line.overrides, max_batch_size=None)[0])
+    first, swept = _of_hydra(line), [one for one in line.overrides if not _is_of_hydra(one)]
+    return [first + job for job in BasicSweeper.split_arguments(swept, max_batch_size=None)[0]]
+
+
+def _of_hydra(line: Line) -> List[str]:
+    """Return the overrides that Hydra puts before those of each job."""
+    given = [str(one.input_line) for one in line.overrides if _is_of_hydra(one)]
+    return given if line.mode == RunMode.MULTIRUN else [*given, "hydra.mode=MULTIRUN"]
+
+
+def _is_of_hydra(override: Override) -> bool:
+    return override.is_hydra_override() and not override.is_sweep_override()
 
 
 def _check_single(override: Override) -> None:
@@ -99,7 +119,7 @@ def _check_of_sweep(override: Override) -> None:
         raise ConfigError(key, value, "one value for the whole sweep", remedy)
 
 
-def check_together(line: Line, settings: Sequence[Settings]) -> None:
+def check_compatible(line: Line, settings: Sequence[Settings]) -> None:
     """Refuse what one sweep can't have, given the settings of all its jobs."""
     keys: List[str] = [key for key in flatten(settings[0]) if key.startswith("tracking.")]
     why = "one store and experiment in a sweep; sweep once for each"

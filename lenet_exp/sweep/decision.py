@@ -1,4 +1,4 @@
-"""What becomes of each job: read from its folder, changed by nobody but the sweep's holder."""
+"""What is done with each job: read from its folder, which only the sweep's holder changes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lenet_exp.errors import DataError
 from lenet_exp.record.run import conditions
 from lenet_exp.record.store import journal
 from lenet_exp.record.store.journal import Entry
-from lenet_exp.sweep.jobs import Job
+from lenet_exp.sweep.jobs import SweepJob
 
 
 class Action(Enum):
@@ -22,16 +22,16 @@ class Action(Enum):
     KEEP = "to keep"
 
 
-class Fate(NamedTuple):
-    """What is done with a job, and why in words; `other_code`: it was made by other code."""
+class Decision(NamedTuple):
+    """What is done with a job, and why; `other_code`: it was made by other code."""
 
-    job: Job
+    job: SweepJob
     action: Action
     why: str
     other_code: bool = False
 
 
-def fate_of(job: Job, code_sha256: str, redo_other_code: bool) -> Fate:
+def decide(job: SweepJob, code_sha256: str, redo_other_code: bool) -> Decision:
     """Return what is to be done with a job.
 
     Args:
@@ -40,28 +40,30 @@ def fate_of(job: Job, code_sha256: str, redo_other_code: bool) -> Fate:
         redo_other_code: whether what other code made is made anew.
     """
     try:
-        entries = journal.read(job.folder) if (job.folder / journal.NAME).is_file() else []
+        entries = job.recorded()
     except DataError as error:
-        return Fate(job, Action.REDO, f"its record {error.args[1]}")
+        return Decision(job, Action.REDO, f"its record {error.args[1]}")
     if not journal.merged(entries, "run"):
-        return Fate(job, Action.RUN, "it was never begun")
+        return Decision(job, Action.RUN, "it was never begun")
     return _of_begun(job, entries, code_sha256, redo_other_code)
 
 
-def _of_begun(job: Job, entries: List[Entry], code_sha256: str, redo_other_code: bool) -> Fate:
+def _of_begun(
+    job: SweepJob, entries: List[Entry], code_sha256: str, redo_other_code: bool
+) -> Decision:
     made_by = conditions.recorded(job.folder).get("code_sha256", code_sha256)
     other = made_by != code_sha256
     if other and redo_other_code:
-        return Fate(job, Action.REDO, "it was made by other code", other)
+        return Decision(job, Action.REDO, "it was made by other code", other)
     if journal.merged(entries, "tags").get("config_hash", job.identity) != job.identity:
-        return Fate(job, Action.REDO, "it was given other settings since", other)
+        return Decision(job, Action.REDO, "it was given other settings since", other)
     status = journal.merged(entries, "status").get("status", "RUNNING")
     if status == "FINISHED":
         accuracy = journal.merged(entries, "metrics").get("accuracy", float("nan"))
-        return Fate(job, Action.KEEP, f"it finished with accuracy {accuracy:.4f}", other)
+        return Decision(job, Action.KEEP, f"it finished with accuracy {accuracy:.4f}", other)
     if status == "FAILED":
-        return Fate(job, Action.REDO, "it failed", other)
-    return Fate(job, Action.RESUME, f"it was interrupted {_place(job.folder, entries)}", other)
+        return Decision(job, Action.REDO, "it failed", other)
+    return Decision(job, Action.RESUME, f"it was interrupted {_place(job.folder, entries)}", other)
 
 
 def _place(folder: Path, entries: List[Entry]) -> str:

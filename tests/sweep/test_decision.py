@@ -9,8 +9,8 @@ import pytest
 
 from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.record.store.journal import NAME, Journal
-from lenet_exp.sweep.fate import Action, fate_of
-from lenet_exp.sweep.jobs import Composed, Job
+from lenet_exp.sweep.decision import Action, decide
+from lenet_exp.sweep.jobs import ComposedJob, SweepJob
 
 pytestmark = pytest.mark.stackless
 
@@ -19,7 +19,7 @@ IDENTITY = "0123456789ab"
 
 def job_in(folder, status, code="today", identity=IDENTITY):
     """Return a job of which there is what a run with this end leaves; None: nothing."""
-    job = Job(Composed((), settings_to_explain(["seed=1"]), {}), "seed=1", IDENTITY, folder)
+    job = SweepJob(ComposedJob((), settings_to_explain(["seed=1"]), {}), "seed=1", IDENTITY, folder)
     if status is not None:
         with contextlib.closing(Journal(folder)) as journal:
             journal.append("run", {"run_id": "1", "name": "x", "cwd": "/", "uri": "x"})
@@ -48,20 +48,20 @@ def job_in(folder, status, code="today", identity=IDENTITY):
     ],
 )
 def test_a_job_is_kept_gone_on_with_or_made_anew(tmp_path, made, redo, action, why):
-    fate = fate_of(job_in(tmp_path / "job", **made), "today", redo)
-    assert fate.action is action
-    assert why in fate.why
-    assert fate.other_code == (made.get("code") == "old")
+    decision = decide(job_in(tmp_path / "job", **made), "today", redo)
+    assert decision.action is action
+    assert why in decision.why
+    assert decision.other_code == (made.get("code") == "old")
 
 
 def test_a_damaged_record_is_made_anew(tmp_path):
     job = job_in(tmp_path / "job", "FINISHED")
     (job.folder / NAME).write_text("garbage\n")
-    fate = fate_of(job, "today", False)
-    assert fate.action is Action.REDO
-    assert "is damaged" in fate.why
+    decision = decide(job, "today", False)
+    assert decision.action is Action.REDO
+    assert "is damaged" in decision.why
 
 
 def test_a_journal_in_which_no_run_was_begun_is_none(tmp_path):
     Journal(tmp_path / "job").close()
-    assert fate_of(job_in(tmp_path / "job", None), "today", False).action is Action.RUN
+    assert decide(job_in(tmp_path / "job", None), "today", False).action is Action.RUN

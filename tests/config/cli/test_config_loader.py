@@ -1,0 +1,61 @@
+"""What is composed for a command, and how often."""
+
+from __future__ import annotations
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra._internal import hydra as hydra_internal
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from omegaconf import OmegaConf
+
+from lenet_exp.config.cli.command_line import check_command_line
+from lenet_exp.config.cli.config_loader import hydra_session
+from lenet_exp.config.compose import register_resolvers
+from lenet_exp.config.folder import CONF
+
+LINES = [
+    [],
+    ["precision=force_fp16", "seed=3"],
+    ["precision=force_fp16", "seed=4", "optimizer=sgd"],
+    ["schedule=smoke", "loss_scale=dynamic", "hydra.job.num=7"],
+    ["experiment=loss_scale_sweep", "optimizer.epsilon=0.001"],
+]
+
+
+def _composed(words):
+    cfg = compose("config", list(words), return_hydra_config=True)
+    return OmegaConf.to_yaml(cfg)
+
+
+def test_composes_what_hydras_own_loader_does(monkeypatch):
+    monkeypatch.setattr(hydra_internal, "ConfigLoaderImpl", ConfigLoaderImpl)
+    register_resolvers()
+    with initialize_config_dir(str(CONF), version_base="1.3", job_name="run"):
+        expected = [_composed(words) for words in LINES]
+    with hydra_session("run"):
+        assert [_composed(words) for words in LINES * 2] == expected * 2
+
+
+def test_a_composed_configuration_is_the_callers_own():
+    with hydra_session("run"):
+        compose("config", ["seed=1"]).precision.mode = "changed"
+        assert compose("config", ["seed=1"]).precision.mode == "allow_mix_precision"
+
+
+@pytest.mark.parametrize(
+    ("typed", "jobs"),
+    [("seed=1", 0), ("-m seed=1,2,3", 3), ("experiment=precision_sweep", 12), ("--help", 0)],
+)
+def test_the_jobs_of_a_sweep_are_composed_once(monkeypatch, typed, jobs):
+    asked = []
+    load = ConfigLoaderImpl.load_configuration
+
+    def counted(self, config_name, overrides, **more):
+        asked.append(tuple(overrides))
+        return load(self, config_name, overrides, **more)
+
+    monkeypatch.setattr(ConfigLoaderImpl, "load_configuration", counted)
+    composed = check_command_line(typed.split())
+    assert len(composed) == jobs
+    assert set(composed) <= set(asked)
+    assert len(asked) == len(set(asked))
