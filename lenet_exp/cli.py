@@ -13,6 +13,7 @@ from lenet_exp.errors import LenetExpError, Terminated, handle_signals, wrap_os_
 from lenet_exp.record.terminal import stop_printing
 
 _HELP = (["-h"], ["--help"])
+_RUN = "\n\n  RUN is a run folder, a run id, or latest\n"
 
 
 def command(about: Optional[str], options: Type[Options]) -> Callable[..., int]:
@@ -25,10 +26,10 @@ def command(about: Optional[str], options: Type[Options]) -> Callable[..., int]:
 
     def main(argv: Optional[Sequence[str]] = None) -> int:
         arguments = sys.argv[1:] if argv is None else list(argv)
-        handle_signals()
         remedy = f"room and permission there, then {options.program()} again"
         if arguments in _HELP:
-            return exit_code(lambda: print(about, end="") or 0)
+            of_run = _RUN if issubclass(options, RecordedRun) else ""
+            return exit_code(lambda: print(f"{about}{of_run}", end="") or 0)
         return exit_code(lambda: _carry_out(options.read(arguments)), remedy)
 
     return main
@@ -50,6 +51,7 @@ def exit_code(work: Callable[[], int], remedy: str = "") -> int:
 
     `remedy` is for what the system refuses: no room, no permission.
     """
+    handle_signals()
     try:
         return work()
     except BrokenPipeError:  # `| head`

@@ -3,8 +3,6 @@
 DIR/lenet.pb     float32 images of 0..1 -> logits, probabilities, class; plain TensorFlow reads it
 DIR/saved_model  the same as a SavedModel
 to=DIR           another folder than RUN/export
-
-  RUN is a run folder, a run id, or latest
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""python -m lenet_exp.rerun run=RUN: repeat a recorded run; did the same bits come out?
-
-RUN is a run folder, a run id, or latest
-"""
+"""python -m lenet_exp.rerun run=RUN: repeat a recorded run; did the same bits come out?"""
 
 from __future__ import annotations
 

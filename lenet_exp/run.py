@@ -19,7 +19,7 @@ from lenet_exp.config.cli.command_line import check_command_line
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.compose import register_resolvers, resolve
 from lenet_exp.config.folder import CONF
-from lenet_exp.errors import ConfigError, LenetExpError, handle_signals, wrap_os_error
+from lenet_exp.errors import ConfigError, LenetExpError, wrap_os_error
 from lenet_exp.experiment import resume
 from lenet_exp.record.store import journal
 from lenet_exp.sweep.launcher import register
@@ -88,7 +88,6 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     # Hydra takes no arguments on both sides of it.
     arguments.sort(key=lambda argument: argument not in _SWEEPS)
     sys.argv = [sys.argv[0], *arguments]  # where Hydra reads it
-    handle_signals()
     logging.raiseExceptions = False  # a full disk: the run says so itself
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # what Hydra meets comes to the lines below
     return cli.exit_code(lambda: _train(arguments))

@@ -1,7 +1,4 @@
-"""python -m lenet_exp.upload run=RUN [tracking.uri=URI]: tell a store of a run that it lacks.
-
-RUN is a run folder, a run id, or latest
-"""
+"""python -m lenet_exp.upload run=RUN [tracking.uri=URI]: tell a store of a run that it lacks."""
 
 from __future__ import annotations
 

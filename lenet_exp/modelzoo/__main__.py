@@ -20,22 +20,21 @@ from typing import Optional, Sequence
 
 from lenet_exp import cli
 from lenet_exp.config.cli.command_line import check_command_line
-from lenet_exp.errors import handle_signals
-from lenet_exp.modelzoo import flags as flags
+from lenet_exp.modelzoo import flags
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Train as the ModelZoo's command line asks; return the exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
-    if "-h" in arguments or "--help" in arguments:
-        lines = [f"  --{name:<18} {flag.allowed}\n      {flag.help}\n" for name, flag in
-                 flags.FLAGS.items()]  # fmt: skip
-        print(__doc__ + "".join(lines), end="")
-        return 0
-    handle_signals()
-    return cli.exit_code(
-        lambda: _train(arguments), "room and permission there, then the same command"
-    )
+    work = _help if {"-h", "--help"} & {*arguments} else lambda: _train(arguments)
+    return cli.exit_code(work, "room and permission there, then the same command")
+
+
+def _help() -> int:
+    print(__doc__, end="")
+    for name, flag in flags.FLAGS.items():
+        print(f"  --{name:<18} {flag.allowed}\n      {flag.help}")
+    return 0
 
 
 def _train(arguments: Sequence[str]) -> int:
