@@ -13,7 +13,7 @@ import numpy as np
 from lenet_exp import tf_compat
 from lenet_exp.precision.emulation.exact import rounding
 from lenet_exp.precision.emulation.exact.context import source
-from lenet_exp.precision.ir.builder import Nodes, node_of
+from lenet_exp.precision.ir.builder import Nodes, node_of, set_attribute
 from lenet_exp.precision.ir.graph import MERGES, PASS_THROUGH, SWITCHES
 from lenet_exp.precision.plan import Operator, Plan
 
@@ -112,23 +112,20 @@ class Tracer:
         index = nodes.constant(len(self._sites), np.int32)
         self._sites[key] = site
         name = f"{self._scope}/{key}"
-        row = nodes.constant(np.array([1, -1], np.int32), np.int32)
-        flat = nodes.float_op("Reshape", [tensor, row], f"{name}/flat", Tshape=tf.int32)
+        flat = nodes.reshape(tensor, [1, -1], f"{name}/flat")
         size = nodes.float_op("Abs", [flat], f"{name}/size")
         nan = nodes.float_op("IsNan", [flat], f"{name}/nan")
         above = nodes.float_op("Greater", [size, self._limits], f"{name}/above")
         kinds = {"T": tf.bool, "N": 2, "Tidx": tf.int32}
         axis = nodes.constant(0, np.int32)
         both = nodes.add("ConcatV2", [above, nan, axis], f"{name}/columns", **kinds)
-        ones = nodes.add("Cast", [both], f"{name}/ones", SrcT=tf.bool, DstT=tf.float32)
+        ones = nodes.cast(both, "bool", "float32", f"{name}/ones")
         along = nodes.constant(np.array([1], np.int32), np.int32)
         sums = nodes.float_op("Sum", [ones, along], f"{name}/sums", Tidx=tf.int32, keep_dims=False)
         added = nodes.cast(sums, "float32", "int64", f"{name}/added")
-        number = nodes.add("LogicalNot", [nan], f"{name}/number")
-        kept = nodes.add("Cast", [number], f"{name}/kept", SrcT=tf.bool, DstT=tf.float32)
-        finite = nodes.float_op("MulNoNan", [size, kept], f"{name}/no_nan")
+        number = rounding.without_nan(nodes, size, nan, name, "no_nan")
         axes = nodes.constant(np.array([0, 1], np.int32), np.int32)
-        most = nodes.float_op("Max", [finite, axes], f"{name}/most", Tidx=tf.int32, keep_dims=False)
+        most = nodes.float_op("Max", [number, axes], f"{name}/most", Tidx=tf.int32, keep_dims=False)
         count = self._scatter("ScatterAdd", self._counts, index, added, f"{name}/count")
         return self._scatter(
             "ScatterMax", self._largest, index, most, f"{name}/largest", control=[count]
@@ -191,9 +188,7 @@ class Tracer:
         for node, shape, kind in (
             (self._counts, (count, len(COLUMNS)), np.int64), (self._largest, (count,), np.float32)
         ):  # fmt: skip
-            for size in shape:
-                node.attr["shape"].shape.dim.add(size=size)
-            node.attr["shape"].shape.SetInParent()
+            set_attribute(node, "shape", tf.TensorShape(shape))
             inputs = [str(node.name), nodes.constant(np.zeros(shape, kind), kind)]
             resets.append(nodes.add("Assign", inputs, f"{node.name}/reset", T=tf.as_dtype(kind)))
         reset = f"{self._scope}/reset"
