@@ -13,7 +13,7 @@ import numpy as np
 from lenet_exp import tf_compat
 from lenet_exp.precision.emulation.exact import rounding
 from lenet_exp.precision.emulation.exact.context import source
-from lenet_exp.precision.ir.builder import Nodes, node_of, set_attribute
+from lenet_exp.precision.ir.builder import Handle, Nodes, node_of, set_attribute
 from lenet_exp.precision.ir.graph import MERGES, PASS_THROUGH, SWITCHES
 from lenet_exp.precision.plan import Operator, Plan
 
@@ -81,9 +81,9 @@ class Tracer:
         self._counts = self._variable("counts", tf.int64)
         self._largest = self._variable("largest", tf.float32)
 
-    def _variable(self, what: str, dtype: Any) -> Any:
+    def _variable(self, what: str, dtype: Any) -> Handle:
         name = f"{self._scope}/{what}"
-        return self._nodes.add("VariableV2", [], name, final=name, dtype=dtype).node
+        return self._nodes.add("VariableV2", [], name, final=name, dtype=dtype)
 
     def rounding(self, tensor: str, name: str) -> str:
         """Append the counting of float32 `tensor`, which is rounded under `name`.
@@ -126,18 +126,15 @@ class Tracer:
         number = rounding.without_nan(nodes, size, nan, name, "no_nan")
         axes = nodes.constant(np.array([0, 1], np.int32), np.int32)
         most = nodes.float_op("Max", [number, axes], f"{name}/most", Tidx=tf.int32, keep_dims=False)
-        count = self._scatter("ScatterAdd", self._counts, index, added, f"{name}/count")
-        return self._scatter(
-            "ScatterMax", self._largest, index, most, f"{name}/largest", control=[count]
-        )
+        counts, largest = [self._counts, index, added], [self._largest, index, most]
+        count = self._scatter("ScatterAdd", counts, tf.int64, f"{name}/count")
+        return self._scatter("ScatterMax", largest, tf.float32, f"{name}/largest", [count])
 
     def _scatter(
-        self, op: str, variable: Any, index: str, value: str, name: str, control: Sequence[str] = ()
-    ) -> str:
-        tf = self._nodes.tf
-        kinds = {"T": tf.as_dtype(variable.attr["dtype"].type), "Tindices": tf.int32}
-        inputs = [str(variable.name), index, value]
-        return self._nodes.add(op, inputs, name, control, use_locking=True, **kinds)
+        self, op: str, update: Sequence[str], dtype: Any, name: str, control: Sequence[str] = ()
+    ) -> Handle:
+        kinds = {"T": dtype, "Tindices": self._nodes.tf.int32}
+        return self._nodes.add(op, update, name, control, use_locking=True, **kinds)
 
     def _gradients(self, graph: Mapping[str, Any]) -> None:
         """Mark the gradient of each variable, and count those that no rounding has counted."""
@@ -185,17 +182,17 @@ class Tracer:
         nodes, tf = self._nodes, self._nodes.tf
         count = len(self._sites)
         resets = []
-        for node, shape, kind in (
+        for variable, shape, kind in (
             (self._counts, (count, len(COLUMNS)), np.int64), (self._largest, (count,), np.float32)
         ):  # fmt: skip
-            set_attribute(node, "shape", tf.TensorShape(shape))
-            inputs = [str(node.name), nodes.constant(np.zeros(shape, kind), kind)]
-            resets.append(nodes.add("Assign", inputs, f"{node.name}/reset", T=tf.as_dtype(kind)))
+            set_attribute(variable.node, "shape", tf.TensorShape(shape))
+            inputs = [variable, nodes.constant(np.zeros(shape, kind), kind)]
+            resets.append(nodes.add("Assign", inputs, f"{variable}/reset", T=tf.as_dtype(kind)))
         reset = f"{self._scope}/reset"
         nodes.add("NoOp", [], reset, resets, final=reset)
         return Traces(
-            f"{self._counts.name}:0",
-            f"{self._largest.name}:0",
+            f"{self._counts}:0",
+            f"{self._largest}:0",
             reset,
             tuple(self._sites.values()),
             lost_constants(plan, self._flush),
