@@ -115,7 +115,7 @@ def _rewrite(context: Context, graph: Graph, fetches: Sequence[str], reference: 
     fused = {name: [row] for name, row in updates.items()}
     if not reference:
         fused = fuse_updates(graph.nodes, order, updates)
-    writer = UpdateWriter(context, rewriter, status, reference)
+    writer = UpdateWriter(context, rewriter, counted, reference)
     operators = StatusOperators(context, graph.nodes, status, clean)
     for name in order:
         node = graph.nodes[name]

@@ -6,7 +6,7 @@ from typing import Any, List, Sequence
 
 from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
 from lenet_exp.precision.emulation.exact.context import Context, source
-from lenet_exp.precision.emulation.exact.float_status import CountedExact, FloatStatus, all_true
+from lenet_exp.precision.emulation.exact.float_status import CountedExact, all_true
 from lenet_exp.precision.emulation.exact.optimizer_kernels import UPDATES, Update
 from lenet_exp.precision.emulation.exact.rewrite import Rewriter, takes_reference
 from lenet_exp.precision.emulation.fast.compute import compute_tensors
@@ -30,11 +30,11 @@ class UpdateWriter:
     """Appends updates under their old names: read, compute in float16, count overflows, assign."""
 
     def __init__(
-        self, context: Context, rewriter: Rewriter, status: FloatStatus, reference: bool
+        self, context: Context, rewriter: Rewriter, counted: CountedExact, reference: bool
     ) -> None:
         """Round inputs by `rewriter`; `reference`: compute to the letter, with no shortcut."""
         self._context, self._nodes = context, context.nodes
-        self._rewriter, self._status, self._reference = rewriter, status, reference
+        self._rewriter, self._counted, self._reference = rewriter, counted, reference
 
     def write(self, rows: Sequence[Operator]) -> None:
         """Append the updates of these rows, computed as one."""
@@ -75,7 +75,7 @@ class UpdateWriter:
         else:
             sizes = fusion.operand_shapes(len(leaves))
             new, clean = compute_tensors(self._context, build, leaves, sizes, name)
-        counted = self._status.add(clean, name)
+        counted = self._counted.status.add(clean, name)
         for node, each, values in zip(nodes, inputs, fusion.unpack(self._nodes, new, name)):
             self._assign_all(node, each[:count], values, counted)
 
@@ -84,15 +84,16 @@ class UpdateWriter:
         return bool(graph[node_of(source(graph, variable))].op == "VarHandleOp")
 
     def _read(self, variable: str, control: Sequence[str], name: str) -> Handle:
-        op, key = ("ReadVariableOp", "dtype") if self._is_resource(variable) else ("Identity", "T")
-        kinds = {key: self._nodes.tf.float32}
-        return self._nodes.add(op, [variable], f"{name}/read", control, **kinds)
+        op = "ReadVariableOp" if self._is_resource(variable) else "Identity"
+        return self._add(op, [variable], f"{name}/read", control)
 
     def _assign(self, variable: str, value: str, control: Sequence[str], name: str) -> Handle:
-        resource = self._is_resource(variable)
-        op, key = ("AssignVariableOp", "dtype") if resource else ("Assign", "T")
-        kinds = {key: self._nodes.tf.float32}
-        return self._nodes.add(op, [variable, value], f"{name}/assign", control, **kinds)
+        op = "AssignVariableOp" if self._is_resource(variable) else "Assign"
+        return self._add(op, [variable, value], f"{name}/assign", control)
+
+    def _add(self, op: str, inputs: Sequence[str], name: str, control: Sequence[str]) -> Handle:
+        kinds = {"dtype" if "VariableOp" in op else "T": self._nodes.tf.float32}
+        return self._nodes.add(op, inputs, name, control, **kinds)
 
     def _assign_all(
         self, node: Any, variables: Sequence[str], new: Sequence[str], counted: str
@@ -130,9 +131,8 @@ class UpdateWriter:
     def _round_variables(
         self, variables: Sequence[str], control: Sequence[str], name: str
     ) -> List[Handle]:
-        context = self._context
-        counted = CountedExact(self._nodes, self._status, context.flush, context.probe)
-        values = [counted.rounded(self._read(each, control, name), name) for each in variables]
+        rounded = self._counted.rounded
+        values = [rounded(self._read(each, control, name), name) for each in variables]
         return [
             self._assign(variable, value, (), name) for variable, value in zip(variables, values)
         ]

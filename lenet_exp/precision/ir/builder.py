@@ -94,10 +94,6 @@ class Nodes:
         kinds = {"SrcT": self.tf.as_dtype(source), "DstT": self.tf.as_dtype(target)}
         return self.add("Cast", [tensor], name, final=final, **kinds)
 
-    def identity(self, tensor: str, name: str, final: Optional[str] = None) -> Handle:
-        """Append a float32 Identity."""
-        return self.add("Identity", [tensor], name, final=final, T=self.tf.float32)
-
     def reshape(
         self,
         tensor: str,

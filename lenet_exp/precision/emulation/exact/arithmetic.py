@@ -100,4 +100,4 @@ class Exact(Arithmetic):
 
     def end(self, value: str, name: str, final: Optional[str] = None, sure: bool = False) -> Handle:
         """Return the value under its name: it was tested when it was rounded."""
-        return self.nodes.identity(value, name, final)
+        return self.nodes.float_op("Identity", [value], name, final=final)

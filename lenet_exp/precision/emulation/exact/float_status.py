@@ -40,12 +40,12 @@ class CountedExact(Exact):
     ) -> None:
         """Append to `nodes`, and count in `status`."""
         super().__init__(nodes, flush, probe)
-        self._status = status
+        self.status = status
 
     def rounded(self, tensor: str, name: str, final: Optional[str] = None) -> Handle:
         """Return as `Exact.rounded`; its node waits for the count."""
         result = super().rounded(tensor, name, final)
-        result.node.input.append(f"^{self._status.add(self.clean.pop(), name)}")
+        result.node.input.append(f"^{self.status.add(self.clean.pop(), name)}")
         return result
 
 

@@ -61,30 +61,27 @@ class Rewriter:
         for name in names:
             self.node(self._lookup.nodes[name])
 
+    def _casts(self, node: Any) -> Dict[int, CastEdge]:
+        """Return the Casts to float16 that the plan has on a node's inputs."""
+        casts = self._lookup.casts
+        places = (i for i in range(len(node.input)) if (node.name, i) in casts)
+        return {i: casts[node.name, i] for i in places if not takes_reference(node, i)}
+
     def inputs(self, node: Any, later: FrozenSet[int] = frozenset()) -> List[str]:
         """Return a node's inputs, with those rounded on which the plan has a Cast to float16.
 
-        Not those that whoever asks rounds `later`.
+        Not those that the caller rounds `later`.
         """
-        found = []
-        for index, text in enumerate(node.input):
-            edge = self._lookup.casts.get((node.name, index))
-            text = self._lookup.past.get((node.name, index), text)
-            whole = edge is None or index in later or takes_reference(node, index)
-            if whole or edge is None or text.startswith("^"):
-                found.append(text)
-            else:
-                found.append(self.rounded(text, edge))
-        return found
+        past, casts = self._lookup.past, self._casts(node)
+        texts = [past.get((node.name, i), text) for i, text in enumerate(node.input)]
+        return [
+            self.rounded(text, casts[i]) if i in casts and i not in later else text
+            for i, text in enumerate(texts)
+        ]
 
     def unrounded(self, node: Any) -> FrozenSet[int]:
         """Return the inputs on which the plan has a Cast to float16 that the chip itself makes."""
-        found = set()
-        for index in range(len(node.input)):
-            edge = self._lookup.casts.get((node.name, index))
-            if edge is not None and not edge.on_host and not takes_reference(node, index):
-                found.add(index)
-        return frozenset(found)
+        return frozenset(i for i, edge in self._casts(node).items() if not edge.on_host)
 
     def rounded(self, tensor: str, edge: CastEdge) -> str:
         """Return a tensor rounded to float16 values; once for all its consumers."""

@@ -34,12 +34,17 @@ def round_array(values: np.ndarray, flush: bool = False) -> np.ndarray:
 def saturated(nodes: Nodes, tensor: str, name: str) -> str:
     """Return float32 `tensor` within +-65504, NaN as 0; anything below 65520 rounds the same."""
     is_nan = nodes.float_op("IsNan", [tensor], f"{name}/nan")
+    number = without_nan(nodes, tensor, is_nan, name, "finite")
+    most = nodes.float_op("Minimum", [number, nodes.constant(LARGEST)], f"{name}/most")
+    return nodes.float_op("Maximum", [most, nodes.constant(-LARGEST)], f"{name}/saturated")
+
+
+def without_nan(nodes: Nodes, tensor: str, is_nan: str, name: str, result: str) -> Handle:
+    """Return float32 `tensor` with 0 where it `is_nan`; its name ends with `result`."""
     number = nodes.add("LogicalNot", [is_nan], f"{name}/number")
     kept = nodes.cast(number, "bool", "float32", f"{name}/kept")
     # Not a Select: it would want zeros of the same shape.
-    finite = nodes.float_op("MulNoNan", [tensor, kept], f"{name}/finite")
-    most = nodes.float_op("Minimum", [finite, nodes.constant(LARGEST)], f"{name}/most")
-    return nodes.float_op("Maximum", [most, nodes.constant(-LARGEST)], f"{name}/saturated")
+    return nodes.float_op("MulNoNan", [tensor, kept], f"{name}/{result}")
 
 
 def flushed(nodes: Nodes, tensor: str, name: str, final: Optional[str] = None) -> Handle:

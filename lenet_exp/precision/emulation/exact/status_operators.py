@@ -23,11 +23,7 @@ class StatusOperators:
     """Appends the status operators of one graph, each under its own name."""
 
     def __init__(
-        self,
-        context: Context,
-        graph: Mapping[str, Any],
-        status: FloatStatus,
-        clean: Sequence[str],
+        self, context: Context, graph: Mapping[str, Any], status: FloatStatus, clean: Sequence[str]
     ) -> None:
         """`clean` are bool [] tensors: nothing overflowed in this step."""
         self._context, self._graph, self._status, self._clean = context, graph, status, clean

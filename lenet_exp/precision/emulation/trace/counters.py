@@ -13,7 +13,7 @@ import numpy as np
 from lenet_exp import tf_compat
 from lenet_exp.precision.emulation.exact import rounding
 from lenet_exp.precision.emulation.exact.context import source
-from lenet_exp.precision.ir.builder import Nodes
+from lenet_exp.precision.ir.builder import Handle, Nodes, set_attribute
 from lenet_exp.precision.ir.names import node_of
 from lenet_exp.precision.ir.op_traits import MERGES, PASS_THROUGH, SWITCHES
 from lenet_exp.precision.plan import Operator, Plan
@@ -82,9 +82,9 @@ class Tracer:
         self._counts = self._variable("counts", tf.int64)
         self._largest = self._variable("largest", tf.float32)
 
-    def _variable(self, what: str, dtype: Any) -> Any:
+    def _variable(self, what: str, dtype: Any) -> Handle:
         name = f"{self._scope}/{what}"
-        return self._nodes.add("VariableV2", [], name, final=name, dtype=dtype).node
+        return self._nodes.add("VariableV2", [], name, final=name, dtype=dtype)
 
     def rounding(self, tensor: str, name: str) -> str:
         """Append the counting of float32 `tensor`, which is rounded under `name`.
@@ -113,35 +113,29 @@ class Tracer:
         index = nodes.constant(len(self._sites), np.int32)
         self._sites[key] = site
         name = f"{self._scope}/{key}"
-        row = nodes.constant(np.array([1, -1], np.int32), np.int32)
-        flat = nodes.float_op("Reshape", [tensor, row], f"{name}/flat", Tshape=tf.int32)
+        flat = nodes.reshape(tensor, [1, -1], f"{name}/flat")
         size = nodes.float_op("Abs", [flat], f"{name}/size")
         nan = nodes.float_op("IsNan", [flat], f"{name}/nan")
         above = nodes.float_op("Greater", [size, self._limits], f"{name}/above")
         kinds = {"T": tf.bool, "N": 2, "Tidx": tf.int32}
         axis = nodes.constant(0, np.int32)
         both = nodes.add("ConcatV2", [above, nan, axis], f"{name}/columns", **kinds)
-        ones = nodes.add("Cast", [both], f"{name}/ones", SrcT=tf.bool, DstT=tf.float32)
+        ones = nodes.cast(both, "bool", "float32", f"{name}/ones")
         along = nodes.constant(np.array([1], np.int32), np.int32)
         sums = nodes.float_op("Sum", [ones, along], f"{name}/sums", Tidx=tf.int32, keep_dims=False)
         added = nodes.cast(sums, "float32", "int64", f"{name}/added")
-        number = nodes.add("LogicalNot", [nan], f"{name}/number")
-        kept = nodes.add("Cast", [number], f"{name}/kept", SrcT=tf.bool, DstT=tf.float32)
-        finite = nodes.float_op("MulNoNan", [size, kept], f"{name}/no_nan")
+        number = rounding.without_nan(nodes, size, nan, name, "no_nan")
         axes = nodes.constant(np.array([0, 1], np.int32), np.int32)
-        most = nodes.float_op("Max", [finite, axes], f"{name}/most", Tidx=tf.int32, keep_dims=False)
-        count = self._scatter("ScatterAdd", self._counts, index, added, f"{name}/count")
-        return self._scatter(
-            "ScatterMax", self._largest, index, most, f"{name}/largest", control=[count]
-        )
+        most = nodes.float_op("Max", [number, axes], f"{name}/most", Tidx=tf.int32, keep_dims=False)
+        counts, largest = [self._counts, index, added], [self._largest, index, most]
+        count = self._scatter("ScatterAdd", counts, tf.int64, f"{name}/count")
+        return self._scatter("ScatterMax", largest, tf.float32, f"{name}/largest", [count])
 
     def _scatter(
-        self, op: str, variable: Any, index: str, value: str, name: str, control: Sequence[str] = ()
-    ) -> str:
-        tf = self._nodes.tf
-        kinds = {"T": tf.as_dtype(variable.attr["dtype"].type), "Tindices": tf.int32}
-        inputs = [str(variable.name), index, value]
-        return self._nodes.add(op, inputs, name, control, use_locking=True, **kinds)
+        self, op: str, update: Sequence[str], dtype: Any, name: str, control: Sequence[str] = ()
+    ) -> Handle:
+        kinds = {"T": dtype, "Tindices": self._nodes.tf.int32}
+        return self._nodes.add(op, update, name, control, use_locking=True, **kinds)
 
     def _gradients(self, graph: Mapping[str, Any]) -> None:
         """Mark the gradient of each variable, and count those that no rounding has counted."""
@@ -189,19 +183,17 @@ class Tracer:
         nodes, tf = self._nodes, self._nodes.tf
         count = len(self._sites)
         resets = []
-        for node, shape, kind in (
+        for variable, shape, kind in (
             (self._counts, (count, len(COLUMNS)), np.int64), (self._largest, (count,), np.float32)
         ):  # fmt: skip
-            for size in shape:
-                node.attr["shape"].shape.dim.add(size=size)
-            node.attr["shape"].shape.SetInParent()
-            inputs = [str(node.name), nodes.constant(np.zeros(shape, kind), kind)]
-            resets.append(nodes.add("Assign", inputs, f"{node.name}/reset", T=tf.as_dtype(kind)))
+            set_attribute(variable.node, "shape", tf.TensorShape(shape))
+            inputs = [variable, nodes.constant(np.zeros(shape, kind), kind)]
+            resets.append(nodes.add("Assign", inputs, f"{variable}/reset", T=tf.as_dtype(kind)))
         reset = f"{self._scope}/reset"
         nodes.add("NoOp", [], reset, resets, final=reset)
         return Traces(
-            f"{self._counts.name}:0",
-            f"{self._largest.name}:0",
+            f"{self._counts}:0",
+            f"{self._largest}:0",
             reset,
             tuple(self._sites.values()),
             lost_constants(plan, self._flush),

@@ -7,7 +7,7 @@ import io
 from typing import Dict, List, NamedTuple, Sequence
 
 from lenet_exp.precision.emulation.trace.counters import COLUMNS, Constant, Site, Traces
-from lenet_exp.precision.emulation.trace.tally import Row, Tally, gradients, overflows, rows
+from lenet_exp.precision.emulation.trace.tally import Overflowed, Tally, gradients, overflows, rows
 
 _MOST = 12  # operators a console shows; the CSV has all
 _WIDE = 100
@@ -42,7 +42,7 @@ def _name(site: Site) -> str:
     return f"{site.ge_type} {site.operator}{part}{wide}".strip()
 
 
-def _operators(found: Sequence[Row], calls: str, first: str, file: str) -> List[str]:
+def _operators(found: Sequence[Overflowed], calls: str, first: str, file: str) -> List[str]:
     lines = [f"  {calls:>11}  {first:>10}  {'values':>12}  {'largest':>8}  operator"]
     for row in found[:_MOST]:
         numbers = f"  {row.calls:11}  {row.first:10}  {row.values:12}  {row.largest:8.3g}  "

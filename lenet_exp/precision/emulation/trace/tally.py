@@ -27,7 +27,7 @@ class Tally(NamedTuple):
     operator_hit: np.ndarray
 
 
-class Row(NamedTuple):
+class Overflowed(NamedTuple):
     """An operator that overflowed.
 
     `calls` in which it did, the `first` by its step; `values` that did; `site` the first of its
@@ -102,7 +102,7 @@ def _begins(sites: Sequence[Site]) -> np.ndarray:
     return np.array([seen.setdefault(key, i) for i, key in enumerate(keys)], np.int64)
 
 
-def rows(tally: Tally, sites: Sequence[Site]) -> List[Row]:
+def rows(tally: Tally, sites: Sequence[Site]) -> List[Overflowed]:
     """Return the operators that overflowed: by first step, then in the order of a step."""
     begins, values = _begins(sites), overflows(sites, tally.counts)
     found = []
@@ -112,7 +112,9 @@ def rows(tally: Tally, sites: Sequence[Site]) -> List[Row]:
         step, calls = int(tally.first[first]), int(tally.operator_hit[begin])
         only_nan = values[own].sum() == tally.counts[own, _COLUMN["nan"]].sum()
         largest = np.nan if only_nan else float(tally.largest[own].max())
-        found.append((step, int(first), Row(sites[first], calls, step, values[own].sum(), largest)))
+        found.append(
+            (step, int(first), Overflowed(sites[first], calls, step, values[own].sum(), largest))
+        )
     return [row for _, _, row in sorted(found, key=lambda each: each[:2])]
 
 
