@@ -11,9 +11,10 @@ from lenet_exp.config.schema.hardware import chip_of
 from lenet_exp.config.schema.run import Settings, precision_files
 from lenet_exp.hardware import chip_config
 from lenet_exp.model import lenet
-from lenet_exp.precision import assign
-from lenet_exp.precision.ir.load import load_graph
-from lenet_exp.precision.report import records, tables
+from lenet_exp.precision import assign, load_graph
+from lenet_exp.precision.planning import pipeline
+from lenet_exp.precision.planning.options import read_options
+from lenet_exp.precision.reporting import phases, records, tables
 from lenet_exp.training import graphs
 
 
@@ -35,6 +36,8 @@ def answer(question: Question, width: int) -> Answer:
         return _session(question)
     graph_def, fetches = _graph(question)
     settings = question.settings
+    if question.phase is not None:
+        return _after_phase(question, question.phase, graph_def, fetches, width)
     asked = [(settings.precision.mode, settings.hardware.cann)]
     asked += [question.against] if question.against else []
     reports = [
@@ -54,6 +57,30 @@ def answer(question: Question, width: int) -> Answer:
     if question.format == "table":
         return Answer(_as_table(question, reports, width, warnings), ())
     return Answer(_as_data(question, reports), warnings)
+
+
+def _after_phase(
+    question: Question, phase: str, graph_def: Any, fetches: Tuple[str, ...], width: int
+) -> Answer:
+    """Return the graph as a phase of the compiler leaves it."""
+    precision, generation = question.settings.precision, question.settings.hardware.cann
+    options = read_options(
+        graph_def,
+        precision.mode,
+        generation=generation,
+        keep_dtype=precision.keep_dtype,
+        **_files(question.settings, precision.mode, generation),
+    )
+    state = pipeline.run(pipeline.begin(graph_def, fetches, options), phase)
+    found = phases.after_phase(phase, state)
+    if question.format == "table":
+        text = phases.phase_table(found, width)
+    elif question.format == "json":
+        text = records.as_json(found)
+    else:
+        same = {"phase": phase, "mode": found.mode, "generation": found.generation}
+        text = records.as_csv(found.rows, same).rstrip("\n")
+    return Answer(text, options.warnings)
 
 
 def _files(settings: Settings, mode: str, generation: str) -> Dict[str, Path]:

@@ -21,7 +21,7 @@ from lenet_exp.experiment.backends import Machine, MakeSteps
 from lenet_exp.experiment.graphs import ChipPlan, Graphs, build_graphs, emulated, has_float16, plan
 from lenet_exp.experiment.traced import make_runner, traced
 from lenet_exp.model import weights
-from lenet_exp.precision.report.verdict import Verdict
+from lenet_exp.precision.reporting.verdict import Verdict
 from lenet_exp.record.run import checkpoints, conditions
 from lenet_exp.record.run.run_record import Identity, RunRecord, Speed, open_record, say_result
 from lenet_exp.record.store import dead_runs, store_check

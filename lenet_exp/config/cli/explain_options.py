@@ -12,7 +12,17 @@ from lenet_exp.errors import ConfigError
 PROGRAM = "python -m lenet_exp.explain"
 _GENERATIONS = ("today", "2021")
 _FORMATS = ("table", "csv", "json")
-_OWN = ("diff", "summary", "format", "graph", "fetches", "inference", "session")
+PHASES = (
+    "prune",
+    "fold_constants",
+    "prune_again",
+    "lower",
+    "fuse",
+    "select",
+    "insert_casts",
+    "eliminate_casts",
+)
+_OWN = ("diff", "summary", "format", "graph", "fetches", "inference", "session", "phase")
 # What of a run's settings still means something to a graph that is not LeNet's.
 _OF_ANY_GRAPH = (
     "precision",
@@ -29,7 +39,8 @@ class Question(NamedTuple):
     """What is asked; `against` (mode, generation) asks for the difference.
 
     `graph` is a file, None for LeNet as `settings` describe it; `fetches` are of that file.
-    `session` asks for the chip's session configuration instead of a plan.
+    `session` asks for the chip's session configuration instead of a plan, `phase` for the graph
+    after that phase of the compiler.
     """
 
     settings: Settings
@@ -40,6 +51,7 @@ class Question(NamedTuple):
     summary: bool
     format: str
     session: bool
+    phase: Optional[str]
 
 
 def read(typed: Sequence[str]) -> Question:
@@ -60,11 +72,18 @@ def read(typed: Sequence[str]) -> Question:
         own.get("summary") == "true",
         own.get("format", "table"),
         own.get("session") == "true",
+        own.get("phase"),
     )
 
 
 def _good(key: str) -> str:
-    good = {"diff": "force_fp16", "format": "csv", "graph": "FILE", "fetches": "[NAME]"}
+    good = {
+        "diff": "force_fp16",
+        "format": "csv",
+        "graph": "FILE",
+        "fetches": "[NAME]",
+        "phase": "fuse",
+    }
     return good.get(key, "true")
 
 
@@ -75,6 +94,7 @@ def _check_own(own: Mapping[str, str], others: Sequence[str]) -> None:
         "summary": ("true", "false"),
         "inference": ("true", "false"),
         "session": ("true", "false"),
+        "phase": PHASES,
     }
     for key, value in own.items():
         if key in options and value not in options[key]:
@@ -82,6 +102,14 @@ def _check_own(own: Mapping[str, str], others: Sequence[str]) -> None:
             raise ConfigError(key, value, " | ".join(options[key]), f"{PROGRAM} {key}={meant}")
         if key in ("graph", "fetches") and not value.strip("[]"):
             raise ConfigError(key, value, "a file" if key == "graph" else "names", _example(key))
+    _check_exclusive(own)
+    if "fetches" in own and "graph" not in own:
+        raise ConfigError("fetches", own["fetches"], "only with graph=FILE", _example("fetches"))
+    if "graph" in own:
+        _check_beside_graph(own, others)
+
+
+def _check_exclusive(own: Mapping[str, str]) -> None:
     if own.get("session") == "true" and len(own) > 1:
         others_of_own = ", ".join(sorted(set(own) - {"session"}))
         allowed = f"session=true or {others_of_own}, not both: a session has no plan"
@@ -89,10 +117,10 @@ def _check_own(own: Mapping[str, str], others: Sequence[str]) -> None:
     if own.get("summary") == "true" and "diff" in own:
         remedy = f"{PROGRAM} diff={own['diff']}"
         raise ConfigError("summary", "true", "diff= or summary=true, not both", remedy)
-    if "fetches" in own and "graph" not in own:
-        raise ConfigError("fetches", own["fetches"], "only with graph=FILE", _example("fetches"))
-    if "graph" in own:
-        _check_beside_graph(own, others)
+    if "phase" in own and ("diff" in own or own.get("summary") == "true"):
+        remedy = f"{PROGRAM} phase={own['phase']}"
+        allowed = "without diff= and summary=true: a phase has one graph, in full"
+        raise ConfigError("phase", own["phase"], allowed, remedy)
 
 
 def _example(key: str) -> str:

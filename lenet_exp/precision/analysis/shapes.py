@@ -15,6 +15,14 @@ Shape = Optional[Tuple[int, ...]]  # None unless every dimension is known
 _LARGE = 100_000  # bytes: constants whose shape, not value, can matter to a shape function
 
 
+def elements(shape: Iterable[int]) -> int:
+    """Return how many values a tensor of this shape has."""
+    product = 1
+    for length in shape:
+        product *= length
+    return product
+
+
 def static_shapes(
     graph: Graph, types: Mapping[str, Tuple[str, ...]], asked: Iterable[Tensor]
 ) -> Dict[Tensor, Shape]:

@@ -11,7 +11,7 @@ from lenet_exp.errors import ConfigError
 def test_defaults_are_lenet_s_training_step_as_a_run_has_it():
     asked = explain_options.read([])
     assert asked.settings.precision.mode == "allow_mix_precision"
-    assert asked[1:] == (None, None, (), False, False, "table", False)
+    assert asked[1:] == (None, None, (), False, False, "table", False, None)
 
 
 def test_modes_and_hardware_that_can_not_be_trained_here_can_be_explained():
@@ -55,6 +55,10 @@ WRONG = [
     ("session=true diff=2021", ["not both", "explain session=true"]),
     ("session=yes", ["true | false", "explain session=true"]),
     ("diff=2021 summary=true", ["not both", "explain diff=2021"]),
+    ("phase=lowr", ["prune | fold_constants |", "explain phase=lower"]),
+    ("phase=fuse diff=2021", ["without diff=", "explain phase=fuse"]),
+    ("phase=fuse summary=true", ["without diff=", "explain phase=fuse"]),
+    ("phase=fuse session=true", ["not both", "explain session=true"]),
     ("fetches=[a]", ["only with graph=FILE"]),
     ("graph=", ["a file", "explain graph=FILE"]),
     ("graph=~nobody-of-this-name/x.pb", ["graph=~nobody-of-this-name", "explain graph=FILE"]),
