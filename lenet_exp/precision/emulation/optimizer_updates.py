@@ -14,14 +14,13 @@ from lenet_exp.precision.emulation.exact.rewrite import Rewriter, takes_referenc
 from lenet_exp.precision.emulation.fast.fuse_updates import Shape, apart, in_line, variable_shape
 from lenet_exp.precision.emulation.fast.speculate import Job, either
 from lenet_exp.precision.ir.names import node_of
+from lenet_exp.precision.ir.op_traits import PLAIN_WRITES
 from lenet_exp.precision.plan import Operator
-
-_PLAIN = frozenset(("Assign", "AssignVariableOp"))  # what they write was rounded before
 
 
 def is_float16_update(row: Operator, node: Any) -> bool:
     """Return whether a node computes a variable's new value in float16."""
-    if node.op in _PLAIN or node.name != row.parts[-1] or "float16" not in row.outputs:
+    if node.op in PLAIN_WRITES or node.name != row.parts[-1] or "float16" not in row.outputs:
         return False
     definition = tf_compat.op_def(node.op)
     takes = takes_reference(node, 0)

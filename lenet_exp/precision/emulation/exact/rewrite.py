@@ -27,8 +27,6 @@ from lenet_exp import tf_compat
 from lenet_exp.precision.emulation.exact import rounding
 from lenet_exp.precision.emulation.exact.arithmetic import Fast
 from lenet_exp.precision.emulation.exact.vector_kernels import (
-    CONVOLUTIONS,
-    EXACT,
     SPECIAL,
     Arithmetic,
     tiled_bias,
@@ -36,6 +34,7 @@ from lenet_exp.precision.emulation.exact.vector_kernels import (
 from lenet_exp.precision.ir.builder import Nodes, copied, set_attribute
 from lenet_exp.precision.ir.names import Tensor, node_of
 from lenet_exp.precision.ir.op_defs import argument_types, attribute
+from lenet_exp.precision.ir.op_traits import CONVOLUTIONS, EXACT
 from lenet_exp.precision.plan import CastEdge, Operator, Plan
 
 _HALF = 19  # DT_HALF

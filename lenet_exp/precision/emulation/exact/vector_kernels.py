@@ -105,17 +105,3 @@ SPECIAL: Dict[str, Kernel] = {
     "ReduceMean": _mean,
     "ReduceMeanD": _mean,
 }
-
-# Move or choose values: nothing to round where what comes in is float16.
-EXACT = frozenset(
-    (
-        "Assign", "BroadcastTo", "BroadcastToD", "ConcatD", "ConcatV2D", "ConcatV2", "Concat",
-        "DepthToSpace", "Fill", "FillD", "Gather", "GatherNd", "GatherV2", "GatherV2D",
-        "Maximum", "MaxPool", "Minimum", "Neg", "OneHot", "OneHotD", "Pack", "Pad", "PadD",
-        "ReduceMaxD", "ReduceMinD", "ReduceMax", "ReduceMin", "Relu", "ReluV2", "ReverseV2",
-        "ReverseV2D", "Select", "SelectV2", "Slice", "SliceD", "SpaceToDepth", "Split", "SplitD",
-        "SplitV", "SplitVD", "StridedSlice", "StridedSliceD", "Tile", "TileD", "Transpose",
-        "TransposeD", "Unpack", "ZerosLike", "OnesLike", "Abs", "Sign", "ReluGrad", "ReluGradV2",
-    )
-)  # fmt: skip
-CONVOLUTIONS = frozenset(("Conv2D", "DepthwiseConv2D", "Conv3D"))
