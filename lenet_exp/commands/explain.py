@@ -38,8 +38,8 @@ def answer(question: Question, width: int) -> Answer:
     settings = question.settings
     if question.phase is not None:
         return _after_phase(question, question.phase, graph_def, fetches, width)
-    asked = [(settings.precision.mode, settings.hardware.cann)]
-    asked += [question.against] if question.against else []
+    wanted = [(settings.precision.mode, settings.hardware.cann)]
+    wanted += [question.against] if question.against else []
     reports = [
         records.report(
             assign(
@@ -51,7 +51,7 @@ def answer(question: Question, width: int) -> Answer:
                 **_files(settings, mode, generation),
             )
         )
-        for mode, generation in asked
+        for mode, generation in wanted
     ]
     warnings = tuple(dict.fromkeys(text for read in reports for text in read.warnings))
     if question.format == "table":

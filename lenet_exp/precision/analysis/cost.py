@@ -114,11 +114,11 @@ class _Shapes:
     def __init__(self, plan: Plan) -> None:
         self.graph: Graph = read_graph(plan.graph_def)
         types = output_types(self.graph, load_library(None, plan.generation))
-        asked = [
+        tensors = [
             Tensor(name, slot) for name, listed in types.items() for slot in range(len(listed))
         ]
         try:
-            self._shapes = static_shapes(self.graph, types, asked)
+            self._shapes = static_shapes(self.graph, types, tensors)
         except ValueError:  # TensorFlow can't import the graph: nothing is counted, and all named
             self._shapes = {}
 

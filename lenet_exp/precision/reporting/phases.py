@@ -84,13 +84,15 @@ def _selected(state: Compilation) -> Iterator[Row]:
 def phase_table(found: AfterPhase, width: int) -> str:
     """Return every row as name <- inputs, on as many lines as that takes."""
     size = types_width([row["types"] for row in found.rows])
-    kind = min(_LONGEST_TYPE, max([len(row["type"]) for row in found.rows] or [4]))
-    selected = bool(found.rows) and "rule" in found.rows[0]
-    what = (
-        f"{len(found.rows)} {'operators' if found.rows and 'parts' in found.rows[0] else 'nodes'}"
-    )
+    longest = max([len(row["type"]) for row in found.rows] or [4])
+    kind = min(longest, _LONGEST_TYPE, max(10, width - 57 - size))
+    known = set(found.rows[0]) if found.rows else set()
+    selected, what = "rule" in known, "operators" if "parts" in known else "nodes"
     extra = f"{'list':5}  {'rule':10}  {'casts':8}  " if selected else ""
-    lines = [f"{title(found.mode, found.generation)}, after {found.phase}: {what}", ""]
+    lines = [
+        f"{title(found.mode, found.generation)}, after {found.phase}: {len(found.rows)} {what}",
+        "",
+    ]
     lines.append(f"{'types':{size}}  {'type':{kind}}  {extra}name <- inputs")
     for row in found.rows:
         facts = f"{cut(row['types'], size):{size}}  {cut(row['type'], kind):{kind}}  "

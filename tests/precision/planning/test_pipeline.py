@@ -10,14 +10,14 @@ from lenet_exp.config.cli import explain_options
 from lenet_exp.precision import assign
 from lenet_exp.precision.planning import pipeline
 from lenet_exp.precision.planning.options import read_options
-from lenet_exp.precision.reporting.phases import after_phase
+from lenet_exp.precision.reporting.phases import after_phase, phase_table
 from tests.precision.lenet_graph import (
     CONDITIONAL_FETCHES,
     FETCHES,
     conditional_graph,
     training_graph,
 )
-from tests.precision.small import ALLOW, FORCE, MIX
+from tests.precision.small import ALLOW, FORCE, KEEP, MIX, floats, graph_of
 
 
 @functools.lru_cache(maxsize=None)
@@ -80,6 +80,20 @@ def test_phases_have_the_names_that_can_be_typed():
     assert explain_options.PHASES == pipeline.PHASE_NAMES
     named = [name.replace("_again", "") for name in pipeline.PHASE_NAMES]
     assert [phase.__name__ for phase in pipeline.PHASES] == named
+
+
+def test_what_is_merged_away_is_told_apart():
+    def there_and_back(tf):
+        half = tf.cast(floats(tf, "x"), tf.float16, name="there")
+        return tf.cast(half, tf.float32, name="back")
+
+    graph_def, fetches = graph_of(lambda tf: tf.exp(there_and_back(tf), name="exp"))
+    state = pipeline.begin(graph_def, fetches, read_options(graph_def, KEEP))
+    rows = {row["name"]: row for row in after_phase("last", pipeline.run(state)).rows}
+    assert {name: row["merged"] for name, row in rows.items()} == {
+        "there": ("itself",), "back": ("itself",), "exp": (),
+    }  # fmt: skip
+    assert "-itself" in phase_table(after_phase("last", pipeline.run(state)), 80)
 
 
 def test_rows_say_what_is_known_so_far():
