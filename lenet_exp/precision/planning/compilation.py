@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import FrozenSet, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, FrozenSet, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp.precision.ir.graph import Graph
 from lenet_exp.precision.ir.names import Tensor
@@ -128,3 +128,6 @@ class Compilation(NamedTuple):
     def type_of(self, value: Input) -> str:
         """Return the type that an input's tensor has by now."""
         return self.chosen.get(value.source, value.dtype)
+
+
+Phase = Callable[[Compilation], Compilation]

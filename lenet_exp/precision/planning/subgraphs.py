@@ -6,7 +6,7 @@ Source: precision-modes.md 6.7.
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List, Mapping, Sequence, Tuple
+from typing import Dict, List, Mapping, Sequence, Tuple
 
 from lenet_exp.precision.ir.functions import FunctionGraph, called_functions, calls, leading_inputs
 from lenet_exp.precision.ir.names import Tensor
@@ -16,13 +16,13 @@ from lenet_exp.precision.planning.compilation import (
     Compilation,
     Decided,
     Function,
+    Phase,
     Returned,
     row_of,
 )
 from lenet_exp.precision.planning.fold_constants import fold_constants
 from lenet_exp.precision.planning.prune import prune
 
-Phase = Callable[[Compilation], Compilation]
 Functions = Mapping[str, Tuple[Function, ...]]
 
 

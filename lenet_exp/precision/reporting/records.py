@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
@@ -125,13 +126,8 @@ def report(plan: Plan) -> Report:
 def compact(dtypes: Sequence[str]) -> str:
     """Return a letter for each dtype; five and more equal ones are counted: "10f"."""
     letters = [_OF_DTYPE.get(dtype, ANY_OTHER) for dtype in dtypes]
-    runs: List[List[str]] = []
-    for letter in letters:
-        if runs and runs[-1][0] == letter:
-            runs[-1].append(letter)
-        else:
-            runs.append([letter])
-    return "".join(f"{len(run)}{run[0]}" if len(run) >= _MANY else "".join(run) for run in runs)
+    runs = ("".join(equal) for _, equal in itertools.groupby(letters))
+    return "".join(f"{len(run)}{run[0]}" if len(run) >= _MANY else run for run in runs)
 
 
 def summary(read: Report) -> Summary:
