@@ -9,6 +9,8 @@ hardware.cann=today|2021   the generation of the chip's compiler
 summary=true               operators alike in one line
 diff=MODE|2021|today       what differs under another mode, or in the other generation
 format=table|csv|json      csv and json carry every field
+phase=NAME                 the graph after that phase of the compiler: prune, fold_constants,
+                           prune_again, lower, fuse, select, insert_casts, eliminate_casts
 session=true               the ConfigProto of a session on the chip, instead of a plan
 inference=true             the inference graph instead of the training step
 graph=FILE                 any TensorFlow 1 graph: model.ckpt.meta, .pb, .pbtxt; also one written

@@ -13,8 +13,7 @@ import textwrap
 import numpy as np
 
 from lenet_exp import tf_compat
-from lenet_exp.precision import assign, emulate
-from lenet_exp.precision.report import records
+from lenet_exp.precision import assign, emulate, report, verdict
 
 STEPS = 20
 MODES = ("allow_mix_precision", "allow_fp32_to_fp16", "force_fp16", "must_keep_origin_dtype")
@@ -118,9 +117,11 @@ def main():
         for mode in MODES:
             # The GraphDef is not modified; `fetches` are what your session runs.
             plan = assign(graph_def, mode, fetches=["train", "loss"])
-            read = records.report(plan)
-            halves = sorted({r.ge_type for r in read.records if "float16" in r.inputs + r.outputs})
-            refused = sorted({r.ge_type for r in read.records if r.engine == "refused"})
+            read = report(plan)
+            halves = sorted(
+                {r.ge_type for r in plan.operators if "float16" in r.inputs + r.outputs}
+            )
+            refused = sorted(verdict(plan).refused)
             shown = f"{read.totals.float16} of {read.totals.operators} operators in float16"
             print(f"  {mode:22}  {shown}, {read.totals.casts} casts")
             tell("float16", halves)

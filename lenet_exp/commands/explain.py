@@ -13,10 +13,10 @@ from lenet_exp.config.schema.hardware import chip_of
 from lenet_exp.config.schema.run import Settings, precision_files
 from lenet_exp.hardware import chip_config
 from lenet_exp.model import lenet
-from lenet_exp.precision import assign
-from lenet_exp.precision.ir.load import load_graph
-from lenet_exp.precision.planning.options import unread
-from lenet_exp.precision.report import records, tables
+from lenet_exp.precision import assign, load_graph
+from lenet_exp.precision.planning import pipeline
+from lenet_exp.precision.planning.options import read_options, unread
+from lenet_exp.precision.reporting import phases, records, tables
 from lenet_exp.training import graphs
 
 
@@ -47,6 +47,8 @@ def explain(options: ExplainOptions, width: int) -> Explanation:
         return _session(options)
     graph_def, fetches = _graph(options)
     settings = options.settings
+    if options.phase is not None:
+        return _after_phase(options, options.phase, graph_def, fetches, width)
     explained = [(settings.precision.mode, settings.hardware.cann)]
     explained += [options.against] if options.against else []
     reports = [
@@ -66,6 +68,30 @@ def explain(options: ExplainOptions, width: int) -> Explanation:
     if options.format == "table":
         return Explanation(_as_table(options, reports, width, warnings), ())
     return Explanation(_as_data(options, reports), warnings)
+
+
+def _after_phase(
+    options: ExplainOptions, phase: str, graph_def: Any, fetches: Tuple[str, ...], width: int
+) -> Explanation:
+    """Return the graph as a phase of the compiler leaves it."""
+    precision, generation = options.settings.precision, options.settings.hardware.cann
+    plan_options = read_options(
+        graph_def,
+        precision.mode,
+        generation=generation,
+        keep_dtype=precision.keep_dtype,
+        **_files(options.settings, precision.mode, generation),
+    )
+    state = pipeline.run(pipeline.begin(graph_def, fetches, plan_options), phase)
+    found = phases.after_phase(phase, state)
+    if options.format == "table":
+        text = phases.phase_table(found, width)
+    elif options.format == "json":
+        text = records.as_json(found)
+    else:
+        same = {"phase": phase, "mode": found.mode, "generation": found.generation}
+        text = records.as_csv(found.rows, same).rstrip("\n")
+    return Explanation(text, plan_options.warnings)
 
 
 def _files(settings: Settings, mode: str, generation: str) -> Dict[str, Path]:

@@ -13,7 +13,7 @@ from lenet_exp.errors import DataError
 from lenet_exp.inference import frozen
 from lenet_exp.model import lenet, weights
 from lenet_exp.precision import assign
-from lenet_exp.precision.report.verdict import Verdict, verdict
+from lenet_exp.precision.reporting.verdict import Verdict, verdict
 from lenet_exp.record.run import checkpoints, run_folders
 from lenet_exp.record.run.run_files import write_bytes
 from lenet_exp.record.terminal import resume_command, short
@@ -63,7 +63,7 @@ def _on_chip(graph_def: Any, settings: Settings) -> Verdict:
     fixed = frozen.with_batch(graph_def, settings.schedule.batch_size)
     mode, generation = settings.precision.mode, settings.hardware.cann
     fetches = tuple(frozen.OUTPUTS.values())
-    return verdict([assign(fixed, mode, generation=generation, fetches=fetches)])
+    return verdict(assign(fixed, mode, generation=generation, fetches=fetches))
 
 
 def _report(made: Exported) -> str:

@@ -17,7 +17,7 @@ from lenet_exp.inference import classifier, frozen
 from lenet_exp.model import lenet, weights
 from lenet_exp.precision import assign, emulate
 from lenet_exp.precision.ir.load import load_graph
-from lenet_exp.precision.report.verdict import verdict
+from lenet_exp.precision.reporting.verdict import verdict
 from lenet_exp.record.run import run_folders
 from lenet_exp.record.terminal import fetch_progress
 
@@ -130,7 +130,7 @@ def _on(machine: backends.Backend, graph_def: Any, options: PredictOptions) -> U
     if mode == "must_keep_origin_dtype":
         return UnderMode(graph_def)
     plan = assign(graph_def, mode, generation=generation, fetches=tuple(frozen.OUTPUTS.values()))
-    on_chip = verdict([plan])
+    on_chip = verdict(plan)
     warnings = [f"warning: on the chip {on_chip}"] if any(on_chip) else []
     made = emulate(graph_def, plan)
     notes = (f"precision {mode}, emulated on the CPU", *warnings)

@@ -9,8 +9,8 @@ from lenet_exp.errors import PrecisionError
 from lenet_exp.model import lenet
 from lenet_exp.precision import Plan, assign, emulate
 from lenet_exp.precision.planning.options import nodes_of
-from lenet_exp.precision.report import records
-from lenet_exp.precision.report.verdict import Verdict, verdict
+from lenet_exp.precision.reporting import records
+from lenet_exp.precision.reporting.verdict import Verdict, verdict
 from lenet_exp.training import graphs
 
 INFERENCE_BATCH = 250  # divides the validation and the test set
@@ -52,7 +52,7 @@ def plan(settings: Settings, built: Graphs) -> ChipPlan:
         PrecisionError: the chip would not compile them, and `hardware.on_refused` is error.
     """
     precision, plans = settings.precision, _assigned(settings, built)
-    found = verdict(plans)
+    found = verdict(*plans)
     if found.refused and settings.hardware.on_refused == "error":
         problem = f"the chip refuses to compile this graph ({found})"
         remedy = "python -m lenet_exp.run hardware.on_refused=warn, or another precision mode"

@@ -9,7 +9,7 @@ from sweeps import plan_of  # isort: skip
 from lenet_exp.comparison import plan_differences
 from lenet_exp.config.schema.run import PRECISION_MODES
 from lenet_exp.precision.analysis.cost import totals
-from lenet_exp.precision.report import records
+from lenet_exp.precision.reporting import records
 
 
 def csv_of(mode):

@@ -14,6 +14,10 @@ from lenet_exp.config.schema.run import PRECISION_MODES, Settings, all_keys, gro
 from lenet_exp.errors import ConfigError
 
 _GENERATIONS = ("today", "2021")
+PHASES = (
+    "prune", "fold_constants", "prune_again", "lower", "fuse", "select", "insert_casts",
+    "eliminate_casts",
+)  # fmt: skip
 # What of a run's settings still means something to a graph that is not LeNet's.
 _OF_ANY_GRAPH = (
     "precision",
@@ -31,6 +35,8 @@ class ExplainOptions(Options):
     """A plan, the difference of two, or the configuration of the chip's session.
 
     `graph` is a file, None for LeNet as `settings` describe it; `fetches` are of that file.
+    `session` asks for the chip's session configuration instead of a plan, `phase` for the graph
+    after that phase of the compiler.
     """
 
     VERB: ClassVar[str] = "explain"
@@ -43,6 +49,7 @@ class ExplainOptions(Options):
     summary: bool = switch(default=False)
     format: str = one_of("table", "csv", "json", good="csv", default="table")
     session: bool = switch(default=False)
+    phase: Optional[str] = one_of(*PHASES, good="fuse", default=None)
 
     @property
     def against(self) -> Optional[Tuple[str, str]]:
@@ -77,6 +84,9 @@ def _check_together(given: Mapping[str, Any]) -> None:
     if given.get("summary") and "diff" in given:
         remedy = command("diff", given["diff"])
         raise ConfigError("summary", "true", "diff= or summary=true, not both", remedy)
+    if "phase" in given and ("diff" in given or given.get("summary")):
+        allowed = "without diff= and summary=true: a phase has one graph, in full"
+        raise ConfigError("phase", given["phase"], allowed, command("phase", given["phase"]))
     if "fetches" in given and "graph" not in given:
         shown, remedy = f"[{','.join(given['fetches'])}]", f"{command('graph')} fetches=[NAME]"
         raise ConfigError("fetches", shown, "only with graph=FILE", remedy)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
 from lenet_exp.precision.analysis.dtypes import output_types
-from lenet_exp.precision.analysis.shapes import Shape, static_shapes
+from lenet_exp.precision.analysis.shapes import Shape, elements, static_shapes
 from lenet_exp.precision.ir.graph import Graph, read_graph
 from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.op_defs import attribute
@@ -114,11 +114,11 @@ class _Shapes:
     def __init__(self, plan: Plan) -> None:
         self.graph: Graph = read_graph(plan.graph_def)
         types = output_types(self.graph, load_library(None, plan.generation))
-        asked = [
+        tensors = [
             Tensor(name, slot) for name, listed in types.items() for slot in range(len(listed))
         ]
         try:
-            self._shapes = static_shapes(self.graph, types, asked)
+            self._shapes = static_shapes(self.graph, types, tensors)
         except ValueError:  # TensorFlow can't import the graph: nothing is counted, and all named
             self._shapes = {}
 
@@ -128,13 +128,6 @@ class _Shapes:
 
     def of(self, tensor: Optional[Tensor]) -> Shape:
         return None if tensor is None else self._shapes.get(tensor)
-
-
-def _size(shape: Iterable[int]) -> int:
-    product = 1
-    for length in shape:
-        product *= length
-    return product
 
 
 def _moved(shapes: _Shapes, operator: Operator) -> Optional[Dict[str, int]]:
@@ -165,7 +158,7 @@ def _moved(shapes: _Shapes, operator: Operator) -> Optional[Dict[str, int]]:
     for dtype, shape in sizes:
         if shape is None or dtype not in _BYTES:
             return None
-        found[dtype] = found.get(dtype, 0) + _size(shape) * _BYTES[dtype]
+        found[dtype] = found.get(dtype, 0) + elements(shape) * _BYTES[dtype]
     return found
 
 
@@ -175,7 +168,7 @@ def _cast_bytes(shapes: _Shapes, casts: Iterable[CastEdge]) -> int:
     for cast in casts:
         shape = shapes.of(cast.producer)
         if shape is not None and not cast.on_host and not cast.removed:
-            total += _size(shape) * (_BYTES[cast.source] + _BYTES[cast.target])
+            total += elements(shape) * (_BYTES[cast.source] + _BYTES[cast.target])
     return total
 
 
@@ -199,7 +192,7 @@ def _product(shapes: _Shapes, node: Any) -> Optional[int]:
     if left is None or made is None:
         return None
     turned = attribute(node, "transpose_a" if node.op == "MatMul" else "adj_x").b
-    return 2 * _size(made) * left[-2 if turned else -1]
+    return 2 * elements(made) * left[-2 if turned else -1]
 
 
 def _convolution(shapes: _Shapes, node: Any) -> Optional[int]:
@@ -213,5 +206,5 @@ def _convolution(shapes: _Shapes, node: Any) -> Optional[int]:
         values, weights = made, shapes.of_input(name, 1)
     if values is None or weights is None:
         return None
-    window = _size(weights[:-2]) if node.op.startswith("Depthwise") else _size(weights[:-1])
-    return 2 * _size(values) * window
+    window = elements(weights[:-2]) if node.op.startswith("Depthwise") else elements(weights[:-1])
+    return 2 * elements(values) * window

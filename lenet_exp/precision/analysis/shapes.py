@@ -15,17 +15,25 @@ Shape = Optional[Tuple[int, ...]]  # None unless every dimension is known
 _LARGE = 100_000  # bytes: constants whose shape, not value, can matter to a shape function
 
 
+def elements(shape: Iterable[int]) -> int:
+    """Return how many values a tensor of this shape has."""
+    product = 1
+    for length in shape:
+        product *= length
+    return product
+
+
 def static_shapes(
-    graph: Graph, types: Mapping[str, Tuple[str, ...]], asked: Iterable[Tensor]
+    graph: Graph, types: Mapping[str, Tuple[str, ...]], tensors: Iterable[Tensor]
 ) -> Dict[Tensor, Shape]:
-    """Return the shapes of the tensors asked for; None where a dimension is not known.
+    """Return the shapes of some tensors; None where a dimension is not known.
 
     `_output_shapes` of a node is believed; for the rest the graph is imported, with
     placeholders for operators that TensorFlow doesn't know.
     """
     found: Dict[Tensor, Shape] = {}
     open_: List[Tensor] = []
-    for tensor in asked:
+    for tensor in tensors:
         written = _written(graph.nodes[tensor.node], tensor.slot)
         if written is None:
             open_.append(tensor)
@@ -48,7 +56,7 @@ def _known(shape: Any) -> Shape:
 
 
 def _inferred(
-    graph: Graph, types: Mapping[str, Tuple[str, ...]], asked: List[Tensor]
+    graph: Graph, types: Mapping[str, Tuple[str, ...]], tensors: List[Tensor]
 ) -> Dict[Tensor, Shape]:
     tf = tf_compat.load()
     scratch = tf.Graph()
@@ -59,7 +67,7 @@ def _inferred(
         problem = f"TensorFlow can't make it: {str(error).splitlines()[0]}"
         raise GraphError("the graph", problem, "a graph TensorFlow imports") from error
     found = {}
-    for tensor in asked:
+    for tensor in tensors:
         name, slot = _scratch(graph, tensor)
         shape = scratch.get_operation_by_name(name).outputs[slot].shape
         found[tensor] = tuple(shape.as_list()) if shape.is_fully_defined() else None

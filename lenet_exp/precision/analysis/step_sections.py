@@ -5,13 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Dict
 
-from lenet_exp.precision.ir.graph import (
-    Graph,
-    consumers_by_any_edge,
-    in_order,
-    reachable,
-    read_graph,
-)
+from lenet_exp.precision.ir.graph import Graph, in_order, reachable, read_graph
 
 FORWARD, BACKWARD, UPDATE = "forward", "backward", "update"
 SECTIONS = (FORWARD, BACKWARD, UPDATE)
@@ -28,7 +22,7 @@ def sections(graph_def: Any) -> Dict[str, str]:
     """
     graph = read_graph(graph_def)
     backward = {name for name in graph.nodes if _GRADIENTS.search(name)}
-    behind = consumers_by_any_edge(graph)
+    behind = graph.consumers(by_order=True)
     after = reachable(backward, lambda name: behind.get(name, ()))
     found = {
         name: BACKWARD if name in backward else UPDATE if name in after else FORWARD
@@ -40,9 +34,9 @@ def sections(graph_def: Any) -> Dict[str, str]:
 
 def _only_for_the_update(graph: Graph, found: Dict[str, str]) -> None:
     """Move what only an update consumes, such as the inverse of the loss scale, to it."""
-    consumers = graph.consumers()
+    consumers = graph.consumers(by_order=False)
     for name in reversed(list(in_order(graph))):
-        users = [edge.port.node for edge in consumers.get(name, ())]
+        users = consumers.get(name)
         if users and found[name] == FORWARD and all(found[user] == UPDATE for user in users):
             found[name] = UPDATE
 

@@ -7,7 +7,6 @@ from typing import (
     Any,
     Callable,
     Dict,
-    Hashable,
     Iterable,
     Iterator,
     List,
@@ -16,21 +15,11 @@ from typing import (
     Sequence,
     Set,
     Tuple,
-    TypeVar,
 )
 
 from lenet_exp.errors import GraphError
-from lenet_exp.precision.ir.names import Port, Tensor, as_input, is_control, node_of, slot_of
+from lenet_exp.precision.ir.names import Tensor, as_input, split
 from lenet_exp.precision.ir.op_traits import BACK_EDGES, PASS_THROUGH, transparent
-
-_T = TypeVar("_T", bound=Hashable)
-
-
-class Edge(NamedTuple):
-    """A consumer of a node's output `slot`: data input `port.slot` of `port.node`."""
-
-    slot: int
-    port: Port
 
 
 class Graph(NamedTuple):
@@ -52,13 +41,14 @@ class Graph(NamedTuple):
         """Return the nodes in front of a node, by data and then by order."""
         return (*(tensor.node for tensor in self.data[name]), *self.control[name])
 
-    def consumers(self) -> Dict[str, List[Edge]]:
-        """Return the data consumers of every node that has one."""
-        found: Dict[str, List[Edge]] = {}
+    def consumers(self, by_order: bool) -> Dict[str, List[str]]:
+        """Return the nodes behind every node that has any, by data and, if asked, by order."""
+        after: Dict[str, List[str]] = {}
         for name, inputs in self.data.items():
-            for index, tensor in enumerate(inputs):
-                found.setdefault(tensor.node, []).append(Edge(tensor.slot, Port(name, index)))
-        return found
+            before = self.producers(name) if by_order else [tensor.node for tensor in inputs]
+            for producer in before:
+                after.setdefault(producer, []).append(name)
+        return after
 
     def source(self, tensor: Tensor) -> Tensor:
         """Return what a tensor is once Identity and variable reads have been removed."""
@@ -91,15 +81,14 @@ def graph_of(node_defs: Iterable[Any], functions: Mapping[str, Any]) -> Graph:
         data: List[Tensor] = []
         control: List[str] = []
         for text in node.input:
-            try:
-                tensor = Tensor(own[node_of(text)], slot_of(text))
-            except (KeyError, ValueError):
+            mark, producer, slot = split(text)
+            if producer not in own or not (slot[1:] or "0").isdecimal():
                 problem = f'its input "{text}" is no node of the graph'
-                raise GraphError(name, problem, "the whole graph, not a part of it") from None
-            if is_control(text):
-                control.append(tensor.node)
+                raise GraphError(name, problem, "the whole graph, not a part of it")
+            if mark:
+                control.append(own[producer])
             else:
-                data.append(tensor)
+                data.append(Tensor(own[producer], int(slot[1:] or 0)))
         if node.op in PASS_THROUGH and not data:
             raise GraphError(name, f"this {node.op} has no input", "a graph TensorFlow imports")
         graph.data[name], graph.control[name] = tuple(data), tuple(control)
@@ -157,9 +146,9 @@ def topological_order(before: Mapping[str, Set[str]]) -> Iterator[str]:
         raise GraphError(stuck, "it is part of a cycle", "a graph TensorFlow can run")
 
 
-def reachable(begin: Iterable[_T], step: Callable[[_T], Sequence[_T]]) -> Dict[_T, None]:
+def reachable(begin: Iterable[str], step: Callable[[str], Sequence[str]]) -> Dict[str, None]:
     """Return what is reached from `begin`, itself included, as an ordered set, depth first."""
-    found: Dict[_T, None] = {}
+    found: Dict[str, None] = {}
     stack = list(reversed(list(begin)))
     while stack:
         item = stack.pop()
@@ -167,12 +156,3 @@ def reachable(begin: Iterable[_T], step: Callable[[_T], Sequence[_T]]) -> Dict[_
             found[item] = None
             stack.extend(reversed(step(item)))
     return found
-
-
-def consumers_by_any_edge(graph: Graph) -> Dict[str, List[str]]:
-    """Return the nodes behind every node, by data or by order."""
-    after: Dict[str, List[str]] = {}
-    for name in graph.nodes:
-        for producer in graph.producers(name):
-            after.setdefault(producer, []).append(name)
-    return after

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import warnings
 from pathlib import Path
-from typing import Any, Callable, Iterator, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Iterator, NamedTuple, Optional, Tuple, Union
 
 from lenet_exp import tf_compat
 from lenet_exp.errors import GraphError
@@ -27,7 +27,7 @@ class LoadedGraph(NamedTuple):
     fetches: Tuple[str, ...]
 
 
-def load_graph(path: Path) -> LoadedGraph:
+def load_graph(path: Union[str, Path]) -> LoadedGraph:
     """Return the graph in a file.
 
     `fetches` are, of a MetaGraph, what its collections `train_op` and `losses` name; without
@@ -36,7 +36,7 @@ def load_graph(path: Path) -> LoadedGraph:
     Raises:
         GraphError: there is no such file, it can't be read, or it holds no graph.
     """
-    content = _content(path)
+    content = _content(Path(path))
     for read in (_binary, _text):
         for message in _messages():
             meta = _meta(read(message, content))

@@ -40,15 +40,8 @@ def node_of(text: str) -> str:
 
 
 def slot_of(text: str) -> int:
-    """Return the slot of a tensor, 0 if its name has none.
-
-    Raises:
-        ValueError: it is no whole number.
-    """
-    slot = split(text)[2][1:] or "0"
-    if not slot.isdecimal():
-        raise ValueError(slot)
-    return int(slot)
+    """Return the slot of a tensor, 0 if its name has none."""
+    return int(split(text)[2][1:] or 0)
 
 
 def as_input(tensor: Tensor) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import FrozenSet, Mapping, NamedTuple, Optional, Tuple
+from typing import Callable, FrozenSet, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp.precision.ir.graph import Graph
 from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.operators import GraphOperator, Input
-from lenet_exp.precision.plan import CastEdge, Operator, RemovedCast
+from lenet_exp.precision.plan import CastEdge, Engine, Operator, RemovedCast, Rule
 from lenet_exp.precision.planning.dtype_overrides import CustomDtypes
 from lenet_exp.precision.target.modes import Colour, Generation, Mode
 from lenet_exp.precision.target.operator_library import OperatorLibrary
@@ -48,6 +48,36 @@ class Decided(NamedTuple):
     operator: GraphOperator
     row: Operator
     returned: Tuple[Returned, ...] = ()
+
+
+def row_of(
+    operator: GraphOperator,
+    types: Sequence[str],
+    decision: Tuple[Rule, str, Engine],
+    colour: Colour = Colour.NONE,
+    unit: str = "none",
+) -> Operator:
+    """Return the row of an operator with these types, inputs then outputs, still without casts."""
+    count, origin = len(operator.inputs), operator.origin
+    rule, reason, engine = decision
+    return Operator(
+        name=operator.name,
+        tf_type=operator.tf_type,
+        ge_type=operator.ge_type,
+        inputs=tuple(types[:count]),
+        outputs=tuple(types[count:]),
+        casts=(),
+        colour=colour,
+        rule=rule,
+        reason=reason,
+        engine=engine,
+        unit=unit,
+        parts=operator.parts,
+        ports=tuple(value.port for value in operator.inputs),
+        results=tuple(output.key if output.real else None for output in operator.outputs),
+        origin_inputs=origin[:count],
+        origin_outputs=origin[count:],
+    )
 
 
 class Function(NamedTuple):
@@ -98,3 +128,6 @@ class Compilation(NamedTuple):
     def type_of(self, value: Input) -> str:
         """Return the type that an input's tensor has by now."""
         return self.chosen.get(value.source, value.dtype)
+
+
+Phase = Callable[[Compilation], Compilation]

@@ -10,9 +10,9 @@ from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Se
 
 from lenet_exp import tf_compat
 from lenet_exp.precision.analysis.dtypes import output_types
-from lenet_exp.precision.analysis.shapes import Shape, static_shapes
+from lenet_exp.precision.analysis.shapes import Shape, elements, static_shapes
 from lenet_exp.precision.ir.graph import Graph, in_order, reachable, rewired
-from lenet_exp.precision.ir.names import Tensor, node_of
+from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.op_defs import attribute, copy_attributes
 from lenet_exp.precision.ir.op_traits import NEVER_FOLDED, OF_SHAPES, stand_in
 from lenet_exp.precision.planning.compilation import Compilation
@@ -51,8 +51,14 @@ def fold(graph: Graph, types: Mapping[str, Tuple[str, ...]], fetched: Sequence[s
     several = {name for name in fetched if len(types[name]) > 1}
     constant = _constant_nodes(graph, types, [n for n in order if n not in several], shapes)
     made = {name for name in constant if graph.nodes[name].op != "Const"}
+    sizes = {
+        Tensor(name, slot): _of_shape(graph, Tensor(name, slot), shapes)
+        for name in constant
+        if graph.nodes[name].op in OF_SHAPES
+        for slot in range(len(types[name]))
+    }
     frontier = _frontier(graph, made, set(fetched))
-    return Folded(_values(graph, shapes, constant, frontier), frozenset(made))
+    return Folded(_values(graph, sizes, constant, frontier), frozenset(made))
 
 
 def _constant_nodes(
@@ -87,11 +93,8 @@ def _foldable(node: Any, types: Tuple[str, ...], inputs: int) -> bool:
     return not refs and bool(types) and set(types) <= _FOLDABLE_TYPES
 
 
-def _frontier(
-    graph: Graph,
-    made: Set[str],
-    fetched: Set[str],
-) -> List[Tensor]:
+def _frontier(graph: Graph, made: Set[str], fetched: Set[str]) -> List[Tensor]:
+    """Return the constant tensors that something else consumes or fetches."""
     found: Dict[Tensor, None] = {}
     for name in graph.nodes:
         if name in made and name in fetched:
@@ -103,18 +106,18 @@ def _frontier(
 
 def _values(
     graph: Graph,
-    shapes: Mapping[Tensor, Shape],
+    sizes: Mapping[Tensor, Any],
     constant: Mapping[str, None],
     frontier: List[Tensor],
 ) -> Dict[Tensor, Any]:
     """Return the frontier's arrays; those of shapes need no session."""
     tf = tf_compat.load()
-    direct = {t: _of_shape(graph, t, shapes) for t in frontier if _is_shape(graph, t)}
-    rest = [tensor for tensor in frontier if tensor not in direct]
+    found = {tensor: sizes[tensor] for tensor in frontier if tensor in sizes}
+    rest = [tensor for tensor in frontier if tensor not in sizes]
     if not rest:
-        return direct
+        return found
     with tf.Graph().as_default() as scratch:
-        tf.import_graph_def(_computation(graph, shapes, constant, rest), name="")
+        tf.import_graph_def(_computation(graph, sizes, constant, rest), name="")
         tensors = [scratch.get_tensor_by_name(str(tensor)) for tensor in rest]
         # No second folding. A number of threads would be that of all later sessions; none is
         # all cores, so that a run settles on its own before.
@@ -123,12 +126,8 @@ def _values(
         config.graph_options.rewrite_options.disable_meta_optimizer = True
         tf_compat.keep_on_host(config)
         with tf.Session(graph=scratch, config=config) as session:
-            direct.update(zip(rest, session.run(tensors)))
-    return direct
-
-
-def _is_shape(graph: Graph, tensor: Tensor) -> bool:
-    return graph.nodes[tensor.node].op in OF_SHAPES
+            found.update(zip(rest, session.run(tensors)))
+    return found
 
 
 def _of_shape(graph: Graph, tensor: Tensor, shapes: Mapping[Tensor, Shape]) -> Any:
@@ -139,51 +138,34 @@ def _of_shape(graph: Graph, tensor: Tensor, shapes: Mapping[Tensor, Shape]) -> A
     dtype = np.int32
     if node.op != "Rank":
         dtype = tf_compat.load().as_dtype(attribute(node, "out_type").type).as_numpy_dtype
-    value: Any = {"Rank": len(shape), "Size": _product(shape)}.get(node.op, shape)
+    value: Any = shape
+    if node.op in ("Rank", "Size"):
+        value = len(shape) if node.op == "Rank" else elements(shape)
     return np.array(value, dtype)
-
-
-def _product(shape: Tuple[int, ...]) -> int:
-    product = 1
-    for size in shape:
-        product *= size
-    return product
 
 
 def _computation(
     graph: Graph,
-    shapes: Mapping[Tensor, Shape],
+    sizes: Mapping[Tensor, Any],
     constant: Mapping[str, None],
-    asked: List[Tensor],
+    wanted: List[Tensor],
 ) -> Any:
-    """Return the GraphDef that computes the tensors asked for, from constants alone."""
+    """Return the GraphDef that computes the tensors wanted, from constants alone."""
     made = tf_compat.load().GraphDef()
     made.versions.producer = 27
-    wanted = {tensor.node for tensor in asked}
-    for name in reversed(list(constant)):
-        if name not in wanted:
-            continue
-        node = graph.nodes[name]
-        if node.op in OF_SHAPES:
-            for slot in range(len(graph.data[name])):
-                _add_shape(made, graph, Tensor(name, slot), shapes)
-            continue
-        copy = made.node.add(name=name, op=node.op)
-        for tensor in graph.data[name]:
-            wanted.add(tensor.node)
-            copy.input.append(_scratch_name(graph, tensor))
-        copy_attributes(node, copy)
+    known = {tensor: f"{tensor.node}__shape_{tensor.slot}" for tensor in sizes}
+    made.node.extend(const_node(name, sizes[tensor]) for tensor, name in known.items())
+    names = reachable(
+        [tensor.node for tensor in wanted],
+        lambda name: [tensor.node for tensor in graph.data[name] if tensor not in sizes],
+    )
+    for name in constant:
+        if name in names:
+            node = graph.nodes[name]
+            copy = made.node.add(name=name, op=node.op)
+            copy.input.extend(known.get(tensor, str(tensor)) for tensor in graph.data[name])
+            copy_attributes(node, copy)
     return made
-
-
-def _scratch_name(graph: Graph, tensor: Tensor) -> str:
-    several = graph.nodes[tensor.node].op == "ShapeN"
-    return f"{tensor.node}__shape_{tensor.slot}" if several else str(tensor)
-
-
-def _add_shape(made: Any, graph: Graph, tensor: Tensor, shapes: Mapping[Tensor, Shape]) -> None:
-    name = node_of(_scratch_name(graph, tensor))
-    made.node.add().CopyFrom(const_node(name, _of_shape(graph, tensor, shapes)))
 
 
 def const_node(name: str, value: Any) -> Any:

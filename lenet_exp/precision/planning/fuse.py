@@ -76,6 +76,12 @@ class _Pool:
                 del self._uses[value.source][_Use(operator.name, index)]
         self._enter(made)
 
+    def join(self, first: GraphOperator, second: GraphOperator, made: GraphOperator) -> None:
+        """Put one operator in the place of two; it has the parts of both."""
+        keeps = first.keeps or second.keeps
+        both = made._replace(parts=(*first.parts, *second.parts), keeps=keeps)
+        self.replace((first, second), both)
+
     def producer(self, tensor: Tensor) -> Optional[GraphOperator]:
         """Return the operator that makes a tensor; None for sources."""
         name = self._made_by.get(tensor)
@@ -119,13 +125,8 @@ def _fused_bias(pool: _Pool, operator: GraphOperator) -> None:
         owner = pool.producer(operator.inputs[index].source)
         bias = operator.inputs[1 - index]
         if owner is not None and _takes_bias(pool, owner, operator, bias):
-            made = owner._replace(
-                parts=(*owner.parts, *operator.parts),
-                inputs=(*owner.inputs, bias),
-                outputs=operator.outputs,
-                keeps=owner.keeps or operator.keeps,
-            )
-            pool.replace((owner, operator), made)
+            made = owner._replace(inputs=(*owner.inputs, bias), outputs=operator.outputs)
+            pool.join(owner, operator, made)
             return
 
 
@@ -187,12 +188,7 @@ def _half_product_widened(pool: _Pool, operator: GraphOperator) -> None:
     entry = pool.library.operators.get(owner.ge_type)
     columns = () if entry is None else node_columns(entry, len(owner.inputs), 1) or ()
     if len(owner.inputs) == 2 and types in columns and pool.only_feeds(owner, operator):
-        made = owner._replace(
-            parts=(*owner.parts, *operator.parts),
-            outputs=operator.outputs,
-            keeps=owner.keeps or operator.keeps,
-        )
-        pool.replace((owner, operator), made)
+        pool.join(owner, operator, owner._replace(outputs=operator.outputs))
 
 
 def _unscaling_momentum(pool: _Pool, operator: GraphOperator) -> None:
@@ -209,12 +205,9 @@ def _unscaling_momentum(pool: _Pool, operator: GraphOperator) -> None:
     scale = scalars[-1]
     first = next(value for value in scaled.inputs if value is not scale)
     made = operator._replace(
-        ge_type="FusedMulApplyMomentum",
-        parts=(*scaled.parts, *operator.parts),
-        inputs=(var, accum, rate, first, momentum, scale),
-        keeps=operator.keeps or scaled.keeps,
+        ge_type="FusedMulApplyMomentum", inputs=(var, accum, rate, first, momentum, scale)
     )
-    pool.replace((scaled, operator), made)
+    pool.join(scaled, operator, made)
 
 
 def _sparse_cross_entropy(pool: _Pool, operator: GraphOperator) -> None:

@@ -21,7 +21,12 @@ from lenet_exp.precision.ir.op_traits import (
 from lenet_exp.precision.ir.operators import GraphOperator, Input, Output
 from lenet_exp.precision.planning.compilation import Compilation
 from lenet_exp.precision.planning.subgraphs import functions_of
-from lenet_exp.precision.target.kernel_signatures import accepts, could_run, node_columns, positions
+from lenet_exp.precision.target.kernel_signatures import (
+    accepts,
+    first_failing,
+    node_columns,
+    positions,
+)
 from lenet_exp.precision.target.operator_library import GeOperator, OperatorLibrary
 
 # TF inputs that a D form takes from its attributes, where names can't tell (3.3).
@@ -157,7 +162,6 @@ def _runs(
     """
     left = [value.dtype for i, value in enumerate(inputs) if i not in vanished]
     entry = library.operators[ge_type]
-    if entry.columns is None:
-        return True
     columns = node_columns(entry, len(left), len(outputs))
-    return could_run(columns, [*left, *(output.dtype for output in outputs)], reduces=True)
+    types = [*left, *(output.dtype for output in outputs)]
+    return columns is None or first_failing(columns, types, reduces=True) is None

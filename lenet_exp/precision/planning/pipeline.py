@@ -5,12 +5,12 @@ from __future__ import annotations
 import gc
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Iterator, Optional, Sequence, Tuple, Union
+from typing import Any, Iterator, Optional, Sequence, Tuple, Union
 
 from lenet_exp import tf_compat
 from lenet_exp.precision.ir.graph import read_graph
 from lenet_exp.precision.plan import Plan
-from lenet_exp.precision.planning.compilation import Compilation, PlanOptions
+from lenet_exp.precision.planning.compilation import Compilation, Phase, PlanOptions
 from lenet_exp.precision.planning.diagnostics import warnings_of
 from lenet_exp.precision.planning.eliminate_casts import eliminate_casts
 from lenet_exp.precision.planning.fold_constants import fold_constants
@@ -23,8 +23,6 @@ from lenet_exp.precision.planning.select import select
 from lenet_exp.precision.target.op_lists import MixlistInput
 from lenet_exp.precision.target.operator_library import LibraryInput
 
-Phase = Callable[[Compilation], Compilation]
-
 # Each phase is a pure function. Folding leaves nodes that nothing needs: pruned once more.
 PHASES: Tuple[Phase, ...] = (
     prune,  # what nothing fetched or written needs goes
@@ -36,15 +34,9 @@ PHASES: Tuple[Phase, ...] = (
     insert_casts,  # where an edge's ends differ
     eliminate_casts,  # pairs of inverse casts go
 )
-PHASE_NAMES = (
-    "prune",
-    "fold_constants",
-    "prune_again",
-    "lower",
-    "fuse",
-    "select",
-    "insert_casts",
-    "eliminate_casts",
+PHASE_NAMES = tuple(
+    phase.__name__ + ("_again" if phase in PHASES[:place] else "")
+    for place, phase in enumerate(PHASES)
 )
 
 

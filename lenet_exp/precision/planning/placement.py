@@ -5,11 +5,11 @@ Source: precision-modes.md 4.1.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional, Tuple
+from typing import NamedTuple, Tuple
 
 from lenet_exp.precision.ir.operators import GraphOperator
 from lenet_exp.precision.plan import Engine
-from lenet_exp.precision.target.kernel_signatures import NodeColumn, node_columns, tensor_passes
+from lenet_exp.precision.target.kernel_signatures import NodeColumn, first_failing, node_columns
 from lenet_exp.precision.target.operator_library import LEFT_OUT, OperatorLibrary
 
 
@@ -30,7 +30,7 @@ def support(operator: GraphOperator, library: OperatorLibrary, reduces: bool) ->
     columns = node_columns(entry, len(operator.inputs), len(operator.outputs))
     if columns is None:
         return Support(Engine.NONE, (), "its kernels' types are not known", known=False)
-    index = _first_failing(operator, columns, reduces)
+    index = first_failing(columns, operator.origin, reduces)
     if entry.null:
         return Support(Engine.NONE, columns if index is None else (), "")
     if index is None:
@@ -53,15 +53,6 @@ def _without_entry(operator: GraphOperator, library: OperatorLibrary) -> Support
     if {operator.tf_type, operator.ge_type} & library.ai_cpu_only:
         return Support(Engine.AI_CPU, (), "the AI core has no such operator")
     return Support(Engine.NONE, (), "the operator library lacks it", known=False)
-
-
-def _first_failing(
-    operator: GraphOperator, columns: Tuple[NodeColumn, ...], reduces: bool
-) -> Optional[int]:
-    for index, dtype in enumerate(operator.origin):
-        if not tensor_passes({column[index] for column in columns}, dtype, reduces):
-            return index
-    return None
 
 
 def _tensor(operator: GraphOperator, index: int) -> str:

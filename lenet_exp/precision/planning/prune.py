@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import FrozenSet, Iterable, Sequence, Tuple
 
 from lenet_exp.errors import GraphError
-from lenet_exp.precision.ir.graph import Graph, consumers_by_any_edge, reachable, rewired
+from lenet_exp.precision.ir.graph import Graph, reachable, rewired
 from lenet_exp.precision.ir.names import node_of
 from lenet_exp.precision.ir.op_traits import (
     LEFT_OVER,
@@ -31,7 +31,7 @@ def prune(state: Compilation) -> Compilation:
     for name, node in state.graph.nodes.items():
         if name in kept:
             data, control = state.graph.data[name], state.graph.control[name]
-            left = control_inputs(state.graph, kept, control)
+            left = control_inputs(state.graph, kept, control) if control else ()
             made.put(name, node if left == control else rewired(node, data, left), data, left)
     return state._replace(graph=made)
 
@@ -66,7 +66,7 @@ def default_roots(graph: Graph) -> Tuple[str, ...]:
     unused (a ZerosLike, an Identity behind a group) stays out too. Of any other graph: all
     nodes without consumers.
     """
-    behind = consumers_by_any_edge(graph)
+    behind = graph.consumers(by_order=True)
     sinks = [name for name in graph.nodes if name not in behind]
     updating = [name for name, node in graph.nodes.items() if updates(node)]
     if not updating:
@@ -91,26 +91,17 @@ def _left_over(graph: Graph, name: str) -> bool:
 def needed(graph: Graph, fetched: Sequence[str]) -> FrozenSet[str]:
     """Return the nodes that stay: needed by data by a fetch or by a write that a fetch reaches.
 
-    Nodes that only order others (NoOp) and the pivots of a cond stay with them. A node held
-    only by a control edge is looked behind, not kept.
+    Nodes that only order others (NoOp) and the pivots of a cond stay with them. Any other node
+    that is held only by a control edge goes.
     """
     before = reachable(fetched, graph.producers)
-    roots = [*fetched, *(name for name in before if writes(graph.nodes[name]))]
-
-    def held(name: str, by_data: bool) -> Tuple[str, bool]:
-        return name, by_data or _gates(graph, name)
-
-    def producers(node: Tuple[str, bool]) -> Sequence[Tuple[str, bool]]:
-        name, stays = node
-        behind = [held(tensor.node, stays) for tensor in graph.data[name]]
-        return behind + [held(producer, False) for producer in graph.control[name]]
-
-    found = reachable([(name, True) for name in roots], producers)
-    return frozenset(name for name, stays in found if stays)
+    roots = [name for name in before if writes(graph.nodes[name]) or _gates(graph, name)]
+    kept = reachable([*fetched, *roots], lambda name: [tensor.node for tensor in graph.data[name]])
+    return frozenset(kept)
 
 
 def _gates(graph: Graph, name: str) -> bool:
-    """Return whether a control edge from this node says which branch or order is taken."""
+    """Return whether a node stays for its control edges: they say which branch or order it is."""
     node = graph.nodes[name]
     if node.op in ORDER_ONLY or node.op in MERGES:  # of a Merge's branches one never runs
         return True

@@ -8,23 +8,27 @@ from lenet_exp.precision.plan import Rule
 from lenet_exp.precision.planning.selection_rules import HALF, SINGLE, Candidates, Choice, Step
 from lenet_exp.precision.target.modes import Mode
 
+_FIXED = {
+    Rule.BLACK: "black: keeps the types of the graph",
+    Rule.FP16_FIRST: "on the float16-first list: float16, its bias and outputs too",
+    Rule.REDUCED: "reduced: it has no float32 kernel, so float16 throughout",
+}
+
 
 def reason(candidates: Candidates, choice: Choice, mode: Mode, keep_dtype: bool) -> str:
     """Return the sentence for an operator on the AI core, or for a null operator."""
-    sentence = _SENTENCES[choice.rule](candidates, choice)
     if choice.rule is Rule.KEEP:
         sentence = _kept(candidates, mode, keep_dtype)
+    elif choice.rule is Rule.WHITE:
+        lacks = "" if HALF in choice.column else ", and none has"
+        sentence = f"white: float16 wherever a kernel has it{lacks}"
+    elif choice.rule is Rule.GRAY:
+        sentence = _gray(candidates, choice)
+    elif choice.rule is Rule.FORCED:
+        sentence = _forced(candidates, choice)
+    else:
+        sentence = _FIXED[choice.rule]
     return sentence + _mixed_output(candidates, choice)
-
-
-def _white(candidates: Candidates, choice: Choice) -> str:
-    if HALF not in choice.column:
-        return "white: float16 wherever a kernel has it, and none has"
-    return "white: float16 wherever a kernel has it"
-
-
-def _black(candidates: Candidates, choice: Choice) -> str:
-    return "black: keeps the types of the graph"
 
 
 def _gray(candidates: Candidates, choice: Choice) -> str:
@@ -53,10 +57,6 @@ def _deciding(candidates: Candidates, steps: Sequence[Step]) -> Step:
     return steps[0]
 
 
-def _first(candidates: Candidates, choice: Choice) -> str:
-    return "on the float16-first list: float16, its bias and outputs too"
-
-
 def _kept(candidates: Candidates, mode: Mode, keep_dtype: bool) -> str:
     if keep_dtype:
         return "keep_dtype: keeps the types of the graph"
@@ -65,10 +65,6 @@ def _kept(candidates: Candidates, mode: Mode, keep_dtype: bool) -> str:
     if mode is Mode.MUST_KEEP:
         return "keeps the types of the graph"
     return "keeps the types of the graph, for which it has a kernel"
-
-
-def _reduced(candidates: Candidates, choice: Choice) -> str:
-    return "reduced: it has no float32 kernel, so float16 throughout"
 
 
 def _forced(candidates: Candidates, choice: Choice) -> str:
@@ -86,14 +82,3 @@ def _mixed_output(candidates: Candidates, choice: Choice) -> str:
     if HALF in inputs and SINGLE in outputs and HALF not in outputs:
         return "; its output is always float32"
     return ""
-
-
-_SENTENCES = {
-    Rule.WHITE: _white,
-    Rule.BLACK: _black,
-    Rule.GRAY: _gray,
-    Rule.KEEP: _black,
-    Rule.FP16_FIRST: _first,
-    Rule.REDUCED: _reduced,
-    Rule.FORCED: _forced,
-}

@@ -12,7 +12,7 @@ from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.op_traits import BACK_EDGES
 from lenet_exp.precision.ir.operators import GraphOperator, Input
 from lenet_exp.precision.plan import Engine, Operator, Rule
-from lenet_exp.precision.planning.compilation import Compilation, Decided, PlanOptions
+from lenet_exp.precision.planning.compilation import Compilation, Decided, PlanOptions, row_of
 from lenet_exp.precision.planning.dtype_overrides import allowed_columns
 from lenet_exp.precision.planning.placement import Support, support
 from lenet_exp.precision.planning.reasons import reason
@@ -39,8 +39,8 @@ def select(state: Compilation) -> Compilation:
     chosen: Dict[Tensor, str] = dict(state.chosen)
     made_by = {o.key: one for one in state.operators.values() for o in one.outputs}
     graph_casts: Dict[Tensor, Decided] = {}  # by their output
+    seen = state._replace(chosen=chosen)  # grows with every decision
     for operator in _decision_order(state, made_by):
-        seen = state._replace(chosen=chosen)
         producers = [_producer(seen, value, made_by, graph_casts) for value in operator.inputs]
         if operator.name in state.functions:
             given = [producer.now for producer in producers]
@@ -173,25 +173,6 @@ def _row(
     types: Sequence[str],
     decision: Tuple[Rule, str, Engine],
 ) -> Operator:
-    count = len(operator.inputs)
     entry = options.library.operators.get(operator.ge_type)
-    rule, sentence, engine = decision
-    origin = operator.origin
-    return Operator(
-        name=operator.name,
-        tf_type=operator.tf_type,
-        ge_type=operator.ge_type,
-        inputs=tuple(types[:count]),
-        outputs=tuple(types[count:]),
-        casts=(),
-        colour=options.colour(operator.ge_type),
-        rule=rule,
-        reason=sentence,
-        engine=engine,
-        unit="none" if entry is None else entry.unit,
-        parts=operator.parts,
-        ports=tuple(value.port for value in operator.inputs),
-        results=tuple(o.key if o.real else None for o in operator.outputs),
-        origin_inputs=origin[:count],
-        origin_outputs=origin[count:],
-    )
+    unit = "none" if entry is None else entry.unit
+    return row_of(operator, types, decision, options.colour(operator.ge_type), unit)

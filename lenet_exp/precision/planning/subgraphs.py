@@ -6,18 +6,23 @@ Source: precision-modes.md 6.7.
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List, Mapping, Sequence, Tuple
+from typing import Dict, List, Mapping, Sequence, Tuple
 
 from lenet_exp.precision.ir.functions import FunctionGraph, called_functions, calls, leading_inputs
 from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.operators import GraphOperator
 from lenet_exp.precision.plan import Engine, Operator, Rule
-from lenet_exp.precision.planning.compilation import Compilation, Decided, Function, Returned
+from lenet_exp.precision.planning.compilation import (
+    Compilation,
+    Decided,
+    Function,
+    Phase,
+    Returned,
+    row_of,
+)
 from lenet_exp.precision.planning.fold_constants import fold_constants
 from lenet_exp.precision.planning.prune import prune
-from lenet_exp.precision.target.modes import Colour
 
-Phase = Callable[[Compilation], Compilation]
 Functions = Mapping[str, Tuple[Function, ...]]
 
 
@@ -71,23 +76,10 @@ def select_call(
 
 
 def _row(operator: GraphOperator, given: Sequence[str], returned: Sequence[Returned]) -> Operator:
-    origin = tuple(output.dtype for output in operator.outputs)
-    reason = "its functions take the types of its inputs, and it gives those of their results"
-    return Operator(
-        name=operator.name,
-        tf_type=operator.tf_type,
-        ge_type=operator.ge_type,
-        inputs=tuple(given),
-        outputs=returned[0].types if returned else origin,
-        casts=(),
-        colour=Colour.NONE,
-        rule=Rule.GRAY if returned else Rule.UNKNOWN,
-        reason=reason if returned else "not decided: the graph lacks its functions",
-        engine=Engine.NONE,
-        unit="none",
-        parts=operator.parts,
-        ports=tuple(value.port for value in operator.inputs),
-        results=tuple(output.key for output in operator.outputs),
-        origin_inputs=tuple(value.dtype for value in operator.inputs),
-        origin_outputs=origin,
-    )
+    if returned:
+        reason = "its functions take the types of its inputs, and it gives those of their results"
+        types = (*given, *returned[0].types)
+        return row_of(operator, types, (Rule.GRAY, reason, Engine.NONE))
+    outputs = [output.dtype for output in operator.outputs]
+    reason = "not decided: the graph lacks its functions"
+    return row_of(operator, (*given, *outputs), (Rule.UNKNOWN, reason, Engine.NONE))

@@ -52,15 +52,17 @@ def _picked(types: Sequence[str], letters: Sequence[int]) -> NodeColumn:
     return tuple(types[i] if i < len(types) else None for i in letters)
 
 
-def could_run(columns: Optional[Sequence[NodeColumn]], types: Sequence[str], reduces: bool) -> bool:
-    """Return whether every tensor on its own finds a kernel type. Source: 4.1."""
-    return columns is not None and all(
-        tensor_passes({column[j] for column in columns}, dtype, reduces)
-        for j, dtype in enumerate(types)
-    )
+def first_failing(
+    columns: Sequence[NodeColumn], types: Sequence[str], reduces: bool
+) -> Optional[int]:
+    """Return the first tensor that on its own finds no kernel type; None: all do. Source: 4.1."""
+    for index, dtype in enumerate(types):
+        if not _passes({column[index] for column in columns}, dtype, reduces):
+            return index
+    return None
 
 
-def tensor_passes(offered: AbstractSet[Optional[str]], dtype: str, reduces: bool) -> bool:
+def _passes(offered: AbstractSet[Optional[str]], dtype: str, reduces: bool) -> bool:
     """Return whether a tensor's type is offered, or one it may become. Source: 4.1."""
     if dtype in offered or None in offered:
         return True

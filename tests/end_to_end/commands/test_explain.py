@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from lenet_exp.config.cli.explain_options import PHASES
+from lenet_exp.explain import main
 from tests.precision.ir.test_load import KINDS, meta_of
 from tests.precision.lenet_graph import conditional_graph, training_graph
 
@@ -118,6 +120,50 @@ def test_a_difference_of_generations(explain):
     assert "every operator has the same types and casts" in same
 
 
+@pytest.fixture
+def printed(capsys, monkeypatch):
+    """Run the command in this process; return what it prints."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def run(*words, code=0):
+        assert main(list(words)) == code
+        out, err = capsys.readouterr()
+        return err if code else out
+
+    return run
+
+
+def test_the_graph_after_every_phase(printed):
+    for phase in PHASES:
+        lines = printed(f"phase={phase}", "precision=allow_mix_precision").splitlines()
+        assert lines[0].startswith(f"allow_mix_precision, CANN of today (8.1), after {phase}: ")
+        assert max(map(len, lines)) <= 100
+        listed = [line for line in lines if " layer_1/Conv2D " in line]
+        assert any(line.startswith("hhh>h" if "white" in line else "ff>f") for line in listed) or (
+            phase == "fuse"
+        )
+    assert "*012      layer_1/Conv2D + BiasAdd <- images" in "\n".join(lines)
+
+
+def test_a_phase_of_a_graph_from_a_file_as_data(printed, tmp_path):
+    path = tmp_path / "model.pb"
+    path.write_bytes(training_graph().SerializeToString())
+    words = (f"graph={path}", "fetches=[train,loss/Mean]", "precision=force_fp16")
+    rows = list(csv.DictReader(io.StringIO(printed("phase=select", "format=csv", *words))))
+    assert len(rows) == 55
+    assert list(rows[0])[:6] == ["phase", "mode", "generation", "name", "type", "types"]
+    assert {row["phase"] for row in rows} == {"select"}
+    assert {row["casts"] for row in rows} == {""}
+    read = json.loads(printed("phase=lower", "format=json", *words))
+    (bias,) = [row for row in read["rows"] if row["name"] == "conv1/BiasAdd"]
+    assert (bias["types"], bias["inputs"]) == ("ff>f", ["conv1/Conv2D", "conv1/bias"])
+
+
+def test_a_phase_that_there_is_not_is_refused_with_the_list(printed):
+    said = printed("phase=parse", code=2)
+    assert "prune | fold_constants | prune_again | lower | fuse | select" in said
+
+
 def test_what_the_chip_refuses_is_warned_of(explain):
     text = explain("precision=must_keep_origin_dtype")
     (line,) = [line for line in text.splitlines() if line.startswith("warning: Conv2D refused")]
@@ -216,7 +262,16 @@ def test_a_terminal_s_width_is_used(project):
 
 def test_the_help_names_every_word(explain):
     text = explain("--help")
-    for word in ("diff=", "summary=", "format=", "graph=", "fetches=", "inference=", "cann="):
+    for word in (
+        "phase=",
+        "diff=",
+        "summary=",
+        "format=",
+        "graph=",
+        "fetches=",
+        "inference=",
+        "cann=",
+    ):
         assert word in text
     assert max(map(len, text.splitlines())) <= 100
 

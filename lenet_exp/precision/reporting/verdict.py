@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Sequence, Tuple
+from typing import NamedTuple, Tuple
 
 from lenet_exp.precision.plan import Engine, Plan
 
@@ -15,11 +15,11 @@ class Verdict(NamedTuple):
 
     def __str__(self) -> str:
         parts = (("refused", self.refused), ("AI CPU", self.ai_cpu))
-        told = [f"{what}: {', '.join(types)}" for what, types in parts if types]
-        return "; ".join(told) or "compiles"
+        found = [f"{what}: {', '.join(types)}" for what, types in parts if types]
+        return "; ".join(found) or "compiles"
 
 
-def verdict(plans: Sequence[Plan]) -> Verdict:
+def verdict(*plans: Plan) -> Verdict:
     """Return what the chip would do with the graphs of some plans."""
     rows = [row for plan in plans for row in plan.operators]
     refused, ai_cpu = (

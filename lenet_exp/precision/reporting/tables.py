@@ -7,7 +7,8 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 from lenet_exp.precision.analysis.cost import Totals
 from lenet_exp.precision.analysis.step_sections import BACKWARD, FORWARD, UPDATE
-from lenet_exp.precision.report.records import (
+from lenet_exp.precision.plan import Operator
+from lenet_exp.precision.reporting.records import (
     ANY_OTHER,
     LETTERS,
     Comparison,
@@ -27,7 +28,7 @@ _ON_CHIP = {"ai_cpu": "on the AI CPU", "refused": "refused"}
 def table(read: Report, width: int) -> str:
     """Return every operator with its reason, then legend, totals and warnings."""
     width = max(width, _NARROWEST)
-    size = _types_width([record.types for record in read.records])
+    size = types_width([record.types for record in read.records])
     lines = [_title(read), "", f"{'types':{size}}  list   casts     operator"]
     lines.append(f"{'':{size}}  {'':16} GE type - reason")
     section = ""
@@ -46,20 +47,20 @@ def summary_table(read: Report, width: int) -> str:
     groups = summary(read).groups
     types = [group.types for group in groups]
     longest = max([len(group.ge_type) for group in groups] or [7])
-    size, kind = _types_width(types), min(longest, max(10, width - 70))
+    size, kind = types_width(types), min(longest, max(10, width - 70))
     head = f"  n  {'GE type':{kind}}  {'types':{size}}  list   rule        casts  operators"
-    lines = [_title(read), "", _cut(head, width)]
+    lines = [_title(read), "", cut(head, width)]
     section = ""
     for group in groups:
         if group.section != section:
             section = group.section
             lines.append(_SECTIONS[section])
-        ge_type, shown = _cut(group.ge_type, kind), _cut(group.types, size)
+        ge_type, shown = cut(group.ge_type, kind), cut(group.types, size)
         facts = (
             f"{len(group.names):3}  {ge_type:{kind}}  {shown:{size}}"
             f"  {group.colour:5}  {group.rule:10}  {group.casts or '-':>5}  "
         )
-        lines.append(_cut(facts + _names(group, width - len(facts)), width))
+        lines.append(cut(facts + _names(group, width - len(facts)), width))
     return "\n".join([*lines, "", *_legend(types, width), "", *_ending(read, width)])
 
 
@@ -75,8 +76,8 @@ def comparison_table(found: Comparison, width: int) -> str:
     lines = [f"{left:{sizes[0]}}  {right:{sizes[1]}}  operator"]
     indent = " " * (sum(sizes) + 4)
     for difference, pair in zip(found.differences, pairs):
-        facts = "  ".join(f"{_cut(text, size):{size}}" for text, size in zip(pair, sizes))
-        lines += _wrapped(f"{facts}  ", _kind(difference), indent, width)
+        facts = "  ".join(f"{cut(text, size):{size}}" for text, size in zip(pair, sizes))
+        lines += wrapped(f"{facts}  ", _kind(difference), indent, width)
     if not pairs:
         lines = [f"{left} and {right}: every operator has the same types and casts."]
     shown = [record.types for d in found.differences for record in (d.first, d.second) if record]
@@ -95,39 +96,46 @@ def warnings_text(warnings: Sequence[str], width: int) -> List[str]:
     return lines
 
 
+def title(mode: str, generation: str) -> str:
+    """Return a plan's mode and its generation in words."""
+    age = "CANN of today (8.1)" if generation == "today" else "CANN of February 2021"
+    return f"{mode}, {age}"
+
+
 def _title(read: Report) -> str:
-    age = "CANN of today (8.1)" if read.generation == "today" else "CANN of February 2021"
-    return f"{read.mode}, {age}: {read.totals.operators} operators"
+    return f"{title(read.mode, read.generation)}: {read.totals.operators} operators"
 
 
-def _types_width(types: Sequence[str]) -> int:
+def types_width(types: Sequence[str]) -> int:
+    """Return the width of a column of types, within bounds."""
     return max(5, min(_LONGEST_TYPES, max([len(text) for text in types] or [0])))
 
 
 def _rows(record: Record, size: int, width: int) -> List[str]:
-    casts = "*" + _indexes(record.casts) if record.casts else ""
-    facts = f"{_cut(record.types, size):{size}}  {record.colour:5}  {_cut(casts, 8):8}  "
+    row = record.operator
+    casts = "*" + indexes(row.casts) if row.casts else ""
+    facts = f"{cut(record.types, size):{size}}  {row.colour:5}  {cut(casts, 8):8}  "
     indent = " " * len(facts)
-    name = record.name + "".join(f" + {part}" for part in _other_parts(record))
-    colour = f"{record.colour}: "  # has a column of its own
-    why = record.reason[len(colour) :] if record.reason.startswith(colour) else record.reason
-    reason = f"{record.ge_type} - {why}"
-    return [*_wrapped(facts, name, indent, width), *_wrapped(indent, reason, indent, width)]
+    name = row.name + "".join(f" + {part}" for part in _other_parts(row))
+    colour = f"{row.colour}: "  # has a column of its own
+    why = row.reason[len(colour) :] if row.reason.startswith(colour) else row.reason
+    reason = f"{row.ge_type} - {why}"
+    return [*wrapped(facts, name, indent, width), *wrapped(indent, reason, indent, width)]
 
 
-def _indexes(casts: Sequence[int]) -> str:
+def indexes(casts: Sequence[int]) -> str:
     """Return 012 for (0, 1, 2); commas where an index has two digits, a range where it is long."""
     if len(casts) > 4 and list(casts) == list(range(casts[0], casts[-1] + 1)):
         return f"{casts[0]}-{casts[-1]}"
     return ("," if any(index > 9 for index in casts) else "").join(map(str, casts))
 
 
-def _other_parts(record: Record) -> Tuple[str, ...]:
+def _other_parts(row: Operator) -> Tuple[str, ...]:
     """Return the last names of the nodes that are fused with an operator."""
-    return tuple(p.rpartition("/")[2] for p in record.parts if p != record.name)
+    return tuple(p.rpartition("/")[2] for p in row.parts if p != row.name)
 
 
-def _wrapped(first: str, text: str, indent: str, width: int) -> List[str]:
+def wrapped(first: str, text: str, indent: str, width: int) -> List[str]:
     """Return lines of `text`; names too long for a line break behind a slash if they can."""
     room = max(width - len(indent), 20)
     lines: List[str] = []
@@ -140,7 +148,8 @@ def _wrapped(first: str, text: str, indent: str, width: int) -> List[str]:
     return [(first if i == 0 else indent) + line for i, line in enumerate(lines or [""])]
 
 
-def _cut(text: str, size: int) -> str:
+def cut(text: str, size: int) -> str:
+    """Return a text that fits, with dots where it was cut."""
     return text if len(text) <= size else text[: size - 3] + "..."
 
 
@@ -209,12 +218,14 @@ def _share(part: int, whole: int, unit: str) -> str:
 def _side(record: Optional[Record]) -> str:
     if record is None:
         return "(not there)"
-    casts = f" *{_indexes(record.casts)}" if record.casts else ""
-    return f"{record.types} {_ON_CHIP.get(record.engine, record.rule)}{casts}"
+    row = record.operator
+    casts = f" *{indexes(row.casts)}" if row.casts else ""
+    return f"{record.types} {_ON_CHIP.get(row.engine, row.rule)}{casts}"
 
 
 def _kind(difference: Difference) -> str:
-    kinds = [r.ge_type for r in (difference.first, difference.second) if r is not None]
+    sides = (difference.first, difference.second)
+    kinds = [side.operator.ge_type for side in sides if side is not None]
     return f"{difference.name} ({' / '.join(dict.fromkeys(kinds))})"
 
 

@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from lenet_exp.precision.report import records, tables
+from lenet_exp.precision.reporting import records, tables
 from tests.precision import lenet_graph
 from tests.precision.small import ALLOW, FORCE, KEEP, MIX, floats, halves, plan_of
 
@@ -38,15 +38,14 @@ def test_types_are_compact(dtypes, text):
 def test_a_record_carries_every_field(reports):
     found = {record.name: record for record in reports[MIX].records}
     first = found["conv1/Conv2D"]
-    assert (first.section, first.types, first.casts) == ("forward", "hhh>h", (0, 1, 2))
-    assert (first.colour, first.rule, first.engine, first.unit) == (
-        "white", "white", "ai_core", "cube",
-    )  # fmt: skip
-    assert first.parts == ("conv1/Conv2D", "conv1/BiasAdd")
-    assert first.flops == 15_052_800
+    assert (first.section, first.types, first.operator.casts) == ("forward", "hhh>h", (0, 1, 2))
+    row = first.operator
+    assert (row.colour, row.rule, row.engine, row.unit) == ("white", "white", "ai_core", "cube")
+    assert row.parts == ("conv1/Conv2D", "conv1/BiasAdd")
+    assert first.cost.flops == 15_052_800
     # float16: images, weights, bias, output
-    assert first.moved_bytes == 2 * (64 * 784 + 150 + 6 + 64 * 784 * 6)
-    assert found["conv1/Sigmoid"].flops is None
+    assert first.shown()["moved_bytes"] == 2 * (64 * 784 + 150 + 6 + 64 * 784 * 6)
+    assert found["conv1/Sigmoid"].cost.flops is None
 
 
 def test_sections_follow_the_step(reports):
@@ -103,7 +102,7 @@ def test_an_operator_that_one_plan_lacks_is_a_difference():
 def test_csv_has_a_row_an_operator_and_survives_its_commas(reports):
     rows = list(csv.DictReader(io.StringIO(records.as_csv(reports[MIX].records, {"mode": MIX}))))
     assert len(rows) == 55
-    assert list(rows[0]) == ["mode", *records.Record._fields]
+    assert list(rows[0]) == ["mode", *records.FIELDS]
     sigmoid = next(row for row in rows if row["name"] == "conv1/Sigmoid")
     assert sigmoid["reason"] == "gray: follows conv1/Conv2D, which is float16"
     assert rows[0]["casts"] == "0 1 2"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
@@ -19,29 +20,38 @@ ANY_OTHER = "?"
 _MANY = 5  # equal letters in a row are counted from here on: 10f
 
 
-class Record(NamedTuple):
-    """One operator for a reader; `types` as in "hhh>h", `casts` the inputs that get a Cast.
+# What a record shows, in this order: columns of the CSV, keys of the JSON.
+_OF_OPERATOR = ("inputs", "outputs", "casts", "colour", "rule", "engine", "unit", "reason", "parts")
+FIELDS = ("section", "name", "tf_type", "ge_type", "types", *_OF_OPERATOR, "flops", "moved_bytes")
 
-    `parts` are the nodes it is made of, `flops` and `moved_bytes` None where they don't apply or
-    a shape is not static.
-    """
+
+class Record(NamedTuple):
+    """A row of a plan for a reader: its part of the step, and what it costs."""
 
     section: str
-    name: str
-    tf_type: str
-    ge_type: str
-    types: str
-    inputs: Tuple[str, ...]
-    outputs: Tuple[str, ...]
-    casts: Tuple[int, ...]
-    colour: str
-    rule: str
-    engine: str
-    unit: str
-    reason: str
-    parts: Tuple[str, ...]
-    flops: Optional[int]
-    moved_bytes: Optional[int]
+    operator: Operator
+    cost: Cost
+
+    @property
+    def name(self) -> str:
+        """The operator's name."""
+        return self.operator.name
+
+    @property
+    def types(self) -> str:
+        """Its inputs and outputs, as in "hhh>h"."""
+        return f"{compact(self.operator.inputs)}>{compact(self.operator.outputs)}"
+
+    def shown(self) -> Dict[str, object]:
+        """Return the values of FIELDS; `flops` and `moved_bytes` may be None."""
+        moved = self.cost.moved
+        own = {
+            "section": self.section,
+            "types": self.types,
+            "flops": self.cost.flops,
+            "moved_bytes": None if moved is None else sum(moved.values()),
+        }
+        return {key: own[key] if key in own else getattr(self.operator, key) for key in FIELDS}
 
 
 class Report(NamedTuple):
@@ -100,7 +110,7 @@ def report(plan: Plan) -> Report:
     """Return the records and totals of a plan."""
     known, costs = sections(plan.graph_def), cost_of(plan)
     records = [
-        _record(row, section_of(row.name, known), costs.operators[row.name])
+        Record(section_of(row.name, known), row, costs.operators[row.name])
         for row in plan.operators
     ]
     records.sort(key=lambda record: SECTIONS.index(record.section))  # stable
@@ -113,47 +123,22 @@ def report(plan: Plan) -> Report:
     )
 
 
-def _record(row: Operator, section: str, cost: Cost) -> Record:
-    return Record(
-        section=section,
-        name=row.name,
-        tf_type=row.tf_type,
-        ge_type=row.ge_type,
-        types=f"{compact(row.inputs)}>{compact(row.outputs)}",
-        inputs=row.inputs,
-        outputs=row.outputs,
-        casts=row.casts,
-        colour=row.colour.value,
-        rule=row.rule.value,
-        engine=row.engine.value,
-        unit=row.unit,
-        reason=row.reason,
-        parts=row.parts,
-        flops=cost.flops,
-        moved_bytes=None if cost.moved is None else sum(cost.moved.values()),
-    )
-
-
 def compact(dtypes: Sequence[str]) -> str:
     """Return a letter for each dtype; five and more equal ones are counted: "10f"."""
     letters = [_OF_DTYPE.get(dtype, ANY_OTHER) for dtype in dtypes]
-    runs: List[List[str]] = []
-    for letter in letters:
-        if runs and runs[-1][0] == letter:
-            runs[-1].append(letter)
-        else:
-            runs.append([letter])
-    return "".join(f"{len(run)}{run[0]}" if len(run) >= _MANY else "".join(run) for run in runs)
+    runs = ("".join(equal) for _, equal in itertools.groupby(letters))
+    return "".join(f"{len(run)}{run[0]}" if len(run) >= _MANY else run for run in runs)
 
 
 def summary(read: Report) -> Summary:
     """Return a report with its records in groups, in order of their first member."""
     found: Dict[Tuple[str, str, str, str, str], List[Record]] = {}
     for record in read.records:
-        alike = (record.section, record.ge_type, record.types, record.colour, record.rule)
+        row = record.operator
+        alike = (record.section, row.ge_type, record.types, row.colour.value, row.rule.value)
         found.setdefault(alike, []).append(record)
     groups = tuple(
-        Group(*alike, sum(len(record.casts) for record in members), tuple(r.name for r in members))
+        Group(*alike, sum(len(r.operator.casts) for r in members), tuple(r.name for r in members))
         for alike, members in found.items()
     )
     return Summary(read.mode, read.generation, groups, read.totals, read.warnings)
@@ -168,19 +153,24 @@ def compare(first: Report, second: Report) -> Comparison:
         match = other.get(record.name)
         if match is None or _decided(match) != _decided(record):
             differences.append(Difference(record.name, record, match))
-        elif (match.rule, match.colour) != (record.rule, record.colour):
-            by_rule += 1
+        else:
+            by_rule += _by(match) != _by(record)
     lacking = (record for record in second.records if record.name not in here)
     differences += [Difference(record.name, None, record) for record in lacking]
     return Comparison(first, second, tuple(differences), by_rule)
 
 
 def _decided(record: Record) -> Tuple[object, ...]:
-    return record.inputs, record.outputs, record.casts, record.engine
+    row = record.operator
+    return row.inputs, row.outputs, row.casts, row.engine
+
+
+def _by(record: Record) -> Tuple[object, ...]:
+    return record.operator.rule, record.operator.colour
 
 
 def as_csv(records: Sequence[Any], prefix: Optional[Mapping[str, str]] = None) -> str:
-    """Return records, groups or differences as CSV with a head; lists are joined by spaces.
+    """Return records, groups, differences or rows as CSV with a head; lists joined by spaces.
 
     `prefix` are columns in front that are the same in every row.
     """
@@ -211,16 +201,15 @@ def _flat(record: Any) -> Dict[str, object]:
             **_side("first", record.first),
             **_side("second", record.second),
         }
-    return {key: _cell(value) for key, value in record._asdict().items()}
+    if isinstance(record, Mapping):  # a phase's row
+        return {key: _cell(value) for key, value in record.items()}
+    shown = record.shown() if isinstance(record, Record) else record._asdict()
+    return {key: _cell(value) for key, value in shown.items()}
 
 
 def _side(which: str, record: Optional[Record]) -> Dict[str, object]:
-    fields = Record._fields if record is None else record._asdict()
-    return {
-        f"{which}_{key}": "" if record is None else _cell(getattr(record, key))
-        for key in fields
-        if key != "name"
-    }
+    shown = dict.fromkeys(FIELDS, "") if record is None else record.shown()
+    return {f"{which}_{key}": _cell(value) for key, value in shown.items() if key != "name"}
 
 
 def _cell(value: object) -> object:
@@ -234,5 +223,8 @@ def as_json(read: Any) -> str:
 
 def _plain(value: Any) -> Any:
     if hasattr(value, "_asdict"):
-        return {key: _plain(item) for key, item in value._asdict().items()}
+        fields = value.shown() if isinstance(value, Record) else value._asdict()
+        return _plain(fields)
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value
