@@ -106,7 +106,8 @@ class Copy:
                 end(child)
             output.seek(0)
             text = output.read()
-        if child.returncode in (4, 5):
+        # 4 is a wrong command line, or a mutant that keeps the conftest from being imported.
+        if child.returncode == 5 or (child.returncode == 4 and "conftest" not in text):
             raise RuntimeError(text)
         return failed_test(text, hangs) if hangs or child.returncode else None, text
 
