@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.forked import Forked
+from tests.stacks import FULL_ON_TF1, full_on_tf1
+
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 EXPLAIN, RUN = "explain ", "run "
 QUICK = "precision=allow_mix_precision"  # of the runs, the one for every day
@@ -28,15 +31,12 @@ def shown(verb):
 
 
 def check(verb, words):
-    done = subprocess.run(
-        [sys.executable, "-m", f"lenet_exp.{verb}".strip(), *words.split()],
-        capture_output=True,
-        text=True,
-        check=True,
-        # Not inherited: readline, which pytest imports, puts a width into the C environment.
-        env={k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")},
-    )
-    printed = done.stdout.splitlines()
+    environment = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
+    module = f"lenet_exp.{verb}".strip()
+    with Forked(module, words.split(), str(Path.cwd()), environment) as child:
+        said, problems = child.communicate()
+    assert child.returncode == 0, problems
+    printed = said.splitlines()
     for lines in shown(verb)[words]:
         assert len(lines) > 1
         rest = iter(printed)  # each line, in this order; "..." leaves some out
@@ -44,6 +44,7 @@ def check(verb, words):
         assert not missing, printed
 
 
+@full_on_tf1
 @pytest.mark.parametrize("words", shown(EXPLAIN))
 def test_the_page_on_precision_shows_real_output(words):
     check(EXPLAIN, words)
@@ -52,7 +53,7 @@ def test_the_page_on_precision_shows_real_output(words):
 @pytest.mark.parametrize(
     "words",
     [
-        pytest.param(words, marks=[] if words.startswith(QUICK) else [pytest.mark.full])
+        pytest.param(words, marks=FULL_ON_TF1 if words.startswith(QUICK) else [pytest.mark.full])
         for words in shown(RUN)
     ],
 )
@@ -62,12 +63,14 @@ def test_the_page_on_precision_shows_what_runs_end_with(words, mnist_folder):
     check(RUN, words)
 
 
+@pytest.mark.stackless
 def test_links_between_pages_lead_somewhere():
     for page in (*DOCS.glob("*.md"), DOCS.parent / "README.md"):
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), target
 
 
+@pytest.mark.stackless
 def test_the_page_on_the_modelzoo_names_every_flag_and_every_fault():
     from lenet_exp.modelzoo.flags import FLAGS
 
@@ -78,6 +81,7 @@ def test_the_page_on_the_modelzoo_names_every_flag_and_every_fault():
     assert numbers == list(range(1, 28))
 
 
+@pytest.mark.stackless
 def test_the_page_on_the_chip_shows_a_real_refusal():
     text = (DOCS / "ascend910.md").read_text()
     found = re.search(r"\$ (python[^\n]*=5-3)\n(.*?)```", text, re.DOTALL)

@@ -12,6 +12,8 @@ import pytest
 from sweeps import record_sweep  # isort: skip
 
 from lenet_exp.comparison.compare import compare_sweep
+from tests.stacks import full_on_tf1
+from tests.stores import new_store
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 import browser  # isort: skip
@@ -68,8 +70,9 @@ def check_compared(driver, children):
         text_with(driver, metric)
 
 
+@full_on_tf1
 def test_the_sweep_s_runs_are_selected_and_compared(driver, tmp_path, stack):
-    uri = str(tmp_path / "mlruns") if stack == "tf1" else f"sqlite:///{tmp_path / 'mlflow.db'}"
+    uri = str(tmp_path / "mlruns") if stack == "tf1" else new_store(tmp_path / "mlflow.db")
     parent, children = record_sweep(uri, tmp_path / "runs", "modes", JOBS)
     compare_sweep(uri, "lenet-exp", "modes")
     with browser.mlflow_ui(tmp_path) as address:

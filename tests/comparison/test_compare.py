@@ -20,6 +20,7 @@ from lenet_exp.comparison import load_runs
 from lenet_exp.comparison.compare import compare_sweep
 from lenet_exp.errors import DataError, StoreError
 from lenet_exp.record.store.mlflow_store import Point, Store
+from tests.stores import new_store
 
 FLOAT32, MIXED, HALF = (
     f"precision={mode}" for mode in ("must_keep_origin_dtype", "allow_mix_precision", "force_fp16")
@@ -42,7 +43,7 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("store")
     # Of a database MLflow 1 keeps relative paths, and each test has a folder of its own.
     tf1 = tf_compat.stack_of_this_python() == "tf1"
-    uri = str(folder / "mlruns") if tf1 else f"sqlite:///{folder / 'runs.db'}"
+    uri = str(folder / "mlruns") if tf1 else new_store(folder / "runs.db")
     parent, children = record_sweep(uri, folder / "modes", "modes", JOBS)
     record_sweep(uri, folder / "lonely", "lonely", JOBS[:2], parent=False)
     return folder, uri, parent, children
@@ -117,7 +118,7 @@ def test_the_page_needs_no_other_file_and_no_network(place, uri):
 
 
 def test_the_loss_scale_is_drawn_where_there_is_one(tmp_path):
-    uri = f"sqlite:///{tmp_path / 'runs.db'}"
+    uri = new_store(tmp_path / "runs.db")
     jobs = [((MIXED, "loss_scale=dynamic"), 9800, {"scales": DYNAMIC}), ((MIXED,), 9790, {})]
     record_sweep(uri, tmp_path / "runs", "scales", jobs)
     text = compare_sweep(uri, "lenet-exp", "scales")
@@ -192,7 +193,7 @@ def test_looking_for_runs_makes_no_store(tmp_path, name):
 
 
 def test_runs_that_lack_files_are_compared_by_their_numbers(tmp_path):
-    uri = f"sqlite:///{tmp_path / 'runs.db'}"
+    uri = new_store(tmp_path / "runs.db")
     store = Store(uri, "lenet-exp")
     ids = [record(store, tmp_path / mode, [mode], 9800, sweep="x") for mode in (FLOAT32, MIXED)]
     for run_id in ids:
@@ -205,7 +206,7 @@ def test_runs_that_lack_files_are_compared_by_their_numbers(tmp_path):
 
 
 def test_what_is_no_number_is_read_back_as_such(tmp_path):
-    store = Store(f"sqlite:///{tmp_path / 'runs.db'}", "lenet-exp")
+    store = Store(new_store(tmp_path / "runs.db"), "lenet-exp")
     values = [2.5, math.inf, -math.inf, math.nan]
     made = store.create("x", {})
     made.metrics([Point("loss", value, 1, 10 - step) for step, value in enumerate(values)])
@@ -217,7 +218,7 @@ def test_what_is_no_number_is_read_back_as_such(tmp_path):
 
 
 def test_seeds_of_one_configuration_are_held_against_nothing(tmp_path):
-    uri = f"sqlite:///{tmp_path / 'runs.db'}"
+    uri = new_store(tmp_path / "runs.db")
     jobs = [((f"seed={seed}",), 9800 + 2 * seed, {}) for seed in range(2)]
     parent, _ = record_sweep(uri, tmp_path / "runs", "seeds", jobs)
     text = compare_sweep(uri, "lenet-exp", "seeds")
@@ -233,7 +234,7 @@ def test_seeds_of_one_configuration_are_held_against_nothing(tmp_path):
 
 
 def test_a_sweep_with_nothing_finished_says_so(tmp_path):
-    uri = f"sqlite:///{tmp_path / 'runs.db'}"
+    uri = new_store(tmp_path / "runs.db")
     jobs = [((mode,), 0, {"status": "FAILED"}) for mode in (FLOAT32, MIXED)]
     record_sweep(uri, tmp_path / "runs", "x", jobs)
     text = compare_sweep(uri, "lenet-exp", "x")

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from lenet_exp import tf_compat
+from tests.end_to_end.forked import Forked
+from tests.stores import new_store
 
 
 class Project:
@@ -21,24 +23,24 @@ class Project:
     def command(self, *words, verb="run"):
         return [sys.executable, "-m", f"lenet_exp.{verb}", *words]
 
-    def run(self, *words, verb="run", cwd=None, **environment):
+    def run(self, *words, verb="run", cwd=None, fresh=False, **environment):
         """Run to the end; return code, stdout and stderr."""
-        return subprocess.run(
-            self.command(*words, verb=verb),
-            cwd=str(cwd or self.folder),
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=1800,  # a machine at work on other things
-        )
+        with self.start(*words, verb=verb, cwd=cwd, fresh=fresh, env_added=environment) as child:
+            said, problems = child.communicate(timeout=1800)  # a machine at work on other things
+        return subprocess.CompletedProcess(child.args, child.returncode, said, problems)
 
-    def start(self, *words, env_added=None, **options):
-        """Start in the background, with a pipe for what it prints; `options` are Popen's."""
+    def start(self, *words, verb="run", cwd=None, fresh=False, env_added=None, **options):
+        """Start in the background, with a pipe for what it prints; `options` are Popen's.
+
+        A fork serves unless a test is about the process, or Popen's options shape it.
+        """
+        folder, environment = str(cwd or self.folder), {**os.environ, **(env_added or {})}
+        if not (fresh or options):
+            return Forked(f"lenet_exp.{verb}", [*map(str, words)], folder, environment)
         return subprocess.Popen(
-            self.command(*words),
-            cwd=str(self.folder),
-            env={**os.environ, **(env_added or {})},
+            self.command(*words, verb=verb),
+            cwd=folder,
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -58,7 +60,7 @@ class Project:
 
         client = MlflowClient(tracking_uri=uri or self.uri)
         experiment = client.get_experiment_by_name("lenet-exp")
-        return client.search_runs([experiment.experiment_id])
+        return client.search_runs([experiment.experiment_id]) if experiment else []
 
     def recorded_in(self, folder):
         """Return the run of a run folder."""
@@ -84,21 +86,34 @@ class Project:
         return sorted(found)
 
 
+def with_store(project: Project) -> Project:
+    """Save MLflow 3 the seconds of making a database; MLflow 1 takes none for its files."""
+    if tf_compat.stack_of_this_python() == "tf2":
+        new_store(project.folder / "mlflow.db")
+    return project
+
+
 @pytest.fixture
-def project(tmp_path, mnist_folder) -> Project:
+def bare_project(tmp_path, mnist_folder) -> Project:
+    """A folder in which nothing was done yet."""
     return Project(tmp_path)
+
+
+@pytest.fixture
+def project(bare_project) -> Project:
+    return with_store(bare_project)
 
 
 @pytest.fixture(scope="module")
 def shared_project(tmp_path_factory, mnist_folder) -> Project:
-    """One folder for a module's runs: a fresh store of MLflow 3 takes seconds."""
-    return Project(tmp_path_factory.mktemp("project"))
+    """One folder for a module's runs."""
+    return with_store(Project(tmp_path_factory.mktemp("project")))
 
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory, mnist_folder) -> Project:
     """A folder with one run, outputs/it, that tells most digits apart."""
-    project = Project(tmp_path_factory.mktemp("trained"))
+    project = with_store(Project(tmp_path_factory.mktemp("trained")))
     words = ("schedule.epochs=1", "schedule.steps_per_epoch=500", "optimizer.learning_rate=0.005")
     done = project.run(*words, "precision=must_keep_origin_dtype", "hydra.run.dir=outputs/it")
     assert done.returncode == 0, done.stderr

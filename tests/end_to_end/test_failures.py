@@ -9,14 +9,19 @@ import signal
 import pytest
 
 from lenet_exp.data import files
+from tests.stacks import FULL_ON_TF1, full_on_tf1
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+    ("number", "code"),
+    [
+        pytest.param(signal.SIGINT, 130, id="Ctrl-C"),
+        pytest.param(signal.SIGTERM, 143, id="SIGTERM", marks=FULL_ON_TF1),
+    ],
 )
 def test_an_interrupted_run_is_killed_in_the_store(shared_project, number, code):
-    with shared_project.start("schedule.epochs=1000") as child:
-        while "epoch 1/1000 step 100" not in child.stdout.readline():
+    with shared_project.start("schedule.epochs=1000", fresh=number == signal.SIGINT) as child:
+        while " loss " not in child.stdout.readline():
             assert child.poll() is None
         child.send_signal(number)
         _, problems = child.communicate(timeout=120)
@@ -25,6 +30,7 @@ def test_an_interrupted_run_is_killed_in_the_store(shared_project, number, code)
     assert shared_project.recorded()[0].info.status == "KILLED"
 
 
+@full_on_tf1
 def test_a_run_that_fails_is_failed_in_the_store(shared_project, tmp_path):
     # The run folder loses its figures' place: a plain file stands there.
     folder = tmp_path / "run"
@@ -36,6 +42,7 @@ def test_a_run_that_fails_is_failed_in_the_store(shared_project, tmp_path):
     assert "the run failed" in (folder / "run.log").read_text()
 
 
+@full_on_tf1
 def test_a_checkpoint_that_finds_no_room_is_told_in_words(shared_project):
     def little_room():
         resource.setrlimit(resource.RLIMIT_FSIZE, (1_200_000, 1_200_000))  # bytes a file
@@ -59,6 +66,7 @@ def test_a_run_folder_that_cannot_be_made_is_told_in_words(project):
     assert done.stderr.startswith("lenet-exp: outputs")
 
 
+@full_on_tf1
 def test_a_folder_that_holds_a_run_is_not_used_for_another(project):
     folder = project.folder / "mine"
     folder.mkdir()
@@ -71,6 +79,7 @@ def test_a_folder_that_holds_a_run_is_not_used_for_another(project):
     assert (folder / "config.yaml").read_text() == "seed: 0\n"
 
 
+@full_on_tf1
 def test_wrong_data_ends_before_a_run_is_recorded(project, tmp_path):
     own = tmp_path / "own"
     own.mkdir()
@@ -83,7 +92,8 @@ def test_wrong_data_ends_before_a_run_is_recorded(project, tmp_path):
     assert project.recorded() == []
 
 
-def test_the_other_stack_s_store_is_not_harmed(project, stack):
+def test_the_other_stack_s_store_is_not_harmed(bare_project, stack):
+    project = bare_project
     if stack == "tf2":
         (project.folder / "mlruns" / "0").mkdir(parents=True)
         (project.folder / "mlruns" / "0" / "meta.yaml").write_text("experiment_id: 0\n")

@@ -8,6 +8,9 @@ import shutil
 import pytest
 
 from lenet_exp.data import files
+from tests.stacks import FULL_ON_TF1
+
+pytestmark = FULL_ON_TF1  # there test_resume.py goes on with a run
 
 
 def test_what_is_not_as_it_was_is_said_or_refused(project, mnist_folder):

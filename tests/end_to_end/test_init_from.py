@@ -7,6 +7,8 @@ import shutil
 import numpy as np
 import pytest
 
+from tests.stacks import full_on_tf1
+
 # One step that changes no weight: what a checkpoint then has is what the run started from.
 ONE_STEP = (
     "schedule=smoke", "schedule.steps_per_epoch=1", "optimizer.learning_rate=1e-30", "seed=5",
@@ -59,38 +61,41 @@ def same(values, others):
     return {name for name in SHAPES if np.array_equal(values[name], others[name])}
 
 
-def test_a_run_starts_from_ours_and_its_optimizer_afresh(trained):
+@full_on_tf1
+def test_a_run_starts_from_ours_and_its_optimizer_afresh(shared_project, trained):
     source = trained.folder / "outputs" / "it"
     before = values_of(source / "checkpoints" / "500" / "model")
-    values, printed = started(trained, f"init_from={source}", "exclude=[fc_3]")
+    values, printed = started(shared_project, f"init_from={source}", "exclude=[fc_3]")
     assert same(values, before) == {*SHAPES} - {"fc_3/weight", "fc_3/bias"}
     assert "checkpoints/500/model: 8 variables, not fc_3/weight, fc_3/bias" in printed
     assert values["beta1_power"] == pytest.approx(0.9**2)  # as after one step, not 501
 
 
-def test_a_run_starts_from_a_checkpoint_of_the_modelzoo_s_script(trained, modelzoo):
+def test_a_run_starts_from_a_checkpoint_of_the_modelzoo_s_script(shared_project, modelzoo):
     before = values_of(modelzoo / "mode.ckpt")
     assert "cond/beta1_power" in before
-    values, printed = started(trained, f"init_from={modelzoo}", "loss_scale=dynamic")
+    values, printed = started(shared_project, f"init_from={modelzoo}", "loss_scale=dynamic")
     assert same(values, before) == {*SHAPES}
     assert "mode.ckpt: 10 variables\n" in printed
     assert (values["loss_scale"], values["good_steps"]) == (2.0**15, 1)  # its own
 
 
-def test_a_repetition_from_another_start_says_so(trained, modelzoo, tmp_path):
+@full_on_tf1
+def test_a_repetition_from_another_start_says_so(shared_project, trained, modelzoo, tmp_path):
     start = tmp_path / "start"
     shutil.copytree(str(modelzoo), str(start))
-    started(trained, f"init_from={start}")
+    started(shared_project, f"init_from={start}")
     other = trained.folder / "outputs" / "it" / "checkpoints" / "500"
     for path in other.glob("model.*"):
         shutil.copy(str(path), str(start / f"mode.ckpt{path.suffix}"))
-    done = trained.run("run=latest", verb="rerun")
+    done = shared_project.run("run=latest", verb="rerun")
     assert done.returncode == 1, done.stderr
     assert "files_sha256.init_from: " in done.stdout
 
 
-def test_the_first_values_are_others_without_it(trained, modelzoo):
-    values, _ = started(trained)
+@full_on_tf1
+def test_the_first_values_are_others_without_it(shared_project, modelzoo):
+    values, _ = started(shared_project)
     assert not same(values, values_of(modelzoo / "mode.ckpt"))
 
 
@@ -114,19 +119,20 @@ def test_a_start_that_is_not_possible_is_told_before_tensorflow(trained, words, 
     assert told in str(caught.value)
 
 
-def test_a_checkpoint_of_another_network_is_told_and_leaves_no_run(trained):
+@full_on_tf1
+def test_a_checkpoint_of_another_network_is_told_and_leaves_no_run(shared_project):
     from lenet_exp import tf_compat
 
-    tf, prefix = tf_compat.load(), trained.folder / "other" / "model.ckpt"
+    tf, prefix = tf_compat.load(), shared_project.folder / "other" / "model.ckpt"
     prefix.parent.mkdir()
     with tf.Graph().as_default(), tf.Session() as session:
         tf.get_variable("fc_3/weight", [84, 5])
         session.run(tf.global_variables_initializer())
         tf.train.Saver().save(session, str(prefix))
-    before = len(trained.recorded())
-    done = trained.run(*ONE_STEP, f"init_from={prefix}")
+    before = len(shared_project.recorded())
+    done = shared_project.run(*ONE_STEP, f"init_from={prefix}")
     assert done.returncode == 2
     assert "holds no layer_1/weights" in done.stderr
     assert "exclude=[layer_1]" in done.stderr
     assert "Traceback" not in done.stderr
-    assert len(trained.recorded()) == before
+    assert len(shared_project.recorded()) == before

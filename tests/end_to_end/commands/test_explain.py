@@ -19,20 +19,20 @@ from lenet_exp.config.cli.explain_options import PHASES
 from lenet_exp.explain import main
 from tests.precision.ir.test_load import KINDS, meta_of
 from tests.precision.lenet_graph import conditional_graph, training_graph
+from tests.stacks import full_on_tf1
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
-def explain(project):
-    """Run the command; it ends well and says nothing on stderr unless told otherwise."""
+def explain(capsys):
+    """Call the command; it ends well and says nothing on stderr unless told otherwise."""
 
-    def run(*words, code=0, quiet=True, **environment):
-        done = project.run(*words, verb="explain", **environment)
-        assert "Traceback" not in done.stderr
-        assert done.returncode == code, done.stderr
-        assert not quiet or done.stderr == ""
-        return done.stdout if quiet else done
+    def run(*words, code=0, quiet=True):
+        returned, done = main(words), capsys.readouterr()
+        assert returned == code, done.err
+        assert not quiet or done.err == ""
+        return done.out if quiet else done
 
     return run
 
@@ -81,11 +81,11 @@ def test_the_inference_graph_has_a_plan_of_its_own(explain):
 def test_csv_and_json_are_pure_and_carry_every_field(explain):
     keep = "precision=must_keep_origin_dtype"
     done = explain("format=csv", keep, quiet=False)
-    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    rows = list(csv.DictReader(io.StringIO(done.out)))
     assert len(rows) == 55
     assert rows[0]["engine"] == "refused"
     assert {row["mode"] for row in rows} == {"must_keep_origin_dtype"}
-    assert "warning: Conv2D refused" in done.stderr
+    assert "warning: Conv2D refused" in done.err
     read = json.loads(explain("format=json", "precision=force_fp16"))
     assert [row["name"] for row in read["records"]] == [row["name"] for row in rows]
     assert read["totals"]["casts"] == 122
@@ -193,9 +193,9 @@ def test_a_graph_written_on_a_chip(explain, tmp_path):
     (tmp_path / "chip.pb").write_bytes(conditional_graph().SerializeToString())
     words = ("graph=chip.pb", "precision=allow_fp32_to_fp16", "fetches=[update/Merge,loss/Mean]")
     done = explain(*words, quiet=False)
-    assert "NPUGetFloatStatus" in done.stdout
-    assert "casts put in           45" in done.stdout
-    assert max(map(len, done.stdout.splitlines())) <= 100
+    assert "NPUGetFloatStatus" in done.out
+    assert "casts put in           45" in done.out
+    assert max(map(len, done.out.splitlines())) <= 100
 
 
 @pytest.mark.parametrize(
@@ -218,12 +218,13 @@ def test_what_is_wrong_is_told_in_words(explain, tmp_path, words, told):
     (tmp_path / "garbage.pb").write_bytes(b"\x00garbage\xff" * 9)
     (tmp_path / "good.pb").write_bytes(training_graph().SerializeToString())
     done = explain(*words, code=2, quiet=False)
-    assert done.stdout == ""
-    assert done.stderr.startswith("lenet-exp: ")
+    assert done.out == ""
+    assert done.err.startswith("lenet-exp: ")
     for part in told:
-        assert part in done.stderr
+        assert part in done.err
 
 
+@full_on_tf1
 def test_a_reader_that_leaves_early_is_no_error(project):
     with subprocess.Popen(
         project.command("precision=force_fp16", verb="explain"),
@@ -236,6 +237,7 @@ def test_a_reader_that_leaves_early_is_no_error(project):
     assert child.returncode == 0
 
 
+@full_on_tf1
 def test_a_terminal_s_width_is_used(project):
     ours, theirs = pty.openpty()
     environment = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
@@ -276,6 +278,7 @@ def test_the_help_names_every_word(explain):
     assert max(map(len, text.splitlines())) <= 100
 
 
+@full_on_tf1
 def test_the_example_shows_and_trains_three_networks_under_every_mode():
     done = subprocess.run(
         [sys.executable, "-W", "ignore", str(ROOT / "docs" / "examples" / "your_own_network.py")],

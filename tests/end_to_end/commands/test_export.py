@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.stacks import FULL_ON_TF1, full_on_tf1
+
 ROOT = Path(__file__).resolve().parents[3]
 
 # No line of ours: what another program would do with the two files.
@@ -52,7 +54,7 @@ def exported(trained):
     return trained.folder / "outputs" / "it" / "export", done.stdout
 
 
-@pytest.mark.parametrize("stack", ["tf1", "tf2"])
+@pytest.mark.parametrize("stack", ["tf1", pytest.param("tf2", marks=FULL_ON_TF1)])
 def test_plain_tensorflow_of_either_stack_sees_what_the_run_saw(
     exported, trained, mnist_folder, stack, tmp_path
 ):
@@ -105,6 +107,7 @@ def test_it_holds_no_variable_and_nothing_of_the_training(exported):
     }  # fmt: skip
 
 
+@full_on_tf1
 def test_another_folder_can_be_named(trained, tmp_path):
     done = trained.run("run=outputs/it", f"to={tmp_path / 'there'}", verb="export")
     assert (done.returncode, done.stderr) == (0, "")
@@ -131,6 +134,7 @@ def test_what_can_not_be_exported_is_told(trained, tmp_path):
         assert "Traceback" not in done.stderr
 
 
+@full_on_tf1
 def test_a_file_in_the_way_is_told(trained, tmp_path):
     (tmp_path / "file").write_text("")
     done = trained.run("run=latest", f"to={tmp_path / 'file'}", verb="export")

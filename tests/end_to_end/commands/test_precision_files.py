@@ -6,6 +6,8 @@ import csv
 
 import pytest
 
+from tests.stacks import full_on_tf1
+
 MIXLIST = '{"black-list": {"to-remove": ["ReduceMeanD"]}}'
 CUSTOM = "OpType::SigmoidGrad:InputDtype:float32,float32,OutputDtype:float32\n"
 ASKED = (
@@ -26,6 +28,7 @@ def _types(folder):
         return {(row["graph"], row["name"]): row["types"] for row in csv.DictReader(kept)}
 
 
+@full_on_tf1
 def test_a_run_is_planned_by_them_and_repeated_by_what_is_in_them(project):
     _write(project)
     done = project.run("schedule=smoke", "deterministic=true", *ASKED)
@@ -77,6 +80,7 @@ def test_they_shape_an_explanation_of_the_mode_that_has_them(project):
         assert "Traceback" not in done.stderr
 
 
+@full_on_tf1
 def test_a_sweep_refuses_what_is_in_them_before_its_first_job(project):
     _write(project)
     words = ("-m", "debug=fast", "precision.keep_dtype=[],[fc_9]", "sweep=named")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from tests.stacks import full_on_tf1
+
 
 def rerun(project, **environment):
     return project.run("run=first", verb="rerun", **environment)
 
 
+@full_on_tf1
 def test_a_repetition_is_bit_equal_and_tampering_is_found(project):
     words = ("debug=fast", "loss_scale=dynamic", "hydra.run.dir=first")
     assert project.run(*words).returncode == 0
@@ -33,7 +36,8 @@ def test_a_repetition_is_bit_equal_and_tampering_is_found(project):
     assert "environment.OMP_PROC_BIND: None then, false now" in told
 
 
-def test_what_cannot_be_repeated_is_told(project):
+def test_what_cannot_be_repeated_is_told(bare_project):
+    project = bare_project
     for words in ([], ["run=nothing"], ["run=latest", "seed=1"]):
         done = project.run(*words, verb="rerun")
         assert done.returncode == 2

@@ -18,7 +18,7 @@ print("open")
 """
 
 
-@pytest.mark.parametrize("places", ["one", "two"])
+@pytest.mark.parametrize("places", ["one", pytest.param("two", marks=pytest.mark.full)])
 def test_a_new_store_is_made_once_however_its_users_are_staggered(places, tmp_path):
     # An absolute URI names the same file from every folder; MLflow 3 takes seconds to make it.
     folders = [tmp_path / "a", tmp_path / ("a" if places == "one" else "b")] * 2

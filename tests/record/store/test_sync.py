@@ -12,6 +12,7 @@ from lenet_exp.record.store import sync
 from lenet_exp.record.store.journal import Entry, Journal
 from lenet_exp.record.store.mlflow_store import Point, Present
 from lenet_exp.record.store.observer import Observer
+from tests.stores import new_store
 
 ENTRIES = [
     Entry("run", {"run_id": "a", "name": "n", "cwd": "/"}, 1),
@@ -48,7 +49,7 @@ def test_what_is_there_is_not_written_again():
 def store(tmp_path):
     from lenet_exp.record.store.mlflow_store import Store
 
-    return Store(f"sqlite:///{tmp_path / 'store.db'}", "lenet-exp")
+    return Store(new_store(tmp_path / "store.db"), "lenet-exp")
 
 
 @pytest.fixture
@@ -99,7 +100,7 @@ def test_a_run_goes_on_in_its_own_store_only(store, journal, tmp_path):
 
     sync.open_run(store, journal, "name", {})
     sync.check_same_store(store, journal, "resume")
-    other = Store(f"sqlite:///{tmp_path / 'other.db'}", "lenet-exp")
+    other = Store(new_store(tmp_path / "other.db"), "lenet-exp")
     with pytest.raises(StoreError, match=r"recorded in sqlite:.*store\.db") as caught:
         sync.check_same_store(other, journal, "resume")
     assert f"MLFLOW_TRACKING_URI={store.uri} resume" in str(caught.value)
