@@ -5,30 +5,27 @@ Source: precision-modes.md 8, and 6.8 for the Casts.
 
 from __future__ import annotations
 
-from typing import AbstractSet, Any, Dict, NamedTuple, Optional, Sequence
+from typing import AbstractSet, Any, Dict, List, NamedTuple, Optional, Sequence
 
+from lenet_exp import tf_compat
 from lenet_exp.errors import GraphError
-from lenet_exp.precision.emulation.assemble import assemble
 from lenet_exp.precision.emulation.exact import float_status
 from lenet_exp.precision.emulation.exact.context import Context, look_up
-from lenet_exp.precision.emulation.exact.float_status import (
-    CountedExact,
-    FloatStatus,
-    all_true,
-    kind,
-)
-from lenet_exp.precision.emulation.exact.rewrite import Rewriter, compute_exactly
-from lenet_exp.precision.emulation.exact.status_operators import StatusOperators
+from lenet_exp.precision.emulation.exact.float_status import FloatStatus, all_true, kind
+from lenet_exp.precision.emulation.exact.rewrite import Rewriter
 from lenet_exp.precision.emulation.fast.compute import compute_fast
-from lenet_exp.precision.emulation.fast.fuse_updates import fuse_updates
 from lenet_exp.precision.emulation.fast.region import computing_region, run_order
-from lenet_exp.precision.emulation.optimizer_updates import UpdateWriter, is_float16_update
+from lenet_exp.precision.emulation.optimizer_updates import (
+    UpdateWriter,
+    fuse_updates,
+    is_float16_update,
+)
 from lenet_exp.precision.emulation.trace.counters import Tracer, Traces
 from lenet_exp.precision.ir.builder import Nodes
-from lenet_exp.precision.ir.graph import Graph, read_graph
-from lenet_exp.precision.ir.names import node_of
+from lenet_exp.precision.ir.graph import Graph, reachable, read_graph
+from lenet_exp.precision.ir.names import node_of, split
 from lenet_exp.precision.ir.op_traits import CALLS
-from lenet_exp.precision.plan import Operator, Plan
+from lenet_exp.precision.plan import Plan
 
 
 class Emulated(NamedTuple):
@@ -78,12 +75,13 @@ def emulate(
     names = {*graph.nodes, *(node.name for node in graph_def.node)}
     _refuse(graph, plan, names)
     nodes = Nodes(names)
-    tracer = Tracer(nodes, plan.operators, flush_subnormals, trace_scope) if trace else None
+    lookup = look_up(plan)
+    tracer = Tracer(nodes, lookup, flush_subnormals, trace_scope) if trace else None
     probe = tracer.rounding if tracer else None
-    context = Context(look_up(plan), nodes, [], flush_subnormals, probe)
+    context = Context(lookup, nodes, [], flush_subnormals, probe)
     _rewrite(context, graph, fetches, reference or trace or flush_subnormals)
-    traces = tracer.end(plan) if tracer else None
-    made = assemble(context, graph_def)
+    traces = tracer.end() if tracer else None
+    made = _assembled(context, graph_def)
     return Emulated(made, f"{float_status.NAME}:0", float_status.RESET, traces)
 
 
@@ -100,41 +98,39 @@ def _refuse(graph: Graph, plan: Plan, names: AbstractSet[str]) -> None:
 
 def _rewrite(context: Context, graph: Graph, fetches: Sequence[str], reference: bool) -> None:
     """Append all nodes of the plan's graph: what only computes first, then the rest in order."""
-    status = FloatStatus(context.nodes)
-    # For what stands in branches, or after something was written.
-    counted = CountedExact(context.nodes, status, context.flush, context.probe)
+    rows, status = context.lookup.rows, FloatStatus(context)
+    # For what stands in branches, or after something was written: each overflow counts by itself.
+    counted = context.exact(status.add)
     rewriter = Rewriter(context.lookup, counted, shortcuts=not reference)
     order = run_order(graph)
     region = computing_region(graph, order)
     computing = [name for name in order if name in region]
     if reference:
-        clean = compute_exactly(context, computing)
+        exact = context.exact()
+        Rewriter(context.lookup, exact, shortcuts=False).rewrite(computing)
+        clean = exact.clean
     else:
         clean = compute_fast(context, computing, fetches)
-    updates = _float16_updates(context, [name for name in order if name not in region])
+    updates = {
+        name: rows[name]
+        for name in order
+        if name in rows and name not in region and is_float16_update(rows[name], graph.nodes[name])
+    }
     fused = {name: [row] for name, row in updates.items()}
     if not reference:
-        fused = fuse_updates(graph.nodes, order, updates)
-    writer = UpdateWriter(context, rewriter, counted, reference)
-    operators = StatusOperators(context, graph.nodes, status, clean)
+        fused = fuse_updates(graph, order, updates)
+    writer = UpdateWriter(context, rewriter, status, reference)
     for name in order:
         node = graph.nodes[name]
         if kind(node):
-            operators.append(node)
+            status.append(node, clean)
         elif name in fused:
             writer.write(fused[name])
         elif name not in region and name not in updates:
             rewriter.node(node)
     if clean and not any(kind(node).startswith("get") for node in graph.nodes.values()):
         _count_at_the_end(context, graph, status, clean)
-    operators.connect_buffers()
-
-
-def _float16_updates(context: Context, names: Sequence[str]) -> Dict[str, Operator]:
-    """Return the rows of updates in float16, by the nodes that write."""
-    rows, nodes = context.lookup.rows, context.lookup.nodes
-    found = ((name, rows[name]) for name in names if name in rows)
-    return {name: row for name, row in found if is_float16_update(row, nodes[name])}
+    status.connect_buffers()
 
 
 def _count_at_the_end(
@@ -146,3 +142,34 @@ def _count_at_the_end(
     for node in context.nodes.made:
         if node.name in graph.nodes and node.name not in consumed:
             node.input.append(f"^{count}")
+
+
+def _assembled(context: Context, graph_def: Any) -> Any:
+    """Return what was made of `graph_def`, and the rest of it, as a GraphDef."""
+    made = tf_compat.load().GraphDef(library=graph_def.library, versions=graph_def.versions)
+    made.node.extend(context.nodes.made)
+    made.node.extend(_unplanned(graph_def, context.nodes.made))
+    have = {function.signature.name for function in made.library.function}
+    functions = {function.signature.name: function for function in context.library}
+    made.library.function.extend(f for name, f in functions.items() if name not in have)
+    return made
+
+
+def _unplanned(graph_def: Any, made: Sequence[Any]) -> List[Any]:
+    """Return the nodes that a plan doesn't speak of, such as initialisers.
+
+    Without those that take a value which the compiler folded away or left out.
+    """
+    before = {node.name: node.op for node in graph_def.node}
+    now = {node.name: node.op for node in made}
+    left = [node for node in graph_def.node if node.name not in now]
+    gone = {name for name, op in now.items() if op == "NoOp" and before.get(name, op) != op}
+    folded = {name for name, op in now.items() if op == "Const" and name in before}
+    consumers: Dict[str, List[str]] = {}
+    for node in left:
+        for text in node.input:
+            consumers.setdefault(node_of(text), []).append(node.name)
+            if split(text)[2] and node_of(text) in folded:  # one output is left
+                gone.add(node.name)
+    gone |= reachable(gone, lambda name: consumers.get(name, ())).keys()
+    return [node for node in left if node.name not in gone]

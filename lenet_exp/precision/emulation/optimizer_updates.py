@@ -1,44 +1,90 @@
-"""Updates of variables whose operator is float16 on the chip."""
+"""Updates of variables whose operator is float16 on the chip; those of a group fused into one."""
 
 from __future__ import annotations
 
-from typing import Any, List, Sequence
+from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Tuple
+
+import numpy as np
 
 from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
 from lenet_exp.precision.emulation.exact.context import Context, source
-from lenet_exp.precision.emulation.exact.float_status import CountedExact, all_true
-from lenet_exp.precision.emulation.exact.optimizer_kernels import UPDATES, Update
+from lenet_exp.precision.emulation.exact.float_status import FloatStatus, all_true
+from lenet_exp.precision.emulation.exact.kernels import UPDATES, Update
 from lenet_exp.precision.emulation.exact.rewrite import Rewriter, takes_reference
 from lenet_exp.precision.emulation.fast.compute import compute_tensors
-from lenet_exp.precision.emulation.fast.fuse_updates import Fusion
-from lenet_exp.precision.emulation.fast.shapes import variable_shape
-from lenet_exp.precision.emulation.op_types import ASSIGNS
-from lenet_exp.precision.ir.builder import Handle, control_inputs, data_inputs
+from lenet_exp.precision.emulation.fast.region import Shape
+from lenet_exp.precision.ir.builder import Handle, Nodes, control_inputs, data_inputs
+from lenet_exp.precision.ir.graph import Graph
 from lenet_exp.precision.ir.names import node_of
+from lenet_exp.precision.ir.op_traits import PLAIN_WRITES, VARIABLES
 from lenet_exp.precision.plan import Operator
 
 
 def is_float16_update(row: Operator, node: Any) -> bool:
     """Return whether a node computes a variable's new value in float16."""
-    if node.op in ASSIGNS:  # what they write was rounded before
-        return False
     last = node.name == row.parts[-1] and "float16" in row.outputs
-    return last and takes_reference(node, 0) and node.op not in ("RefSwitch", "RefMerge")
+    others = PLAIN_WRITES | {"RefSwitch", "RefMerge"}
+    return last and takes_reference(node, 0) and node.op not in others
+
+
+def fuse_updates(
+    graph: Graph, order: Sequence[str], updates: Mapping[str, Operator]
+) -> Dict[str, List[Operator]]:
+    """Return the rows that are computed as one, by the last of their nodes in `order`.
+
+    These are updates by the same rates that the same nodes wait for, none for another.
+    """
+    waiting = graph.consumers(by_order=True)
+    behind: Dict[str, FrozenSet[str]] = {}
+    alike: Dict[Any, List[str]] = {}
+    for name in order:
+        before = (behind.get(each, frozenset()) for each in graph.producers(name))
+        behind[name] = frozenset().union(*before)
+        if name in updates:
+            behind[name] |= {name}
+            key = _key(graph.nodes, graph.nodes[name], updates[name], waiting.get(name, ()))
+            alike.setdefault(key, []).append(name)
+    made: Dict[str, List[Operator]] = {}
+    for names in alike.values():
+        dependent = any(behind[name] & set(names) != {name} for name in names)
+        for part in [[name] for name in names] if dependent else [names]:
+            made[part[-1]] = [updates[name] for name in part]
+    return made
+
+
+def _key(nodes: Mapping[str, Any], node: Any, row: Operator, waiting: Iterable[str]) -> Any:
+    """Return what is the same in updates that can be fused."""
+    known = UPDATES.get(row.ge_type)
+    if known is None or _variable_shape(nodes, node.input[0]) is None:
+        return node.name
+    rates = tuple(t for i, t in enumerate(node.input) if known.variables <= i != known.gradient)
+    data = len(data_inputs(node.input))
+    nesterov = node.attr["use_nesterov"].b if "use_nesterov" in node.attr else False
+    return (node.op, data, nesterov, rates, tuple(sorted(waiting)))
+
+
+def _variable_shape(nodes: Mapping[str, Any], text: str) -> Optional[Shape]:
+    """Return the shape of a ref variable, None if it isn't one or has no static shape."""
+    node = nodes[node_of(source(nodes, text))]
+    shape = node.attr["shape"].shape if node.op in VARIABLES - {"VarHandleOp"} else None
+    if shape is None or shape.unknown_rank or any(dim.size < 0 for dim in shape.dim):
+        return None
+    return tuple(int(dim.size) for dim in shape.dim)
 
 
 class UpdateWriter:
     """Appends updates under their old names: read, compute in float16, count overflows, assign."""
 
     def __init__(
-        self, context: Context, rewriter: Rewriter, counted: CountedExact, reference: bool
+        self, context: Context, rewriter: Rewriter, status: FloatStatus, reference: bool
     ) -> None:
         """Round inputs by `rewriter`; `reference`: compute to the letter, with no shortcut."""
-        self._context, self._nodes = context, context.nodes
-        self._rewriter, self._counted, self._reference = rewriter, counted, reference
+        self._context, self._nodes, self._graph = context, context.nodes, context.lookup.nodes
+        self._rewriter, self._status, self._reference = rewriter, status, reference
 
     def write(self, rows: Sequence[Operator]) -> None:
         """Append the updates of these rows, computed as one."""
-        nodes = [self._context.lookup.nodes[row.parts[-1]] for row in rows]
+        nodes = [self._graph[row.parts[-1]] for row in rows]
         known = UPDATES.get(rows[0].ge_type)
         if known is not None:
             self._write_known(known, nodes)
@@ -57,7 +103,7 @@ class UpdateWriter:
             [*(self._read(text, control, n.name) for text in each[:count]), *each[count:]]
             for n, each in zip(nodes, inputs)
         ]
-        shapes = [variable_shape(self._context.lookup.nodes, each[0]) for each in inputs]
+        shapes = [_variable_shape(self._graph, each[0]) for each in inputs]
         unrounded = frozenset(range(count)).union(*later)
 
         def build(arithmetic: Arithmetic, tensors: Sequence[str]) -> List[str]:
@@ -67,21 +113,18 @@ class UpdateWriter:
             ]
             return known.new_values(arithmetic, nodes[0], held)
 
-        fusion = Fusion(known, shapes)
-        leaves = fusion.pack(self._nodes, operands, name)
+        leaves, sizes = _packed(self._nodes, known, operands, shapes, name)
         if self._reference:
             exact = self._context.exact()
             new, clean = build(exact, leaves), all_true(self._nodes, exact.clean, f"{name}/clean")
         else:
-            sizes = fusion.operand_shapes(len(leaves))
             new, clean = compute_tensors(self._context, build, leaves, sizes, name)
-        counted = self._counted.status.add(clean, name)
-        for node, each, values in zip(nodes, inputs, fusion.unpack(self._nodes, new, name)):
+        counted = self._status.add(clean, name)
+        for node, each, values in zip(nodes, inputs, _unpacked(self._nodes, new, shapes, name)):
             self._assign_all(node, each[:count], values, counted)
 
     def _is_resource(self, variable: str) -> bool:
-        graph = self._context.lookup.nodes
-        return bool(graph[node_of(source(graph, variable))].op == "VarHandleOp")
+        return bool(self._graph[node_of(source(self._graph, variable))].op == "VarHandleOp")
 
     def _read(self, variable: str, control: Sequence[str], name: str) -> Handle:
         op = "ReadVariableOp" if self._is_resource(variable) else "Identity"
@@ -103,10 +146,7 @@ class UpdateWriter:
         made = [self._assign(slot, held, [counted], node.name) for slot, held in slots[::-1]]
         if self._is_resource(variable):
             made.append(self._assign(variable, value, [counted], node.name))
-            self._nodes.add("NoOp", [], node.name, made, final=node.name)
-            return
-        control, float32 = [counted, *made], self._nodes.tf.float32
-        self._nodes.add("Assign", [variable, value], node.name, control, final=node.name, T=float32)
+        self._end(node, "Assign", [variable, value], made, [counted])
 
     def _round_around(self, node: Any) -> None:
         """Append an update that no rule describes, as once: variables and results are rounded.
@@ -121,18 +161,78 @@ class UpdateWriter:
         kept = [*inputs, *(f"^{name}" for name in before)]
         made = self._rewriter.append(node, kept, self._nodes.free(f"{node.name}/float32"))
         done = self._round_variables(variables, [made], f"{node.name}/after")
-        if self._is_resource(variables[0]):
+        self._end(node, "Identity", variables[:1], done)
+
+    def _end(
+        self,
+        node: Any,
+        op: str,
+        inputs: Sequence[str],
+        done: Sequence[str],
+        counted: Sequence[str] = (),
+    ) -> None:
+        """Append the node that has an update's name, after `done`.
+
+        Of a ref variable it is the reference, for whoever takes the update's output.
+        """
+        if self._is_resource(inputs[0]):
             self._nodes.add("NoOp", [], node.name, done, final=node.name)
-            return
-        # A reference, for whoever takes the update's output.
-        float32 = self._nodes.tf.float32
-        self._nodes.add("Identity", variables[:1], node.name, done, final=node.name, T=float32)
+        else:
+            control, kinds = [*counted, *done], {"T": self._nodes.tf.float32}
+            self._nodes.add(op, inputs, node.name, control, final=node.name, **kinds)
 
     def _round_variables(
         self, variables: Sequence[str], control: Sequence[str], name: str
     ) -> List[Handle]:
-        rounded = self._counted.rounded
+        rounded = self._rewriter.arithmetic.rounded
         values = [rounded(self._read(each, control, name), name) for each in variables]
         return [
             self._assign(variable, value, (), name) for variable, value in zip(variables, values)
         ]
+
+
+def _packed(
+    nodes: Nodes,
+    update: Update,
+    operands: Sequence[Sequence[str]],
+    shapes: Sequence[Any],
+    name: str,
+) -> Tuple[List[str], List[Optional[Shape]]]:
+    """Return the operands of updates of one kind as those of one update, and their shapes.
+
+    Variables and gradients become a long tensor; of rates, which are scalars, it is the first.
+    `shapes` are those of the variables, one for each update; known if there are several.
+    """
+    packed, whole = list(operands[0]), shapes[0]
+    long = {*range(update.variables), update.gradient}
+    if len(operands) > 1:
+        packed = [
+            _concatenated(nodes, each, name) if place in long else each[0]
+            for place, each in enumerate(zip(*operands))
+        ]
+        whole = (sum(int(np.prod(shape)) for shape in shapes),)
+    return packed, [whole if place in long else () for place in range(len(packed))]
+
+
+def _concatenated(nodes: Nodes, tensors: Sequence[str], name: str) -> str:
+    """Return float32 tensors one after another, as one of one dimension."""
+    flat = [nodes.reshape(each, [-1], f"{name}/flat") for each in tensors]
+    inputs = [*flat, nodes.constant(0, np.int32)]
+    kinds = {"Tidx": nodes.tf.int32, "N": len(flat)}
+    return nodes.float_op("ConcatV2", inputs, f"{name}/line", **kinds)
+
+
+def _unpacked(
+    nodes: Nodes, tensors: Sequence[str], shapes: Sequence[Any], name: str
+) -> Iterable[Sequence[str]]:
+    """Return for each update, of variables of these shapes, its part of the packed tensors."""
+    if len(shapes) == 1:
+        return [tensors]
+    split = []
+    for tensor in tensors:
+        sizes = nodes.constant([int(np.prod(shape)) for shape in shapes], np.int32)
+        inputs = [tensor, sizes, nodes.constant(0, np.int32)]
+        kinds = {"Tlen": nodes.tf.int32, "num_split": len(shapes)}
+        parts = nodes.float_op("SplitV", inputs, f"{name}/parts", **kinds).outputs(len(shapes))
+        split.append([nodes.reshape(p, shape, f"{name}/part") for p, shape in zip(parts, shapes)])
+    return zip(*split)

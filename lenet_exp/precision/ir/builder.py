@@ -124,10 +124,8 @@ def set_attribute(node: Any, key: str, value: Any) -> None:
         attribute.type = value.as_datatype_enum
     elif isinstance(value, tf.TensorShape):
         attribute.shape.CopyFrom(value.as_proto())
-    elif value and isinstance(value[0], tf.DType):
+    else:  # DTypes
         attribute.list.type.extend(each.as_datatype_enum for each in value)
-    else:
-        attribute.list.i.extend(value)
 
 
 def data_inputs(inputs: Iterable[str]) -> List[str]:
@@ -146,10 +144,8 @@ def set_inputs(node: Any, inputs: Sequence[str]) -> None:
     node.input.extend(inputs)
 
 
-def copied(node: Any, name: Optional[str] = None) -> Any:
-    """Return a copy of a NodeDef, renamed."""
+def copied(node: Any) -> Any:
+    """Return a copy of a NodeDef."""
     copy = type(node)()
     copy.CopyFrom(node)
-    if name is not None:
-        copy.name = name
     return copy

@@ -14,6 +14,7 @@ def _types(names: str) -> FrozenSet[str]:
 
 # TensorFlow's types. Removed before selection. Source: precision-modes.md 1 and 3.3.
 PASS_THROUGH = _types("Identity RefIdentity ReadVariableOp StopGradient PreventGradient Snapshot")
+READS = _types("Identity ReadVariableOp")  # of a variable
 VARIABLES = _types("Variable VariableV2 TemporaryVariable VarHandleOp AutoReloadVariable")
 CONSTANTS = _types("Const")
 # What the compiler calls Data: the type of the graph is kept (3.3).

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lenet_exp import tf_compat
-from lenet_exp.precision.emulation.exact.arithmetic import Exact
+from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
 from lenet_exp.precision.emulation.exact.rounding import round_array
 from lenet_exp.precision.emulation.fast.arithmetic import Fast, all_finite
 from lenet_exp.precision.ir.builder import Nodes
@@ -56,7 +56,7 @@ INPUTS = {
 
 
 def _graph(kind):
-    """Return a graph x -> rounded and, of Exact and Fast, clean."""
+    """Return a graph x -> rounded and, of Arithmetic and Fast, clean."""
     tf = tf_compat.load()
     nodes = Nodes()
     nodes.add("Placeholder", [], "x", final="x", dtype=tf.float32)
@@ -65,7 +65,7 @@ def _graph(kind):
         arithmetic.rounded("x", "fast", final="rounded")
         clean = all_finite(nodes, arithmetic.sums(), "fast")
     else:
-        arithmetic = Exact(nodes, flush=kind == "flush")
+        arithmetic = Arithmetic(nodes, flush=kind == "flush")
         arithmetic.rounded("x", "exact", final="rounded")
         (clean,) = arithmetic.clean
     nodes.add("Identity", [clean], "clean", final="clean", T=tf.bool)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import AbstractSet, Any, List, Mapping, NamedTuple, Optional, Tuple
 
-from lenet_exp.precision.emulation.exact.arithmetic import Exact, Probe
+from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic, Count, Probe
 from lenet_exp.precision.ir.builder import Nodes
-from lenet_exp.precision.ir.names import Tensor, node_of
+from lenet_exp.precision.ir.names import as_input, node_of
 from lenet_exp.precision.ir.op_traits import PASS_THROUGH, SWITCHES
 from lenet_exp.precision.plan import CastEdge, Operator, Plan
 
@@ -29,7 +29,7 @@ class Lookup(NamedTuple):
 class Context(NamedTuple):
     """What is emulated, and where to: nodes, and functions of the library.
 
-    `flush` and `probe` are what `Exact` takes.
+    `flush` and `probe` are what `Arithmetic` takes.
     """
 
     lookup: Lookup
@@ -38,9 +38,9 @@ class Context(NamedTuple):
     flush: bool = False
     probe: Optional[Probe] = None
 
-    def exact(self) -> Exact:
+    def exact(self, count: Optional[Count] = None) -> Arithmetic:
         """Return the arithmetic to the letter, appending to `nodes`."""
-        return Exact(self.nodes, self.flush, self.probe)
+        return Arithmetic(self.nodes, self.flush, self.probe, count)
 
 
 def look_up(plan: Plan) -> Lookup:
@@ -48,14 +48,10 @@ def look_up(plan: Plan) -> Lookup:
     rows = {part: row for row in plan.operators for part in row.parts}
     edges = [(edge, (edge.port.node, edge.port.slot)) for edge in plan.casts if edge.port]
     casts = {port: edge for edge, port in edges if edge.target == "float16" and not edge.removed}
-    past = {port: _text(edge.reads) for edge, port in edges if edge.removed and edge.reads}
-    removed = {cast.name: cast.reads and _text(cast.reads) for cast in plan.removed_casts}
+    past = {port: as_input(edge.reads) for edge, port in edges if edge.removed and edge.reads}
+    removed = {cast.name: cast.reads and as_input(cast.reads) for cast in plan.removed_casts}
     nodes = {node.name: node for node in plan.graph_def.node}
     return Lookup(plan, nodes, rows, casts, past, removed)
-
-
-def _text(tensor: Tensor) -> str:
-    return str(tensor) if tensor.slot else tensor.node
 
 
 def source(

@@ -14,23 +14,14 @@ import numpy as np
 from lenet_exp import tf_compat
 from lenet_exp.precision.emulation.exact import rounding
 from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
-from lenet_exp.precision.emulation.exact.context import Context, Lookup
-from lenet_exp.precision.emulation.exact.vector_kernels import KERNELS
-from lenet_exp.precision.emulation.op_types import CONVOLUTIONS, MOVES
-from lenet_exp.precision.ir.builder import (
-    Handle,
-    Nodes,
-    copied,
-    data_inputs,
-    set_attribute,
-    set_inputs,
-)
+from lenet_exp.precision.emulation.exact.context import Lookup
+from lenet_exp.precision.emulation.exact.kernels import KERNELS
+from lenet_exp.precision.ir.builder import Handle, copied, data_inputs, set_attribute, set_inputs
 from lenet_exp.precision.ir.op_defs import argument_types
+from lenet_exp.precision.ir.op_traits import CONVOLUTIONS, EXACT
 from lenet_exp.precision.plan import CastEdge, Operator
 
 _HALF = 19  # DT_HALF
-
-
 # (a node, its tensors) -> its output, rounded, under its name; None to compute it as it is
 Form = Callable[[Any, Sequence[str]], Optional[Handle]]
 
@@ -49,11 +40,8 @@ class Rewriter:
 
         `form` computes what is float16 and no kernel's, where it has a better way.
         """
-        self._lookup = lookup
-        self._arithmetic = arithmetic
-        self._nodes: Nodes = arithmetic.nodes
-        self._shortcuts = shortcuts
-        self._form = form
+        self._lookup, self.arithmetic, self._nodes = lookup, arithmetic, arithmetic.nodes
+        self._shortcuts, self._form = shortcuts, form
         self._rounded: Dict[str, str] = {}
 
     def rewrite(self, names: Iterable[str]) -> None:
@@ -85,32 +73,27 @@ class Rewriter:
 
     def rounded(self, tensor: str, edge: CastEdge) -> str:
         """Return a tensor rounded to float16 values; once for all its consumers."""
-        if tensor not in self._rounded:
-            name = f"{tensor.replace(':', '_')}/float16"
-            self._rounded[tensor] = (
-                self._on_host(edge, name)
-                if edge.on_host
-                else self._arithmetic.rounded(tensor, name)
-            )
+        name = f"{tensor.replace(':', '_')}/float16"
+        if tensor not in self._rounded and edge.on_host:
+            # A constant as the compiler converts it: no flag is set.
+            tf, node = self._nodes.tf, self._lookup.nodes[edge.producer.node]
+            value = tf.make_ndarray(node.attr["value"].tensor).astype(np.float32)
+            value = rounding.round_array(value, self.arithmetic.flush)
+            constant = self._nodes.add("Const", [], name, dtype=tf.float32, value=value)
+            self._rounded[tensor] = constant
+        elif tensor not in self._rounded:
+            self._rounded[tensor] = self.arithmetic.rounded(tensor, name)
         return self._rounded[tensor]
-
-    def _on_host(self, edge: CastEdge, name: str) -> str:
-        """Convert a constant as the compiler does: no flag is set."""
-        tf = tf_compat.load()
-        node = self._lookup.nodes[edge.producer.node]
-        value = tf.make_ndarray(node.attr["value"].tensor).astype(np.float32)
-        value = rounding.round_array(value, self._arithmetic.flush)
-        return self._nodes.add("Const", [], name, dtype=tf.float32, value=value)
 
     def node(self, node: Any) -> None:
         """Append one node, and what rounds it; the last of them has its name."""
         row = self._lookup.rows.get(node.name)
         inputs = self.inputs(node)
-        slots = () if row is None else self._slots(row, node)
         if node.name in self._lookup.removed:
-            instead, slots = self._lookup.removed[node.name], ()
+            instead, row = self._lookup.removed[node.name], None
             inputs = inputs if instead is None else [instead, *inputs[1:]]
-        if not slots or row is None:
+        slots = () if row is None else self._slots(row, node)
+        if row is None or not slots:
             self.append(node, inputs)
             return
         tensors = data_inputs(inputs)
@@ -118,7 +101,7 @@ class Rewriter:
         made = (
             self._form(node, tensors)
             if kernel is None
-            else kernel(self._arithmetic, node, tensors, self._lookup.plan.generation)
+            else kernel(self.arithmetic, node, tensors, self._lookup.plan.generation)
         )
         if made is not None:
             made.node.input.extend(inputs[len(tensors) :])
@@ -128,14 +111,15 @@ class Rewriter:
 
     def append(self, node: Any, inputs: List[str], name: Optional[str] = None) -> Handle:
         """Append a copy of a node with other inputs."""
-        copy = widened(copied(node, name))
+        copy = widened(node)
+        copy.name = name or node.name
         set_inputs(copy, inputs)
         self._nodes.made.append(copy)
         return Handle(copy)
 
     def _slots(self, row: Operator, node: Any) -> Tuple[int, ...]:
         """Return the outputs of a node that are rounded."""
-        if row.unit == "none" or (self._shortcuts and moves(row, node)):
+        if row.unit == "none" or (self._shortcuts and _moves(row, node)):
             return ()
         found = tuple(
             result.slot
@@ -151,27 +135,20 @@ class Rewriter:
         types = emulated_dtypes(node)
         count = max(len(types), max(slots) + 1)
         if count == 1:
-            self._arithmetic.rounded(wide, node.name, final=node.name)
+            self.arithmetic.rounded(wide, node.name, final=node.name)
             return
         tensors: List[str] = wide.outputs(count)
         for slot in slots:
-            tensors[slot] = self._arithmetic.rounded(tensors[slot], f"{node.name}/output_{slot}")
+            tensors[slot] = self.arithmetic.rounded(tensors[slot], f"{node.name}/output_{slot}")
         self._nodes.add("IdentityN", tensors, node.name, final=node.name, T=types)
 
 
-def compute_exactly(context: Context, names: Iterable[str]) -> List[str]:
-    """Append these nodes, rounded to the letter; return bool [] tensors: nothing overflowed."""
-    exact = context.exact()
-    Rewriter(context.lookup, exact, shortcuts=False).rewrite(names)
-    return exact.clean
-
-
-def moves(row: Operator, node: Any) -> bool:
+def _moves(row: Operator, node: Any) -> bool:
     """Return whether an operator only moves or chooses values."""
     if row.ge_type == "MaxPoolGrad":  # windows that don't overlap: nothing is added up
         sizes = zip(node.attr["ksize"].list.i, node.attr["strides"].list.i)
         return all(size <= step for size, step in sizes)
-    return row.ge_type in MOVES
+    return row.ge_type in EXACT
 
 
 def takes_reference(node: Any, index: int) -> bool:
@@ -192,12 +169,12 @@ def output_dtypes(node: Any) -> List[Any]:
 
 def emulated_dtypes(node: Any) -> List[Any]:
     """Return the DTypes of a node's outputs where float32 stands for float16."""
-    return output_dtypes(widened(copied(node)))
+    return output_dtypes(widened(node))
 
 
 def widened(node: Any) -> Any:
-    """Turn a NodeDef's float16 into float32, in place, and drop what may be wrong afterwards."""
-    tf = tf_compat.load()
+    """Return a NodeDef with float32 for float16, without what may be wrong afterwards."""
+    tf, node = tf_compat.load(), copied(node)
     for key in ("_class", "_output_shapes"):
         if key in node.attr:
             del node.attr[key]

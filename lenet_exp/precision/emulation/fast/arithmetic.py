@@ -6,7 +6,7 @@ overflowed, and one test says so.
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, List, Optional, Sequence
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from lenet_exp.precision.emulation.exact import rounding
 from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
 from lenet_exp.precision.emulation.fast.overflow_checks import tested
 from lenet_exp.precision.ir.builder import Handle, Nodes
+from lenet_exp.precision.ir.names import node_of
+from lenet_exp.precision.ir.op_defs import attribute
 
 
 class Fast(Arithmetic):
@@ -23,7 +25,7 @@ class Fast(Arithmetic):
         """Append to `nodes`."""
         super().__init__(nodes)
         self.ends: List[str] = []  # float32: not finite where something overflowed
-        self._halves: Dict[str, str] = {}  # a rounded tensor's float16 form
+        self.halves: Dict[str, str] = {}  # a rounded tensor's float16 form
 
     def rounded(self, tensor: str, name: str, final: Optional[str] = None) -> Handle:
         """Return a float32 tensor cast to float16 and back."""
@@ -32,14 +34,10 @@ class Fast(Arithmetic):
 
     def begin(self, tensor: str) -> str:
         """Return a tensor as float16."""
-        if tensor not in self._halves:
+        if tensor not in self.halves:
             name = f"{tensor.replace(':', '_')}/half"
-            self._halves[tensor] = self.nodes.cast(tensor, "float32", "float16", name)
-        return self._halves[tensor]
-
-    def has_half(self, tensors: Iterable[str]) -> bool:
-        """Return whether the float16 form of all these tensors is there already."""
-        return all(tensor in self._halves for tensor in tensors)
+            self.halves[tensor] = self.nodes.cast(tensor, "float32", "float16", name)
+        return self.halves[tensor]
 
     def constant(self, value: float) -> str:
         """Return a float16 scalar."""
@@ -52,7 +50,7 @@ class Fast(Arithmetic):
     def end(self, value: str, name: str, final: Optional[str] = None, sure: bool = False) -> Handle:
         """Return a value as float32, and have it tested unless `sure`."""
         wide = self.nodes.cast(value, "float16", "float32", f"{name}/rounded", final)
-        self._halves[wide] = value
+        self.halves[wide] = value
         if not sure:
             self.ends.append(wide)
         return wide
@@ -80,3 +78,36 @@ def all_finite(nodes: Nodes, sums: Sequence[str], name: str) -> str:
         return nodes.constant(True, np.bool_)
     total = nodes.float_op("AddN", sums, f"{name}/total", N=len(sums))
     return nodes.float_op("Less", [total, nodes.constant(np.inf)], f"{name}/clean")
+
+
+def tiled_bias(
+    fast: Fast,
+    graph: Mapping[str, Any],
+    shapes: Mapping[str, Sequence[int]],
+    node: Any,
+    inputs: Sequence[str],
+) -> Optional[Handle]:
+    """Append a BiasAdd as an addition of rows as long as an example: of few channels it is slow.
+
+    If its operands were rounded just before, channels are last, and `shapes` has its node. Not
+    one after another: TensorFlow's optimizer would add up the two biases first.
+    """
+    shape, before = shapes.get(node.name, ()), graph.get(node_of(inputs[0]))
+    if node.op != "BiasAdd" or len(shape) <= 2 or (before is not None and before.op == "BiasAdd"):
+        return None
+    if attribute(node, "data_format").s not in (b"", b"NHWC") or not fast.halves.keys() >= set(
+        inputs
+    ):
+        return None
+    nodes, int32, name = fast.nodes, fast.nodes.tf.int32, node.name
+    value, bias = map(fast.begin, inputs)
+    kinds = {"T": nodes.tf.float16, "Tshape": int32}
+    flat, whole, times = (
+        nodes.constant(np.array(each, np.int32), np.int32)
+        for each in ([shape[0], np.prod(shape[1:])], shape, [np.prod(shape[1:-1])])
+    )
+    rows = nodes.add("Reshape", [value, flat], f"{name}/rows", **kinds)
+    row = nodes.add("Tile", [bias, times], f"{name}/row", T=nodes.tf.float16, Tmultiples=int32)
+    total = fast.step("AddV2", [rows, row], f"{name}/total")
+    back = nodes.add("Reshape", [total, whole], f"{name}/back", **kinds)
+    return fast.end(back, name, final=name)

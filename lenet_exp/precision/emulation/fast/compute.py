@@ -2,25 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from functools import partial
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
-from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic, Exact
+from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
 from lenet_exp.precision.emulation.exact.context import Context, Lookup
 from lenet_exp.precision.emulation.exact.rewrite import Rewriter, emulated_dtypes, widened
-from lenet_exp.precision.emulation.fast.arithmetic import Fast, all_finite
-from lenet_exp.precision.emulation.fast.shapes import Shape, known_shapes
-from lenet_exp.precision.emulation.fast.speculate import Attempt, Fallback, speculate
-from lenet_exp.precision.emulation.fast.tiled_bias import TiledBias
+from lenet_exp.precision.emulation.fast.arithmetic import Fast, all_finite, tiled_bias
+from lenet_exp.precision.emulation.fast.region import Shape, known_shapes
 from lenet_exp.precision.emulation.fast.xla_loops_tf1 import compile_loops
-from lenet_exp.precision.emulation.op_types import READS
 from lenet_exp.precision.ir.builder import Nodes, control_inputs, copied, data_inputs, set_inputs
-from lenet_exp.precision.ir.functions import Typed, outside
+from lenet_exp.precision.ir.functions import Typed, branch, function_of, named, outside
 from lenet_exp.precision.ir.graph import read_graph
-from lenet_exp.precision.ir.names import node_of, split
-from lenet_exp.precision.ir.op_traits import CONSTANTS, VARIABLES
+from lenet_exp.precision.ir.names import Tensor, as_input, node_of, split
+from lenet_exp.precision.ir.op_traits import CONSTANTS, READS, VARIABLES
 
 # (arithmetic, float32 tensors) -> float32 tensors
 Build = Callable[[Arithmetic, Sequence[str]], List[str]]
+
+
+class _Exactly(NamedTuple):
+    """What is computed where something overflowed: `results` of `body`, NodeDefs.
+
+    `arguments` are the tensors that `body` takes from outside.
+    """
+
+    body: Sequence[Any]
+    arguments: Sequence[Typed]
+    results: Sequence[Typed]
+
+
+def _either(
+    context: Context, clean: str, fast: Sequence[Typed], exact: _Exactly, name: str
+) -> List[str]:
+    """Append a branch: the results of `fast` where they are `clean` (bool []), else of `exact`."""
+    nodes = context.nodes
+    given = [Typed(nodes.free("given"), each.dtype) for each in fast]
+    copies = nodes.scratch()
+    passed = [
+        Typed(copies.add("Identity", [tensor], "passed", T=dtype), dtype) for tensor, dtype in given
+    ]
+    arguments = [*given, *exact.arguments]
+    functions = (
+        named(function_of(arguments, copies.made, passed), "pass"),
+        named(function_of(arguments, exact.body, exact.results), "exact"),
+    )
+    context.library.extend(functions)
+    return branch(nodes, clean, [*fast, *exact.arguments], functions, f"{name}/either")
 
 
 def compute_tensors(
@@ -37,14 +65,12 @@ def compute_tensors(
     sums = fast.sums()
     known = {tensor: shape for tensor, shape in zip(operands, shapes) if shape is not None}
     whole = _with_placeholders(context, fast.nodes.made, operands, known)
-    body = compile_loops(context, fast.nodes.made, whole, results, known)
-
-    def exactly() -> Fallback:
-        exact = Exact(nodes.scratch())
-        again = build(exact, operands)
-        return Fallback(exact.nodes.made, _floats(nodes, operands), _floats(nodes, again))
-
-    return speculate(context, Attempt(body, _floats(nodes, results), sums), exactly, name)
+    nodes.made.extend(compile_loops(context, fast.nodes.made, whole, results, known))
+    clean = all_finite(nodes, sums, name)
+    letter = Arithmetic(nodes.scratch())
+    again = build(letter, operands)
+    exact = _Exactly(letter.nodes.made, _floats(nodes, operands), _floats(nodes, again))
+    return _either(context, clean, _floats(nodes, results), exact, name), clean
 
 
 def _floats(nodes: Nodes, tensors: Sequence[str]) -> List[Typed]:
@@ -52,7 +78,7 @@ def _floats(nodes: Nodes, tensors: Sequence[str]) -> List[Typed]:
 
 
 def _with_placeholders(
-    context: Context, body: Sequence[Any], operands: Sequence[str], shapes: Mapping[str, Shape]
+    context: Context, body: Sequence[Any], operands: Sequence[str], shapes: Dict[str, Shape]
 ) -> List[Any]:
     """Return copies of nodes, with placeholders for the operands."""
     nodes, tf = context.nodes.scratch(), context.nodes.tf
@@ -75,8 +101,8 @@ def compute_fast(context: Context, names: Sequence[str], fetches: Iterable[str])
     lookup, nodes = context.lookup, context.nodes
     shapes = known_shapes(read_graph(lookup.plan.graph_def), lookup.plan.generation)
     fast = Fast(nodes.scratch())
-    tiled = TiledBias(fast, lookup.nodes, shapes)
-    Rewriter(lookup, fast, shortcuts=True, form=tiled).rewrite(names)
+    form = partial(tiled_bias, fast, lookup.nodes, shapes)
+    Rewriter(lookup, fast, shortcuts=True, form=form).rewrite(names)
     border = _border(lookup, names, fetches)
     sums = fast.sums(_varying(lookup))
     if not sums or not border:
@@ -84,19 +110,18 @@ def compute_fast(context: Context, names: Sequence[str], fetches: Iterable[str])
         return [all_finite(nodes, sums, "emulation")] if sums else []
     body = _compiled(context, fast.nodes.made, border)
     renamed = {name: nodes.free(f"{name}/fast") for name in border}
-    results = _results(border)
-    attempt = Attempt(
-        [_renamed(node, renamed) for node in body],
-        [Typed(_at(each.tensor, renamed), each.dtype) for each in results],
-        sums,
-    )
-
-    def exactly() -> Fallback:
-        exact = Exact(nodes.scratch())
-        Rewriter(lookup, exact, shortcuts=True).rewrite(names)
-        return Fallback(exact.nodes.made, _arguments(lookup, exact.nodes.made), results)
-
-    outputs, clean = speculate(context, attempt, exactly, "emulation")
+    nodes.made.extend(_renamed(node, renamed) for node in body)
+    clean = all_finite(nodes, sums, "emulation")
+    exact = Arithmetic(nodes.scratch())
+    Rewriter(lookup, exact, shortcuts=True).rewrite(names)
+    results = [
+        Typed(as_input(Tensor(name, slot)), dtype)
+        for name, dtypes in border.items()
+        for slot, dtype in enumerate(dtypes)
+    ]
+    exactly = _Exactly(exact.nodes.made, _arguments(lookup, exact.nodes.made), results)
+    fine = [Typed(_at(tensor, renamed), dtype) for tensor, dtype in results]
+    outputs = _either(context, clean, fine, exactly, "emulation")
     for name, dtypes in border.items():
         own = [outputs.pop(0) for _ in dtypes]
         op, kinds = ("Identity", dtypes[0]) if len(dtypes) == 1 else ("IdentityN", dtypes)
@@ -104,19 +129,10 @@ def compute_fast(context: Context, names: Sequence[str], fetches: Iterable[str])
     return [clean]
 
 
-def _results(border: Mapping[str, List[Any]]) -> List[Typed]:
-    """Return all outputs of the nodes."""
-    return [
-        Typed(name if slot == 0 else f"{name}:{slot}", dtype)
-        for name, dtypes in border.items()
-        for slot, dtype in enumerate(dtypes)
-    ]
-
-
 def _compiled(context: Context, body: List[Any], border: Iterable[str]) -> List[Any]:
     """Return the fast nodes with loops, among the other nodes of the graph."""
     graph = context.lookup.nodes
-    whole = {name: widened(copied(node)) for name, node in graph.items()}
+    whole = {name: widened(node) for name, node in graph.items()}
     whole.update((node.name, node) for node in body)
     controls = [name for node in graph.values() for name in control_inputs(node.input)]
     return compile_loops(context, body, list(whole.values()), [*border, *controls])
@@ -146,14 +162,14 @@ def _border(lookup: Lookup, names: Sequence[str], fetches: Iterable[str]) -> Dic
     return {name: each for name, each in dtypes if each}
 
 
-def _renamed(node: Any, names: Mapping[str, str]) -> Any:
+def _renamed(node: Any, names: Dict[str, str]) -> Any:
     """Give a node and its inputs other names, in place."""
     node.name = names.get(node.name, node.name)
     set_inputs(node, [_at(text, names) for text in node.input])
     return node
 
 
-def _at(text: str, names: Mapping[str, str]) -> str:
+def _at(text: str, names: Dict[str, str]) -> str:
     mark, name, slot = split(text)
     return f"{mark}{names.get(name, name)}{slot}"
 
@@ -165,7 +181,7 @@ def _arguments(lookup: Lookup, body: List[Any]) -> List[Typed]:
     for tensor in outside(body):
         name, _, slot = tensor.partition(":")
         if nodes[name].op in CONSTANTS:
-            constant = widened(copied(nodes[name]))
+            constant = widened(nodes[name])
             set_inputs(constant, [])
             body.append(constant)
             inside.add(name)

@@ -7,19 +7,26 @@ a test further on sees it too. Not past a factor that may be constant: TensorFlo
 
 from __future__ import annotations
 
-from typing import AbstractSet, Any, Dict, FrozenSet, Iterable, List, NamedTuple, Sequence, Set
+from typing import AbstractSet, Any, Dict, Iterable, List, Sequence, Set, Tuple
 
-from lenet_exp.precision.emulation.op_types import CARRIED, PRODUCTS, SLIDING, VARYING
 from lenet_exp.precision.ir.builder import data_inputs
 from lenet_exp.precision.ir.names import node_of
 from lenet_exp.precision.ir.op_defs import attribute
 
 _SUM = "BiasAddGrad"  # tested in place of what it adds up: smaller, and far below float32's end
-
-
-class _Use(NamedTuple):
-    consumer: Any
-    place: int
+# How many first inputs have every element take part in a sum or product of the result: what is
+# not finite there is not finite here either, whatever the other values are (0 * infinity is NaN).
+_CARRIED = {
+    "Identity": 1, "Cast": 1, "Reshape": 1, "Squeeze": 1, "ExpandDims": 1, "Transpose": 1,
+    "Neg": 1, "Square": 1, "BiasAddGrad": 1, "Tile": 1,
+    "Add": 2, "AddV2": 2, "Sub": 2, "Mul": 2, "BiasAdd": 2, "MatMul": 2,
+}  # fmt: skip
+# What a convolution slides over, one step at a time: of the filter only the middle, which is
+# there for any size, meets every element.
+_SLIDING = {"Conv2D": 0, "Conv2DBackpropInput": 2}
+_PRODUCTS = frozenset(("Mul", "MatMul", "Conv2D", "Conv2DBackpropInput"))  # of the last two inputs
+# What is no constant if any of its inputs is none.
+_VARYING = frozenset(("Exp", "MaxPool", "Reciprocal", "Relu", "Sigmoid")) | _CARRIED.keys()
 
 
 def tested(nodes: Sequence[Any], rounded: Sequence[str], varying: Iterable[str]) -> List[str]:
@@ -29,10 +36,10 @@ def tested(nodes: Sequence[Any], rounded: Sequence[str], varying: Iterable[str])
     `varying` what they take from elsewhere that is certainly no constant.
     """
     known = _varying(nodes, varying)
-    uses: Dict[str, List[_Use]] = {}
+    uses: Dict[str, List[Tuple[Any, int]]] = {}
     for node in nodes:
-        for index, text in enumerate(node.input):
-            uses.setdefault(text, []).append(_Use(node, index))
+        for place, text in enumerate(node.input):
+            uses.setdefault(text, []).append((node, place))
     candidates = frozenset(rounded)
     chosen: List[str] = []
     shows: Dict[str, bool] = {}  # is something tested that this tensor's infinity reaches?
@@ -41,7 +48,7 @@ def tested(nodes: Sequence[Any], rounded: Sequence[str], varying: Iterable[str])
         found = list(uses.get(name, ()))
         if name in candidates and node.op == "Cast":  # its float16 form is used, too
             found += uses[node.input[0]]
-        carrying = [use.consumer for use in found if use.place in _carried(use, known)]
+        carrying = [consumer for consumer, place in found if _carries(consumer, place, known)]
         shows[name] = any(shows.get(each.name, False) for each in carrying)
         if name in candidates and not shows[name]:
             sums = [str(each.name) for each in carrying if each.op == _SUM]
@@ -56,23 +63,22 @@ def _varying(nodes: Sequence[Any], sources: Iterable[str]) -> Set[str]:
     found = set(sources)
     for node in nodes:
         data = [node_of(text) in found for text in data_inputs(node.input)]
-        if all(data[-2:]) if node.op in PRODUCTS else any(data) and node.op in VARYING:
+        if all(data[-2:]) if node.op in _PRODUCTS else any(data) and node.op in _VARYING:
             found.add(str(node.name))
     return found
 
 
-def _carried(use: _Use, varying: AbstractSet[str]) -> FrozenSet[int]:
-    """Return the inputs of which no infinity is lost in a consumer."""
-    node = use.consumer
+def _carries(node: Any, place: int, varying: AbstractSet[str]) -> bool:
+    """Return whether no infinity in this input of a node is lost."""
     data = data_inputs(node.input)
     if node.op == "Sub" and data[0] == data[1]:
-        return frozenset()  # 0, by the same optimizer
-    if node.op in PRODUCTS:
-        other = data[len(data) - 2 if use.place == len(data) - 1 else -1]
-        if node_of(other) not in varying and other != data[use.place]:
-            return frozenset()
-    if node.op in SLIDING:
+        return False  # 0, by the same optimizer
+    if node.op in _PRODUCTS:
+        other = data[len(data) - 2 if place == len(data) - 1 else -1]
+        if node_of(other) not in varying and other != data[place]:
+            return False
+    if node.op in _SLIDING:
         steps = (*attribute(node, "strides").list.i, *attribute(node, "dilations").list.i)
         slides = attribute(node, "padding").s == b"SAME" and set(steps) <= {1}
-        return frozenset((SLIDING[node.op],)) if slides else frozenset()
-    return CARRIED.get(node.op, frozenset())
+        return slides and place == _SLIDING[node.op]
+    return place < _CARRIED.get(node.op, 0)

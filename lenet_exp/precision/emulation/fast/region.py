@@ -1,13 +1,30 @@
-"""Which nodes of a graph compute only, before anything is written, and in no branch."""
+"""What is known of a graph before it runs: shapes, an order, and which nodes only compute.
+
+These stand before anything is written, and in no branch.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Dict, FrozenSet, List, Set
+from typing import Any, Dict, FrozenSet, List, Set, Tuple
 
+from lenet_exp.precision.analysis.dtypes import output_types
+from lenet_exp.precision.analysis.shapes import static_shapes
 from lenet_exp.precision.emulation.exact import float_status
 from lenet_exp.precision.ir.graph import Graph
-from lenet_exp.precision.ir.names import node_of
-from lenet_exp.precision.ir.op_traits import DATA, MERGES, SWITCHES, VARIABLES, writes
+from lenet_exp.precision.ir.names import Tensor, as_input, node_of
+from lenet_exp.precision.ir.op_traits import DATA, MERGES, READS, SWITCHES, VARIABLES, writes
+from lenet_exp.precision.target.modes import Generation
+from lenet_exp.precision.target.operator_library import load_library
+
+Shape = Tuple[int, ...]
+
+
+def known_shapes(graph: Graph, generation: Generation) -> Dict[str, Shape]:
+    """Return the shapes of a graph's tensors, by their names, where they are known."""
+    types = output_types(graph, load_library(None, generation))
+    tensors = [Tensor(name, slot) for name in graph.nodes for slot in range(len(types[name]))]
+    found = static_shapes(graph, types, tensors)
+    return {as_input(tensor): shape for tensor, shape in found.items() if shape is not None}
 
 
 def computing_region(graph: Graph, order: List[str]) -> FrozenSet[str]:
@@ -20,7 +37,8 @@ def computing_region(graph: Graph, order: List[str]) -> FrozenSet[str]:
     for name in order:
         node = graph.nodes[name]
         before = [node_of(text) for text in node.input]
-        behind[name] = _has_effect(node) or any(behind.get(each, False) for each in before)
+        has_effect = bool(float_status.kind(node)) or writes(node)
+        behind[name] = has_effect or any(behind.get(each, False) for each in before)
         inside = max((depth.get(each, 0) for each in before), default=0)
         depth[name] = max(0, inside + (node.op in SWITCHES) - (node.op in MERGES))
     found = frozenset(
@@ -49,13 +67,8 @@ def _without_returns(graph: Graph, order: List[str], region: FrozenSet[str]) -> 
 
 def run_order(graph: Graph) -> List[str]:
     """Return the names so that what a node waits for, control inputs included, comes first."""
-    waiting: Dict[str, int] = {}
-    after: Dict[str, List[str]] = {}
-    for name, node in graph.nodes.items():
-        before = {node_of(text) for text in node.input}
-        waiting[name] = len(before)
-        for each in before:
-            after.setdefault(each, []).append(name)
+    after = graph.consumers(by_order=True)
+    waiting = {name: len(graph.producers(name)) for name in graph.nodes}
     ready = [name for name, count in waiting.items() if not count]
     for name in ready:  # grows on the way
         for each in after.get(name, ()):
@@ -65,13 +78,9 @@ def run_order(graph: Graph) -> List[str]:
     return ready
 
 
-def _has_effect(node: Any) -> bool:
-    return bool(float_status.kind(node)) or writes(node)
-
-
 def _computes(graph: Graph, node: Any) -> bool:
     """Return whether a node may be computed twice; a source is read once, for both."""
     if not node.input or node.op in SWITCHES | MERGES | VARIABLES | DATA:
         return False
-    reads = node.op in ("Identity", "ReadVariableOp")
+    reads = node.op in READS
     return not (reads and any(graph.nodes[t.node].op in VARIABLES for t in graph.data[node.name]))

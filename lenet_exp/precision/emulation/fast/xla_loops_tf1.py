@@ -9,39 +9,24 @@ would leave it to TensorFlow's optimizer what is compiled.
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import (
-    AbstractSet,
-    Any,
-    Dict,
-    FrozenSet,
-    Iterable,
-    List,
-    Mapping,
-    NamedTuple,
-    Optional,
-    Sequence,
-    Set,
-)
+from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
 from lenet_exp import tf_compat
 from lenet_exp.precision.emulation.exact.context import Context
-from lenet_exp.precision.emulation.fast.shapes import Shape, known_shapes
-from lenet_exp.precision.emulation.op_types import COMPILABLE, SELECTIONS, SUMS
+from lenet_exp.precision.emulation.fast.region import Shape, known_shapes
 from lenet_exp.precision.ir.builder import Nodes, control_inputs, data_inputs
 from lenet_exp.precision.ir.functions import Typed, function_of, named
-from lenet_exp.precision.ir.graph import graph_of
+from lenet_exp.precision.ir.graph import graph_of, reachable
 from lenet_exp.precision.ir.names import node_of
 
 _LEAST = 2048  # elements: below, launching a loop costs more than it saves
-
-
-class Launched(NamedTuple):
-    """Nodes, and the functions that they launch."""
-
-    nodes: List[Any]
-    functions: List[Any]
+_SUMS = frozenset(("AddV2", "Sub"))
+_SELECTIONS = frozenset(("Maximum", "Minimum", "Neg"))  # of values that are there
+_UNROUNDED = _SELECTIONS | {"Reshape"}
+# float16 operations that XLA computes bit by bit as TensorFlow does. Not Sqrt: it is a power.
+_COMPILABLE = _SELECTIONS | _SUMS | {"Exp", "Mul", "RealDiv", "Reciprocal"}
 
 
 def compile_loops(
@@ -59,15 +44,15 @@ def compile_loops(
     if not tf_compat.compiles_loops():
         return body
     shapes = known_shapes(graph_of(whole, {}), context.lookup.plan.generation)
-    found = launched(body, {**shapes, **known}, seen, context.nodes)
-    context.library.extend(found.functions)
-    return found.nodes
+    made, functions = launched(body, {**shapes, **known}, seen, context.nodes)
+    context.library.extend(functions)
+    return made
 
 
 def launched(
     nodes: Sequence[Any], shapes: Mapping[str, Shape], seen: Iterable[str], stock: Nodes
-) -> Launched:
-    """Return nodes with each chain that is worth it as one launch.
+) -> Tuple[List[Any], List[Any]]:
+    """Return nodes with each chain that is worth it as one launch, and the functions launched.
 
     What only its own chain needs stays, too: TensorFlow leaves it out unless someone asks for it.
 
@@ -93,7 +78,7 @@ def launched(
     launcher = _Launcher(stock.scratch(), shapes, used)
     functions = [launcher.launch(chain) for chain in chains]
     rest = [node for node in nodes if node.name not in inside or node.name not in used]
-    return Launched([*rest, *launcher.nodes.made], functions)
+    return [*rest, *launcher.nodes.made], functions
 
 
 def _type(node: Any) -> Any:
@@ -102,7 +87,7 @@ def _type(node: Any) -> Any:
 
 
 def _rounds(node: Any) -> bool:
-    return bool(_type(node) == tf_compat.load().float16) and node.op not in {"Reshape", *SELECTIONS}
+    return bool(_type(node) == tf_compat.load().float16) and node.op not in _UNROUNDED
 
 
 def _data(node: Any) -> List[str]:
@@ -127,7 +112,7 @@ def _compilable(nodes: Sequence[Any], shapes: Mapping[str, Shape]) -> Dict[str, 
         data = _data(node)
         wide = node.op != "Cast" and _type(node) == tf_compat.load().float32
         from_product = any(text in products for text in data)
-        if wide and node.op in SUMS and from_product:
+        if wide and node.op in _SUMS and from_product:
             continue
         if all(_fits(shapes.get(text), line) for text in data):
             found[node.name] = line
@@ -144,10 +129,10 @@ def _known(node: Any, found: Mapping[str, Shape]) -> bool:
         return types == {tf.float16, tf.float32}
     if node.op == "Reshape":
         return node_of(node.input[0]) in found
-    if node.op not in COMPILABLE:
+    if node.op not in _COMPILABLE:
         return False
     return bool(_type(node) == tf.float16) or (
-        bool(_type(node) == tf.float32) and node.op in {"Mul", *SUMS}
+        bool(_type(node) == tf.float32) and node.op in {"Mul", *_SUMS}
     )
 
 
@@ -182,7 +167,7 @@ def _chains(nodes: Sequence[Any], lines: Mapping[str, Shape]) -> Dict[str, Froze
 
 
 def _waits_for_itself(
-    chain: AbstractSet[str],
+    chain: FrozenSet[str],
     inputs: Mapping[str, Sequence[str]],
     chains: Mapping[str, FrozenSet[str]],
 ) -> bool:
@@ -190,24 +175,15 @@ def _waits_for_itself(
 
     Launched as one, they would wait for each other.
     """
-    stack = [name for each in chain for name in inputs[each] if name not in chain]
-    seen: Set[str] = set()
-    while stack:
-        name = stack.pop()
-        if name in chain:
-            return True
-        if name not in seen:
-            whole = chains.get(name, (name,))
-            seen.update(whole)
-            stack.extend(before for each in whole for before in inputs.get(each, ()))
-            stack = [each for each in stack if each not in seen]
-    return False
+    begin = [name for each in chain for name in inputs[each] if name not in chain]
+    found = reachable(begin, lambda name: [*inputs.get(name, ()), *chains.get(name, ())])
+    return not chain.isdisjoint(found)
 
 
 class _Launcher:
     """Appends chains as one node each, with their results under their own names."""
 
-    def __init__(self, nodes: Nodes, shapes: Mapping[str, Shape], used: AbstractSet[str]) -> None:
+    def __init__(self, nodes: Nodes, shapes: Mapping[str, Shape], used: Set[str]) -> None:
         self.nodes, self._shapes, self._used = nodes, shapes, used
         self._lines: Dict[str, str] = {}  # tensors in lines
 
@@ -248,60 +224,47 @@ class _Launcher:
 
 
 def _loop(chain: Sequence[Any], arguments: Sequence[Typed], results: Sequence[Typed]) -> Any:
-    """Return the function that computes a chain's results."""
-    loop = _Loop(arguments)
+    """Return the function that computes a chain's results: every value is float32, in lines."""
+    nodes = Nodes(each.tensor for each in arguments)
+    half = nodes.tf.float16
+    values: Dict[str, str] = {
+        tensor: nodes.cast(tensor, "float16", "float32", "wide") if dtype == half else tensor
+        for tensor, dtype in arguments
+    }
     for node in chain:
-        loop.append(node)
-    outputs = [loop.result(each) for each in results]
-    return named(function_of(arguments, loop.nodes.made, outputs), "loop")
-
-
-class _Loop:
-    """A function's nodes: every value is float32, and in lines."""
-
-    def __init__(self, arguments: Sequence[Typed]) -> None:
-        self.nodes = Nodes(each.tensor for each in arguments)
-        self._values = {
-            each.tensor: each.tensor
-            if each.dtype == self.nodes.tf.float32
-            else self.nodes.cast(each.tensor, "float16", "float32", "wide")
-            for each in arguments
-        }
-
-    def append(self, node: Any) -> None:
-        """Append what a node computes."""
-        inputs = [self._values[text] for text in _data(node)]
+        inputs = [values[text] for text in _data(node)]
         value = inputs[0]
         if node.op not in ("Cast", "Reshape"):
-            value = self.nodes.float_op(node.op, inputs, "value")
-        self._values[node.name] = self._rounded(value) if _rounds(node) else value
+            value = nodes.float_op(node.op, inputs, "value")
+        values[node.name] = _rounded(nodes, value) if _rounds(node) else value
+    outputs = []
+    for name, dtype in results:
+        value = values[name]
+        if dtype == half:
+            value = nodes.cast(value, "float32", "float16", "half")
+        outputs.append(Typed(value, dtype))
+    return named(function_of(arguments, nodes.made, outputs), "loop")
 
-    def result(self, wanted: Typed) -> Typed:
-        """Return a value in its own type."""
-        value = self._values[wanted.tensor]
-        if wanted.dtype == self.nodes.tf.float16:
-            value = self.nodes.cast(value, "float32", "float16", "half")
-        return Typed(value, wanted.dtype)
 
-    def _rounded(self, value: str) -> str:
-        """Round to float16's values, to nearest and to even; infinity or NaN from 65520 on.
+def _rounded(nodes: Nodes, value: str) -> str:
+    """Round to float16's values, to nearest and to even; infinity or NaN from 65520 on.
 
-        x - 8192x ends where float16 ends, x - 0.75 where its subnormals do; both for x >= 0.
-        """
-        op, constant = self.nodes.float_op, self.nodes.constant
-        size = op("Abs", [value], "size")
-        most = op("Maximum", [op("Mul", [size, constant(8192.0)], "large"), constant(0.75)], "most")
-        near = op("AddV2", [op("Sub", [size, most], "less"), most], "near")
-        beyond = op("Mul", [near, constant(2.0**112)], "beyond")  # infinite from 65536 on
-        signed = self._signed(beyond, value)
-        return op("Mul", [signed, constant(2.0**-112)], "rounded")
+    x - 8192x ends where float16 ends, x - 0.75 where its subnormals do; both for x >= 0.
+    """
+    op, constant = nodes.float_op, nodes.constant
+    size = op("Abs", [value], "size")
+    most = op("Maximum", [op("Mul", [size, constant(8192.0)], "large"), constant(0.75)], "most")
+    near = op("AddV2", [op("Sub", [size, most], "less"), most], "near")
+    beyond = op("Mul", [near, constant(2.0**112)], "beyond")  # infinite from 65536 on
+    return op("Mul", [_signed(nodes, beyond, value), constant(2.0**-112)], "rounded")
 
-    def _signed(self, size: str, value: str) -> str:
-        """Return a tensor of no sign with another's sign, that of 0 included."""
-        tf, add = self.nodes.tf, self.nodes.add
-        kinds = {"T": tf.float32, "type": tf.int32}
-        integers = [add("Bitcast", [each], "words", **kinds) for each in (size, value)]
-        mask = self.nodes.constant(-(2**31), np.int32)
-        sign = add("BitwiseAnd", [integers[1], mask], "sign", T=tf.int32)
-        both = add("BitwiseOr", [integers[0], sign], "signed", T=tf.int32)
-        return add("Bitcast", [both], "number", T=tf.int32, type=tf.float32)
+
+def _signed(nodes: Nodes, size: str, value: str) -> str:
+    """Return a tensor of no sign with another's sign, that of 0 included."""
+    int32, float32 = nodes.tf.int32, nodes.tf.float32
+    words, signs = (
+        nodes.add("Bitcast", [each], "words", T=float32, type=int32) for each in (size, value)
+    )
+    sign = nodes.add("BitwiseAnd", [signs, nodes.constant(-(2**31), np.int32)], "sign", T=int32)
+    both = nodes.add("BitwiseOr", [words, sign], "signed", T=int32)
+    return nodes.add("Bitcast", [both], "number", T=int32, type=float32)

@@ -6,17 +6,17 @@ waits for them.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
 from lenet_exp import tf_compat
 from lenet_exp.precision.emulation.exact import rounding
-from lenet_exp.precision.emulation.exact.context import source
+from lenet_exp.precision.emulation.exact.context import Lookup, source
 from lenet_exp.precision.ir.builder import Handle, Nodes, set_attribute
 from lenet_exp.precision.ir.names import node_of
 from lenet_exp.precision.ir.op_traits import MERGES, PASS_THROUGH, SWITCHES
-from lenet_exp.precision.plan import Operator, Plan
+from lenet_exp.precision.plan import Plan
 
 CAST = "Cast"
 _TO_FLOAT16 = "/float16"  # ends the names of Casts that the plan puts in
@@ -68,23 +68,18 @@ class Traces(NamedTuple):
 class Tracer:
     """Appends the counters of one graph."""
 
-    def __init__(
-        self, nodes: Nodes, operators: Sequence[Operator], flush: bool, scope: str
-    ) -> None:
+    def __init__(self, nodes: Nodes, lookup: Lookup, flush: bool, scope: str) -> None:
         """Append to `nodes`; `flush`: subnormal values become 0, too. `scope` begins all names."""
         self._nodes, self._flush, self._scope = nodes, flush, scope
-        self._rows = {part: row for row in operators for part in row.parts}
+        self._plan, self._graph, self._rows = lookup.plan, lookup.nodes, lookup.rows
         least = _NORMAL if flush else _LEAST
         limits = [-1, 0, least, _NORMAL, _OVERFLOW, np.finfo(np.float32).max]
         self._limits = nodes.constant(np.array(limits, np.float32)[:, None])
         self._sites: Dict[str, Site] = {}
-        tf = nodes.tf
-        self._counts = self._variable("counts", tf.int64)
-        self._largest = self._variable("largest", tf.float32)
-
-    def _variable(self, what: str, dtype: Any) -> Handle:
-        name = f"{self._scope}/{what}"
-        return self._nodes.add("VariableV2", [], name, final=name, dtype=dtype)
+        self._counts, self._largest = (
+            nodes.add("VariableV2", [], "", final=f"{scope}/{what}", dtype=dtype)
+            for what, dtype in (("counts", nodes.tf.int64), ("largest", nodes.tf.float32))
+        )
 
     def rounding(self, tensor: str, name: str) -> str:
         """Append the counting of float32 `tensor`, which is rounded under `name`.
@@ -137,18 +132,9 @@ class Tracer:
         kinds = {"T": dtype, "Tindices": self._nodes.tf.int32}
         return self._nodes.add(op, update, name, control, use_locking=True, **kinds)
 
-    def _gradients(self, graph: Mapping[str, Any]) -> None:
-        """Mark the gradient of each variable, and count those that no rounding has counted."""
-        for name, row in list(self._rows.items()):
-            node = graph.get(name)
-            index = None if node is None else _gradient_input(node)
-            if node is None or index is None or name != row.parts[-1]:
-                continue
-            variable = source(graph, node.input[0])
-            self._gradient(graph, node.input[index], node_of(variable))
-
-    def _gradient(self, graph: Mapping[str, Any], text: str, variable: str) -> None:
-        origin = source(graph, text, PASS_THROUGH | SWITCHES | MERGES)
+    def _gradient(self, text: str, variable: str) -> None:
+        """Mark the gradient of a variable, and count it if no rounding has."""
+        origin = source(self._graph, text, PASS_THROUGH | SWITCHES | MERGES)
         producer, _, slot = origin.partition(":")
         casts = [each.replace(":", "_") + _TO_FLOAT16 for each in (text, origin)]
         row = self._rows.get(producer)
@@ -161,25 +147,29 @@ class Tracer:
         kind = row.ge_type if row is not None else ""
         dtype = "float16" if half else "float32"
         users = [n for n in self._nodes.made if origin in n.input]
-        count = self._count(
-            origin, f"{variable}/gradient", Site(producer, "", kind, dtype, variable)
-        )
+        site = Site(producer, "", kind, dtype, variable)
+        count = self._count(origin, f"{variable}/gradient", site)
         for user in users:
             user.input.append(f"^{count}")
 
-    def _name_casts(self, graph: Mapping[str, Any]) -> None:
+    def _name_casts(self) -> None:
         """Call what is cast by its producer, as the chip's graph has it."""
+        graph = self._graph
         texts = {text.replace(":", "_"): text for node in graph.values() for text in node.input}
         for key, site in self._sites.items():
             if site.ge_type == CAST and site.operator in texts:
                 origin = source(graph, texts[site.operator], PASS_THROUGH)
                 self._sites[key] = site._replace(operator=origin)
 
-    def end(self, plan: Plan) -> Traces:
+    def end(self) -> Traces:
         """Count the gradients that no rounding has counted; return what was made."""
-        graph = {node.name: node for node in plan.graph_def.node}
-        self._gradients(graph)
-        self._name_casts(graph)
+        for name, row in self._rows.items():
+            node = self._graph.get(name)
+            index = None if node is None else _gradient_input(node)
+            if node is not None and index is not None and name == row.parts[-1]:
+                variable = source(self._graph, node.input[0])
+                self._gradient(node.input[index], node_of(variable))
+        self._name_casts()
         nodes, tf = self._nodes, self._nodes.tf
         count = len(self._sites)
         resets = []
@@ -196,11 +186,11 @@ class Tracer:
             f"{self._largest}:0",
             reset,
             tuple(self._sites.values()),
-            lost_constants(plan, self._flush),
+            _lost_constants(self._plan, self._flush),
         )
 
 
-def lost_constants(plan: Plan, flush: bool) -> Tuple[Constant, ...]:
+def _lost_constants(plan: Plan, flush: bool) -> Tuple[Constant, ...]:
     """Return what float16 holds as 0, as 65504, or not nearly, of what the compiler converts."""
     tf, found = tf_compat.load(), {}
     nodes = {node.name: node for node in plan.graph_def.node}
