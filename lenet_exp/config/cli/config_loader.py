@@ -19,8 +19,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
+from lenet_exp.config import CONF
 from lenet_exp.config.compose import register_resolvers
-from lenet_exp.config.folder import CONF
 
 _PERSONAL = "command-line"  # the provider of --config-dir
 _SEARCH_PATH = "hydra.searchpath="
