@@ -12,8 +12,8 @@ from lenet_exp.config.schema.run import PRECISION_FILES, PRECISION_MODES, Settin
 from lenet_exp.errors import ConfigError
 
 
-def check_together(settings: Settings) -> None:
-    """Raise ConfigError where keys that are possible one by one can't go together."""
+def check_runnable(settings: Settings) -> None:
+    """Raise ConfigError where this machine, the data or the start don't allow the run."""
     check_machine(settings)
     _check_data_path(settings)
     _check_start(settings)

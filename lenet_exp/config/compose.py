@@ -16,7 +16,7 @@ from typing import Any, Dict, Mapping, Union, get_type_hints
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lenet_exp.config.checks import check_precision, check_together
+from lenet_exp.config.checks import check_precision, check_runnable
 from lenet_exp.config.chip.checks import check_options
 from lenet_exp.config.cli import suggest
 from lenet_exp.config.schema.run import FAMILIES, SWEEP_KEYS, Settings, Sweep, all_keys
@@ -75,7 +75,7 @@ def resolve(cfg: DictConfig, to_run: bool = True) -> Settings:
     check_options(settings)
     check_precision(settings)
     if to_run:
-        check_together(settings)
+        check_runnable(settings)
     return settings
 
 

@@ -51,9 +51,8 @@ def check_jobs(jobs: Sequence[Settings]) -> None:
 
 def impossible(key: str, value: object, allowed: str, *arguments: str) -> ConfigError:
     """Return the error of one option; `arguments` are what to type instead of it."""
-    return ConfigError(
-        "hardware." + key, suggest.shown(value), allowed, " ".join([_RUN, *arguments])
-    )
+    good = " ".join([_RUN, *arguments])
+    return ConfigError(f"hardware.{key}", suggest.shown(value), allowed, good)
 
 
 def _check_extra(extra: Mapping[str, Any]) -> None:
@@ -128,10 +127,8 @@ def _check_loop(settings: Settings, values: Mapping[str, Any]) -> None:
     schedule, loop = settings.schedule, chip_of(settings.hardware).iterations_per_loop
     if loop is None:
         return
-    for key, steps in (
-        ("steps_per_epoch", schedule.steps_per_epoch),
-        ("checkpoint_every", schedule.checkpoint_every),
-    ):
+    for key in ("steps_per_epoch", "checkpoint_every"):
+        steps = getattr(schedule, key)
         if steps % loop:
             good = f"hardware.iterations_per_loop={_loop_of(schedule)}"
             allowed = f"a divisor of schedule.{key}={steps}"

@@ -15,7 +15,6 @@ from typing import List, NoReturn, Sequence, Tuple
 
 from hydra import compose
 from hydra._internal.utils import get_args_parser
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException
@@ -26,6 +25,7 @@ from lenet_exp.config import CONF
 from lenet_exp.config.chip.checks import check_jobs
 from lenet_exp.config.cli import suggest, sweep_line
 from lenet_exp.config.cli.config_loader import hydra_session, without_hydra
+from lenet_exp.config.cli.sweep_line import overrides_parser, typed_value
 from lenet_exp.config.compose import resolve, resolve_sweep
 from lenet_exp.config.schema.run import Settings, all_keys, groups
 from lenet_exp.errors import ConfigError
@@ -49,7 +49,8 @@ def check_command_line(argv: Sequence[str]) -> sweep_line.JobConfigs:
         overrides = _parse_overrides(args.overrides)
         for override in overrides:
             _check_key(override)
-        searched = [_search_path(args.config_dir)] if args.config_dir else []
+        personal = args.config_dir and Path(args.config_dir).resolve()
+        searched = [f"hydra.searchpath=[file://{personal}]"] if personal else []
         line, jobs = _line(overrides, args, searched)
         composed = [_compose(searched + job, overrides) for job in jobs]
         settings = [_settings(cfg) for cfg in composed]
@@ -66,22 +67,18 @@ def settings_to_explain(arguments: Sequence[str], program: str = suggest.PROGRAM
         ConfigError: as `check_command_line`, with remedies of `program`.
     """
     try:
-        return _settings_to_explain(arguments)
+        with hydra_session("explain"):
+            overrides = _parse_overrides(arguments)
+            for override in overrides:
+                _check_key(override)
+                if override.is_sweep_override():
+                    key, values = override.key_or_group, typed_value(override)
+                    remedy = f"{suggest.PROGRAM} {key}={values.partition(',')[0]}"
+                    raise ConfigError(key, values, "one value", remedy)
+            return _settings(_compose(arguments, overrides), to_run=False)
     except ConfigError as error:  # its remedy is for a run, and works here too
         key, value, allowed, remedy = error.args
         raise ConfigError(key, value, allowed, remedy.replace(suggest.PROGRAM, program)) from error
-
-
-def _settings_to_explain(arguments: Sequence[str]) -> Settings:
-    with hydra_session("explain"):
-        overrides = _parse_overrides(arguments)
-        for override in overrides:
-            _check_key(override)
-            if override.is_sweep_override():
-                key, first = override.key_or_group, _value(override).partition(",")[0]
-                remedy = f"{suggest.PROGRAM} {key}={first}"
-                raise ConfigError(key, _value(override), "one value", remedy)
-        return _settings(_compose(list(arguments), overrides), to_run=False)
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -112,7 +109,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _parse_overrides(arguments: Sequence[str]) -> List[Override]:
-    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+    parser = overrides_parser()
     return [_parse_override(parser, argument) for argument in arguments]
 
 
@@ -138,7 +135,7 @@ def _remedy_for(word: str, parser: OverridesParser) -> str:
 
 
 def _check_key(override: Override) -> None:
-    key, shown = override.key_or_group, _value(override)
+    key, shown = override.key_or_group, typed_value(override)
     if key.startswith(("hydra.", "hydra/")):
         return
     chosen = (*groups(), *suggest.PRESETS)
@@ -159,11 +156,6 @@ def _check_key(override: Override) -> None:
     if leaf == "name":
         remedy = f"{suggest.PROGRAM} {group}={shown}"
         raise ConfigError(key, shown, f"an option of the group, chosen by {group}=OPTION", remedy)
-
-
-def _value(override: Override) -> str:
-    """Return the value as it was typed: a sweep has no other text."""
-    return str(override.input_line).partition("=")[2] or "..."
 
 
 def _line(
@@ -187,10 +179,6 @@ def _line(
     return line, jobs or []
 
 
-def _search_path(config_dir: str) -> str:
-    return f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"
-
-
 def _compose(job: Sequence[str], overrides: Sequence[Override]) -> DictConfig:
     try:
         return compose("config", overrides=list(job), return_hydra_config=True)
@@ -209,7 +197,7 @@ def _settings(cfg: DictConfig, to_run: bool = True) -> Settings:
 def _unknown_option(error: MissingConfigException) -> ConfigError:
     group, _, option = str(error.missing_cfg_file).rpartition("/")
     group = group.strip("/")
-    options = list(error.options or [])
+    options = error.options or []
     meant = suggest.close_to(option, options)
     good = f"{suggest.PROGRAM} {group}={meant}" if meant else suggest.command(group)
     allowed = " | ".join(options) or "an option that exists"
@@ -223,11 +211,11 @@ def _not_composed(error: Exception, overrides: Sequence[Override]) -> ConfigErro
     refused = re.search(r"Could not override '([^']+)'", str(error))
     if refused:
         key = refused.group(1)
-        values = [_value(o) for o in overrides if o.key_or_group == key]
+        value = next((typed_value(o) for o in overrides if o.key_or_group == key), None)
         if key in all_keys():
-            return suggest.unknown_key(key, values[0] if values else None)
+            return suggest.unknown_key(key, value)
         allowed = "a key or group that exists; Hydra's own: --cfg hydra"
-        return ConfigError(key, values[0] if values else None, allowed, suggest.PROGRAM + " --help")
+        return ConfigError(key, value, allowed, suggest.PROGRAM + " --help")
     return _refused(str(error), "a combination that Hydra can compose")
 
 

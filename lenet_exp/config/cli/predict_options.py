@@ -41,5 +41,5 @@ class PredictOptions(Options):
         chosen = any(argument.startswith("precision=") for argument in others)
         of_run = [*([] if chosen else ["precision=must_keep_origin_dtype"]), *others]
         settings = settings_to_explain(of_run, cls.program())
-        checks.check_together(settings)
+        checks.check_runnable(settings)
         return cls(settings, **given)

@@ -57,13 +57,17 @@ def read(overrides: Sequence[Override], args: argparse.Namespace, searched: Sequ
     if chosen:
         cfg = compose("config", [*searched, *plain], return_hydra_config=True)
         mode = cfg.hydra.mode
-        params = [
-            f"{key}={value}" for key, value in (cfg.hydra.sweeper.get("params") or {}).items()
-        ]
+        of_preset = cfg.hydra.sweeper.get("params") or {}
+        params = [f"{key}={value}" for key, value in of_preset.items()]
     only_asks = args.cfg is not None or args.help or args.info is not None
     sweeps = args.multirun or (mode == RunMode.MULTIRUN and not only_asks)
-    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-    return Line([*(parser.parse_overrides(params) if sweeps else []), *overrides], sweeps, mode)
+    preset = overrides_parser().parse_overrides(params) if sweeps else []
+    return Line([*preset, *overrides], sweeps, mode)
+
+
+def overrides_parser() -> OverridesParser:
+    """Return Hydra's parser, inside a session of it."""
+    return OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
 
 
 def _check_no_sweep_of_sweeps(override: Override, searched: Sequence[str]) -> None:
@@ -73,7 +77,7 @@ def _check_no_sweep_of_sweeps(override: Override, searched: Sequence[str]) -> No
         if cfg.hydra.mode == RunMode.MULTIRUN:
             allowed = f"one sweep at a time; {value} is one"
             remedy = f"{suggest.PROGRAM} {word}"
-            raise ConfigError(override.key_or_group, _value(override), allowed, remedy)
+            raise ConfigError(override.key_or_group, typed_value(override), allowed, remedy)
 
 
 def jobs(line: Line) -> Optional[List[List[str]]]:
@@ -88,14 +92,11 @@ def jobs(line: Line) -> Optional[List[List[str]]]:
         return [[str(override.input_line) for override in line.overrides]]
     if _given(line, "hydra/sweeper"):
         return None
-    first, swept = _of_hydra(line), [one for one in line.overrides if not _is_of_hydra(one)]
+    # Hydra puts its own before those of each job.
+    first = [str(one.input_line) for one in line.overrides if _is_of_hydra(one)]
+    first += [] if line.mode == RunMode.MULTIRUN else ["hydra.mode=MULTIRUN"]
+    swept = [one for one in line.overrides if not _is_of_hydra(one)]
     return [first + job for job in BasicSweeper.split_arguments(swept, max_batch_size=None)[0]]
-
-
-def _of_hydra(line: Line) -> List[str]:
-    """Return the overrides that Hydra puts before those of each job."""
-    given = [str(one.input_line) for one in line.overrides if _is_of_hydra(one)]
-    return given if line.mode == RunMode.MULTIRUN else [*given, "hydra.mode=MULTIRUN"]
 
 
 def _is_of_hydra(override: Override) -> bool:
@@ -106,14 +107,14 @@ def _check_single(override: Override) -> None:
     key, word = override.key_or_group, str(override.input_line)
     if key in SWEEP_KEYS:
         remedy = f"{suggest.PROGRAM} -m {word}"
-        raise ConfigError(key, _value(override), "only with -m: it is about a sweep", remedy)
+        raise ConfigError(key, typed_value(override), "only with -m: it is about a sweep", remedy)
     if override.is_sweep_override():
         allowed = "one value; several only in a sweep, with -m"
-        raise ConfigError(key, _value(override), allowed, f"{suggest.PROGRAM} -m '{word}'")
+        raise ConfigError(key, typed_value(override), allowed, f"{suggest.PROGRAM} -m '{word}'")
 
 
 def _check_of_sweep(override: Override) -> None:
-    key, value = override.key_or_group, _value(override)
+    key, value = override.key_or_group, typed_value(override)
     if key in SWEEP_KEYS and override.is_sweep_override():
         remedy = f"{suggest.PROGRAM} -m {key}={value.partition(',')[0]}"
         raise ConfigError(key, value, "one value for the whole sweep", remedy)
@@ -121,9 +122,8 @@ def _check_of_sweep(override: Override) -> None:
 
 def check_compatible(line: Line, settings: Sequence[Settings]) -> None:
     """Refuse what one sweep can't have, given the settings of all its jobs."""
-    keys: List[str] = [key for key in flatten(settings[0]) if key.startswith("tracking.")]
-    why = "one store and experiment in a sweep; sweep once for each"
-    _check_same(settings, keys, why)
+    keys = [key for key in flatten(settings[0]) if key.startswith("tracking.")]
+    _check_same(settings, keys, "one store and experiment in a sweep; sweep once for each")
     launcher = _given(line, "hydra/launcher") or _LAUNCHER
     if launcher == _LAUNCHER:
         _check_launcher(line)
@@ -149,21 +149,17 @@ def _check_launcher(line: Line) -> None:
 
 def _check_same(settings: Sequence[Settings], keys: Sequence[str], allowed: str) -> None:
     for key in keys:
-        values = sorted({_typed(flatten(job)[key]) for job in settings})
+        values = sorted({str(suggest.shown(flatten(job)[key])) for job in settings})
         if len(values) > 1:
             remedy = f"{suggest.PROGRAM} -m {key}={values[0]}"
             raise ConfigError(key, ",".join(values), allowed, remedy)
 
 
-def _typed(value: object) -> str:
-    return "null" if value is None else str(value).lower() if type(value) is bool else str(value)
-
-
 def _given(line: Line, key: str) -> Optional[str]:
-    values = [_value(override) for override in line.overrides if override.key_or_group == key]
+    values = [typed_value(override) for override in line.overrides if override.key_or_group == key]
     return values[-1] if values else None
 
 
-def _value(override: Override) -> str:
+def typed_value(override: Override) -> str:
     """Return the value as it was typed: a sweep has no other text."""
     return str(override.input_line).partition("=")[2] or "..."
