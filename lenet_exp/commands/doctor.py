@@ -48,16 +48,8 @@ def main(options: Options) -> int:
 def examine() -> Iterator[Finding]:
     """Look at everything, and yield what is found as it is found."""
     looks: Sequence[Callable[[], Iterator[Finding]]] = (
-        _python,
-        _packages,
-        _hidden_host,
-        _chip,
-        _environment,
-        _hardware,
-        _mnist,
-        _store,
-        _folders,
-    )
+        _python, _packages, _hidden_host, _chip, _environment, _hardware, _mnist, _store, _folders
+    )  # fmt: skip
     for look in looks:
         yield from _findings(look)
 
@@ -82,26 +74,24 @@ def _python() -> Iterator[Finding]:
     shown = f"{'.'.join(map(str, _VERSION))} ({sys.executable})"
     if stack:
         yield Finding(OK, "Python", f"{shown}, stack {stack}")
-        return
-    remedy = "make setup PYTHON=python3.7, or PYTHON=python3.11"
-    yield Finding(MISSING, "Python", f"{shown} has no stack: 3.7, 3.10 to 3.13 have one", remedy)
+    else:
+        detail = f"{shown} has no stack: 3.7, 3.10 to 3.13 have one"
+        remedy = "make setup PYTHON=python3.7, or PYTHON=python3.11"
+        yield Finding(MISSING, "Python", detail, remedy)
 
 
 def _packages() -> Iterator[Finding]:
     stack = stack_of(_VERSION) or "tf2"
-    wanted = {"tf1": "1.15.", "tf2": "2."}[stack]
-    for module, name, begins in (
-        ("tensorflow", "TensorFlow", wanted),
-        ("mlflow", "MLflow", {"tf1": "1.30", "tf2": "3."}[stack]),
-    ):
-        version, reason = presence.version_of(module)
+    tensorflow, mlflow = {"tf1": ("1.15.", "1.30"), "tf2": ("2.", "3.")}[stack]
+    for name, begins in (("TensorFlow", tensorflow), ("MLflow", mlflow)):
+        version, reason = presence.version_of(name.lower())
         if version and version.startswith(begins):
             yield Finding(OK, name, version)
-        elif version:
-            detail = f"{version}; the stack {stack} is made for {begins.rstrip('.')}"
-            yield Finding(MISSING, name, detail, _setup())
-        else:
-            yield Finding(MISSING, name, f"can't be imported: {reason}", _setup())
+            continue
+        detail = f"{version}; the stack {stack} is made for {begins.rstrip('.')}"
+        yield Finding(
+            MISSING, name, detail if version else f"can't be imported: {reason}", _setup()
+        )
 
 
 def _setup(host: bool = False, python: str = "") -> str:
@@ -113,23 +103,20 @@ def _hidden_host() -> Iterator[Finding]:
     """Does this environment hide what the vendor installed for the host's Python?"""
     if sys.prefix == sys.base_prefix:
         return
-    here = presence.found()
+    here, python, detail = presence.found(), "python3.7", ""
+    own = presence.found("tensorflow") if here else None
     if here is None:
-        for python in _other_pythons():
-            place = presence.found_by(python)
-            if place:
-                detail = f"this environment hides the npu_bridge of {python} ({place})"
-                yield Finding(MISSING, "host's packages", detail, _setup(host=True, python=python))
-                return
-        return
-    own = presence.found("tensorflow")
-    if own is not None and _is_in(own, sys.prefix) and not _is_in(here, sys.prefix):
+        places = ((python, presence.found_by(python)) for python in _other_pythons())
+        python, place = next((each for each in places if each[1]), ("", None))
+        detail = f"this environment hides the npu_bridge of {python} ({place})" if place else ""
+    elif own is not None and _is_ours(own) and not _is_ours(here):
         detail = f"this environment's own TensorFlow ({own.parent}) hides the host's"
-        yield Finding(MISSING, "host's packages", detail, _setup(host=True, python="python3.7"))
+    if detail:
+        yield Finding(MISSING, "host's packages", detail, _setup(host=True, python=python))
 
 
-def _is_in(path: Path, folder: str) -> bool:
-    return Path(folder).resolve() in path.resolve().parents
+def _is_ours(path: Path) -> bool:
+    return Path(sys.prefix).resolve() in path.resolve().parents
 
 
 def _other_pythons() -> List[str]:

@@ -22,14 +22,10 @@ def check_runnable(settings: Settings) -> None:
 def check_precision(settings: Settings) -> None:
     """Raise ConfigError for a file that this mode or generation doesn't read, or can't be read."""
     for key in PRECISION_FILES:
-        named = {
-            f"{group}.{key}": getattr(getattr(settings, group), key, None)
-            for group in ("precision", "hardware")
-        }
-        ours, chips = named.values()
-        for dotted, name in named.items():
+        ours, chips = getattr(settings.precision, key), getattr(settings.hardware, key, None)
+        for group, name in (("precision", ours), ("hardware", chips)):
             if name is not None:
-                _check_is_read(settings, dotted, name)
+                _check_is_read(settings, f"{group}.{key}", name)
         if ours is not None and chips is not None:
             allowed = f"one of it and hardware.{key}={chips}"
             raise _not_possible(f"precision.{key}", ours, allowed)

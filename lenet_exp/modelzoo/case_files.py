@@ -67,13 +67,12 @@ def case_name(batch_size: int, suffix: str) -> str:
 
 def log_lines(history: History, steps_per_epoch: int) -> Iterator[str]:
     """Yield a line a window: epoch from 0, the window's first step in it, its last loss."""
-    ends = np.cumsum(history.window_steps)
-    for end, steps, seconds in zip(ends, history.window_steps, history.window_seconds):
-        epoch, step = divmod(int(end - steps), steps_per_epoch)
-        yield (
-            f"epoch : {epoch}----step : {step}----loss : {history.losses[end - 1]:.6f}"
-            f"----sec/step : {seconds / steps:.6f}"
-        )
+    first, windows = 0, zip(history.window_steps, history.window_seconds, loss_lines(history))
+    for steps, seconds, loss in windows:
+        epoch, step = divmod(int(first), steps_per_epoch)
+        rate = f"sec/step : {seconds / steps:.6f}"
+        yield f"epoch : {epoch}----step : {step}----loss : {loss}----{rate}"
+        first += steps
 
 
 def loss_lines(history: History) -> List[str]:
