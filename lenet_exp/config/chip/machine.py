@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Callable, Dict, Iterator, Mapping, Optional
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional
 
 from lenet_exp.config.chip import options
 from lenet_exp.config.chip.checks import impossible
@@ -38,8 +38,7 @@ def check_machine(settings: Settings) -> None:
 def check_files(hardware: Chip) -> None:
     """4, 6, 9, 11, 19: Raise ConfigError for a file or directory that is not what it should be."""
     for key, value in options.chosen(hardware).items():
-        form = TABLE[key].form if key in TABLE else ""
-        problem = _problem(form, value) if form in _PLACES else ""
+        problem = _problem(TABLE[key].form, value) if key in TABLE else ""
         if problem:
             raise impossible(key, value, f"{TABLE[key].allowed} ({problem})")
 
@@ -132,15 +131,16 @@ def _debug_config_problem(path: Path) -> str:
     return "it has both" if "ccec_O0" in content and "oom" in content else ""
 
 
-def _problem(form: str, text: str) -> str:
+def _problem(form: str, text: Any) -> str:
     """Return what is wrong with the file or directory that an option names, or nothing."""
     if form == "profiling":
         problem = _directory_problem(Path(json.loads(text)["output"]).expanduser())
         return f"output: {problem}" if problem else ""
-    path = Path(text).expanduser()
     if form in _DIRECTORIES:
-        return _DIRECTORIES[form](path)
-    return _file_problem(path) or _CONTENTS[form](path)
+        return _DIRECTORIES[form](Path(text).expanduser())
+    if form in _CONTENTS:
+        return _file_problem(Path(text).expanduser()) or _CONTENTS[form](Path(text).expanduser())
+    return ""
 
 
 _DIRECTORIES: Dict[str, Callable[[Path], str]] = {
@@ -153,4 +153,3 @@ _CONTENTS: Dict[str, Callable[[Path], str]] = {
     "mixlist": _mixlist_problem,
     "debug_config": _debug_config_problem,
 }
-_PLACES = ("profiling", *_DIRECTORIES, *_CONTENTS)

@@ -11,7 +11,7 @@ import contextlib
 import re
 import shlex
 from pathlib import Path
-from typing import List, NoReturn, Sequence, Tuple
+from typing import Iterator, List, NoReturn, Sequence, Tuple
 
 from hydra import compose
 from hydra._internal.utils import get_args_parser
@@ -52,7 +52,8 @@ def check_command_line(argv: Sequence[str]) -> sweep_line.JobConfigs:
         personal = args.config_dir and Path(args.config_dir).resolve()
         searched = [f"hydra.searchpath=[file://{personal}]"] if personal else []
         line, jobs = _line(overrides, args, searched)
-        composed = [_compose(searched + job, overrides) for job in jobs]
+        with _composing(overrides):
+            composed = [compose("config", searched + job, return_hydra_config=True) for job in jobs]
         settings = [_settings(cfg) for cfg in composed]
         if line.sweeps and settings:
             sweep_line.check_compatible(line, settings)
@@ -75,7 +76,9 @@ def settings_to_explain(arguments: Sequence[str], program: str = suggest.PROGRAM
                     key, values = override.key_or_group, typed_value(override)
                     remedy = f"{suggest.PROGRAM} {key}={values.partition(',')[0]}"
                     raise ConfigError(key, values, "one value", remedy)
-            return _settings(_compose(arguments, overrides), to_run=False)
+            with _composing(overrides):
+                composed = compose("config", list(arguments), return_hydra_config=True)
+            return _settings(composed, to_run=False)
     except ConfigError as error:  # its remedy is for a run, and works here too
         key, value, allowed, remedy = error.args
         raise ConfigError(key, value, allowed, remedy.replace(suggest.PROGRAM, program)) from error
@@ -162,12 +165,8 @@ def _line(
     overrides: Sequence[Override], args: argparse.Namespace, searched: Sequence[str]
 ) -> Tuple[sweep_line.Line, List[List[str]]]:
     """Return the line and its jobs; no jobs where only another sweeper knows them."""
-    try:
+    with _composing(overrides):
         line = sweep_line.read(overrides, args, searched)
-    except MissingConfigException as error:
-        raise _unknown_option(error) from error
-    except _NOT_COMPOSED as error:
-        raise _not_composed(error, overrides) from error
     try:
         jobs = sweep_line.jobs(line)
     except _NOT_COMPOSED as error:
@@ -179,9 +178,11 @@ def _line(
     return line, jobs or []
 
 
-def _compose(job: Sequence[str], overrides: Sequence[Override]) -> DictConfig:
+@contextlib.contextmanager
+def _composing(overrides: Sequence[Override]) -> Iterator[None]:
+    """Raise in our words what Hydra can't compose of these overrides."""
     try:
-        return compose("config", overrides=list(job), return_hydra_config=True)
+        yield
     except MissingConfigException as error:
         raise _unknown_option(error) from error
     except _NOT_COMPOSED as error:

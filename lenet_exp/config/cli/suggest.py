@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import fields
-from typing import Iterable, List, Optional, Sequence
+from typing import Iterable, Optional, Sequence
 
 from lenet_exp.config.chip import options
 from lenet_exp.config.schema.run import PRECISION_MODES, SWEEP_KEYS, all_keys, groups
@@ -16,16 +16,10 @@ _CLEARLY = 0.05  # nearer than the next one, as difflib measures
 _LETTERS = 3  # of a part that stands for the whole
 _ELSEWHERE = dict.fromkeys(("fp32", "float32"), PRECISION_MODES[2])  # as others call it
 _GOOD_OPTIONS = {
-    "precision": PRECISION_MODES[3],
-    "loss_scale": "none",
-    "optimizer": "adam",
-    "hardware": "cpu",
-    "data": "mnist",
-    "schedule": "full",
-    "tracking": "mlflow",
-    "experiment": "modelzoo_baseline",
+    "precision": PRECISION_MODES[3], "loss_scale": "none", "optimizer": "adam", "hardware": "cpu",
+    "data": "mnist", "schedule": "full", "tracking": "mlflow", "experiment": "modelzoo_baseline",
     "debug": "fast",
-}
+}  # fmt: skip
 
 
 def command(key: str = "", value: object = None, options: Sequence[str] = ()) -> str:
@@ -76,7 +70,7 @@ def unknown_key(
     if owners:  # right key, wrong option
         allowed = f"this key only with {group}={' or '.join(owners)}"
         return ConfigError(dotted, shown, allowed, command(dotted, shown, owners))
-    meant = _meant_key(dotted, dotted_keys)
+    meant = _meant_key(dotted, list(dotted_keys))
     if meant:
         good = command(meant, shown, dotted_keys.get(meant, ()))
         return ConfigError(dotted, shown, f"no such key; {meant} is one", good)
@@ -102,9 +96,8 @@ def _not_an_own_key(leaf: str, shown: object) -> ConfigError:
     return ConfigError(f"hardware.{leaf}", shown, allowed, PROGRAM + " hardware=ascend910")
 
 
-def _meant_key(dotted: str, dotted_keys: Iterable[str]) -> Optional[str]:
+def _meant_key(dotted: str, keys: Sequence[str]) -> Optional[str]:
     leaf = dotted.rpartition(".")[2]
-    keys: List[str] = list(dotted_keys)
     same_leaf = [key for key in keys if key.rpartition(".")[2] == leaf and key != dotted]
     if len(same_leaf) == 1 and leaf not in ("name", "path", "extra"):
         return same_leaf[0]

@@ -209,9 +209,7 @@ class Sweep:
     sweep: Optional[str] = key(
         "null or a name of letters, digits, dots, - and _, but not latest",
         "mine",
-        lambda value: (
-            re.fullmatch(r"(?!latest$)[A-Za-z0-9][\w.-]{0,99}", value, re.ASCII) is not None
-        ),
+        lambda value: bool(re.fullmatch(r"(?!latest$)[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", value)),
     )
     dry_run: bool = switch()
     fail_fast: bool = switch()
