@@ -74,8 +74,8 @@ def settings_to_explain(arguments: Sequence[str], program: str = suggest.PROGRAM
                 _check_key(override)
                 if override.is_sweep_override():
                     key, values = override.key_or_group, typed_value(override)
-                    remedy = f"{suggest.PROGRAM} {key}={values.partition(',')[0]}"
-                    raise ConfigError(key, values, "one value", remedy)
+                    good = f"{key}={values.partition(',')[0]}"
+                    raise suggest.not_possible(key, values, "one value", good)
             with _composing(overrides):
                 composed = compose("config", list(arguments), return_hydra_config=True)
             return _settings(composed, to_run=False)
@@ -92,9 +92,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         flag = flags[0] if flags else message
         plain = flag.lstrip("-").replace("-", "_").partition("=")
         meant = [key for key in all_keys() if key.split(".")[-1] == plain[0]]
-        remedy = f"{suggest.PROGRAM} {meant[0]}={plain[2] or '...'}" if len(meant) == 1 else ""
+        good = f"{meant[0]}={plain[2] or '...'}" if len(meant) == 1 else "--help"
         allowed = "key=value without dashes; flags are -m, --cfg job, --help, --config-dir DIR"
-        raise ConfigError(flag, None, allowed, remedy or suggest.PROGRAM + " --help")
+        raise suggest.not_possible(flag, None, allowed, good)
 
     parser.error = refuse  # type: ignore[method-assign]
     args = parser.parse_args(list(argv))
@@ -104,10 +104,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     chosen = args.run + (args.cfg is not None) + args.multirun + (args.info is not None)
     if chosen > 1 or (args.resolve and args.cfg is None):
         allowed = "one of -m, --run, --cfg, --info; --resolve with --cfg"
-        raise ConfigError(" ".join(argv), None, allowed, f"{suggest.PROGRAM} --cfg job --resolve")
+        raise suggest.not_possible(" ".join(argv), None, allowed, "--cfg job --resolve")
     if args.config_dir and not Path(args.config_dir).is_dir():
-        allowed = "a folder that exists"
-        raise ConfigError("--config-dir", args.config_dir, allowed, suggest.PROGRAM)
+        raise suggest.not_possible("--config-dir", args.config_dir, "a folder that exists")
     return args
 
 
@@ -121,20 +120,18 @@ def _parse_override(parser: OverridesParser, word: str) -> Override:
         return parser.parse_overrides([word])[0]
     except HydraException as error:
         allowed = "key=value; quote a value with special characters: 'data.path=\"a b,c\"'"
-        raise ConfigError(word, None, allowed, _remedy_for(word, parser)) from error
+        raise suggest.not_possible(word, None, allowed, _meant_by(word, parser)) from error
 
 
-def _remedy_for(word: str, parser: OverridesParser) -> str:
+def _meant_by(word: str, parser: OverridesParser) -> str:
     key, _, value = word.partition("=")
     quoted = f'{key}="{value}"'
     if value and key in all_keys() and not set(value) & set("\"'[{"):
         with contextlib.suppress(HydraException):
             parser.parse_overrides([quoted])
-            return f"{suggest.PROGRAM} {shlex.quote(quoted)}"
+            return shlex.quote(quoted)
     options = {p.stem: p.parent.name for p in CONF.glob("*/*.yaml") if p.parent.name != "hydra"}
-    if word in options:
-        return f"{suggest.PROGRAM} {options[word]}={word}"
-    return suggest.PROGRAM + " --help"
+    return f"{options[word]}={word}" if word in options else "--help"
 
 
 def _check_key(override: Override) -> None:
@@ -147,18 +144,18 @@ def _check_key(override: Override) -> None:
     if override.is_delete():
         raise suggest.removed_key(key)
     if override.is_add():
-        remedy = f"{suggest.PROGRAM} {key}={shown}"
-        raise ConfigError(f"+{key}", shown, "the key without +, it exists already", remedy)
+        allowed = "the key without +, it exists already"
+        raise suggest.not_possible(f"+{key}", shown, allowed, f"{key}={shown}")
     value = override.value()
     if key in chosen and (value is None or type(value) in (bool, int, float, list)):
         raise ConfigError(key, shown, "the name of an option", suggest.command(key))
     group, _, leaf = key.partition(".")
     if isinstance(value, dict) and "name" in value:
         allowed = f"keys of the option that is chosen by {group}=OPTION; name is none of them"
-        raise ConfigError(key, shown, allowed, f"{suggest.PROGRAM} {group}={value['name']}")
+        raise suggest.not_possible(key, shown, allowed, f"{group}={value['name']}")
     if leaf == "name":
-        remedy = f"{suggest.PROGRAM} {group}={shown}"
-        raise ConfigError(key, shown, f"an option of the group, chosen by {group}=OPTION", remedy)
+        allowed = f"an option of the group, chosen by {group}=OPTION"
+        raise suggest.not_possible(key, shown, allowed, f"{group}={shown}")
 
 
 def _line(
@@ -173,8 +170,8 @@ def _line(
         raise _refused(str(error), "a sweep of values: key=a,b or 'key=range(0,3)'") from error
     if jobs == []:
         swept = " ".join(str(one.input_line) for one in overrides if one.is_sweep_override())
-        remedy = f"{suggest.PROGRAM} -m 'precision=glob(*)' 'seed=range(0,3)'"
-        raise ConfigError(f"-m {swept}", None, "values; these give no job", remedy)
+        good = "-m 'precision=glob(*)' 'seed=range(0,3)'"
+        raise suggest.not_possible(f"-m {swept}", None, "values; these give no job", good)
     return line, jobs or []
 
 
@@ -216,10 +213,10 @@ def _not_composed(error: Exception, overrides: Sequence[Override]) -> ConfigErro
         if key in all_keys():
             return suggest.unknown_key(key, value)
         allowed = "a key or group that exists; Hydra's own: --cfg hydra"
-        return ConfigError(key, value, allowed, suggest.PROGRAM + " --help")
+        return suggest.not_possible(key, value, allowed, "--help")
     return _refused(str(error), "a combination that Hydra can compose")
 
 
 def _refused(message: str, allowed: str) -> ConfigError:
     text = " ".join(line.strip() for line in message.splitlines() if line.strip())
-    return ConfigError(text[:300], None, allowed, suggest.PROGRAM + " --help")
+    return suggest.not_possible(text[:300], None, allowed, "--help")

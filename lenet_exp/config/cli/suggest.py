@@ -35,6 +35,11 @@ def command(key: str = "", value: object = None, options: Sequence[str] = ()) ->
     return " ".join(arguments)
 
 
+def not_possible(key: str, value: object, allowed: str, arguments: str = "") -> ConfigError:
+    """Return the error of a key; `arguments` are those of a run to type instead."""
+    return ConfigError(key, value, allowed, f"{PROGRAM} {arguments}" if arguments else PROGRAM)
+
+
 def shown(value: object) -> object:
     """Return a value as it is typed."""
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else value
@@ -82,18 +87,19 @@ def unknown_key(
         names = ", ".join([*groups(), *(key for key in dotted_keys if "." not in key)])
     if group == "hardware":
         names = "the keys of conf/hardware/ascend910.yaml"
-    return ConfigError(dotted, shown, f"one of {names}", f"{PROGRAM} --help")
+    return not_possible(dotted, shown, f"one of {names}", "--help")
 
 
 def _not_an_own_key(leaf: str, shown: object) -> ConfigError:
     """Return the error for an option of the chip that can't be set by hardware.OPTION."""
-    name = leaf.rpartition(".")[2]
+    name, remedy = leaf.rpartition(".")[2], "hardware=ascend910"
     option = options.TABLE.get(name)
-    extra = f"{PROGRAM} hardware=ascend910 'hardware.extra={{{name}:{shown}}}'"
     if option is None or option.by == "extra":
-        return ConfigError(f"hardware.{leaf}", shown, "only in the mapping hardware.extra", extra)
-    allowed = option.help if option.by == "refused" else f"only by {option.by}"
-    return ConfigError(f"hardware.{leaf}", shown, allowed, PROGRAM + " hardware=ascend910")
+        allowed = "only in the mapping hardware.extra"
+        remedy += f" 'hardware.extra={{{name}:{shown}}}'"
+    else:
+        allowed = option.help if option.by == "refused" else f"only by {option.by}"
+    return not_possible(f"hardware.{leaf}", shown, allowed, remedy)
 
 
 def _meant_key(dotted: str, keys: Sequence[str]) -> Optional[str]:
