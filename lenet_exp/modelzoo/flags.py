@@ -81,13 +81,9 @@ class CommandLine(NamedTuple):
     case: str
     flags: Dict[str, str]
     overrides: List[str]
+    data: Path  # the folder of MNIST
     output: Path
     project: Path
-
-    @property
-    def data(self) -> Path:
-        """The folder of MNIST."""
-        return Path(self.flags.get("data_path", "MNIST")).absolute()
 
 
 def read(typed: Sequence[str]) -> CommandLine:
@@ -105,7 +101,8 @@ def read(typed: Sequence[str]) -> CommandLine:
         example = f"{PROGRAM} case={case} --data_path={FLAGS['data_path'].good}"
         raise ConfigError("no --data_path", None, "the folder of MNIST", example)
     overrides = [argument for argument in others if argument.partition("=")[0] not in _OWN]
-    return CommandLine(case, flags, overrides, Path(output).absolute(), Path(project).absolute())
+    places = (flags.get("data_path", "MNIST"), output, project)
+    return CommandLine(case, flags, overrides, *(Path(place).absolute() for place in places))
 
 
 def _split(typed: Sequence[str]) -> Tuple[Dict[str, str], List[str]]:
