@@ -5,12 +5,13 @@ Nothing is changed, and nothing heavy imported here: this has to work where noth
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Iterator, List, NamedTuple, Optional, Tuple
 
 from lenet_exp.config.chip import machine
 from lenet_exp.config.cli.options import Options
@@ -34,24 +35,18 @@ class Finding(NamedTuple):
 
 
 def main(options: Options) -> int:
-    """Print a line for each thing that was looked at; return 1 if any is missing."""
+    """Look at everything, and print what is found as it is; return 1 if anything is missing."""
+    looks = (
+        _python, _packages, _hidden_host, _chip, _environment, _hardware, _mnist, _store, _folders
+    )  # fmt: skip
     missing = 0
-    for found in examine():
+    for found in itertools.chain.from_iterable(map(_findings, looks)):
         missing += found.level == MISSING
         print(f"{found.level:8} {found.what:16} {found.detail}", flush=True)
         if found.remedy:
             print(f"{'':8} try: {found.remedy}", flush=True)
     print(f"\n{missing or 'nothing'} missing" + ("" if missing else ": python -m lenet_exp.run"))
     return 1 if missing else 0
-
-
-def examine() -> Iterator[Finding]:
-    """Look at everything, and yield what is found as it is found."""
-    looks: Sequence[Callable[[], Iterator[Finding]]] = (
-        _python, _packages, _hidden_host, _chip, _environment, _hardware, _mnist, _store, _folders
-    )  # fmt: skip
-    for look in looks:
-        yield from _findings(look)
 
 
 def _findings(look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
@@ -176,14 +171,13 @@ def _hardware() -> Iterator[Finding]:
 def _mnist() -> Iterator[Finding]:
     folder = files.cache_folder()
     absent = [file.name for file in files.missing(folder)]
-    if absent:
-        detail = f"{folder} lacks {', '.join(absent)}"
-        remedy = "python -m lenet_exp.fetch_mnist, or data.path=DIR with your own"
-        yield Finding(MISSING, "MNIST", detail, remedy)
-        if not _can_write(folder):
-            yield Finding(MISSING, "MNIST", f"{folder} can't be written", "LENET_EXP_DATA=DIR")
-    else:
+    if not absent:
         yield Finding(OK, "MNIST", f"four verified files in {folder}")
+        return
+    remedy = "python -m lenet_exp.fetch_mnist, or data.path=DIR with your own"
+    yield Finding(MISSING, "MNIST", f"{folder} lacks {', '.join(absent)}", remedy)
+    if not _can_write(folder):
+        yield Finding(MISSING, "MNIST", f"{folder} can't be written", "LENET_EXP_DATA=DIR")
 
 
 def _store() -> Iterator[Finding]:
