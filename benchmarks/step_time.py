@@ -25,8 +25,8 @@ import rivals
 from paired import Ratio, measure, ratio
 
 from lenet_exp import tf_compat
+from lenet_exp.config import CONF
 from lenet_exp.config.compose import register_resolvers, resolve
-from lenet_exp.config.folder import CONF
 from lenet_exp.data import download, files, mnist
 from lenet_exp.experiment import backends, graphs
 from lenet_exp.record.run.run_record import Identity, RunRecord, open_record

@@ -11,15 +11,10 @@ require_accuracy=0.975     exit with 1 if the mean of any configuration is below
 tracking.uri=URI           another store than MLflow's default
 """
 
-from __future__ import annotations
+from lenet_exp.cli import command
+from lenet_exp.config.cli.recorded_options import CompareOptions
 
-import sys
-
-from lenet_exp import cli
-from lenet_exp.config.cli.compare_options import CompareOptions
-
-main = cli.command(__doc__, CompareOptions)
-
+main = command(__doc__, CompareOptions)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -3,23 +3,17 @@
 Exits with 0 if nothing is missing, else with 1.
 """
 
-from __future__ import annotations
-
-import sys
-from typing import ClassVar
-
-from lenet_exp import cli
+from lenet_exp.cli import command
 from lenet_exp.config.cli.options import Options
 
 
 class DoctorOptions(Options):
     """None."""
 
-    VERB: ClassVar[str] = "doctor"
+    VERB = "doctor"
 
 
-main = cli.command(__doc__, DoctorOptions)
-
+main = command(__doc__, DoctorOptions)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

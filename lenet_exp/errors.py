@@ -126,10 +126,9 @@ def handle_signals() -> None:
     What a shell or nohup has ignored stays ignored.
     """
     signal.signal(signal.SIGTERM, terminate)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, terminate)
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, interrupt)
+    for number, handler in ((signal.SIGHUP, terminate), (signal.SIGINT, interrupt)):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 _ELSEWHERE = "python -m lenet_exp.run hydra.run.dir=DIR, with room there"

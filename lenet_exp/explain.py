@@ -19,15 +19,10 @@ graph=FILE                 any TensorFlow 1 graph: model.ckpt.meta, .pb, .pbtxt;
 fetches=[NAME,...]         of that graph, what a run fetches
 """
 
-from __future__ import annotations
-
-import sys
-
-from lenet_exp import cli
+from lenet_exp.cli import command
 from lenet_exp.config.cli.explain_options import ExplainOptions
 
-main = cli.command(__doc__, ExplainOptions)
-
+main = command(__doc__, ExplainOptions)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

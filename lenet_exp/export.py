@@ -5,15 +5,10 @@ DIR/saved_model  the same as a SavedModel
 to=DIR           another folder than RUN/export
 """
 
-from __future__ import annotations
-
-import sys
-
-from lenet_exp import cli
+from lenet_exp.cli import command
 from lenet_exp.config.cli.recorded_options import ExportOptions
 
-main = cli.command(__doc__, ExportOptions)
-
+main = command(__doc__, ExportOptions)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -12,15 +12,10 @@ batch=64         images a call
 format=csv       every row, and nothing else
 """
 
-from __future__ import annotations
-
-import sys
-
-from lenet_exp import cli
+from lenet_exp.cli import command
 from lenet_exp.config.cli.predict_options import PredictOptions
 
-main = cli.command(__doc__, PredictOptions)
-
+main = command(__doc__, PredictOptions)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

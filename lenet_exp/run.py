@@ -15,10 +15,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from lenet_exp import cli
+from lenet_exp.config import CONF
 from lenet_exp.config.cli.command_line import check_command_line
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.compose import register_resolvers, resolve
-from lenet_exp.config.folder import CONF
 from lenet_exp.errors import ConfigError, LenetExpError, wrap_os_error
 from lenet_exp.experiment import resume
 from lenet_exp.record.store import journal

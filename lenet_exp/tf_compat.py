@@ -46,9 +46,9 @@ def exact_xla_flags(flags: str) -> str:
 
 
 def _are_exact(flags: str) -> bool:
-    words = flags.split()
-    said = [word for word in words if word.startswith(_EXACT.partition("=")[0])]
-    return bool(said) and said[-1] == _EXACT and words[0].startswith("-")
+    given = flags.split()
+    said = [flag for flag in given if flag.startswith(_EXACT.partition("=")[0])]
+    return bool(said) and said[-1] == _EXACT and given[0].startswith("-")
 
 
 def compiles_loops() -> bool:

@@ -7,7 +7,7 @@ import sys
 
 from lenet_exp.comparison import assembled, compare, load_runs
 from lenet_exp.comparison.runs import SelectedRuns
-from lenet_exp.config.cli.compare_options import EXPERIMENT, CompareOptions
+from lenet_exp.config.cli.recorded_options import EXPERIMENT, CompareOptions
 from lenet_exp.record.store.mlflow_store import Store
 from lenet_exp.record.terminal import short
 

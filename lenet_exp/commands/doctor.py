@@ -5,12 +5,13 @@ Nothing is changed, and nothing heavy imported here: this has to work where noth
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Iterator, List, NamedTuple, Optional, Tuple
 
 from lenet_exp.config.chip import machine
 from lenet_exp.config.cli.options import Options
@@ -34,32 +35,18 @@ class Finding(NamedTuple):
 
 
 def main(options: Options) -> int:
-    """Print a line for each thing that was looked at; return 1 if any is missing."""
+    """Look at everything, and print what is found as it is; return 1 if anything is missing."""
+    looks = (
+        _python, _packages, _hidden_host, _chip, _environment, _hardware, _mnist, _store, _folders
+    )  # fmt: skip
     missing = 0
-    for found in examine():
+    for found in itertools.chain.from_iterable(map(_findings, looks)):
         missing += found.level == MISSING
         print(f"{found.level:8} {found.what:16} {found.detail}", flush=True)
         if found.remedy:
             print(f"{'':8} try: {found.remedy}", flush=True)
     print(f"\n{missing or 'nothing'} missing" + ("" if missing else ": python -m lenet_exp.run"))
     return 1 if missing else 0
-
-
-def examine() -> Iterator[Finding]:
-    """Look at everything, and yield what is found as it is found."""
-    looks: Sequence[Callable[[], Iterator[Finding]]] = (
-        _python,
-        _packages,
-        _hidden_host,
-        _chip,
-        _environment,
-        _hardware,
-        _mnist,
-        _store,
-        _folders,
-    )
-    for look in looks:
-        yield from _findings(look)
 
 
 def _findings(look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
@@ -82,26 +69,24 @@ def _python() -> Iterator[Finding]:
     shown = f"{'.'.join(map(str, _VERSION))} ({sys.executable})"
     if stack:
         yield Finding(OK, "Python", f"{shown}, stack {stack}")
-        return
-    remedy = "make setup PYTHON=python3.7, or PYTHON=python3.11"
-    yield Finding(MISSING, "Python", f"{shown} has no stack: 3.7, 3.10 to 3.13 have one", remedy)
+    else:
+        detail = f"{shown} has no stack: 3.7, 3.10 to 3.13 have one"
+        remedy = "make setup PYTHON=python3.7, or PYTHON=python3.11"
+        yield Finding(MISSING, "Python", detail, remedy)
 
 
 def _packages() -> Iterator[Finding]:
     stack = stack_of(_VERSION) or "tf2"
-    wanted = {"tf1": "1.15.", "tf2": "2."}[stack]
-    for module, name, begins in (
-        ("tensorflow", "TensorFlow", wanted),
-        ("mlflow", "MLflow", {"tf1": "1.30", "tf2": "3."}[stack]),
-    ):
-        version, reason = presence.version_of(module)
+    tensorflow, mlflow = {"tf1": ("1.15.", "1.30"), "tf2": ("2.", "3.")}[stack]
+    for name, begins in (("TensorFlow", tensorflow), ("MLflow", mlflow)):
+        version, reason = presence.version_of(name.lower())
         if version and version.startswith(begins):
             yield Finding(OK, name, version)
-        elif version:
-            detail = f"{version}; the stack {stack} is made for {begins.rstrip('.')}"
-            yield Finding(MISSING, name, detail, _setup())
-        else:
-            yield Finding(MISSING, name, f"can't be imported: {reason}", _setup())
+            continue
+        detail = f"{version}; the stack {stack} is made for {begins.rstrip('.')}"
+        yield Finding(
+            MISSING, name, detail if version else f"can't be imported: {reason}", _setup()
+        )
 
 
 def _setup(host: bool = False, python: str = "") -> str:
@@ -113,23 +98,20 @@ def _hidden_host() -> Iterator[Finding]:
     """Does this environment hide what the vendor installed for the host's Python?"""
     if sys.prefix == sys.base_prefix:
         return
-    here = presence.found()
+    here, python, detail = presence.found(), "python3.7", ""
+    own = presence.found("tensorflow") if here else None
     if here is None:
-        for python in _other_pythons():
-            place = presence.found_by(python)
-            if place:
-                detail = f"this environment hides the npu_bridge of {python} ({place})"
-                yield Finding(MISSING, "host's packages", detail, _setup(host=True, python=python))
-                return
-        return
-    own = presence.found("tensorflow")
-    if own is not None and _is_in(own, sys.prefix) and not _is_in(here, sys.prefix):
+        places = ((python, presence.found_by(python)) for python in _other_pythons())
+        python, place = next((each for each in places if each[1]), ("", None))
+        detail = f"this environment hides the npu_bridge of {python} ({place})" if place else ""
+    elif own is not None and _is_ours(own) and not _is_ours(here):
         detail = f"this environment's own TensorFlow ({own.parent}) hides the host's"
-        yield Finding(MISSING, "host's packages", detail, _setup(host=True, python="python3.7"))
+    if detail:
+        yield Finding(MISSING, "host's packages", detail, _setup(host=True, python=python))
 
 
-def _is_in(path: Path, folder: str) -> bool:
-    return Path(folder).resolve() in path.resolve().parents
+def _is_ours(path: Path) -> bool:
+    return Path(sys.prefix).resolve() in path.resolve().parents
 
 
 def _other_pythons() -> List[str]:
@@ -189,14 +171,13 @@ def _hardware() -> Iterator[Finding]:
 def _mnist() -> Iterator[Finding]:
     folder = files.cache_folder()
     absent = [file.name for file in files.missing(folder)]
-    if absent:
-        detail = f"{folder} lacks {', '.join(absent)}"
-        remedy = "python -m lenet_exp.fetch_mnist, or data.path=DIR with your own"
-        yield Finding(MISSING, "MNIST", detail, remedy)
-        if not _can_write(folder):
-            yield Finding(MISSING, "MNIST", f"{folder} can't be written", "LENET_EXP_DATA=DIR")
-    else:
+    if not absent:
         yield Finding(OK, "MNIST", f"four verified files in {folder}")
+        return
+    remedy = "python -m lenet_exp.fetch_mnist, or data.path=DIR with your own"
+    yield Finding(MISSING, "MNIST", f"{folder} lacks {', '.join(absent)}", remedy)
+    if not _can_write(folder):
+        yield Finding(MISSING, "MNIST", f"{folder} can't be written", "LENET_EXP_DATA=DIR")
 
 
 def _store() -> Iterator[Finding]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 from lenet_exp import tf_compat
 from lenet_exp.config.cli.explain_options import ExplainOptions
@@ -19,30 +18,26 @@ from lenet_exp.precision.planning.options import read_options, unread
 from lenet_exp.precision.reporting import phases, records, tables
 from lenet_exp.training import graphs
 
-
-class Explanation(NamedTuple):
-    """`text` for stdout, and for stderr what must not be mixed into CSV and JSON."""
-
-    text: str
-    warnings: Tuple[str, ...]
+# The text for stdout, and for stderr what must not be mixed into CSV and JSON.
+Explanation = Tuple[str, Sequence[str]]
 
 
 def main(options: ExplainOptions) -> int:
-    """Print the explanation, and its warnings to stderr."""
-    made = explain(options, shutil.get_terminal_size((100, 24)).columns)
-    print(made.text, flush=True)
-    for warning in made.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
-    return 0
-
-
-def explain(options: ExplainOptions, width: int) -> Explanation:
-    """Return what the plan, or the difference of two plans, reads like at this width.
+    """Print the explanation, and its warnings to stderr.
 
     Raises:
         LenetExpError: the file is no graph, or lacks a fetch.
     """
     tf_compat.configure(hide_gpus=True, deterministic=False)
+    text, warnings = _explained(options, shutil.get_terminal_size((100, 24)).columns)
+    print(text, flush=True)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    return 0
+
+
+def _explained(options: ExplainOptions, width: int) -> Explanation:
+    """Return what the plan, or the difference of two plans, reads like at this width."""
     if options.session:
         return _session(options)
     graph_def, fetches = _graph(options)
@@ -52,36 +47,21 @@ def explain(options: ExplainOptions, width: int) -> Explanation:
     explained = [(settings.precision.mode, settings.hardware.cann)]
     explained += [options.against] if options.against else []
     reports = [
-        records.report(
-            assign(
-                graph_def,
-                mode,
-                generation=generation,
-                fetches=fetches,
-                keep_dtype=settings.precision.keep_dtype,
-                **_files(settings, mode, generation),
-            )
-        )
-        for mode, generation in explained
+        records.report(assign(graph_def, fetches=fetches, **_plan_options(settings, *each)))
+        for each in explained
     ]
     warnings = tuple(dict.fromkeys(text for read in reports for text in read.warnings))
     if options.format == "table":
-        return Explanation(_as_table(options, reports, width, warnings), ())
-    return Explanation(_as_data(options, reports), warnings)
+        return _as_table(options, reports, width, warnings), ()
+    return _as_data(options, reports), warnings
 
 
 def _after_phase(
     options: ExplainOptions, phase: str, graph_def: Any, fetches: Tuple[str, ...], width: int
 ) -> Explanation:
     """Return the graph as a phase of the compiler leaves it."""
-    precision, generation = options.settings.precision, options.settings.hardware.cann
-    plan_options = read_options(
-        graph_def,
-        precision.mode,
-        generation=generation,
-        keep_dtype=precision.keep_dtype,
-        **_files(options.settings, precision.mode, generation),
-    )
+    mode, generation = options.settings.precision.mode, options.settings.hardware.cann
+    plan_options = read_options(graph_def, **_plan_options(options.settings, mode, generation))
     state = pipeline.run(pipeline.begin(graph_def, fetches, plan_options), phase)
     found = phases.after_phase(phase, state)
     if options.format == "table":
@@ -91,13 +71,15 @@ def _after_phase(
     else:
         same = {"phase": phase, "mode": found.mode, "generation": found.generation}
         text = records.as_csv(found.rows, same).rstrip("\n")
-    return Explanation(text, plan_options.warnings)
+    return text, plan_options.warnings
 
 
-def _files(settings: Settings, mode: str, generation: str) -> Dict[str, Path]:
-    """Return the person's files that this mode and generation have: a difference lacks others."""
+def _plan_options(settings: Settings, mode: str, generation: str) -> Dict[str, Any]:
+    """Return what a plan is made by; of the files only those that this mode and generation read."""
     named = precision_files(settings).items()
-    return {key: path for key, path in named if not unread(key, mode, generation)}
+    files = {key: path for key, path in named if not unread(key, mode, generation)}
+    keep_dtype = settings.precision.keep_dtype
+    return {"mode": mode, "generation": generation, "keep_dtype": keep_dtype, **files}
 
 
 def _session(options: ExplainOptions) -> Explanation:
@@ -112,7 +94,7 @@ def _session(options: ExplainOptions) -> Explanation:
         warnings.append("precision.keep_dtype is in no session, and a run on the chip refuses it")
     note = "# session_device_id: the first free one of hardware.devices\n"
     text = str(chip_config.session_config(sent, settings.threads or 0)).rstrip("\n")
-    return Explanation((note if chip.device == "auto" else "") + text, tuple(warnings))
+    return (note if chip.device == "auto" else "") + text, warnings
 
 
 def _graph(options: ExplainOptions) -> Tuple[Any, Tuple[str, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Any, List, NamedTuple
+from typing import Any, List, Sequence
 
 from lenet_exp import tf_compat
 from lenet_exp.config.cli.recorded_options import ExportOptions
@@ -22,41 +22,26 @@ GRAPH = "lenet.pb"
 SAVED_MODEL = "saved_model"
 
 
-class Exported(NamedTuple):
-    """What was written: `folder` holds lenet.pb and saved_model/, made of the `step`'s values."""
-
-    folder: Path
-    step: int
-    settings: Settings
-    on_chip: Verdict  # of its inference, under the run's precision mode
-    damaged: List[str]  # newer checkpoints that could not be taken
-
-
 def main(options: ExportOptions, folder: Path) -> int:
-    """Export the run in `folder`, and say what was written."""
-    print(_report(export(folder, (options.to or folder / "export").absolute())))
-    return 0
-
-
-def export(run: Path, folder: Path) -> Exported:
-    """Freeze the newest checkpoint of `run` into `folder`.
+    """Freeze the newest checkpoint of the run in `folder`, and say what was written.
 
     Raises:
         DataError: the run has no checkpoint yet, or is no run of this program.
         OSError: the files can't be written.
     """
-    settings = run_folders.settings_of(run)
+    settings = run_folders.settings_of(folder)
     tf_compat.configure(hide_gpus=True, deterministic=settings.deterministic)
-    found = checkpoints.newest(run)
+    found = checkpoints.newest(folder)
     if found.path is None:
         problem = f"holds no whole checkpoint yet{''.join(f'; {text}' for text in found.damaged)}"
-        raise DataError(run / "checkpoints", problem, resume_command(run))
+        raise DataError(folder / "checkpoints", problem, resume_command(folder))
     meta = frozen.freeze(lenet.logits, lenet.IMAGE_SHAPE, weights.read(Path(found.prefix)))
-    write_bytes(folder / GRAPH, meta.graph_def.SerializeToString())
-    write_bytes(folder / SAVED_MODEL / "saved_model.pb", frozen.saved_model(meta))
-    return Exported(
-        folder, found.history.step, settings, _on_chip(meta.graph_def, settings), found.damaged
-    )
+    to = (options.to or folder / "export").absolute()
+    write_bytes(to / GRAPH, meta.graph_def.SerializeToString())
+    write_bytes(to / SAVED_MODEL / "saved_model.pb", frozen.saved_model(meta))
+    report = _report(to, settings, _on_chip(meta.graph_def, settings).refused)
+    print("\n".join([*found.damaged, f"step {found.history.step} of the run", *report]))
+    return 0
 
 
 def _on_chip(graph_def: Any, settings: Settings) -> Verdict:
@@ -66,30 +51,27 @@ def _on_chip(graph_def: Any, settings: Settings) -> Verdict:
     return verdict(assign(fixed, mode, generation=generation, fetches=fetches))
 
 
-def _report(made: Exported) -> str:
+def _report(folder: Path, settings: Settings, refused: Sequence[str]) -> List[str]:
     """Return what a person reads: the files, and how the chip's compiler takes them."""
-    graph = short(made.folder / GRAPH)
-    mode = made.settings.precision.mode
-    outputs = ", ".join(frozen.OUTPUTS.values())
+    graph, outputs = short(folder / GRAPH), ", ".join(frozen.OUTPUTS.values())
+    mode = settings.precision.mode
     lines = [
-        *made.damaged,
-        f"step {made.step} of the run",
         f"  {graph}  {frozen.IMAGE} -> {outputs}",
-        f"  {short(made.folder / SAVED_MODEL)}  the same, signature {frozen.SIGNATURE}",
+        f"  {short(folder / SAVED_MODEL)}  the same, signature {frozen.SIGNATURE}",
         "",
         f"the chip's own form, in {mode} as in training (atc's default is force_fp16;",
         "npu-smi info names the chip for --soc_version):",
-        "  " + atc_command(graph, made.settings),
+        "  " + _atc_command(graph, settings),
     ]
-    if made.on_chip.refused:
+    if refused:
         lines += [
-            f"warning: in this mode the chip refuses {', '.join(made.on_chip.refused)}",
+            f"warning: in this mode the chip refuses {', '.join(refused)}",
             "  try: the command with --precision_mode=allow_mix_precision",
         ]
-    return "\n".join(lines)
+    return lines
 
 
-def atc_command(graph: Path, settings: Settings) -> str:
+def _atc_command(graph: Path, settings: Settings) -> str:
     """Return the command that makes the .om of a frozen graph, for one batch size."""
     shape = ",".join(str(size) for size in (settings.schedule.batch_size, *lenet.IMAGE_SHAPE))
     arguments = [

@@ -36,23 +36,8 @@ class UnderMode(NamedTuple):
     notes: Tuple[str, ...] = ()
 
 
-class Prediction(NamedTuple):
-    """What came out on which device, and `notes`: what a person should know about it."""
-
-    shown: images.Images
-    found: classifier.Classified
-    device: str
-    notes: List[str]
-
-
 def main(options: PredictOptions) -> int:
-    """Print what is seen."""
-    print(_report(predict(options), options), flush=True)
-    return 0
-
-
-def predict(options: PredictOptions) -> Prediction:
-    """Classify the images that are asked about.
+    """Classify the images, and print what is seen.
 
     Raises:
         LenetExpError: the model or the images can't be used.
@@ -70,7 +55,14 @@ def predict(options: PredictOptions) -> Prediction:
             found = classifier.classify(classifier.runner(session), shown.pixels, options.batch)
             if made.float_status and session.run(made.float_status):
                 notes.append("warning: something overflowed float16; the chip goes on with 65504")
-    return Prediction(shown, found, "the CPU" if machine.emulates else machine.device, notes)
+    rows = _rows(shown, found)
+    if options.format == "csv":
+        print("\n".join(",".join(row) for row in rows), flush=True)
+        return 0
+    device = "the CPU" if machine.emulates else machine.device
+    summary = _summary(shown, found, options.batch, device)
+    print("\n".join([*_table(rows), "", *summary, *notes]), flush=True)
+    return 0
 
 
 def _images(path: Path) -> images.Images:
@@ -84,8 +76,7 @@ def _images(path: Path) -> images.Images:
 
 def _model(path: Path) -> Any:
     """Return the frozen GraphDef that `path` means: a file, a checkpoint, or a run."""
-    exported = path / "lenet.pb"
-    for file in (exported, path / "saved_model.pb", path):
+    for file in (path / "lenet.pb", path / "saved_model.pb", path):
         if file.is_file() and file.suffix in (".pb", ".pbtxt"):
             return _checked(load_graph(file).graph_def, file)
     prefix = prefix_of(path)
@@ -93,9 +84,8 @@ def _model(path: Path) -> Any:
         allowed = "a .pb, a SavedModel, a checkpoint, a run folder, a run id, or latest"
         raise ConfigError("model", path, allowed, _EXAMPLE)
     if prefix is None:
-        prefix = prefix_of(
-            run_folders.find(f"{PredictOptions.program()} model", str(path), Path.cwd())
-        )
+        command = f"{PredictOptions.program()} model"
+        prefix = prefix_of(run_folders.find(command, str(path), Path.cwd()))
     if prefix is None:
         raise ConfigError("model", path, "a run that has a checkpoint", _EXAMPLE)
     return _frozen(prefix)
@@ -137,35 +127,34 @@ def _on(machine: backends.Backend, graph_def: Any, options: PredictOptions) -> U
     return UnderMode(made.graph_def, (made.reset,), made.float_status, notes)
 
 
-def _report(made: Prediction, options: PredictOptions) -> str:
-    """Return a table, a row an image, and what is to be said of all of them; or CSV alone."""
-    rows = _rows(made)
-    if options.format == "csv":
-        return "\n".join(",".join(row) for row in rows)
+def _table(rows: List[List[str]]) -> List[str]:
     kept = rows[: _ROWS + 1]
     width = max(len(row[0]) for row in kept)
     lines = [row[0].ljust(width) + "".join(f"{cell:>13}" for cell in row[1:]) for row in kept]
     if len(rows) > len(kept):
         lines.append(f"... and {len(rows) - len(kept)} more: format=csv has them all")
-    return "\n".join([*lines, "", *_summary(made, options.batch), *made.notes])
+    return lines
 
 
-def _rows(made: Prediction) -> List[List[str]]:
-    labels = made.shown.labels
-    rows = [["image", "class", "probability"] + (["label"] if labels is not None else [])]
-    for index, name in enumerate(made.shown.names):
-        seen = int(made.found.classes[index])
-        row = [name, str(seen), f"{made.found.probabilities[index, seen]:.4f}"]
-        rows.append(row + ([str(labels[index])] if labels is not None else []))
+def _rows(shown: images.Images, found: classifier.Classified) -> List[List[str]]:
+    """Return a row an image, after the heads of the columns."""
+    rows = [["image", "class", "probability"] + (["label"] if shown.labels is not None else [])]
+    for index, name in enumerate(shown.names):
+        seen = int(found.classes[index])
+        row = [name, str(seen), f"{found.probabilities[index, seen]:.4f}"]
+        rows.append(row + ([str(shown.labels[index])] if shown.labels is not None else []))
     return rows
 
 
-def _summary(made: Prediction, batch: int) -> List[str]:
-    images_, labels = len(made.shown.names), made.shown.labels
-    lines = []
-    if labels is not None:
-        right = int(np.sum(made.found.classes == labels))
-        lines.append(f"accuracy {right / images_:.4f} ({right} of {images_})")
-    calls = -(-images_ // batch)
-    rate = f"{made.found.seconds / (calls * batch):.3g} s an image on {made.device}"
-    return [*lines, f"{rate}, in batches of {batch}; a first run was left out"]
+def _summary(
+    shown: images.Images, found: classifier.Classified, batch: int, device: str
+) -> List[str]:
+    count, lines = len(shown.names), []
+    if shown.labels is not None:
+        right = int(np.sum(found.classes == shown.labels))
+        lines.append(f"accuracy {right / count:.4f} ({right} of {count})")
+    rate = found.seconds / (-(-count // batch) * batch)
+    lines.append(
+        f"{rate:.3g} s an image on {device}, in batches of {batch}; a first run was left out"
+    )
+    return lines

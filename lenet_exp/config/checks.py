@@ -9,11 +9,10 @@ from lenet_exp.config.checkpoint_path import prefix_named
 from lenet_exp.config.chip.machine import check_machine
 from lenet_exp.config.cli import suggest
 from lenet_exp.config.schema.run import PRECISION_FILES, PRECISION_MODES, Settings
-from lenet_exp.errors import ConfigError
 
 
-def check_together(settings: Settings) -> None:
-    """Raise ConfigError where keys that are possible one by one can't go together."""
+def check_runnable(settings: Settings) -> None:
+    """Raise ConfigError where this machine, the data or the start don't allow the run."""
     check_machine(settings)
     _check_data_path(settings)
     _check_start(settings)
@@ -22,17 +21,14 @@ def check_together(settings: Settings) -> None:
 def check_precision(settings: Settings) -> None:
     """Raise ConfigError for a file that this mode or generation doesn't read, or can't be read."""
     for key in PRECISION_FILES:
-        named = {
-            f"{group}.{key}": getattr(getattr(settings, group), key, None)
-            for group in ("precision", "hardware")
-        }
-        ours, chips = named.values()
-        for dotted, name in named.items():
+        ours, chips = getattr(settings.precision, key), getattr(settings.hardware, key, None)
+        for group, name in (("precision", ours), ("hardware", chips)):
             if name is not None:
-                _check_is_read(settings, dotted, name)
+                _check_is_read(settings, f"{group}.{key}", name)
         if ours is not None and chips is not None:
             allowed = f"one of it and hardware.{key}={chips}"
-            raise _not_possible(f"precision.{key}", ours, allowed)
+            dotted = f"precision.{key}"
+            raise suggest.not_possible(dotted, ours, allowed, f"{dotted}={ours}")
         if ours is not None:
             _check_readable(f"precision.{key}", ours)
 
@@ -47,7 +43,7 @@ def _check_is_read(settings: Settings, dotted: str, name: str) -> None:
         option = f"precision={found.needs}" if of_mode else f"hardware.cann={found.needs}"
         allowed = f"only with {found.needs if of_mode else option}: {found.reason}"
         remedy = f"hardware=ascend910 {option}" if group == "hardware" else option
-        raise _not_possible(dotted, name, allowed, f"{remedy} {dotted}={name}")
+        raise suggest.not_possible(dotted, name, allowed, f"{remedy} {dotted}={name}")
 
 
 def _check_readable(dotted: str, name: str) -> None:
@@ -56,12 +52,7 @@ def _check_readable(dotted: str, name: str) -> None:
     except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         allowed = f"null or a file that can be read ({reason})"
-        raise _not_possible(dotted, name, allowed, f"{dotted}=null") from error
-
-
-def _not_possible(dotted: str, name: str, allowed: str, remedy: str = "") -> ConfigError:
-    command = f"{suggest.PROGRAM} {remedy or f'{dotted}={name}'}"
-    return ConfigError(dotted, name, allowed, command)
+        raise suggest.not_possible(dotted, name, allowed, f"{dotted}=null") from error
 
 
 def _check_data_path(settings: Settings) -> None:
@@ -73,8 +64,7 @@ def _check_data_path(settings: Settings) -> None:
         reason = getattr(error, "strerror", None) or error
         problem = f"a folder that can be reached ({reason})"
     if problem:
-        good = suggest.PROGRAM + " data.path=null"
-        raise ConfigError("data.path", settings.data.path, problem, good)
+        raise suggest.not_possible("data.path", settings.data.path, problem, "data.path=null")
 
 
 def _data_path_problem(path: Path) -> str:
@@ -90,9 +80,10 @@ def _data_path_problem(path: Path) -> str:
 def _check_start(settings: Settings) -> None:
     start, excluded = settings.init_from, ",".join(settings.exclude)
     if start is None and excluded:
-        remedy = f"{suggest.PROGRAM} init_from=DIR 'exclude=[{excluded}]'"
-        raise ConfigError("exclude", f"[{excluded}]", "only with init_from=", remedy)
+        shown = f"[{excluded}]"
+        good = f"init_from=DIR 'exclude={shown}'"
+        raise suggest.not_possible("exclude", shown, "only with init_from=", good)
     if start is not None and prefix_named(start) is None:
         allowed = "a checkpoint (PREFIX of the files PREFIX.index and PREFIX.data-*), its folder,"
         allowed += " or a run folder that has one"
-        raise ConfigError("init_from", start, allowed, f"{suggest.PROGRAM} init_from=DIR")
+        raise suggest.not_possible("init_from", start, allowed, "init_from=DIR")

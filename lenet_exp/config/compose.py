@@ -16,7 +16,7 @@ from typing import Any, Dict, Mapping, Union, get_type_hints
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lenet_exp.config.checks import check_precision, check_together
+from lenet_exp.config.checks import check_precision, check_runnable
 from lenet_exp.config.chip.checks import check_options
 from lenet_exp.config.cli import suggest
 from lenet_exp.config.schema.run import FAMILIES, SWEEP_KEYS, Settings, Sweep, all_keys
@@ -75,7 +75,7 @@ def resolve(cfg: DictConfig, to_run: bool = True) -> Settings:
     check_options(settings)
     check_precision(settings)
     if to_run:
-        check_together(settings)
+        check_runnable(settings)
     return settings
 
 
@@ -84,10 +84,8 @@ def _plain(cfg: DictConfig) -> Dict[str, Any]:
         plain: Any = OmegaConf.to_container(cfg, resolve=True)
     except OmegaConfBaseException as error:
         dotted = str(getattr(error, "full_key", None) or "a ${...} reference")
-        problem = str(error).splitlines()[0]
-        raise ConfigError(
-            dotted, None, f"a reference that can be resolved ({problem})", suggest.command()
-        ) from error
+        allowed = f"a reference that can be resolved ({str(error).splitlines()[0]})"
+        raise ConfigError(dotted, None, allowed, suggest.command()) from error
     return {str(key): value for key, value in plain.items() if key != "hydra"}
 
 
@@ -160,27 +158,20 @@ _QUOTED = re.compile(r"[-+]?[\d.]+(e[-+]?\d+)?$|true$|false$|null$", re.IGNORECA
 
 def _typed(value: Any, hint: Any) -> Any:
     """Return `value` in the type of the key, or _WRONG; nothing is rounded, cut or guessed."""
-    if getattr(hint, "__origin__", None) is Union:  # Optional[X]
+    kind = getattr(hint, "__origin__", None)
+    if kind is Union:  # Optional[X]
         return None if value is None else _typed(value, hint.__args__[0])
-    if getattr(hint, "__origin__", None) in _CONTAINERS:
-        return _typed_container(value, hint)
+    if kind is tuple:  # Tuple[X, ...]
+        whole = isinstance(value, (list, tuple))
+        return tuple(value) if whole and {*map(type, value)} <= {hint.__args__[0]} else _WRONG
+    if kind is collections.abc.Mapping:
+        texts = isinstance(value, Mapping) and all(isinstance(name, str) for name in value)
+        return dict(value) if texts else _WRONG
     if hint is float and type(value) is int:
         return float(value)
     if hint is str and type(value) in (int, float):
         return str(value)  # an experiment named 2026
     return value if type(value) is hint else _WRONG
-
-
-_CONTAINERS = (tuple, collections.abc.Mapping)
-
-
-def _typed_container(value: Any, hint: Any) -> Any:
-    if hint.__origin__ is tuple:  # Tuple[X, ...]
-        kind = hint.__args__[0]
-        whole = isinstance(value, (list, tuple)) and all(type(item) is kind for item in value)
-        return tuple(value) if whole else _WRONG
-    texts = isinstance(value, Mapping) and all(isinstance(name, str) for name in value)
-    return dict(value) if texts else _WRONG
 
 
 def _shown(value: Any) -> object:

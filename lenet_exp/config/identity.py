@@ -25,14 +25,14 @@ _NOT_PART = (
 
 def named_files(settings: Settings) -> Dict[str, bytes]:
     """Return what is in each file that the settings name, by its key."""
-    named = precision_files(settings)
-    return {f"precision.{key}": path.read_bytes() for key, path in named.items()}
+    files = precision_files(settings).items()
+    return {f"precision.{key}": path.read_bytes() for key, path in files}
 
 
 def file_hashes(settings: Settings) -> Dict[str, str]:
     """Return SHA-256 of each file that the settings name, by its key."""
-    contents = named_files(settings)
-    return {key: hashlib.sha256(content).hexdigest() for key, content in contents.items()}
+    contents = named_files(settings).items()
+    return {key: hashlib.sha256(content).hexdigest() for key, content in contents}
 
 
 def start_hash(settings: Settings) -> Dict[str, str]:
@@ -54,10 +54,10 @@ def config_hash(settings: Settings, data_hash: str, stack: str) -> str:
         data_hash: SHA-256 of the data's raw bytes.
         stack: "tf1" or "tf2".
     """
-    kept = {k: v for k, v in flatten(settings).items() if not k.startswith(_NOT_PART)}
+    kept = {key: value for key, value in flatten(settings).items() if is_part(key)}
     kept.update({**file_hashes(settings), **start_hash(settings)})
-    kept["hardware.name"] = found(settings.hardware.name)
-    text = json.dumps({**kept, "data": data_hash, "stack": stack}, sort_keys=True)
+    kept.update({"hardware.name": found(settings.hardware.name), "data": data_hash, "stack": stack})
+    text = json.dumps(kept, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

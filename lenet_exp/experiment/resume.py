@@ -9,10 +9,10 @@ from typing import Dict, NamedTuple, Sequence, Union
 
 from omegaconf import DictConfig, OmegaConf
 
+from lenet_exp.config import CONF
 from lenet_exp.config.cli.recorded_options import ResumeOptions
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.compose import resolve
-from lenet_exp.config.folder import CONF
 from lenet_exp.config.schema.run import Settings
 from lenet_exp.errors import ConfigError
 from lenet_exp.record.run import run_folders

@@ -1,28 +1,115 @@
-"""One training by the ModelZoo's command line: a run, and the ModelZoo's files made of it."""
+"""One training by the ModelZoo's command line: a run, and the ModelZoo's files made of it.
+
+npu-bridge-contract.md, 6.
+"""
 
 from __future__ import annotations
 
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import List
+from typing import Iterator, List, Mapping, NamedTuple
+
+import numpy as np
 
 from lenet_exp.config.chip.machine import check_environment
 from lenet_exp.data import download, files, mnist
-from lenet_exp.modelzoo import case_files
-from lenet_exp.modelzoo.case_files import Outcome, Places
 from lenet_exp.modelzoo.flags import CASES, CommandLine, quoted
 from lenet_exp.record.run import checkpoints, run_folders
 from lenet_exp.record.run.run_files import write_bytes
 from lenet_exp.record.store import journal
 from lenet_exp.record.terminal import fetch_progress, stop_printing
-from lenet_exp.training.history import summarize
+from lenet_exp.training.history import History, summarize
 
+NETWORK = "LeNet_ID0127_for_TensorFlow"
+RESULT = "performance_precision.txt"
 _SECONDS_TO_END = 120  # for a run that is to end: it closes its record
+
+
+class Outcome(NamedTuple):
+    """A finished training; times in seconds, `sec_per_step` the mean of all but the first line."""
+
+    history: History
+    steps_per_epoch: int
+    batch_size: int
+    accuracy: float
+    sec_per_step: float
+    whole_seconds: float
+    hardware: str  # and whether a precision mode was emulated
+
+    @property
+    def images_per_sec(self) -> float:
+        """From the time as measured, not as it is printed."""
+        return self.batch_size / self.sec_per_step
+
+
+class Places(NamedTuple):
+    """Where each file goes."""
+
+    log: Path
+    result: Path
+    case_log: Path
+    losses: Path
+    checkpoint: Path
+
+    @classmethod
+    def of(cls, output: Path, device: str, case: str) -> Places:
+        """Return the places in `output` of a case that runs on `device`."""
+        own = output / device
+        return cls(
+            own / f"train_{device}.log",
+            output / RESULT,
+            own / f"{case}.log",
+            own / f"train_{case}_loss.txt",
+            output / "ckpt_npu",
+        )
+
+    def clear(self) -> None:
+        """Remove an earlier training's results: one that fails leaves none."""
+        for path in (self.result, self.case_log, self.losses):
+            if path.exists():
+                path.unlink()
+
+
+def _log_lines(made: Outcome) -> Iterator[str]:
+    """Yield a line a window: epoch from 0, the window's first step in it, its last loss."""
+    first, history = 0, made.history
+    windows = zip(history.window_steps, history.window_seconds, _loss_lines(history))
+    for steps, seconds, loss in windows:
+        epoch, step = divmod(int(first), made.steps_per_epoch)
+        rate = f"sec/step : {seconds / steps:.6f}"
+        yield f"epoch : {epoch}----step : {step}----loss : {loss}----{rate}"
+        first += steps
+
+
+def _loss_lines(history: History) -> List[str]:
+    """Return the losses of the log's lines."""
+    return [f"{history.losses[end - 1]:.6f}" for end in np.cumsum(history.window_steps)]
+
+
+def _case_log(made: Outcome, case: str, machine: str) -> str:
+    """Return the case log, `Key = value` a line; `machine` as uname -m has it."""
+    accuracy = f"{made.accuracy:.4f}"
+    values: Mapping[str, object] = {
+        "Network": NETWORK,
+        "RankSize": 1,
+        "BatchSize": made.batch_size,
+        "DeviceType": machine,
+        "CaseName": case,
+        "ActualFPS": f"{made.images_per_sec:.2f}",
+        "TrainingTime": f"{1000 * made.sec_per_step:.2f}",
+        "ActualLoss": _loss_lines(made.history)[-1],
+        "TrainAccuracy": accuracy,
+        "Accuracy": accuracy,  # the performance script's name for it: both have both
+        "E2ETrainingTime": f"{made.whole_seconds:.0f}",
+        "Hardware": made.hardware,
+    }
+    return "".join(f"{key} = {value}\n" for key, value in values.items())
 
 
 def train(command: CommandLine, arguments: List[str], device: str) -> int:
@@ -31,7 +118,7 @@ def train(command: CommandLine, arguments: List[str], device: str) -> int:
     _fetch(command.data)
     folder = command.project / time.strftime(f"outputs/%Y-%m-%d_%H-%M-%S-{os.getpid()}")
     batch = int(command.flags.get("batch_size", 64))
-    case = case_files.case_name(batch, CASES[command.case].suffix)
+    case = f"{NETWORK}_bs{batch}_1p_{CASES[command.case].suffix}"
     places = Places.of(command.output, device, case)
     places.log.parent.mkdir(parents=True, exist_ok=True)
     places.clear()
@@ -99,14 +186,26 @@ def _outcome(folder: Path, whole_seconds: float) -> Outcome:
 
 
 def _write(places: Places, made: Outcome, folder: Path, case: str) -> None:
-    result = (folder / "output" / case_files.RESULT).read_bytes()
+    result = (folder / "output" / RESULT).read_bytes()
     write_bytes(places.result, result)
-    case_files.write_log(places.log, made, result.decode())
-    losses = "".join(f"{loss}\n" for loss in case_files.loss_lines(made.history))
+    lines = [*_log_lines(made), f"accuracy : {made.accuracy:.4f}"]
+    lines += result.decode().split("\r\n")[:-1]
+    with places.log.open("a") as stream:  # after what the run itself printed
+        stream.write("".join(f"{line}\n" for line in lines))
+    losses = "".join(f"{loss}\n" for loss in _loss_lines(made.history))
     write_bytes(places.losses, losses.encode())
-    case_files.write_checkpoint(places.checkpoint, Path(checkpoints.newest(folder).prefix))
-    write_bytes(places.case_log, case_files.case_log(made, case, platform.machine()).encode())
+    _write_checkpoint(places.checkpoint, Path(checkpoints.newest(folder).prefix))
+    write_bytes(places.case_log, _case_log(made, case, platform.machine()).encode())
     print(f"Hardware : {made.hardware}")
     print(f"Final Performance images/sec : {made.images_per_sec:.2f}")
     print(f"Final Train Accuracy : {made.accuracy:.4f}")
     print(f"E2E Training Duration sec : {made.whole_seconds:.0f}")
+
+
+def _write_checkpoint(folder: Path, prefix: Path) -> None:
+    """Copy a checkpoint's Saver files to where, and under the name, the ModelZoo has them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in prefix.parent.glob(f"{prefix.name}.*"):
+        shutil.copy(str(path), str(folder / f"mode.ckpt{path.name[len(prefix.name) :]}"))
+    text = 'model_checkpoint_path: "mode.ckpt"\nall_model_checkpoint_paths: "mode.ckpt"\n'
+    write_bytes(folder / "checkpoint", text.encode())

@@ -68,7 +68,7 @@ CASES = {
     "performance": Case("allow_mix_precision", 1, 500, 10, "perf"),
     "lenet": Case("allow_fp32_to_fp16", 1, 0, 1, "acc"),  # LeNet.py by itself
 }
-_OWN = {"case": "full", "output": "DIR", "project": "DIR"}
+_OWN = {"case": "lenet", "output": "output", "project": "."}  # key: what it is by itself
 
 
 class CommandLine(NamedTuple):
@@ -81,13 +81,9 @@ class CommandLine(NamedTuple):
     case: str
     flags: Dict[str, str]
     overrides: List[str]
+    data: Path  # the folder of MNIST
     output: Path
     project: Path
-
-    @property
-    def data(self) -> Path:
-        """The folder of MNIST."""
-        return Path(self.flags.get("data_path", "MNIST")).absolute()
 
 
 def read(typed: Sequence[str]) -> CommandLine:
@@ -97,19 +93,16 @@ def read(typed: Sequence[str]) -> CommandLine:
         ConfigError: a flag is unknown, has no value or an impossible one.
     """
     flags, others = _split(typed)
-    own = {argument.partition("=")[0]: argument.partition("=")[2] for argument in others}
-    case = own.get("case", "lenet")
+    given = dict(argument.partition("=")[::2] for argument in others)
+    case, output, project = (given.get(key, start) for key, start in _OWN.items())
     if case not in CASES:
         raise ConfigError("case", case, " | ".join(CASES), f"{PROGRAM} case=full")
     if "data_path" not in flags and case != "lenet":
         example = f"{PROGRAM} case={case} --data_path={FLAGS['data_path'].good}"
         raise ConfigError("no --data_path", None, "the folder of MNIST", example)
-    arguments = [argument for argument in others if argument.partition("=")[0] not in _OWN]
-    places = (Path(own.get(key, start)).absolute() for key, start in _PLACES)
-    return CommandLine(case, flags, arguments, *places)
-
-
-_PLACES = (("output", "output"), ("project", "."))
+    overrides = [argument for argument in others if argument.partition("=")[0] not in _OWN]
+    places = (flags.get("data_path", "MNIST"), output, project)
+    return CommandLine(case, flags, overrides, *(Path(place).absolute() for place in places))
 
 
 def _split(typed: Sequence[str]) -> Tuple[Dict[str, str], List[str]]:
@@ -131,15 +124,11 @@ def _split(typed: Sequence[str]) -> Tuple[Dict[str, str], List[str]]:
             raise ConfigError(argument, None, allowed, remedy or f"{PROGRAM} --help")
         if not equals and waiting and not waiting[0].startswith("--"):
             value = waiting.pop(0)
-        flags[name] = _checked(name, value)
+        flag = FLAGS[name]
+        if not re.fullmatch(flag.pattern, value):
+            raise ConfigError(f"--{name}", value, flag.allowed, f"{PROGRAM} --{name}={flag.good}")
+        flags[name] = value
     return flags, others
-
-
-def _checked(name: str, value: str) -> str:
-    flag = FLAGS[name]
-    if not re.fullmatch(flag.pattern, value):
-        raise ConfigError(f"--{name}", value, flag.allowed, f"{PROGRAM} --{name}={flag.good}")
-    return value
 
 
 def is_true(flags: Dict[str, str], name: str) -> bool:
@@ -190,9 +179,8 @@ def _loss_scale(flags: Dict[str, str]) -> List[str]:
         allowed, remedy = FLAGS["loss_scale_value"].allowed, "--loss_scale_flag=1"
         command = f"{PROGRAM} {remedy} --loss_scale_value=0"
         raise ConfigError("--loss_scale_value" if shown else remedy, shown, allowed, command)
-    return ["loss_scale=dynamic"] if value == 0 else [
-        "loss_scale=fixed", f"loss_scale.value={value!r}"
-    ]  # fmt: skip
+    fixed = ["loss_scale=fixed", f"loss_scale.value={value!r}"]
+    return fixed if value else ["loss_scale=dynamic"]
 
 
 def _of_chip(command: CommandLine, chip: bool) -> List[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from hydra import compose, initialize_config_dir
 
+from lenet_exp.config import CONF
 from lenet_exp.config.compose import flatten, register_resolvers, resolve
-from lenet_exp.config.folder import CONF
 from lenet_exp.config.identity import config_hash
 from lenet_exp.config.schema import run
 

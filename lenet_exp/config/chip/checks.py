@@ -22,7 +22,6 @@ V2_NAMES = {
     "origin": "must_keep_origin_dtype",
     "mixed_float16": "allow_mix_precision",
 }
-_RUN = suggest.PROGRAM + " hardware=ascend910"
 
 
 def check_options(settings: Settings) -> None:
@@ -51,9 +50,8 @@ def check_jobs(jobs: Sequence[Settings]) -> None:
 
 def impossible(key: str, value: object, allowed: str, *arguments: str) -> ConfigError:
     """Return the error of one option; `arguments` are what to type instead of it."""
-    return ConfigError(
-        "hardware." + key, suggest.shown(value), allowed, " ".join([_RUN, *arguments])
-    )
+    good = " ".join(["hardware=ascend910", *arguments])
+    return suggest.not_possible(f"hardware.{key}", suggest.shown(value), allowed, good)
 
 
 def _check_extra(extra: Mapping[str, Any]) -> None:
@@ -113,8 +111,8 @@ def _check_emulated(settings: Settings) -> None:
         value = getattr(settings.precision, key)
         if value:
             shown = f"[{','.join(value)}]" if isinstance(value, tuple) else suggest.shown(value)
-            good = f"{suggest.PROGRAM} hardware=cpu precision.{key}={shown}"
-            raise ConfigError(f"precision.{key}", shown, "only with hardware=cpu", good)
+            good = f"hardware=cpu precision.{key}={shown}"
+            raise suggest.not_possible(f"precision.{key}", shown, "only with hardware=cpu", good)
 
 
 def _check_placement(values: Mapping[str, Any]) -> None:
@@ -128,10 +126,8 @@ def _check_loop(settings: Settings, values: Mapping[str, Any]) -> None:
     schedule, loop = settings.schedule, chip_of(settings.hardware).iterations_per_loop
     if loop is None:
         return
-    for key, steps in (
-        ("steps_per_epoch", schedule.steps_per_epoch),
-        ("checkpoint_every", schedule.checkpoint_every),
-    ):
+    for key in ("steps_per_epoch", "checkpoint_every"):
+        steps = getattr(schedule, key)
         if steps % loop:
             good = f"hardware.iterations_per_loop={_loop_of(schedule)}"
             allowed = f"a divisor of schedule.{key}={steps}"

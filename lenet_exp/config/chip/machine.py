@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Callable, Dict, Iterator, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional
 
 from lenet_exp.config.chip import options
 from lenet_exp.config.chip.checks import impossible
@@ -24,18 +24,21 @@ from lenet_exp.errors import ConfigError, PrecisionError
 
 
 def check_machine(settings: Settings) -> None:
-    """Raise ConfigError where this machine, its files or its environment can't run the chip."""
-    if isinstance(settings.hardware, Chip):
-        check_stack()
-        check_environment()
-        check_files(settings.hardware)
+    """4 to 25: Raise ConfigError where this machine, its files or environment can't run a chip."""
+    if not isinstance(settings.hardware, Chip):
+        return
+    missing = missing_for_chip()
+    if missing:
+        allowed = f"auto | cpu, on this machine: {missing}"
+        raise ConfigError("hardware", "ascend910", allowed, suggest.command("hardware"))
+    check_environment()
+    check_files(settings.hardware)
 
 
 def check_files(hardware: Chip) -> None:
     """4, 6, 9, 11, 19: Raise ConfigError for a file or directory that is not what it should be."""
     for key, value in options.chosen(hardware).items():
-        form = TABLE[key].form if key in TABLE else ""
-        problem = _problem(form, value) if form in _PLACES else ""
+        problem = _problem(TABLE[key].form, value) if key in TABLE else ""
         if problem:
             raise impossible(key, value, f"{TABLE[key].allowed} ({problem})")
 
@@ -59,14 +62,6 @@ def found(name: str) -> str:
     return "cpu" if missing_for_chip() else "ascend910"
 
 
-def check_stack() -> None:
-    """25: Raise ConfigError where this Python can't drive a chip."""
-    missing = missing_for_chip()
-    if missing:
-        allowed = f"auto | cpu, on this machine: {missing}"
-        raise ConfigError("hardware", "ascend910", allowed, suggest.command("hardware"))
-
-
 def check_environment(environ: Mapping[str, str] = os.environ) -> None:
     """20, 21: Raise ConfigError for variables that would hang or kill a run on one device."""
     for error in environment_errors(environ):
@@ -75,19 +70,20 @@ def check_environment(environ: Mapping[str, str] = os.environ) -> None:
 
 def environment_errors(environ: Mapping[str, str] = os.environ) -> Iterator[ConfigError]:
     """20, 21: Yield an error for each variable that would hang or kill a run on one device."""
-    for name, allowed in _not_of_one_device(environ):
-        yield ConfigError(name, environ[name], allowed, f"unset {name}")
-
-
-def _not_of_one_device(environ: Mapping[str, str]) -> Iterator[Tuple[str, str]]:
-    if environ.get("RANK_SIZE", "1") != "1":
-        yield "RANK_SIZE", "unset or 1: a run trains on one device, and more would wait for others"
-    if environ.get("RANK_TABLE_FILE") and not environ.get("RANK_ID"):
-        yield "RANK_TABLE_FILE", "unset on one device; it needs RANK_ID"
-    if environ.get("RANK_TABLE_FILE") and environ.get("CM_WORKER_SIZE"):
-        yield "RANK_TABLE_FILE", "unset where CM_WORKER_SIZE is set"
-    if not re.fullmatch("[0-9]*", environ.get("ASCEND_DEVICE_ID", ""), re.ASCII):
-        yield "ASCEND_DEVICE_ID", "digits: the number of a device"
+    get, table = environ.get, "RANK_TABLE_FILE"
+    more = "unset or 1: a run trains on one device, and more would wait for others"
+    for name, allowed, is_wrong in (
+        ("RANK_SIZE", more, get("RANK_SIZE", "1") != "1"),
+        (table, "unset on one device; it needs RANK_ID", get(table) and not get("RANK_ID")),
+        (table, "unset where CM_WORKER_SIZE is set", get(table) and get("CM_WORKER_SIZE")),
+        (
+            "ASCEND_DEVICE_ID",
+            "digits: the number of a device",
+            not re.fullmatch("[0-9]*", get("ASCEND_DEVICE_ID", ""), re.ASCII),
+        ),
+    ):
+        if is_wrong:
+            yield ConfigError(name, environ[name], allowed, f"unset {name}")
 
 
 def _directory_problem(path: Path) -> str:
@@ -95,17 +91,15 @@ def _directory_problem(path: Path) -> str:
     if path.exists() or path.is_symlink():
         return _existing_problem(path)
     parent = next(folder for folder in path.absolute().parents if folder.exists())
-    if not parent.is_dir() or not os.access(str(parent), os.W_OK | os.X_OK):
-        return f"it can't be made in {parent}"
-    return ""
+    usable = parent.is_dir() and os.access(str(parent), os.W_OK | os.X_OK)
+    return "" if usable else f"it can't be made in {parent}"
 
 
 def _existing_problem(path: Path) -> str:
     if not path.is_dir():
         return "it is no directory" if path.exists() else "it does not exist"
-    if not os.access(str(path), os.R_OK | os.W_OK | os.X_OK):
-        return "it may not be read and written"
-    return ""
+    usable = os.access(str(path), os.R_OK | os.W_OK | os.X_OK)
+    return "" if usable else "it may not be read and written"
 
 
 def _file_problem(path: Path) -> str:
@@ -134,29 +128,28 @@ def _mixlist_problem(path: Path) -> str:
 
 def _debug_config_problem(path: Path) -> str:
     content = path.read_text()
-    return "it has both" if all(word in content for word in ("ccec_O0", "oom")) else ""
+    return "it has both" if "ccec_O0" in content and "oom" in content else ""
 
 
-def _problem(form: str, text: str) -> str:
+def _problem(form: str, text: Any) -> str:
     """Return what is wrong with the file or directory that an option names, or nothing."""
     if form == "profiling":
         problem = _directory_problem(Path(json.loads(text)["output"]).expanduser())
         return f"output: {problem}" if problem else ""
-    path = Path(text).expanduser()
     if form in _DIRECTORIES:
-        return _DIRECTORIES[form](path)
-    return _file_problem(path) or _CONTENTS[form](path)
+        return _DIRECTORIES[form](Path(text).expanduser())
+    if form in _CONTENTS:
+        return _file_problem(Path(text).expanduser()) or _CONTENTS[form](Path(text).expanduser())
+    return ""
 
 
-_Check = Callable[[Path], str]
-_DIRECTORIES: Dict[str, _Check] = {
+_DIRECTORIES: Dict[str, Callable[[Path], str]] = {
     "directory": _directory_problem,
     "existing_directory": _existing_problem,
 }
-_CONTENTS: Dict[str, _Check] = {
+_CONTENTS: Dict[str, Callable[[Path], str]] = {
     "file": lambda path: "",
     "json": _json_problem,
     "mixlist": _mixlist_problem,
     "debug_config": _debug_config_problem,
 }
-_PLACES = ("profiling", *_DIRECTORIES, *_CONTENTS)

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import field
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+from lenet_exp.config.schema.keys import key
 
 FIRST = "2021-02"  # the oldest adapter that is supported
 _TYPES: Dict[str, type] = {"b": bool, "i": int, "s": str}
@@ -93,12 +94,13 @@ def _is_profiling(text: str) -> bool:
         return False
     if not isinstance(given, dict) or not {*given} <= {*PROFILING_SWITCHES, *PROFILING_TEXTS}:
         return False
-    if not all(given[key] in ("on", "off") for key in PROFILING_SWITCHES if key in given):
-        return False
-    if not all(isinstance(given[key], str) for key in PROFILING_TEXTS if key in given):
-        return False
     both_points = {"fp_point", "bp_point"} <= {*given}
-    return bool(given.get("output")) and (given.get("training_trace") != "on" or both_points)
+    return (
+        all(given.get(key, "on") in ("on", "off") for key in PROFILING_SWITCHES)
+        and all(isinstance(given.get(key, ""), str) for key in PROFILING_TEXTS)
+        and bool(given.get("output"))
+        and (given.get("training_trace") != "on" or both_points)
+    )
 
 
 def _is_named(text: str) -> bool:
@@ -114,46 +116,31 @@ _FILE = ("a file that exists", "FILE", _is_named)
 # form: what is allowed in words, a value that works, the test of a text by itself
 _FORMS: Dict[str, Tuple[str, str, Callable[[str], bool]]] = {
     "text": ("text", "TEXT", _is_named),
-    "names": (
-        "names, comma-separated",
-        "NAME",
-        lambda text: all(re.fullmatch(r"\w+", name) for name in text.split(",")),
-    ),
-    "bytes": (
-        "a number of bytes",
-        "16106127360",
-        lambda text: re.fullmatch("[1-9][0-9]*", text) is not None,
-    ),
-    "steps": (
-        "steps like 0|5|10-20: each a number, or two in order; at most 100 items, no blanks",
-        "'0|5|10'",
-        _is_step_list,
-    ),
+    "names": ("names, comma-separated", "NAME",
+              lambda text: all(re.fullmatch(r"\w+", name) for name in text.split(","))),
+    "bytes": ("a number of bytes", "16106127360",
+              lambda text: re.fullmatch("[1-9][0-9]*", text) is not None),
+    "steps": ("steps like 0|5|10-20: each a number, or two in order; at most 100 items, no blanks",
+              "'0|5|10'", _is_step_list),
     "profiling": (_PROFILING, "'{output:DIR,task_trace:\"on\"}'", _is_profiling),
     "file": _FILE,
     "json": ("a JSON file that exists", "FILE", _is_named),
-    "mixlist": (
-        "a JSON file: black-list, white-list, each with to-add, to-remove: lists of types",
-        "FILE",
-        _is_named,
-    ),
+    "mixlist": ("a JSON file: black-list, white-list, each with to-add, to-remove: lists of types",
+                "FILE", _is_named),
     "debug_config": ("a file that exists, without both ccec_O0 and oom", "FILE", _is_named),
     "directory": ("a directory that may be read and written, or can be made", "DIR", _is_named),
     "existing_directory": ("an existing directory that may be read and written", "DIR", _is_named),
-}
+}  # fmt: skip
 
 
-def _read() -> List[Option]:
-    rows = json.loads((Path(__file__).parent / "options.json").read_text())
-    found, section = [], ""
+def _read() -> Iterator[Option]:
+    rows: List[Dict[str, Any]] = json.loads(Path(__file__).with_name("options.json").read_text())
+    section = ""
     for row in rows:
         section = row.pop("section", section)
         if row:
-            plain: Dict[str, Any] = {
-                k: tuple(v) if isinstance(v, list) else v for k, v in row.items()
-            }
-            found.append(Option(section, **plain))
-    return found
+            plain: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
+            yield Option(section, **plain)
 
 
 TABLE: Dict[str, Option] = {option.key: option for option in _read()}
@@ -166,14 +153,9 @@ def schema_fields() -> List[Tuple[str, Any, Any]]:
     made = []
     for option in OWN:
         is_boolean = option.field == "s" and "true" in option.values
-        metadata = {
-            "allowed": option.allowed,
-            "good": option.good,
-            "check": option.accepts,
-            "unset": True,
-            "text_of": "word" if is_boolean else "json" if option.form == "profiling" else "",
-        }
-        made.append((option.key, Optional[_TYPES[option.field]], field(metadata=metadata)))
+        text_of = "word" if is_boolean else "json" if option.form == "profiling" else ""
+        declared = key(option.allowed, option.good, option.accepts, unset=True, text_of=text_of)
+        made.append((option.key, Optional[_TYPES[option.field]], declared))
     return made
 
 
@@ -183,9 +165,9 @@ def chosen(hardware: Any) -> Dict[str, Any]:
     return {**{k: v for k, v in values.items() if v is not None}, **(hardware.extra or {})}
 
 
-def field_of(key: str, value: object) -> str:
+def field_of(name: str, value: object) -> str:
     """Return the protobuf field of an option; one that is not in the table goes by its value."""
-    return TABLE[key].field if key in TABLE else field_for(value)
+    return TABLE[name].field if name in TABLE else field_for(value)
 
 
 def field_for(value: object) -> str:

@@ -11,22 +11,22 @@ import contextlib
 import re
 import shlex
 from pathlib import Path
-from typing import List, NoReturn, Sequence, Tuple
+from typing import Iterator, List, NoReturn, Sequence, Tuple
 
 from hydra import compose
 from hydra._internal.utils import get_args_parser
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from lenet_exp.config import CONF
 from lenet_exp.config.chip.checks import check_jobs
 from lenet_exp.config.cli import suggest, sweep_line
 from lenet_exp.config.cli.config_loader import hydra_session, without_hydra
+from lenet_exp.config.cli.sweep_line import overrides_parser, typed_value
 from lenet_exp.config.compose import resolve, resolve_sweep
-from lenet_exp.config.folder import CONF
 from lenet_exp.config.schema.run import Settings, all_keys, groups
 from lenet_exp.errors import ConfigError
 
@@ -49,9 +49,11 @@ def check_command_line(argv: Sequence[str]) -> sweep_line.JobConfigs:
         overrides = _parse_overrides(args.overrides)
         for override in overrides:
             _check_key(override)
-        searched = [_search_path(args.config_dir)] if args.config_dir else []
+        personal = args.config_dir and Path(args.config_dir).resolve()
+        searched = [f"hydra.searchpath=[file://{personal}]"] if personal else []
         line, jobs = _line(overrides, args, searched)
-        composed = [_compose(searched + job, overrides) for job in jobs]
+        with _composing(overrides):
+            composed = [compose("config", searched + job, return_hydra_config=True) for job in jobs]
         settings = [_settings(cfg) for cfg in composed]
         if line.sweeps and settings:
             sweep_line.check_compatible(line, settings)
@@ -66,22 +68,20 @@ def settings_to_explain(arguments: Sequence[str], program: str = suggest.PROGRAM
         ConfigError: as `check_command_line`, with remedies of `program`.
     """
     try:
-        return _settings_to_explain(arguments)
+        with hydra_session("explain"):
+            overrides = _parse_overrides(arguments)
+            for override in overrides:
+                _check_key(override)
+                if override.is_sweep_override():
+                    key, values = override.key_or_group, typed_value(override)
+                    good = f"{key}={values.partition(',')[0]}"
+                    raise suggest.not_possible(key, values, "one value", good)
+            with _composing(overrides):
+                composed = compose("config", list(arguments), return_hydra_config=True)
+            return _settings(composed, to_run=False)
     except ConfigError as error:  # its remedy is for a run, and works here too
         key, value, allowed, remedy = error.args
         raise ConfigError(key, value, allowed, remedy.replace(suggest.PROGRAM, program)) from error
-
-
-def _settings_to_explain(arguments: Sequence[str]) -> Settings:
-    with hydra_session("explain"):
-        overrides = _parse_overrides(arguments)
-        for override in overrides:
-            _check_key(override)
-            if override.is_sweep_override():
-                key, first = override.key_or_group, _value(override).partition(",")[0]
-                remedy = f"{suggest.PROGRAM} {key}={first}"
-                raise ConfigError(key, _value(override), "one value", remedy)
-        return _settings(_compose(list(arguments), overrides), to_run=False)
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -92,9 +92,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         flag = flags[0] if flags else message
         plain = flag.lstrip("-").replace("-", "_").partition("=")
         meant = [key for key in all_keys() if key.split(".")[-1] == plain[0]]
-        remedy = f"{suggest.PROGRAM} {meant[0]}={plain[2] or '...'}" if len(meant) == 1 else ""
+        good = f"{meant[0]}={plain[2] or '...'}" if len(meant) == 1 else "--help"
         allowed = "key=value without dashes; flags are -m, --cfg job, --help, --config-dir DIR"
-        raise ConfigError(flag, None, allowed, remedy or suggest.PROGRAM + " --help")
+        raise suggest.not_possible(flag, None, allowed, good)
 
     parser.error = refuse  # type: ignore[method-assign]
     args = parser.parse_args(list(argv))
@@ -104,15 +104,14 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     chosen = args.run + (args.cfg is not None) + args.multirun + (args.info is not None)
     if chosen > 1 or (args.resolve and args.cfg is None):
         allowed = "one of -m, --run, --cfg, --info; --resolve with --cfg"
-        raise ConfigError(" ".join(argv), None, allowed, f"{suggest.PROGRAM} --cfg job --resolve")
+        raise suggest.not_possible(" ".join(argv), None, allowed, "--cfg job --resolve")
     if args.config_dir and not Path(args.config_dir).is_dir():
-        allowed = "a folder that exists"
-        raise ConfigError("--config-dir", args.config_dir, allowed, suggest.PROGRAM)
+        raise suggest.not_possible("--config-dir", args.config_dir, "a folder that exists")
     return args
 
 
 def _parse_overrides(arguments: Sequence[str]) -> List[Override]:
-    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+    parser = overrides_parser()
     return [_parse_override(parser, argument) for argument in arguments]
 
 
@@ -121,24 +120,22 @@ def _parse_override(parser: OverridesParser, word: str) -> Override:
         return parser.parse_overrides([word])[0]
     except HydraException as error:
         allowed = "key=value; quote a value with special characters: 'data.path=\"a b,c\"'"
-        raise ConfigError(word, None, allowed, _remedy_for(word, parser)) from error
+        raise suggest.not_possible(word, None, allowed, _meant_by(word, parser)) from error
 
 
-def _remedy_for(word: str, parser: OverridesParser) -> str:
+def _meant_by(word: str, parser: OverridesParser) -> str:
     key, _, value = word.partition("=")
     quoted = f'{key}="{value}"'
     if value and key in all_keys() and not set(value) & set("\"'[{"):
         with contextlib.suppress(HydraException):
             parser.parse_overrides([quoted])
-            return f"{suggest.PROGRAM} {shlex.quote(quoted)}"
+            return shlex.quote(quoted)
     options = {p.stem: p.parent.name for p in CONF.glob("*/*.yaml") if p.parent.name != "hydra"}
-    if word in options:
-        return f"{suggest.PROGRAM} {options[word]}={word}"
-    return suggest.PROGRAM + " --help"
+    return f"{options[word]}={word}" if word in options else "--help"
 
 
 def _check_key(override: Override) -> None:
-    key, shown = override.key_or_group, _value(override)
+    key, shown = override.key_or_group, typed_value(override)
     if key.startswith(("hydra.", "hydra/")):
         return
     chosen = (*groups(), *suggest.PRESETS)
@@ -147,53 +144,42 @@ def _check_key(override: Override) -> None:
     if override.is_delete():
         raise suggest.removed_key(key)
     if override.is_add():
-        remedy = f"{suggest.PROGRAM} {key}={shown}"
-        raise ConfigError(f"+{key}", shown, "the key without +, it exists already", remedy)
+        allowed = "the key without +, it exists already"
+        raise suggest.not_possible(f"+{key}", shown, allowed, f"{key}={shown}")
     value = override.value()
     if key in chosen and (value is None or type(value) in (bool, int, float, list)):
         raise ConfigError(key, shown, "the name of an option", suggest.command(key))
     group, _, leaf = key.partition(".")
     if isinstance(value, dict) and "name" in value:
         allowed = f"keys of the option that is chosen by {group}=OPTION; name is none of them"
-        raise ConfigError(key, shown, allowed, f"{suggest.PROGRAM} {group}={value['name']}")
+        raise suggest.not_possible(key, shown, allowed, f"{group}={value['name']}")
     if leaf == "name":
-        remedy = f"{suggest.PROGRAM} {group}={shown}"
-        raise ConfigError(key, shown, f"an option of the group, chosen by {group}=OPTION", remedy)
-
-
-def _value(override: Override) -> str:
-    """Return the value as it was typed: a sweep has no other text."""
-    return str(override.input_line).partition("=")[2] or "..."
+        allowed = f"an option of the group, chosen by {group}=OPTION"
+        raise suggest.not_possible(key, shown, allowed, f"{group}={shown}")
 
 
 def _line(
     overrides: Sequence[Override], args: argparse.Namespace, searched: Sequence[str]
 ) -> Tuple[sweep_line.Line, List[List[str]]]:
     """Return the line and its jobs; no jobs where only another sweeper knows them."""
-    try:
+    with _composing(overrides):
         line = sweep_line.read(overrides, args, searched)
-    except MissingConfigException as error:
-        raise _unknown_option(error) from error
-    except _NOT_COMPOSED as error:
-        raise _not_composed(error, overrides) from error
     try:
         jobs = sweep_line.jobs(line)
     except _NOT_COMPOSED as error:
         raise _refused(str(error), "a sweep of values: key=a,b or 'key=range(0,3)'") from error
     if jobs == []:
         swept = " ".join(str(one.input_line) for one in overrides if one.is_sweep_override())
-        remedy = f"{suggest.PROGRAM} -m 'precision=glob(*)' 'seed=range(0,3)'"
-        raise ConfigError(f"-m {swept}", None, "values; these give no job", remedy)
+        good = "-m 'precision=glob(*)' 'seed=range(0,3)'"
+        raise suggest.not_possible(f"-m {swept}", None, "values; these give no job", good)
     return line, jobs or []
 
 
-def _search_path(config_dir: str) -> str:
-    return f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"
-
-
-def _compose(job: Sequence[str], overrides: Sequence[Override]) -> DictConfig:
+@contextlib.contextmanager
+def _composing(overrides: Sequence[Override]) -> Iterator[None]:
+    """Raise in our words what Hydra can't compose of these overrides."""
     try:
-        return compose("config", overrides=list(job), return_hydra_config=True)
+        yield
     except MissingConfigException as error:
         raise _unknown_option(error) from error
     except _NOT_COMPOSED as error:
@@ -209,7 +195,7 @@ def _settings(cfg: DictConfig, to_run: bool = True) -> Settings:
 def _unknown_option(error: MissingConfigException) -> ConfigError:
     group, _, option = str(error.missing_cfg_file).rpartition("/")
     group = group.strip("/")
-    options = list(error.options or [])
+    options = error.options or []
     meant = suggest.close_to(option, options)
     good = f"{suggest.PROGRAM} {group}={meant}" if meant else suggest.command(group)
     allowed = " | ".join(options) or "an option that exists"
@@ -223,14 +209,14 @@ def _not_composed(error: Exception, overrides: Sequence[Override]) -> ConfigErro
     refused = re.search(r"Could not override '([^']+)'", str(error))
     if refused:
         key = refused.group(1)
-        values = [_value(o) for o in overrides if o.key_or_group == key]
+        value = next((typed_value(o) for o in overrides if o.key_or_group == key), None)
         if key in all_keys():
-            return suggest.unknown_key(key, values[0] if values else None)
+            return suggest.unknown_key(key, value)
         allowed = "a key or group that exists; Hydra's own: --cfg hydra"
-        return ConfigError(key, values[0] if values else None, allowed, suggest.PROGRAM + " --help")
+        return suggest.not_possible(key, value, allowed, "--help")
     return _refused(str(error), "a combination that Hydra can compose")
 
 
 def _refused(message: str, allowed: str) -> ConfigError:
     text = " ".join(line.strip() for line in message.splitlines() if line.strip())
-    return ConfigError(text[:300], None, allowed, suggest.PROGRAM + " --help")
+    return suggest.not_possible(text[:300], None, allowed, "--help")

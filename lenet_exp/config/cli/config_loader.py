@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from typing import ClassVar, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import ClassVar, Dict, Iterator, List, Optional, Tuple
 
 from hydra import initialize_config_dir
 from hydra._internal import hydra as hydra_internal
@@ -19,18 +19,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
+from lenet_exp.config import CONF
 from lenet_exp.config.compose import register_resolvers
-from lenet_exp.config.folder import CONF
 
 _PERSONAL = "command-line"  # the provider of --config-dir
 _SEARCH_PATH = "hydra.searchpath="
-
-
-class _Read(NamedTuple):
-    """The files of the package and of Hydra, and what was merged of them by choice of options."""
-
-    files: CachingConfigRepository
-    merged: Dict[str, DictConfig]
 
 
 class CachingConfigLoader(ConfigLoaderImpl):
@@ -39,7 +32,9 @@ class CachingConfigLoader(ConfigLoaderImpl):
     Not where a person's own folder is searched too: its files may change.
     """
 
-    _read: ClassVar[Dict[Tuple[object, ...], _Read]] = {}  # by name and places searched
+    # The files of the package and of Hydra, by name and places searched; what was merged of them.
+    _files: ClassVar[Dict[Tuple[object, ...], CachingConfigRepository]] = {}
+    _merged: ClassVar[Dict[Tuple[int, str], DictConfig]] = {}
 
     def _parse_overrides_and_create_caching_repo(
         self, config_name: Optional[str], overrides: List[str]
@@ -49,22 +44,20 @@ class CachingConfigLoader(ConfigLoaderImpl):
         if searched or any(provider == _PERSONAL for provider, _ in places):
             return super()._parse_overrides_and_create_caching_repo(config_name, overrides)
         key = (config_name, *places)
-        if key not in self._read:
-            _, files = super()._parse_overrides_and_create_caching_repo(config_name, [])
-            self._read[key] = _Read(files, {})
-        return OverridesParser.create().parse_overrides(overrides), self._read[key].files
+        if key not in self._files:
+            _, self._files[key] = super()._parse_overrides_and_create_caching_repo(config_name, [])
+        return OverridesParser.create().parse_overrides(overrides), self._files[key]
 
     def _compose_config_from_defaults_list(
         self, defaults: List[ResultDefault], repo: IConfigRepository
     ) -> DictConfig:
         merge = super()._compose_config_from_defaults_list
-        merged = next((one.merged for one in self._read.values() if one.files is repo), None)
-        if merged is None:
+        if not any(files is repo for files in self._files.values()):
             return merge(defaults, repo)
-        choice = repr(defaults)
-        if choice not in merged:
-            merged[choice] = merge(defaults, copy.deepcopy(repo))  # merging changes what was read
-        return copy.deepcopy(merged[choice])
+        choice = (id(repo), repr(defaults))
+        if choice not in self._merged:  # merging changes what was read
+            self._merged[choice] = merge(defaults, copy.deepcopy(repo))
+        return copy.deepcopy(self._merged[choice])
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Mapping, Optional, Sequence, Tuple
+from typing import Any, Mapping, Optional, Sequence, Tuple
 
 from lenet_exp.config.cli import suggest
 from lenet_exp.config.cli.command_line import settings_to_explain
@@ -20,14 +20,9 @@ PHASES = (
 )  # fmt: skip
 # What of a run's settings still means something to a graph that is not LeNet's.
 _OF_ANY_GRAPH = (
-    "precision",
-    "precision.mode",
-    "precision.modify_mixlist",
-    "precision.keep_dtype",
-    "precision.customize_dtypes",
-    "hardware",
-    "hardware.cann",
-)
+    "precision", "precision.mode", "precision.modify_mixlist", "precision.keep_dtype",
+    "precision.customize_dtypes", "hardware", "hardware.cann",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,7 +34,7 @@ class ExplainOptions(Options):
     after that phase of the compiler.
     """
 
-    VERB: ClassVar[str] = "explain"
+    VERB = "explain"
 
     settings: Settings
     diff: Optional[str] = one_of(*PRECISION_MODES, *_GENERATIONS, good="force_fp16", default=None)
@@ -67,7 +62,7 @@ class ExplainOptions(Options):
             ConfigError: as `Options.read`, and as a run for its settings.
         """
         given, others = cls.split(arguments)
-        _check_together(given)
+        _check_combination(given)
         if "graph" in given:
             _check_beside_graph(given, others)
         options = cls(settings_to_explain(others, cls.program()), **given)
@@ -75,7 +70,7 @@ class ExplainOptions(Options):
         return options
 
 
-def _check_together(given: Mapping[str, Any]) -> None:
+def _check_combination(given: Mapping[str, Any]) -> None:
     command = ExplainOptions.command
     if given.get("session") and len(given) > 1:
         others = ", ".join(sorted(set(given) - {"session"}))
@@ -106,10 +101,9 @@ def _check_beside_graph(given: Mapping[str, Any], others: Sequence[str]) -> None
 
 
 def _check_difference(options: ExplainOptions) -> None:
-    precision, hardware = options.settings.precision, options.settings.hardware
-    chosen = (precision.mode, hardware.cann)
-    if options.diff in chosen:
-        other = [m for m in (*PRECISION_MODES[::-1], *_GENERATIONS) if m not in chosen]
+    mode = options.settings.precision.mode
+    if options.diff in (mode, options.settings.hardware.cann):
+        other = next(each for each in PRECISION_MODES[::-1] if each != mode)
         allowed = f"another one; {options.diff} is what it would be compared with"
-        remedy = f"{options.program()} precision={precision.mode} diff={other[0]}"
+        remedy = f"{options.program()} precision={mode} diff={other}"
         raise ConfigError("diff", options.diff, allowed, remedy)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Sequence, Tuple
+from typing import Sequence
 
 from lenet_exp.config import checks
 from lenet_exp.config.cli.command_line import settings_to_explain
@@ -17,8 +17,8 @@ from lenet_exp.config.schema.run import Settings
 class PredictOptions(Options):
     """`model` and `images`: a path, or the id of a run, latest, mnist; `batch` images a call."""
 
-    VERB: ClassVar[str] = "predict"
-    OF_A_RUN: ClassVar[Tuple[str, ...]] = ("precision", "hardware", "threads")
+    VERB = "predict"
+    OF_A_RUN = ("precision", "hardware", "threads")
 
     settings: Settings
     model: Path = key("a .pb, a SavedModel, a checkpoint, a run folder, ID or latest", "latest")
@@ -41,5 +41,5 @@ class PredictOptions(Options):
         chosen = any(argument.startswith("precision=") for argument in others)
         of_run = [*([] if chosen else ["precision=must_keep_origin_dtype"]), *others]
         settings = settings_to_explain(of_run, cls.program())
-        checks.check_together(settings)
+        checks.check_runnable(settings)
         return cls(settings, **given)

@@ -1,13 +1,16 @@
-"""Options of the commands about a run that was recorded."""
+"""Options of the commands about runs that were recorded."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Optional
+from typing import Optional, Tuple
 
 from lenet_exp.config.cli.options import Options
-from lenet_exp.config.schema.keys import key
+from lenet_exp.config.schema.keys import key, within
+from lenet_exp.errors import ConfigError
+
+EXPERIMENT = "lenet-exp"
 
 
 @dataclass(frozen=True)
@@ -21,14 +24,14 @@ class RecordedRun(Options):
 class RerunOptions(RecordedRun):
     """Nothing but the run."""
 
-    VERB: ClassVar[str] = "rerun"
+    VERB = "rerun"
 
 
 @dataclass(frozen=True)
 class ExportOptions(RecordedRun):
     """`to`: the folder of what is exported; None for one in the run folder."""
 
-    VERB: ClassVar[str] = "export"
+    VERB = "export"
 
     to: Optional[Path] = key("a folder", "DIR", default=None)
 
@@ -37,7 +40,7 @@ class ExportOptions(RecordedRun):
 class UploadOptions(RecordedRun):
     """`uri`: another store than the run was to be recorded in."""
 
-    VERB: ClassVar[str] = "upload"
+    VERB = "upload"
 
     uri: Optional[str] = key("an MLflow tracking URI", "URI", default=None, name="tracking.uri")
 
@@ -46,9 +49,38 @@ class UploadOptions(RecordedRun):
 class ResumeOptions(Options):
     """`resume`: the run that goes on; `epochs`: as text, for the schedule's own check."""
 
-    VERB: ClassVar[str] = "run"
+    VERB = "run"
 
     resume: str = key("FOLDER, ID or latest", "latest")
     epochs: Optional[str] = key(
         "a whole number, not fewer than before", 5, default=None, name="schedule.epochs"
     )
+
+
+@dataclass(frozen=True)
+class CompareOptions(Options):
+    """What is compared: a sweep, or these runs, or else the experiment.
+
+    Where none of the three is named: the last sweep, or else the experiment.
+    """
+
+    VERB = "compare"
+
+    sweep: Optional[str] = key("the name of a sweep, or latest", "latest", default=None)
+    runs: Tuple[str, ...] = key("run ids in brackets, with commas", "[ID,ID]", bool, default=())
+    experiment: Optional[str] = key(
+        "the name of an experiment", EXPERIMENT, default=None, name="tracking.experiment"
+    )
+    uri: Optional[str] = key("an MLflow tracking URI", "URI", default=None, name="tracking.uri")
+    reference: Optional[str] = key(
+        "a precision mode, or settings with commas between", "must_keep_origin_dtype", default=None
+    )
+    require_accuracy: Optional[float] = key(
+        "a number from 0 to 1", 0.975, within(0, 1), default=None
+    )
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError where a sweep and runs are named."""
+        if self.sweep is not None and self.runs:
+            shown, remedy = f"[{','.join(self.runs)}]", self.command("sweep", self.sweep)
+            raise ConfigError("runs", shown, "sweep= or runs=, not both", remedy)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import fields
-from typing import Iterable, List, Optional, Sequence
+from typing import Iterable, Optional, Sequence
 
 from lenet_exp.config.chip import options
 from lenet_exp.config.schema.run import PRECISION_MODES, SWEEP_KEYS, all_keys, groups
@@ -16,16 +16,10 @@ _CLEARLY = 0.05  # nearer than the next one, as difflib measures
 _LETTERS = 3  # of a part that stands for the whole
 _ELSEWHERE = dict.fromkeys(("fp32", "float32"), PRECISION_MODES[2])  # as others call it
 _GOOD_OPTIONS = {
-    "precision": PRECISION_MODES[3],
-    "loss_scale": "none",
-    "optimizer": "adam",
-    "hardware": "cpu",
-    "data": "mnist",
-    "schedule": "full",
-    "tracking": "mlflow",
-    "experiment": "modelzoo_baseline",
+    "precision": PRECISION_MODES[3], "loss_scale": "none", "optimizer": "adam", "hardware": "cpu",
+    "data": "mnist", "schedule": "full", "tracking": "mlflow", "experiment": "modelzoo_baseline",
     "debug": "fast",
-}
+}  # fmt: skip
 
 
 def command(key: str = "", value: object = None, options: Sequence[str] = ()) -> str:
@@ -39,6 +33,11 @@ def command(key: str = "", value: object = None, options: Sequence[str] = ()) ->
     elif group in _GOOD_OPTIONS:
         arguments.append(f"{group}={_GOOD_OPTIONS[group]}")
     return " ".join(arguments)
+
+
+def not_possible(key: str, value: object, allowed: str, arguments: str = "") -> ConfigError:
+    """Return the error of a key; `arguments` are those of a run to type instead."""
+    return ConfigError(key, value, allowed, f"{PROGRAM} {arguments}" if arguments else PROGRAM)
 
 
 def shown(value: object) -> object:
@@ -76,7 +75,7 @@ def unknown_key(
     if owners:  # right key, wrong option
         allowed = f"this key only with {group}={' or '.join(owners)}"
         return ConfigError(dotted, shown, allowed, command(dotted, shown, owners))
-    meant = _meant_key(dotted, dotted_keys)
+    meant = _meant_key(dotted, list(dotted_keys))
     if meant:
         good = command(meant, shown, dotted_keys.get(meant, ()))
         return ConfigError(dotted, shown, f"no such key; {meant} is one", good)
@@ -88,23 +87,23 @@ def unknown_key(
         names = ", ".join([*groups(), *(key for key in dotted_keys if "." not in key)])
     if group == "hardware":
         names = "the keys of conf/hardware/ascend910.yaml"
-    return ConfigError(dotted, shown, f"one of {names}", f"{PROGRAM} --help")
+    return not_possible(dotted, shown, f"one of {names}", "--help")
 
 
 def _not_an_own_key(leaf: str, shown: object) -> ConfigError:
     """Return the error for an option of the chip that can't be set by hardware.OPTION."""
-    name = leaf.rpartition(".")[2]
+    name, remedy = leaf.rpartition(".")[2], "hardware=ascend910"
     option = options.TABLE.get(name)
-    extra = f"{PROGRAM} hardware=ascend910 'hardware.extra={{{name}:{shown}}}'"
     if option is None or option.by == "extra":
-        return ConfigError(f"hardware.{leaf}", shown, "only in the mapping hardware.extra", extra)
-    allowed = option.help if option.by == "refused" else f"only by {option.by}"
-    return ConfigError(f"hardware.{leaf}", shown, allowed, PROGRAM + " hardware=ascend910")
+        allowed = "only in the mapping hardware.extra"
+        remedy += f" 'hardware.extra={{{name}:{shown}}}'"
+    else:
+        allowed = option.help if option.by == "refused" else f"only by {option.by}"
+    return not_possible(f"hardware.{leaf}", shown, allowed, remedy)
 
 
-def _meant_key(dotted: str, dotted_keys: Iterable[str]) -> Optional[str]:
+def _meant_key(dotted: str, keys: Sequence[str]) -> Optional[str]:
     leaf = dotted.rpartition(".")[2]
-    keys: List[str] = list(dotted_keys)
     same_leaf = [key for key in keys if key.rpartition(".")[2] == leaf and key != dotted]
     if len(same_leaf) == 1 and leaf not in ("name", "path", "extra"):
         return same_leaf[0]

@@ -17,7 +17,6 @@ from omegaconf import DictConfig
 from lenet_exp.config.cli import suggest
 from lenet_exp.config.compose import flatten
 from lenet_exp.config.schema.run import SWEEP_KEYS, Settings
-from lenet_exp.errors import ConfigError
 
 _LAUNCHER = "local"
 _N_JOBS = "hydra.launcher.n_jobs"
@@ -57,13 +56,17 @@ def read(overrides: Sequence[Override], args: argparse.Namespace, searched: Sequ
     if chosen:
         cfg = compose("config", [*searched, *plain], return_hydra_config=True)
         mode = cfg.hydra.mode
-        params = [
-            f"{key}={value}" for key, value in (cfg.hydra.sweeper.get("params") or {}).items()
-        ]
+        of_preset = cfg.hydra.sweeper.get("params") or {}
+        params = [f"{key}={value}" for key, value in of_preset.items()]
     only_asks = args.cfg is not None or args.help or args.info is not None
     sweeps = args.multirun or (mode == RunMode.MULTIRUN and not only_asks)
-    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-    return Line([*(parser.parse_overrides(params) if sweeps else []), *overrides], sweeps, mode)
+    preset = overrides_parser().parse_overrides(params) if sweeps else []
+    return Line([*preset, *overrides], sweeps, mode)
+
+
+def overrides_parser() -> OverridesParser:
+    """Return Hydra's parser, inside a session of it."""
+    return OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
 
 
 def _check_no_sweep_of_sweeps(override: Override, searched: Sequence[str]) -> None:
@@ -71,9 +74,8 @@ def _check_no_sweep_of_sweeps(override: Override, searched: Sequence[str]) -> No
         word = f"{override.key_or_group}={value}"
         cfg = compose("config", [*searched, word], return_hydra_config=True)
         if cfg.hydra.mode == RunMode.MULTIRUN:
-            allowed = f"one sweep at a time; {value} is one"
-            remedy = f"{suggest.PROGRAM} {word}"
-            raise ConfigError(override.key_or_group, _value(override), allowed, remedy)
+            key, allowed = override.key_or_group, f"one sweep at a time; {value} is one"
+            raise suggest.not_possible(key, typed_value(override), allowed, word)
 
 
 def jobs(line: Line) -> Optional[List[List[str]]]:
@@ -88,14 +90,11 @@ def jobs(line: Line) -> Optional[List[List[str]]]:
         return [[str(override.input_line) for override in line.overrides]]
     if _given(line, "hydra/sweeper"):
         return None
-    first, swept = _of_hydra(line), [one for one in line.overrides if not _is_of_hydra(one)]
+    # Hydra puts its own before those of each job.
+    first = [str(one.input_line) for one in line.overrides if _is_of_hydra(one)]
+    first += [] if line.mode == RunMode.MULTIRUN else ["hydra.mode=MULTIRUN"]
+    swept = [one for one in line.overrides if not _is_of_hydra(one)]
     return [first + job for job in BasicSweeper.split_arguments(swept, max_batch_size=None)[0]]
-
-
-def _of_hydra(line: Line) -> List[str]:
-    """Return the overrides that Hydra puts before those of each job."""
-    given = [str(one.input_line) for one in line.overrides if _is_of_hydra(one)]
-    return given if line.mode == RunMode.MULTIRUN else [*given, "hydra.mode=MULTIRUN"]
 
 
 def _is_of_hydra(override: Override) -> bool:
@@ -103,27 +102,26 @@ def _is_of_hydra(override: Override) -> bool:
 
 
 def _check_single(override: Override) -> None:
-    key, word = override.key_or_group, str(override.input_line)
+    key, value, word = override.key_or_group, typed_value(override), str(override.input_line)
     if key in SWEEP_KEYS:
-        remedy = f"{suggest.PROGRAM} -m {word}"
-        raise ConfigError(key, _value(override), "only with -m: it is about a sweep", remedy)
+        allowed = "only with -m: it is about a sweep"
+        raise suggest.not_possible(key, value, allowed, f"-m {word}")
     if override.is_sweep_override():
         allowed = "one value; several only in a sweep, with -m"
-        raise ConfigError(key, _value(override), allowed, f"{suggest.PROGRAM} -m '{word}'")
+        raise suggest.not_possible(key, value, allowed, f"-m '{word}'")
 
 
 def _check_of_sweep(override: Override) -> None:
-    key, value = override.key_or_group, _value(override)
+    key, value = override.key_or_group, typed_value(override)
     if key in SWEEP_KEYS and override.is_sweep_override():
-        remedy = f"{suggest.PROGRAM} -m {key}={value.partition(',')[0]}"
-        raise ConfigError(key, value, "one value for the whole sweep", remedy)
+        good = f"-m {key}={value.partition(',')[0]}"
+        raise suggest.not_possible(key, value, "one value for the whole sweep", good)
 
 
 def check_compatible(line: Line, settings: Sequence[Settings]) -> None:
     """Refuse what one sweep can't have, given the settings of all its jobs."""
-    keys: List[str] = [key for key in flatten(settings[0]) if key.startswith("tracking.")]
-    why = "one store and experiment in a sweep; sweep once for each"
-    _check_same(settings, keys, why)
+    keys = [key for key in flatten(settings[0]) if key.startswith("tracking.")]
+    _check_same(settings, keys, "one store and experiment in a sweep; sweep once for each")
     launcher = _given(line, "hydra/launcher") or _LAUNCHER
     if launcher == _LAUNCHER:
         _check_launcher(line)
@@ -131,8 +129,8 @@ def check_compatible(line: Line, settings: Sequence[Settings]) -> None:
     for key in SWEEP_KEYS[1:]:
         value = _given(line, key)
         if value is not None:
-            remedy = f"{suggest.PROGRAM} -m {key}={value}"
-            raise ConfigError(key, value, f"only with hydra/launcher={_LAUNCHER}", remedy)
+            allowed = f"only with hydra/launcher={_LAUNCHER}"
+            raise suggest.not_possible(key, value, allowed, f"-m {key}={value}")
     why = f"one value with hydra/launcher={launcher}, whose jobs may share a process"
     _check_same(settings, _PER_PROCESS, why)
 
@@ -140,30 +138,25 @@ def check_compatible(line: Line, settings: Sequence[Settings]) -> None:
 def _check_launcher(line: Line) -> None:
     at_a_time, batch = _given(line, _N_JOBS), _given(line, _MAX_BATCH)
     if at_a_time is not None and not re.fullmatch("[1-9][0-9]{0,3}", at_a_time):
-        remedy = f"{suggest.PROGRAM} -m {_N_JOBS}=2"
-        raise ConfigError(_N_JOBS, at_a_time, "a whole number, 1 or more", remedy)
+        allowed = "a whole number, 1 or more"
+        raise suggest.not_possible(_N_JOBS, at_a_time, allowed, f"-m {_N_JOBS}=2")
     if batch not in (None, "null"):
-        remedy = f"{suggest.PROGRAM} -m {_N_JOBS}={batch}"
-        raise ConfigError(_MAX_BATCH, batch, "null; n_jobs says how many run at a time", remedy)
+        allowed = "null; n_jobs says how many run at a time"
+        raise suggest.not_possible(_MAX_BATCH, batch, allowed, f"-m {_N_JOBS}={batch}")
 
 
 def _check_same(settings: Sequence[Settings], keys: Sequence[str], allowed: str) -> None:
     for key in keys:
-        values = sorted({_typed(flatten(job)[key]) for job in settings})
+        values = sorted({str(suggest.shown(flatten(job)[key])) for job in settings})
         if len(values) > 1:
-            remedy = f"{suggest.PROGRAM} -m {key}={values[0]}"
-            raise ConfigError(key, ",".join(values), allowed, remedy)
-
-
-def _typed(value: object) -> str:
-    return "null" if value is None else str(value).lower() if type(value) is bool else str(value)
+            raise suggest.not_possible(key, ",".join(values), allowed, f"-m {key}={values[0]}")
 
 
 def _given(line: Line, key: str) -> Optional[str]:
-    values = [_value(override) for override in line.overrides if override.key_or_group == key]
+    values = [typed_value(override) for override in line.overrides if override.key_or_group == key]
     return values[-1] if values else None
 
 
-def _value(override: Override) -> str:
+def typed_value(override: Override) -> str:
     """Return the value as it was typed: a sweep has no other text."""
     return str(override.input_line).partition("=")[2] or "..."

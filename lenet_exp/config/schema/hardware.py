@@ -23,9 +23,6 @@ class Hardware:
     on_refused: str = one_of("warn", "error")
 
 
-_DEVICE = re.compile(r"auto\Z|[0-9]{1,4}\Z", re.ASCII)
-
-
 @dataclass(frozen=True)
 class Chip(Hardware):
     """An Ascend 910. Besides, a key for each row of options.OWN, None where it is not sent.
@@ -36,7 +33,9 @@ class Chip(Hardware):
     """
 
     device: str = key(
-        "auto, or the number of a device", "auto", lambda value: _DEVICE.match(value) is not None
+        "auto, or the number of a device",
+        "auto",
+        lambda value: re.fullmatch("auto|[0-9]{1,4}", value) is not None,
     )
     devices: Tuple[int, ...] = key(
         "numbers of devices, each once: [0,1]",
@@ -59,7 +58,6 @@ def chip_of(hardware: Hardware) -> Chip:
     """Return the chip's keys: as set, or where hardware is auto their defaults."""
     if isinstance(hardware, Chip):
         return hardware
-    values = {option.key: option.default for option in options.OWN}
     made: Chip = Ascend910(
         name="ascend910",
         cann=hardware.cann,
@@ -68,6 +66,6 @@ def chip_of(hardware: Hardware) -> Chip:
         devices=tuple(range(8)),
         iterations_per_loop=None,
         extra=None,
-        **values,
+        **{option.key: option.default for option in options.OWN},
     )
     return made

@@ -9,7 +9,7 @@ import math
 import re
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, Optional, Tuple, Union, get_type_hints
+from typing import Any, Dict, Optional, Tuple, Union, get_type_hints
 
 from lenet_exp.config.schema.hardware import Ascend910, Hardware
 from lenet_exp.config.schema.keys import key, one_of, switch, within
@@ -209,9 +209,7 @@ class Sweep:
     sweep: Optional[str] = key(
         "null or a name of letters, digits, dots, - and _, but not latest",
         "mine",
-        lambda value: (
-            re.fullmatch(r"(?!latest$)[A-Za-z0-9][\w.-]{0,99}", value, re.ASCII) is not None
-        ),
+        lambda value: bool(re.fullmatch(r"(?!latest$)[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", value)),
     )
     dry_run: bool = switch()
     fail_fast: bool = switch()
@@ -241,13 +239,10 @@ FAMILIES: Dict[str, Dict[str, type]] = {
 
 def groups() -> Dict[str, Tuple[type, ...]]:
     """Return group name -> the dataclasses its options may be."""
-    hints = get_type_hints(Settings)
     return {
-        item.name: tuple(dict.fromkeys(FAMILIES[item.name].values()))
-        if item.name in FAMILIES
-        else (hints[item.name],)
-        for item in fields(Settings)
-        if item.name in FAMILIES or is_dataclass(hints[item.name])
+        name: tuple(dict.fromkeys(FAMILIES[name].values())) if name in FAMILIES else (hint,)
+        for name, hint in get_type_hints(Settings).items()
+        if name in FAMILIES or is_dataclass(hint)
     }
 
 
@@ -256,15 +251,9 @@ def all_keys() -> Dict[str, Tuple[str, ...]]:
     found: Dict[str, Tuple[str, ...]] = {}
     for group, options in groups().items():
         for option in options:
+            owners = [name for name, cls in FAMILIES.get(group, {}).items() if cls is option]
             for item in fields(option):
                 dotted = f"{group}.{item.name}"
-                name = _option_name(group, option)
-                found[dotted] = (*found.get(dotted, ()), *name)
-    for item in (*fields(Settings), *fields(Sweep)):
-        if item.name not in groups():
-            found[item.name] = ()
-    return found
-
-
-def _option_name(group: str, option: type) -> Iterator[str]:
-    return (name for name, cls in FAMILIES.get(group, {}).items() if cls is option)
+                found[dotted] = (*found.get(dotted, ()), *owners)
+    others = (item.name for item in (*fields(Settings), *fields(Sweep)))
+    return {**found, **{name: () for name in others if name not in groups()}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lenet_exp.config.cli.compare_options import CompareOptions
+from lenet_exp.config.cli.recorded_options import CompareOptions
 from lenet_exp.errors import ConfigError
 
 pytestmark = pytest.mark.stackless

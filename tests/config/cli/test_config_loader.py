@@ -8,10 +8,10 @@ from hydra._internal import hydra as hydra_internal
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from omegaconf import OmegaConf
 
+from lenet_exp.config import CONF
 from lenet_exp.config.cli.command_line import check_command_line
 from lenet_exp.config.cli.config_loader import hydra_session
 from lenet_exp.config.compose import register_resolvers
-from lenet_exp.config.folder import CONF
 
 LINES = [
     [],

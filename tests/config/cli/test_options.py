@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from lenet_exp import doctor, fetch_mnist
-from lenet_exp.config.cli.compare_options import CompareOptions
 from lenet_exp.config.cli.explain_options import ExplainOptions
 from lenet_exp.config.cli.predict_options import PredictOptions
 from lenet_exp.config.cli.recorded_options import (
+    CompareOptions,
     ExportOptions,
     RerunOptions,
     ResumeOptions,
