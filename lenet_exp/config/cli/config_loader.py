@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from typing import ClassVar, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import ClassVar, Dict, Iterator, List, Optional, Tuple
 
 from hydra import initialize_config_dir
 from hydra._internal import hydra as hydra_internal
@@ -26,20 +26,14 @@ _PERSONAL = "command-line"  # the provider of --config-dir
 _SEARCH_PATH = "hydra.searchpath="
 
 
-class _Read(NamedTuple):
-    """The files of the package and of Hydra, and what was merged of them by choice of options."""
-
-    files: CachingConfigRepository
-    merged: Dict[str, DictConfig]
-
-
 class CachingConfigLoader(ConfigLoaderImpl):
     """Composes what Hydra's loader does; reads each file and merges each choice once a process.
 
     Not where a person's own folder is searched too: its files may change.
     """
 
-    _read: ClassVar[Dict[Tuple[object, ...], _Read]] = {}  # by name and places searched
+    _read: ClassVar[Dict[Tuple[object, ...], CachingConfigRepository]] = {}  # by name and places
+    _merged: ClassVar[Dict[Tuple[int, str], DictConfig]] = {}  # by what was read and chosen
 
     def _parse_overrides_and_create_caching_repo(
         self, config_name: Optional[str], overrides: List[str]
@@ -50,21 +44,19 @@ class CachingConfigLoader(ConfigLoaderImpl):
             return super()._parse_overrides_and_create_caching_repo(config_name, overrides)
         key = (config_name, *places)
         if key not in self._read:
-            _, files = super()._parse_overrides_and_create_caching_repo(config_name, [])
-            self._read[key] = _Read(files, {})
-        return OverridesParser.create().parse_overrides(overrides), self._read[key].files
+            _, self._read[key] = super()._parse_overrides_and_create_caching_repo(config_name, [])
+        return OverridesParser.create().parse_overrides(overrides), self._read[key]
 
     def _compose_config_from_defaults_list(
         self, defaults: List[ResultDefault], repo: IConfigRepository
     ) -> DictConfig:
         merge = super()._compose_config_from_defaults_list
-        merged = next((one.merged for one in self._read.values() if one.files is repo), None)
-        if merged is None:
+        if not any(files is repo for files in self._read.values()):
             return merge(defaults, repo)
-        choice = repr(defaults)
-        if choice not in merged:
-            merged[choice] = merge(defaults, copy.deepcopy(repo))  # merging changes what was read
-        return copy.deepcopy(merged[choice])
+        choice = (id(repo), repr(defaults))
+        if choice not in self._merged:  # merging changes what was read
+            self._merged[choice] = merge(defaults, copy.deepcopy(repo))
+        return copy.deepcopy(self._merged[choice])
 
 
 @contextlib.contextmanager
