@@ -13,9 +13,7 @@ from lenet_exp.sweep.decision import Action, Decision
 from lenet_exp.sweep.jobs import Request, SweepJob
 from lenet_exp.sweep.view import JobRow, View, duration
 from lenet_exp.sweep.watch import Watch
-from lenet_exp.sweep.worker import Worker, cores_for_each, end_all
-
-_PAUSE = 0.05  # seconds between two looks at the workers
+from lenet_exp.sweep.worker import PAUSE, Worker, cores_for_each, end_all
 
 
 class JobPool:
@@ -48,7 +46,7 @@ class JobPool:
                     self._start(waiting.pop(0))
                 self._look()
                 self._view.show([self._row(job) for job, *_ in decisions])
-                time.sleep(_PAUSE)
+                time.sleep(PAUSE)
             self.ended = True
         finally:
             if self._workers:

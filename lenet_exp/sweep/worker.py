@@ -16,7 +16,7 @@ from lenet_exp.sweep.jobs import SweepJob
 from lenet_exp.sweep.watch import Watch
 
 _GRACE = 20.0  # seconds for a record to be ended; a dead tracking server costs some
-_PAUSE = 0.05  # seconds between two looks
+PAUSE = 0.05  # seconds between two looks
 _OURS = "lenet-exp: "  # begins each error that is said in words
 
 
@@ -106,7 +106,7 @@ def end_all(workers: Iterable[Worker]) -> None:
     until = time.monotonic() + _GRACE
     try:
         while time.monotonic() < until and any(worker.poll() is None for worker in living):
-            time.sleep(_PAUSE)
+            time.sleep(PAUSE)
     finally:  # a second Ctrl-C is no wish to wait
         for worker in living:
             worker.signal(signal.SIGKILL)
