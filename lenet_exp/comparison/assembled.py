@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp.comparison import plan_differences, table, verdicts
@@ -36,25 +37,19 @@ def assembled(
 ) -> ComparisonReport:
     """Return the comparison of `made`, the configurations of `found`, with the reference."""
     several = sum(bool(one.runs) and one is not reference for one in made)
-    judged = {
-        one.label: verdicts.verdict(one, reference, several, details.predictions) for one in made
-    }
+    judged = {one.label: verdicts.verdict(one, reference, several, details.right) for one in made}
     plans = _by_label(made, details.plans)
     shares = {label: plan_differences.share(text) for label, text in plans.items()}
-    known = {label: share for label, share in shares.items() if share is not None}
-    shown = rows(made, judged, known)
-    by_label = {one.label: one for one in made}
-    ordered = tuple(by_label[row.configuration] for row in shown)
-    said = verdicts.sentences([(row.configuration, row.verdict) for row in shown], reference.label)
-    listed = [(row.configuration, plans[row.configuration]) for row in shown
-              if row.configuration in plans]  # fmt: skip
+    shown = rows(made, judged, shares)
+    labels = [row.configuration for row in shown]
+    listed = [(label, plans[label]) for label in labels if label in plans]
     return ComparisonReport(
         found.title,
         _about(found, made),
         reference.label,
-        ordered,
+        tuple(sorted(made, key=lambda one: labels.index(one.label))),
         tuple(shown),
-        tuple(said),
+        tuple(verdicts.sentences([(label, judged[label]) for label in labels])),
         tuple(_notes(found, made, shown, list(judged.values()), several)),
         plan_differences.compare_plans(listed[:_MOST_PLANS]),
         _by_label(made, details.settings),
@@ -63,11 +58,11 @@ def assembled(
 
 def _by_label(made: Sequence[Configuration], texts: Mapping[str, str]) -> Dict[str, str]:
     """Return the text of each configuration that has one."""
-    kept = {}
+    kept: Dict[str, str] = {}
     for one in made:
-        first = next((run.run_id for run in (*one.runs, *one.others) if run.run_id in texts), None)
-        if first is not None:
-            kept[one.label] = texts[first]
+        for run in (*one.runs, *one.others):
+            if run.run_id in texts:
+                kept.setdefault(one.label, texts[run.run_id])
     return kept
 
 
@@ -95,10 +90,7 @@ def _notes(
     several: int,
 ) -> List[str]:
     notes = verdicts.method_notes(judged, several) + table.footnotes(shown)
-    ended: Dict[str, int] = {}
-    for run in found.runs:
-        if run.status != "FINISHED":
-            ended[run.status] = ended.get(run.status, 0) + 1
+    ended = Counter(run.status for run in found.runs if run.status != "FINISHED")
     if ended:
         counts = ", ".join(f"{count} {status}" for status, count in sorted(ended.items()))
         notes.append(f"left out, not finished: {counts}")

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import itertools
 import json
 import re
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, TypeVar
+from typing import Dict, Mapping, NamedTuple, Optional, Sequence, Tuple, TypeVar
 from urllib.parse import quote
 
+from jinja2 import Environment
+
 from lenet_exp import tf_compat
-from lenet_exp.comparison import load_runs, page, plots, series, table
+from lenet_exp.comparison import load_runs, plots, table
 from lenet_exp.comparison.assembled import ComparisonReport, assembled
 from lenet_exp.comparison.configurations import Configuration, configurations, reference_of
+from lenet_exp.comparison.rows import BASELINE_ACCURACY
 from lenet_exp.comparison.runs import Details, Points, Recorded, SelectedRuns
 from lenet_exp.comparison.verdicts import single_pair
 from lenet_exp.record.run import run_files
@@ -19,11 +24,13 @@ from lenet_exp.record.store import store_check
 from lenet_exp.record.store.mlflow_store import Run, Store
 
 _FOLDER = Path("outputs", "comparisons")
+_TEMPLATE = Path(__file__).with_name("page.html")
 _ARTIFACTS = "comparison"
 _NOTE = "mlflow.note.content"
 _LONGEST_NOTE = 4900  # MLflow 1.30 refuses a tag above 5000 characters
 _LONGEST_LINK = 2000
 
+Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
@@ -51,9 +58,8 @@ def compare_sweep(
     experiment: str,
     sweep_name: str,
     reference: Optional[str] = None,
-    width: int = 100,
 ) -> str:
-    """Compare the runs of a sweep; return the table for a terminal.
+    """Compare the runs of a sweep; return the table for a terminal of 100 characters.
 
     Its files are kept in outputs/comparisons/ and, where the sweep has a parent run, there too.
 
@@ -63,13 +69,12 @@ def compare_sweep(
         sweep_name: the tag `sweep` of the runs.
         reference: the configuration to hold the others against: a precision mode, or settings
             with commas between. None is must_keep_origin_dtype, else the first.
-        width: of the terminal, in characters.
 
     Raises:
         LenetExpError: the sweep or the reference is not there, or the store refuses.
     """
     store = open_store(tracking_uri, experiment)
-    return compare(store, load_runs.sweep(store, sweep_name), reference, width).text
+    return compare(store, load_runs.sweep(store, sweep_name), reference, 100).text
 
 
 def compare(store: Store, found: SelectedRuns, reference: Optional[str], width: int) -> Compared:
@@ -77,7 +82,7 @@ def compare(store: Store, found: SelectedRuns, reference: Optional[str], width: 
     made = configurations(found.runs)
     chosen = reference_of(made, reference)
     comparison = assembled(found, made, chosen, _details(store, made, chosen))
-    drawn = series.drawn(comparison.configurations)
+    drawn = plots.drawable(comparison.configurations)
     shown = plots.pictures(drawn, comparison.rows, _series(store, drawn))
     folder = (_FOLDER / _file_name(found.title)).resolve()
     text = _text(comparison, width)
@@ -85,14 +90,33 @@ def compare(store: Store, found: SelectedRuns, reference: Optional[str], width: 
         "comparison.txt": (text + "\n").encode(),
         "comparison.csv": table.as_csv(comparison.rows).encode(),
         "comparison.md": _markdown(comparison).encode(),
-        "comparison.html": page.html(comparison, shown, len(drawn)).encode(),
+        "comparison.html": _page(comparison, shown, len(drawn)).encode(),
         **{f"{picture.name}.png": picture.light for picture in shown},
     }
     for name, content in files.items():
         run_files.write_bytes(folder / name, content)
     if found.parent is not None:
-        _attach(store, found.parent, [folder / name for name in files], comparison)
+        run = Run(store, found.parent.run_id)
+        for name in files:
+            run.artifact(folder / name, _ARTIFACTS)
+        run.tags({_NOTE: note(comparison)})
     return Compared(comparison, text, folder)
+
+
+def _page(comparison: ComparisonReport, pictures: Sequence[plots.Picture], shown: int) -> str:
+    """Return an HTML page that needs no other file; `shown` configurations are in the pictures."""
+    environment = Environment(autoescape=True, trim_blocks=False)
+    encode = base64.b64encode
+    environment.filters.update(typeset=table.typeset, base64=lambda png: encode(png).decode())
+    finished = sum(bool(one.runs) for one in comparison.configurations)
+    return environment.from_string(_TEMPLATE.read_text("utf-8")).render(
+        comparison=comparison,
+        columns=table.ALL,
+        baseline=BASELINE_ACCURACY,
+        plots=pictures,
+        shown=shown,
+        hidden=finished - shown,
+    )
 
 
 def _file_name(title: str) -> str:
@@ -105,43 +129,31 @@ def _details(store: Store, made: Sequence[Configuration], chosen: Configuration)
     pairs = [single_pair(one, chosen) or () for one in made if one is not chosen]
     judged = [run for pair in pairs for run in pair]
     return Details(
-        _known(firsts, lambda run: load_runs.text(store, run, "precision.csv")),
-        _known(firsts, lambda run: load_runs.text(store, run, "config.yaml")),
-        _known(judged, lambda run: load_runs.predictions(store, run)),
+        _known({run.run_id: load_runs.text(store, run, "precision.csv") for run in firsts}),
+        _known({run.run_id: load_runs.text(store, run, "config.yaml") for run in firsts}),
+        _known({run.run_id: load_runs.right_images(store, run) for run in judged}),
     )
 
 
-def _known(
-    runs: Iterable[Recorded], read: Callable[[Recorded], Optional[Value]]
-) -> Dict[str, Value]:
-    found = {run.run_id: read(run) for run in runs}
-    return {run_id: value for run_id, value in found.items() if value is not None}
+def _known(read: Mapping[Key, Optional[Value]]) -> Dict[Key, Value]:
+    return {key: value for key, value in read.items() if value is not None}
 
 
 def _series(store: Store, drawn: Sequence[Configuration]) -> Dict[Tuple[str, str], Points]:
-    wanted = [
-        (run, metric)
-        for one in drawn
-        for run in series.runs_drawn(one)
-        for metric in series.METRICS
-    ]
-    read = {(run.run_id, metric): load_runs.points(store, run, metric) for run, metric in wanted}
-    return {key: points for key, points in read.items() if points is not None}
+    runs = [run for one in drawn for run in plots.runs_drawn(one)]
+    wanted = itertools.product(runs, plots.METRICS)
+    return _known({(run.run_id, key): load_runs.points(store, run, key) for run, key in wanted})
 
 
 def _text(comparison: ComparisonReport, width: int) -> str:
+    against = f"against {comparison.reference}:" if comparison.said else ""
     parts = [
         _wrapped([f"{comparison.title}: {comparison.about}"], width),
         table.terminal(comparison.rows, width),
-        _wrapped(_against(comparison), width),
+        _wrapped([against, *(f"  {line}" for line in comparison.said)], width),
         _wrapped(comparison.notes, width),
     ]
     return "\n\n".join(part for part in parts if part)
-
-
-def _against(comparison: ComparisonReport) -> List[str]:
-    lines = [f"  {line}" for line in comparison.said]
-    return [f"against {comparison.reference}:", *lines] if lines else []
 
 
 def _wrapped(lines: Sequence[str], width: int) -> str:
@@ -156,15 +168,6 @@ def _markdown(
     shown = table.markdown(comparison.rows, columns)
     head = f"**{comparison.title}**: {comparison.about}"
     return table.typeset(f"{head}\n\n{shown}\n{listed}\n")
-
-
-def _attach(
-    store: Store, parent: Recorded, paths: Sequence[Path], comparison: ComparisonReport
-) -> None:
-    run = Run(store, parent.run_id)
-    for path in paths:
-        run.artifact(path, _ARTIFACTS)
-    run.tags({_NOTE: note(comparison)})
 
 
 def note(comparison: ComparisonReport) -> str:
@@ -187,6 +190,6 @@ def compare_link(found: Sequence[Configuration]) -> str:
 
 
 def _link(runs: Sequence[Recorded]) -> str:
-    ids = json.dumps([run.run_id for run in runs], separators=(",", ":"))
-    experiments = json.dumps(sorted({run.experiment_id for run in runs}), separators=(",", ":"))
-    return f"#/compare-runs?runs={quote(ids)}&experiments={quote(experiments)}"
+    ids = [run.run_id for run in runs], sorted({run.experiment_id for run in runs})
+    quoted = [quote(json.dumps(listed, separators=(",", ":"))) for listed in ids]
+    return "#/compare-runs?runs={}&experiments={}".format(*quoted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from lenet_exp.comparison.runs import Recorded
@@ -14,7 +15,9 @@ _FLOAT32 = "must_keep_origin_dtype"
 # What a run was made on and with, besides its settings: tag -> name.
 _FROM_TAGS = {"hardware": "hardware", "stack": "stack", "data_sha256": "data"}
 _SAID_OTHERWISE = ("seed", "hardware.name", "data.name")
-_CAN_GROW = "schedule.epochs"  # of a run that went on; the parameter keeps the old value
+# Settings that tags know better: a run that went on has more epochs than its parameter says, and
+# what is in a file counts, not its name.
+_TAGGED_ANEW = ("schedule.epochs", *(f"precision.{key}" for key in PRECISION_FILES))
 
 
 class Configuration(NamedTuple):
@@ -41,19 +44,10 @@ class Configuration(NamedTuple):
 
 def settings_of(run: Recorded) -> Dict[str, str]:
     """Return what a run computes, its seed apart."""
-    settings = {
-        key: value
-        for key, value in run.params.items()
-        if is_part(key) and key not in _SAID_OTHERWISE
-    }
-    if _CAN_GROW in run.tags:
-        settings[_CAN_GROW] = run.tags[_CAN_GROW]
-    settings.update({name: run.tags.get(tag, "") for tag, name in _FROM_TAGS.items()})
-    for key in PRECISION_FILES:  # what is in a file counts, not its name
-        dotted = f"precision.{key}"
-        if dotted in run.tags:
-            settings[dotted] = run.tags[dotted]
-    return settings
+    kept = {k: v for k, v in run.params.items() if is_part(k) and k not in _SAID_OTHERWISE}
+    newer = {key: run.tags[key] for key in _TAGGED_ANEW if key in run.tags}
+    made_on = {name: run.tags.get(tag, "") for tag, name in _FROM_TAGS.items()}
+    return {**kept, **newer, **made_on}
 
 
 def configurations(runs: Iterable[Recorded]) -> List[Configuration]:
@@ -62,30 +56,19 @@ def configurations(runs: Iterable[Recorded]) -> List[Configuration]:
     for run in sorted(runs, key=lambda run: run.started):
         grouped.setdefault(tuple(sorted(settings_of(run).items())), []).append(run)
     apart = _what_differs([dict(key) for key in grouped])
-    made = [_configuration(dict(key), members, apart) for key, members in grouped.items()]
-    return _numbered(made)
-
-
-def _numbered(made: Sequence[Configuration]) -> List[Configuration]:
-    """Return configurations of different labels: of another version, a setting may be missing."""
-    seen: Dict[str, int] = {}
-    numbered = []
-    for one in made:
-        seen[one.label] = count = seen.get(one.label, 0) + 1
-        numbered.append(one if count == 1 else one._replace(label=f"{one.label} #{count}"))
-    return numbered
-
-
-def _configuration(
-    settings: Dict[str, str], members: Sequence[Recorded], apart: Sequence[Tuple[str, str]]
-) -> Configuration:
-    latest: Dict[int, Recorded] = {}
-    for run in members:
-        if run.status == "FINISHED" and "accuracy" in run.metrics:
-            latest[run.seed] = run
-    kept = tuple(latest[seed] for seed in sorted(latest))
-    rest = tuple(run for run in members if run not in kept)
-    return Configuration(_label(settings, apart), settings, kept, rest)
+    made = []
+    labels: Dict[str, int] = Counter()
+    for key, members in grouped.items():
+        label = _label(dict(key), apart)
+        labels[label] += 1
+        if labels[label] > 1:  # of another version: a setting may be missing
+            label += f" #{labels[label]}"
+        whole = (run for run in members if run.status == "FINISHED" and "accuracy" in run.metrics)
+        latest = {run.seed: run for run in whole}
+        kept = tuple(latest[seed] for seed in sorted(latest))
+        rest = tuple(run for run in members if run not in kept)
+        made.append(Configuration(label, dict(key), kept, rest))
+    return made
 
 
 def _of_option(key: str, settings: Mapping[str, str]) -> Tuple[str, str]:
@@ -120,12 +103,7 @@ def _shown(key: str, value: str) -> str:
 
 def common(found: Sequence[Configuration]) -> Dict[str, str]:
     """Return the settings that all configurations have alike."""
-    first = found[0].settings
-    return {
-        key: value
-        for key, value in first.items()
-        if all(other.settings.get(key) == value for other in found)
-    }
+    return dict(set.intersection(*(set(one.settings.items()) for one in found)))
 
 
 def reference_of(found: Sequence[Configuration], named: Optional[str]) -> Configuration:
@@ -166,14 +144,8 @@ def _says(one: Configuration, word: str) -> bool:
 def float32_of(one: Configuration, found: Iterable[Configuration]) -> Optional[Configuration]:
     """Return the configuration that differs from `one` in its precision alone, without float16."""
     plain = _without_precision(one)
-    return next(
-        (
-            other
-            for other in found
-            if other.settings.get(_MODE) == _FLOAT32 and _without_precision(other) == plain
-        ),
-        None,
-    )
+    float32 = (other for other in found if other.settings.get(_MODE) == _FLOAT32)
+    return next((other for other in float32 if _without_precision(other) == plain), None)
 
 
 def _without_precision(one: Configuration) -> Dict[str, str]:

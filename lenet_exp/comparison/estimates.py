@@ -6,7 +6,7 @@ to 0.86 (simulated), a t interval 0.95.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional, Sequence, Tuple
+from typing import NamedTuple, Optional, Sequence
 
 import numpy as np
 from scipy.stats import binom, t
@@ -36,32 +36,26 @@ def welch(mine: Sequence[float], theirs: Sequence[float], level: float) -> Estim
     difference = float(np.mean(mine) - np.mean(theirs))
     if first + second == 0:
         return Estimate(difference, 0.0)
-    freedom = _freedom(first, second, len(mine), len(theirs))
+    parts = first**2 / (len(mine) - 1) + second**2 / (len(theirs) - 1)
+    freedom = (first + second) ** 2 / parts  # Welch's
     return Estimate(difference, _factor(freedom, level) * (first + second) ** 0.5)
-
-
-def _freedom(first: float, second: float, n_first: int, n_second: int) -> float:
-    """Return Welch's degrees of freedom for two squared standard errors."""
-    parts = first**2 / (n_first - 1) + second**2 / (n_second - 1)
-    return (first + second) ** 2 / parts
 
 
 def _factor(freedom: float, level: float) -> float:
     return float(t.ppf(0.5 + level / 2, freedom))
 
 
-def runs_needed(
-    difference: float, spreads: Tuple[float, ...], level: float, most: int = MOST_RUNS
-) -> Optional[int]:
+def runs_needed(difference: float, spreads: Sequence[float], level: float) -> Optional[int]:
     """Return the least number of runs a side whose half width is below the difference.
 
     Args:
         difference: of the means, as it is today.
         spreads: standard deviations: one of paired differences, or one of each side (Welch).
         level: of the interval, 0..1.
-        most: None is returned where more would be needed.
+
+    None is returned where more than MOST_RUNS would be needed.
     """
-    runs = np.arange(2, most + 1)
+    runs = np.arange(2, MOST_RUNS + 1)
     variances = np.square(spreads)
     freedom = (runs - 1) * variances.sum() ** 2 / np.square(variances).sum()
     half_widths = t.ppf(0.5 + level / 2, freedom) * np.sqrt(variances.sum() / runs)

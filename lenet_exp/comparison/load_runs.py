@@ -12,13 +12,12 @@ from urllib.parse import unquote, urlparse
 
 import numpy as np
 
-from lenet_exp.comparison.runs import Points, Predictions, Recorded, SelectedRuns
+from lenet_exp.comparison.runs import Points, Recorded, SelectedRuns
 from lenet_exp.errors import DataError, StoreError
 from lenet_exp.record.store.mlflow_store import Store, pages
 
 LATEST = "latest"
 _RUN = "python -m lenet_exp.run"
-_PARENT = "sweep_parent"
 _MOST_NAMED = 4  # runs in a title
 
 
@@ -30,23 +29,26 @@ def sweep(store: Store, name: str) -> SelectedRuns:
         StoreError: the store refuses.
     """
     if name == LATEST:
-        name = _latest(store)
+        latest = latest_sweep(store)
+        if latest is None:
+            raise DataError("sweep=latest", "this experiment has no sweep", f"{_RUN} -m seed=0,1,2")
+        name = latest
     quote = '"' if "'" in name else "'"
     runs = _search(store, f"tags.sweep = {quote}{name}{quote}")
     if not runs:
         names = ", ".join(_sweeps(_search(store, ""))[:5]) or "none"
         problem = f"no such sweep in this experiment, which has {names}"
         raise DataError(f"sweep={name}", problem, "python -m lenet_exp.compare sweep=latest")
-    children = tuple(run for run in runs if not _is_parent(run))
+    children = tuple(run for run in runs if not run.is_parent)
     if not children:
         remedy = "its first job is being trained; then the same command"
         raise DataError(f"sweep={name}", "has no runs yet", remedy)
-    return SelectedRuns(name, children, next((run for run in runs if _is_parent(run)), None))
+    return SelectedRuns(name, children, next((run for run in runs if run.is_parent), None))
 
 
 def experiment(store: Store, name: str) -> SelectedRuns:
     """Return every run of the store's experiment, whose name is `name`."""
-    runs = tuple(run for run in _search(store, "") if not _is_parent(run))
+    runs = tuple(run for run in _search(store, "") if not run.is_parent)
     if not runs:
         raise DataError(f"experiment {name}", "has no runs", _RUN)
     return SelectedRuns(name, runs, None)
@@ -75,20 +77,9 @@ def latest_sweep(store: Store) -> Optional[str]:
     return next(iter(_sweeps(_search(store, ""))), None)
 
 
-def _latest(store: Store) -> str:
-    name = latest_sweep(store)
-    if name is None:
-        raise DataError("sweep=latest", "this experiment has no sweep", f"{_RUN} -m seed=0,1,2")
-    return name
-
-
 def _sweeps(runs: Iterable[Recorded]) -> List[str]:
     newest_first = sorted(runs, key=lambda run: -run.started)
     return list(dict.fromkeys(run.tags["sweep"] for run in newest_first if "sweep" in run.tags))
-
-
-def _is_parent(run: Recorded) -> bool:
-    return run.tags.get(_PARENT) == "true"
 
 
 def _search(store: Store, text: str) -> List[Recorded]:
@@ -119,14 +110,14 @@ def text(store: Store, run: Recorded, name: str) -> Optional[str]:
     return None if content is None else content.decode("utf-8", "replace")
 
 
-def predictions(store: Store, run: Recorded) -> Optional[Predictions]:
-    """Return which test images a run has right; None where its record doesn't tell."""
+def right_images(store: Store, run: Recorded) -> Optional[np.ndarray]:
+    """Return which test images a run has right, bool [images]; None where its record has none."""
     content = _artifact(store, run, "test_predictions.npz")
     if content is None:
         return None
     try:
         with np.load(io.BytesIO(content)) as kept:
-            return Predictions(kept["classes"] == kept["labels"])
+            return np.asarray(kept["classes"] == kept["labels"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         return None  # damaged, or of a version that kept no labels
 

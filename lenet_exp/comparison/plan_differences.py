@@ -21,7 +21,6 @@ class OperatorDifference(NamedTuple):
 
     graph: str
     name: str
-    ge_type: str
     types: Tuple[str, ...]
 
 
@@ -54,21 +53,21 @@ def compare_plans(plans: Sequence[Tuple[str, str]]) -> Plans:
 
     Configurations of equal plans share a column.
     """
-    read: List[Tuple[List[str], Mapping[Tuple[str, str], Tuple[str, str]]]] = []
-    for label, text in plans:
-        decided = {(row["graph"], row["name"]): (row["ge_type"], _cell(row)) for row in _rows(text)}
-        for labels, known in read:
-            if known == decided:
-                labels.append(label)
-                break
-        else:
-            read.append(([label], decided))
-    tables = [decided for _, decided in read]
+    read = [
+        {(row["graph"], row["name"]): (row["ge_type"], _cell(row)) for row in _rows(text)}
+        for _, text in plans
+    ]
+    tables = [one for place, one in enumerate(read) if one not in read[:place]]
+    labels = [
+        tuple(label for (label, _), one in zip(plans, read) if one == table) for table in tables
+    ]
     keys = dict.fromkeys(key for table in tables for key in table)
-    rows = [_row(key, tables) for key in keys]
+    rows = [
+        OperatorDifference(*key, tuple(table.get(key, ("", ""))[1] for table in tables))
+        for key in keys
+    ]
     differing = tuple(row for row in rows if len(set(row.types)) > 1)
-    names = tuple(tuple(labels) for labels, _ in read)
-    return Plans(names, differing, len(rows) - len(differing))
+    return Plans(tuple(labels), differing, len(rows) - len(differing))
 
 
 def _cell(row: Mapping[str, str]) -> str:
@@ -76,11 +75,3 @@ def _cell(row: Mapping[str, str]) -> str:
     casts = f", {count} cast{'s' if count > 1 else ''}" if count else ""
     refused = f", {row['engine']}" if row["engine"] in ("refused", "ai_cpu") else ""
     return f"{row['types']}{casts}{refused}"
-
-
-def _row(
-    key: Tuple[str, str], tables: Sequence[Mapping[Tuple[str, str], Tuple[str, str]]]
-) -> OperatorDifference:
-    found = [table.get(key, ("", "")) for table in tables]
-    ge_type = next(kind for kind, _ in found if kind)
-    return OperatorDifference(key[0], key[1], ge_type, tuple(types for _, types in found))

@@ -5,26 +5,20 @@ from __future__ import annotations
 import io
 import itertools
 import textwrap
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Tuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure  # without pyplot: no display, no global state
 from matplotlib.ticker import FixedFormatter, FixedLocator, LogLocator, MaxNLocator, NullLocator
 
-from lenet_exp.comparison import series
 from lenet_exp.comparison.configurations import Configuration
 from lenet_exp.comparison.rows import BASELINE_ACCURACY, TableRow
-from lenet_exp.comparison.runs import Points
-from lenet_exp.comparison.series import Curve, Scale
+from lenet_exp.comparison.runs import Points, Recorded
 
-# Okabe and Ito's, which colour-blind people tell apart; dashes and markers say it again.
-_LIGHT_COLOURS = (
-    "#0072b2", "#d55e00", "#009e73", "#b0437f", "#8a6d00", "#3a8fc2", "#6a51a3", "#444444",
-)  # fmt: skip
-_DARK_COLOURS = (
-    "#56b4e9", "#ff9a56", "#2fc79f", "#f09ac6", "#f0d35e", "#9ad0f5", "#b8a5f0", "#d0d0d0",
-)  # fmt: skip
+METRICS = ("validation_accuracy", "loss", "loss_scale", "skipped_steps")
+MOST_CURVES = 8  # that colours and dashes keep apart
+_MOST_RUNS = 5  # whose spread a curve shows
 _DASHES = ("-", "--", "-.", ":")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 # On a logit axis 0.98 and 0.99 are as far apart as 0.90 and 0.95.
@@ -43,8 +37,13 @@ class Theme(NamedTuple):
     colours: Tuple[str, ...]
 
 
-LIGHT = Theme("#ffffff", "#1d2733", "#dfe4ea", _LIGHT_COLOURS)
-DARK = Theme("#161c24", "#e3e8ee", "#333d49", _DARK_COLOURS)
+# Okabe and Ito's colours, which colour-blind people tell apart; dashes and markers say it again.
+LIGHT = Theme("#ffffff", "#1d2733", "#dfe4ea", (
+    "#0072b2", "#d55e00", "#009e73", "#b0437f", "#8a6d00", "#3a8fc2", "#6a51a3", "#444444",
+))  # fmt: skip
+DARK = Theme("#161c24", "#e3e8ee", "#333d49", (
+    "#56b4e9", "#ff9a56", "#2fc79f", "#f09ac6", "#f0d35e", "#9ad0f5", "#b8a5f0", "#d0d0d0",
+))  # fmt: skip
 
 
 class Style(NamedTuple):
@@ -59,6 +58,25 @@ class Style(NamedTuple):
     width: float
 
 
+class Curve(NamedTuple):
+    """A metric of a configuration by step: float64 [n] mean, least and most over its runs."""
+
+    label: str
+    steps: np.ndarray
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+class Scale(NamedTuple):
+    """The loss scale of one run by step, and the windows in which a step was skipped."""
+
+    label: str
+    steps: np.ndarray
+    values: np.ndarray
+    overflowed: np.ndarray  # bool [n]
+
+
 class Picture(NamedTuple):
     """A plot as PNGs for a light and a dark page; `name` is that of its file."""
 
@@ -68,7 +86,45 @@ class Picture(NamedTuple):
     dark: bytes
 
 
-_Draw = Callable[[Dict[str, Style], Theme], Optional[bytes]]
+def drawable(found: Sequence[Configuration]) -> List[Configuration]:
+    """Return the configurations that plots show: of many, the first with a finished run."""
+    return [one for one in found if one.runs][:MOST_CURVES]
+
+
+def runs_drawn(one: Configuration) -> Sequence[Recorded]:
+    """Return the runs of a configuration whose series are read."""
+    return one.runs[:_MOST_RUNS]
+
+
+def curves(
+    found: Iterable[Configuration], metric: str, series: Mapping[Tuple[str, str], Points]
+) -> List[Curve]:
+    """Return each configuration's curve of a metric, over the steps that all its runs have."""
+    made = []
+    for one in found:
+        points = [series.get((run.run_id, metric)) for run in runs_drawn(one)]
+        by_step = [dict(zip(p.steps.tolist(), p.values.tolist())) for p in points if p is not None]
+        if by_step:
+            steps = sorted(set(by_step[0]).intersection(*by_step[1:]))
+            values = np.array([[known[step] for step in steps] for known in by_step])
+            spread = values.mean(axis=0), values.min(axis=0), values.max(axis=0)
+            made.append(Curve(one.label, np.array(steps), *spread))
+    return made
+
+
+def scales(found: Iterable[Configuration], series: Mapping[Tuple[str, str], Points]) -> List[Scale]:
+    """Return the loss scale's history in the first run of each configuration that scales."""
+    made = []
+    for one in found:
+        run = one.runs[0].run_id
+        scale, skipped = series.get((run, "loss_scale")), series.get((run, "skipped_steps"))
+        if scale is None or one.settings.get("loss_scale.name") == "none":
+            continue
+        more = np.zeros(len(scale.steps), bool)
+        if skipped is not None and len(skipped.steps) == len(scale.steps):
+            more = np.diff(skipped.values, prepend=0.0) > 0
+        made.append(Scale(one.label, scale.steps, scale.values, more))
+    return made
 
 
 def pictures(
@@ -77,26 +133,22 @@ def pictures(
     points: Mapping[Tuple[str, str], Points],
 ) -> List[Picture]:
     """Return the plots that there is something to draw in."""
-    accuracy = series.curves(drawn, "validation_accuracy", points)
-    loss = series.curves(drawn, "loss", points)
-    scales = series.scales(drawn, points)
-    plots: Sequence[Tuple[str, str, _Draw]] = (
-        ("accuracy", "Validation accuracy by step",
-         lambda look, theme: accuracy_by_step(accuracy, look, theme)),
-        ("loss", "Training loss by step",
-         lambda look, theme: loss_by_step(loss, look, theme)),
-        ("speed", "Test accuracy against time of a step",
-         lambda look, theme: accuracy_by_speed(rows, look, theme)),
-        ("loss_scale", "Loss scale by step",
-         lambda look, theme: loss_scales(scales, look, theme)),
-    )  # fmt: skip
     labels = [one.label for one in drawn]
-    made = []
-    for name, title, draw in plots:
-        light, dark = (draw(styles(labels, theme), theme) for theme in (LIGHT, DARK))
-        if light is not None and dark is not None:
-            made.append(Picture(name, title, light, dark))
-    return made
+    looks = [(styles(labels, theme), theme) for theme in (LIGHT, DARK)]
+    timed = [row for row in rows if row.configuration in labels and row.sec_per_step is not None]
+    accuracies = curves(drawn, "validation_accuracy", points)
+    losses = curves(drawn, "loss", points)
+    plots: Sequence[Tuple[str, str, Callable[[Any, Dict[str, Style], Theme], bytes], Any]] = (
+        ("accuracy", "Validation accuracy by step", accuracy_by_step, accuracies),
+        ("loss", "Training loss by step", loss_by_step, losses),
+        ("speed", "Test accuracy against time of a step", accuracy_by_speed, timed),
+        ("loss_scale", "Loss scale by step", loss_scales, scales(drawn, points)),
+    )
+    return [
+        Picture(name, title, *(draw(found, *look) for look in looks))
+        for name, title, draw, found in plots
+        if found
+    ]
 
 
 def styles(labels: Sequence[str], theme: Theme) -> Dict[str, Style]:
@@ -110,12 +162,8 @@ def styles(labels: Sequence[str], theme: Theme) -> Dict[str, Style]:
     return {label: Style(*look) for label, look in zip(labels, looks)}
 
 
-def accuracy_by_step(
-    found: Sequence[Curve], look: Dict[str, Style], theme: Theme
-) -> Optional[bytes]:
+def accuracy_by_step(found: Sequence[Curve], look: Dict[str, Style], theme: Theme) -> bytes:
     """Return a PNG: validation accuracy by step, its spread over seeds shaded."""
-    if not found:
-        return None
     figure, axes = _figure(theme, "Validation accuracy", "step", "accuracy")
     axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     for one in found:
@@ -124,10 +172,8 @@ def accuracy_by_step(
     return _png(figure, axes, theme)
 
 
-def loss_by_step(found: Sequence[Curve], look: Dict[str, Style], theme: Theme) -> Optional[bytes]:
+def loss_by_step(found: Sequence[Curve], look: Dict[str, Style], theme: Theme) -> bytes:
     """Return a PNG: the training loss by step, its spread over seeds shaded."""
-    if not found:
-        return None
     figure, axes = _figure(theme, "Training loss", "step", "loss (cross-entropy)")
     for one in found:
         _draw(axes, one, look[one.label], marked=False)
@@ -139,19 +185,17 @@ def loss_by_step(found: Sequence[Curve], look: Dict[str, Style], theme: Theme) -
     return _png(figure, axes, theme)
 
 
-def accuracy_by_speed(
-    rows: Sequence[TableRow], look: Dict[str, Style], theme: Theme
-) -> Optional[bytes]:
-    """Return a PNG: test accuracy against sec/step; hollow where the time is not comparable."""
-    shown = [row for row in rows if row.configuration in look and row.sec_per_step is not None]
-    if not shown:
-        return None
-    hardware = " and ".join(sorted({row.hardware for row in shown}))
-    emulated = ", float16 emulated" if any(row.emulated for row in shown) else ""
+def accuracy_by_speed(rows: Sequence[TableRow], look: Dict[str, Style], theme: Theme) -> bytes:
+    """Return a PNG: test accuracy against sec/step of rows that have one.
+
+    Hollow where the time is not comparable.
+    """
+    hardware = " and ".join(sorted({row.hardware for row in rows}))
+    emulated = ", float16 emulated" if any(row.emulated for row in rows) else ""
     figure, axes = _figure(
         theme, "Test accuracy against time", f"ms a step ({hardware}{emulated})", "accuracy"
     )
-    for row in shown:
+    for row in rows:
         style = look[row.configuration]
         axes.errorbar(
             [1000 * (row.sec_per_step or 0.0)], [_clipped(row.accuracy or 0.0)],
@@ -159,8 +203,8 @@ def accuracy_by_speed(
             fmt=style.marker, color=style.color, markersize=9, capsize=4,
             markerfacecolor=style.color if row.comparable else "none", label=row.configuration,
         )  # fmt: skip
-    axes.set_xlim(0, 1250 * max(row.sec_per_step or 0.0 for row in shown))
-    _accuracy_axis(axes, [row.accuracy or 0.0 for row in shown], theme)
+    axes.set_xlim(0, 1250 * max(row.sec_per_step or 0.0 for row in rows))
+    _accuracy_axis(axes, [row.accuracy or 0.0 for row in rows], theme)
     return _png(figure, axes, theme)
 
 
@@ -171,10 +215,8 @@ def _bars(row: TableRow) -> List[List[float]]:
     return [[shown - _clipped(middle - half)], [_clipped(middle + half) - shown]]
 
 
-def loss_scales(found: Sequence[Scale], look: Dict[str, Style], theme: Theme) -> Optional[bytes]:
-    """Return a PNG: the loss scale by step, a cross where a step overflowed; None without any."""
-    if not found:
-        return None
+def loss_scales(found: Sequence[Scale], look: Dict[str, Style], theme: Theme) -> bytes:
+    """Return a PNG: the loss scale by step, a cross where a step overflowed."""
     figure, axes = _figure(theme, "Loss scale (x: skipped for an overflow)", "step", "loss scale")
     for one in found:
         style = look[one.label]
@@ -239,11 +281,8 @@ def _png(figure: Figure, axes: Axes, theme: Theme) -> bytes:
     """Draw with the legend below; sizes are set here, for a tight box would draw all twice."""
     handles, labels = axes.get_legend_handles_labels()
     shown = [textwrap.fill(label, _LEGEND_LETTERS) for label in labels]
-    lines = sum(
-        max(label.count("\n") + 1 for label in shown[row::rows])
-        for rows in [-(-len(shown) // 2)]
-        for row in range(rows)
-    )
+    rows = -(-len(shown) // 2)
+    lines = sum(max(label.count("\n") + 1 for label in shown[row::rows]) for row in range(rows))
     below = 0.75 + _LEGEND_LINE * lines
     height = _PLOT_HEIGHT + below
     figure.set_size_inches(_WIDTH, height)

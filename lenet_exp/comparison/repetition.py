@@ -75,15 +75,13 @@ def _json(path: Path) -> Dict[str, Any]:
 
 def compare(before: RunResult, now: RunResult) -> Differences:
     """Return how `now` differs from `before`."""
-    results = []
-    for key in sorted({key for key, _ in (*before.metrics, *now.metrics)}):
-        steps = sorted({step for name, step in (*before.metrics, *now.metrics) if name == key})
-        for step in steps:
-            mine, theirs = before.metrics.get((key, step)), now.metrics.get((key, step))
-            if repr(mine) != repr(theirs):  # all bits of a float, and NaN is like NaN
-                where = "" if step < 0 else f" at step {step}"
-                results.append(f"{key}{where}: {mine!r} then, {theirs!r} now")
-                break  # the first step says it all
+    lines: Dict[str, str] = {}  # by metric: the first step says it all
+    for key, step in sorted({*before.metrics, *now.metrics}):
+        mine, theirs = before.metrics.get((key, step)), now.metrics.get((key, step))
+        if repr(mine) != repr(theirs):  # all bits of a float, and NaN is like NaN
+            where = "" if step < 0 else f" at step {step}"
+            lines.setdefault(key, f"{key}{where}: {mine!r} then, {theirs!r} now")
+    results = list(lines.values())
     others = int(np.sum(before.classes != now.classes))
     if others:
         results.append(f"test predictions: {others} of {len(now.classes)} differ")

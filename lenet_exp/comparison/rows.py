@@ -43,11 +43,6 @@ class TableRow(NamedTuple):
     float16_operators: Optional[float]
     float16_flops: Optional[float]
 
-    @property
-    def meets_baseline(self) -> bool:
-        """Whether the mean accuracy is the ModelZoo's or better."""
-        return self.accuracy is not None and self.accuracy >= BASELINE_ACCURACY
-
 
 class Times(NamedTuple):
     """Medians over runs; `comparable`: no other job ran beside them."""
@@ -60,7 +55,7 @@ class Times(NamedTuple):
 def rows(
     found: Sequence[Configuration],
     judged: Mapping[str, AccuracyVerdict],
-    shares: Mapping[str, Share],
+    shares: Mapping[str, Optional[Share]],
 ) -> List[TableRow]:
     """Return the rows, sorted; `judged` and `shares` are by label."""
     made = [_row(one, found, judged[one.label], shares.get(one.label)) for one in found]
@@ -87,9 +82,7 @@ def _row(
         verdict=verdict,
         hardware=hardware,
         emulated=any(run.tags.get("emulated") == "true" for run in one.runs),
-        sec_per_step=times.sec_per_step,
-        images_per_sec=times.images_per_sec,
-        comparable=times.comparable,
+        **times._asdict(),
         float32_cost=None if hardware == CHIP else _cost(one, found),
         chip_ratio=(times.sec_per_step or 0.0) / CHIP_SEC_PER_STEP if ratio else None,
         skipped_steps=_median(one.runs, "skipped_steps"),
@@ -103,29 +96,19 @@ def times_of(one: Configuration) -> Times:
     """Return the times of the runs that ran alone; of all, marked, where none did."""
     alone = [run for run in one.runs if run.alone]
     timed = [run for run in alone or one.runs if "sec_per_step" in run.metrics]
-    if not timed:
-        return Times(None, None, True)
-    return Times(
-        statistics.median(run.metrics["sec_per_step"] for run in timed),
-        statistics.median(run.metrics["images_per_sec"] for run in timed),
-        bool(alone),
-    )
+    seconds, images = (_median(timed, metric) for metric in ("sec_per_step", "images_per_sec"))
+    return Times(seconds, images, bool(alone or not timed))
 
 
 def _cost(one: Configuration, found: Sequence[Configuration]) -> Optional[float]:
     plain = float32_of(one, found)
-    if plain is None or not _same_device(one, plain):
+    if plain is None or len({run.tags.get("device") for run in (*one.runs, *plain.runs)}) != 1:
         return None
     mine, theirs = times_of(one), times_of(plain)
     if mine.sec_per_step is None or not theirs.sec_per_step:
         return None
-    return (
-        mine.sec_per_step / theirs.sec_per_step if mine.comparable and theirs.comparable else None
-    )
-
-
-def _same_device(one: Configuration, other: Configuration) -> bool:
-    return len({run.tags.get("device") for run in (*one.runs, *other.runs)}) == 1
+    both = mine.comparable and theirs.comparable
+    return mine.sec_per_step / theirs.sec_per_step if both else None
 
 
 def _median(runs: Sequence[Recorded], metric: str) -> Optional[float]:

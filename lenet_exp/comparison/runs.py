@@ -29,6 +29,11 @@ class Recorded(NamedTuple):
         """Whether its times are its own: no other job ran beside it."""
         return self.tags.get("alone", "true") != "false"
 
+    @property
+    def is_parent(self) -> bool:
+        """Whether it is no training but the parent run of a sweep."""
+        return self.tags.get("sweep_parent") == "true"
+
 
 class SelectedRuns(NamedTuple):
     """The runs to compare, and the parent run of their sweep, if there is one."""
@@ -45,15 +50,9 @@ class Points(NamedTuple):
     values: np.ndarray
 
 
-class Predictions(NamedTuple):
-    """Which test images a run has right: bool [images]."""
-
-    right: np.ndarray
-
-
 class Details(NamedTuple):
     """What is read of some runs only, each by run id, absent where it was not recorded."""
 
     plans: Dict[str, str]  # precision.csv
     settings: Dict[str, str]  # config.yaml
-    predictions: Dict[str, Predictions]
+    right: Dict[str, np.ndarray]  # bool [images]: which test images a run has right

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import textwrap
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from lenet_exp.comparison.rows import BASELINE_ACCURACY, CHIP_SEC_PER_STEP, TableRow
 from lenet_exp.comparison.verdicts import REFERENCE
@@ -22,17 +22,13 @@ class TableColumn(NamedTuple):
     cell: Callable[[TableRow], str]
 
 
-def percent(value: Optional[float]) -> str:
-    """Return a share as "34 %"."""
-    return UNKNOWN if value is None else f"{100 * value:.0f} %"
+def _plus_minus(shown: str, half_width: Optional[float]) -> str:
+    return shown if half_width is None else f"{shown} +-{half_width:.4f}"
 
 
 def accuracy(row: TableRow) -> str:
     """Return the accuracy with its 95 % interval: "0.9829 +-0.0013"."""
-    if row.accuracy is None:
-        return UNKNOWN
-    half = "" if row.half_width is None else f" +-{row.half_width:.4f}"
-    return f"{row.accuracy:.4f}{half}"
+    return UNKNOWN if row.accuracy is None else _plus_minus(f"{row.accuracy:.4f}", row.half_width)
 
 
 def difference(row: TableRow) -> str:
@@ -40,34 +36,14 @@ def difference(row: TableRow) -> str:
     verdict = row.verdict
     if verdict.difference is None:
         return "" if verdict.word == REFERENCE else UNKNOWN
-    half = "" if verdict.half_width is None else f" +-{verdict.half_width:.4f}"
-    return f"{verdict.difference:+.4f}{half}"
-
-
-def where(row: TableRow) -> str:
-    """Return what a row's figures come from; an emulated one says so."""
-    return f"{row.hardware}, emulated" if row.emulated else row.hardware
-
-
-def seconds(row: TableRow) -> str:
-    """Return sec/step, marked where other jobs ran beside."""
-    if row.sec_per_step is None:
-        return UNKNOWN
-    return f"{row.sec_per_step:.5f}{'' if row.comparable else '*'}"
-
-
-def images(row: TableRow) -> str:
-    """Return images a second, marked like `seconds`."""
-    if row.images_per_sec is None:
-        return UNKNOWN
-    return f"{row.images_per_sec:.0f}{'' if row.comparable else '*'}"
+    return _plus_minus(f"{verdict.difference:+.4f}", verdict.half_width)
 
 
 def cost(row: TableRow) -> str:
     """Return the cost of emulation, or on a chip the ratio to the ModelZoo's sec/step."""
     if row.chip_ratio is not None:
         return f"{row.chip_ratio:.2f}x {CHIP_SEC_PER_STEP}"
-    return UNKNOWN if row.float32_cost is None else f"{row.float32_cost:.2f}x"
+    return _shown(row.float32_cost, "{:.2f}x")
 
 
 def number(value: Optional[float]) -> str:
@@ -78,24 +54,35 @@ def number(value: Optional[float]) -> str:
     return f"2^{power}" if value >= 2**14 and value == 2.0**power else f"{value:g}"
 
 
+def _shown(value: Optional[float], form: str) -> str:
+    return UNKNOWN if value is None else form.format(value)
+
+
+def _percent(share: Optional[float]) -> str:
+    return UNKNOWN if share is None else f"{100 * share:.0f} %"
+
+
+def _time(row: TableRow, value: Optional[float], form: str) -> str:
+    """Return what is made of a time, marked where other jobs ran beside."""
+    return _shown(value, form if row.comparable else f"{form}*")
+
+
 ACCURACY = (
     TableColumn("n", lambda row: str(row.runs)),
     TableColumn("accuracy", accuracy),
     TableColumn("difference", difference),
     TableColumn("verdict", lambda row: row.verdict.word),
-    TableColumn("on", where),
+    TableColumn("on", lambda row: f"{row.hardware}, emulated" if row.emulated else row.hardware),
 )
 SPEED = (
-    TableColumn("sec/step", seconds),
-    TableColumn("images/s", images),
+    TableColumn("sec/step", lambda row: _time(row, row.sec_per_step, "{:.5f}")),
+    TableColumn("images/s", lambda row: _time(row, row.images_per_sec, "{:.0f}")),
     TableColumn("cost", cost),
     TableColumn("skipped", lambda row: number(row.skipped_steps)),
     TableColumn("loss scale", lambda row: number(row.loss_scale)),
-    TableColumn("f16 ops", lambda row: percent(row.float16_operators)),
-    TableColumn("f16 FLOP", lambda row: percent(row.float16_flops)),
+    TableColumn("f16 ops", lambda row: _percent(row.float16_operators)),
+    TableColumn("f16 FLOP", lambda row: _percent(row.float16_flops)),
 )
-
-
 ALL = (*ACCURACY, *SPEED)
 IN_SHORT = (*ACCURACY, SPEED[0], SPEED[2])  # what MLflow's narrow description has room for
 
@@ -104,10 +91,14 @@ def terminal(rows: Sequence[TableRow], width: int) -> str:
     """Return two blocks of columns, neither wider than `width`."""
     width = max(width, _NARROWEST)
     baseline = f"ModelZoo's baseline: accuracy {BASELINE_ACCURACY}"
-    below = [row.configuration for row in rows if row.runs and not row.meets_baseline]
+    below = [row.configuration for row in rows if row.runs and not _meets_baseline(row)]
     reached = f"; not reached by {'; '.join(below)}" if below else ", reached by all"
     ending = wrapped(baseline + reached, width)
     return "\n".join([*_block(rows, ACCURACY, width), *ending, "", *_block(rows, SPEED, width)])
+
+
+def _meets_baseline(row: TableRow) -> bool:
+    return row.accuracy is not None and row.accuracy >= BASELINE_ACCURACY
 
 
 def wrapped(line: str, width: int) -> List[str]:
@@ -164,24 +155,17 @@ def as_csv(rows: Sequence[TableRow]) -> str:
     return made.getvalue()
 
 
-def _flat(row: TableRow) -> Dict[str, object]:
+def _flat(row: TableRow) -> Dict[str, Any]:
     """Return a row's fields, the verdict's among them; seeds are joined by spaces."""
     record = row._asdict()
-    judged = record.pop("verdict")._asdict()
-    named: List[Tuple[str, object]] = [
-        ("difference" if key == "difference" else f"verdict_{key}", value)
-        for key, value in judged.items()
-    ]
-    flat = {**record, **dict(named)}
-    return {key: _plain(value) for key, value in flat.items()}
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, tuple):
-        return " ".join(map(str, value))
-    if isinstance(value, bool):
-        return str(value).lower()
-    return value
+    for key, value in record.pop("verdict")._asdict().items():
+        record["difference" if key == "difference" else f"verdict_{key}"] = value
+    for key, value in record.items():
+        if isinstance(value, tuple):
+            record[key] = " ".join(map(str, value))
+        elif isinstance(value, bool):
+            record[key] = str(value).lower()
+    return record
 
 
 def footnotes(rows: Sequence[TableRow]) -> List[str]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from lenet_exp.comparison import estimates
 from lenet_exp.comparison.configurations import Configuration
-from lenet_exp.comparison.runs import Predictions, Recorded
+from lenet_exp.comparison.runs import Recorded
 
 SURE = 0.95
 REFERENCE, BETTER, WORSE = "reference", "better", "worse"
@@ -16,6 +16,7 @@ WITHIN_NOISE, IDENTICAL, NO_SPREAD, NONE = (
     "within noise", "identical", "no spread seen", "no verdict",
 )  # fmt: skip
 PAIRED, WELCH, MCNEMAR = "paired t", "Welch's t", "McNemar's exact test"
+_ROUNDING = 1e-12  # a difference below it is none
 _FEW = 3  # runs a side that are advised where nothing is known of the spread
 
 
@@ -47,7 +48,7 @@ def verdict(
     mine: Configuration,
     reference: Configuration,
     comparisons: int,
-    predictions: Mapping[str, Predictions],
+    right: Mapping[str, np.ndarray],
 ) -> AccuracyVerdict:
     """Return what can be said of a configuration.
 
@@ -55,7 +56,8 @@ def verdict(
         mine: the one that is judged.
         reference: what it is held against.
         comparisons: how many are judged at once.
-        predictions: by run id; of single runs, where they were recorded.
+        right: by run id, bool [images]: the test images that a single run has right, where they
+            were recorded.
     """
     level = level_of(comparisons)
     if mine is reference:
@@ -64,48 +66,29 @@ def verdict(
         return AccuracyVerdict(NONE)
     pair = single_pair(mine, reference)
     if pair is not None:
-        return _single(*pair, level, predictions)
+        return _single(*pair, level, right)
+    return _of_means(mine, reference, level)
+
+
+def _of_means(mine: Configuration, reference: Configuration, level: float) -> AccuracyVerdict:
     common = sorted({*mine.seeds} & {*reference.seeds})
-    if len(common) >= 2 and len(common) == min(len(mine.runs), len(reference.runs)):
-        return _paired(mine, reference, common, level)
-    return _welch(mine.accuracies, reference.accuracies, level)
-
-
-def _paired(
-    mine: Configuration, reference: Configuration, seeds: Sequence[int], level: float
-) -> AccuracyVerdict:
-    ours, theirs = (dict(zip(one.seeds, one.accuracies)) for one in (mine, reference))
-    differences = [ours[seed] - theirs[seed] for seed in seeds]
-    spreads = (_spread(differences),)
-    runs = (len(seeds), len(seeds))
-    return _judged(estimates.mean_of(differences, level), spreads, PAIRED, runs, level)
-
-
-def _welch(mine: Sequence[float], theirs: Sequence[float], level: float) -> AccuracyVerdict:
-    spreads = (_spread(mine), _spread(theirs))
-    runs = (len(mine), len(theirs))
-    return _judged(estimates.welch(mine, theirs, level), spreads, WELCH, runs, level)
-
-
-def _spread(values: Sequence[float]) -> float:
-    """Return the standard deviation; a rounding error of equal values is none."""
-    spread = float(np.std(values, ddof=1))
-    return spread if spread > 1e-12 else 0.0
-
-
-def _judged(
-    estimate: estimates.Estimate,
-    spreads: Tuple[float, ...],
-    method: str,
-    runs: Tuple[int, int],
-    level: float,
-) -> AccuracyVerdict:
-    difference, half = estimate.mean, estimate.half_width or 0.0
+    runs = len(mine.runs), len(reference.runs)
+    samples: List[Sequence[float]]
+    if len(common) >= 2 and len(common) == min(runs):
+        ours, theirs = (dict(zip(one.seeds, one.accuracies)) for one in (mine, reference))
+        samples = [[ours[seed] - theirs[seed] for seed in common]]
+        method, runs = PAIRED, (len(common), len(common))
+        difference, half = estimates.mean_of(samples[0], level)
+    else:
+        samples, method = [mine.accuracies, reference.accuracies], WELCH
+        difference, half = estimates.welch(mine.accuracies, reference.accuracies, level)
+    spreads = [float(np.std(sample, ddof=1)) for sample in samples]
+    spreads = [spread if spread > _ROUNDING else 0.0 for spread in spreads]
+    needed = None
     if not any(spreads):
-        same = abs(difference) < 1e-12
-        return AccuracyVerdict(IDENTICAL if same else NO_SPREAD, method, runs, level, difference)
-    if abs(difference) > half:
-        word, needed = BETTER if difference > 0 else WORSE, None
+        word, half = IDENTICAL if abs(difference) < _ROUNDING else NO_SPREAD, None
+    elif abs(difference) > (half or 0.0):
+        word = BETTER if difference > 0 else WORSE
     else:
         word, needed = WITHIN_NOISE, estimates.runs_needed(difference, spreads, level)
     return AccuracyVerdict(word, method, runs, level, difference, half, needed=needed)
@@ -130,14 +113,13 @@ def single_pair(
 
 
 def _single(
-    mine: Recorded, theirs: Recorded, level: float, predictions: Mapping[str, Predictions]
+    mine: Recorded, theirs: Recorded, level: float, right: Mapping[str, np.ndarray]
 ) -> AccuracyVerdict:
     difference = mine.metrics["accuracy"] - theirs.metrics["accuracy"]
-    ours, others = predictions.get(mine.run_id), predictions.get(theirs.run_id)
-    if ours is None or others is None or len(ours.right) != len(others.right):
+    ours, others = right.get(mine.run_id), right.get(theirs.run_id)
+    if ours is None or others is None or len(ours) != len(others):
         return AccuracyVerdict(NONE, runs=(1, 1), difference=difference)
-    only_ours = int(np.sum(ours.right & ~others.right))
-    only_others = int(np.sum(others.right & ~ours.right))
+    only_ours, only_others = int(np.sum(ours & ~others)), int(np.sum(others & ~ours))
     p = estimates.mcnemar(only_ours, only_others)
     word = WITHIN_NOISE
     if only_ours + only_others == 0:
@@ -149,13 +131,9 @@ def _single(
     )
 
 
-def sentences(judged: Sequence[Tuple[str, AccuracyVerdict]], reference: str) -> List[str]:
+def sentences(judged: Sequence[Tuple[str, AccuracyVerdict]]) -> List[str]:
     """Return a sentence for each configuration (label, verdict), the reference's left out."""
-    return [
-        f"{label}: {_sentence(verdict)}"
-        for label, verdict in judged
-        if verdict.word != REFERENCE and label != reference
-    ]
+    return [f"{label}: {_sentence(one)}" for label, one in judged if one.word != REFERENCE]
 
 
 def _sentence(verdict: AccuracyVerdict) -> str:
@@ -165,10 +143,11 @@ def _sentence(verdict: AccuracyVerdict) -> str:
     if verdict.word == NONE:
         return f"{shown}; no verdict: one run, and no test predictions; run {_FEW} seeds"
     if verdict.method == MCNEMAR:
-        return _mcnemar_sentence(verdict, shown)
-    seeds = f"n = {verdict.runs[0]}"
-    if verdict.method == WELCH:
-        seeds = f"n = {verdict.runs[0]} and {verdict.runs[1]}"
+        ours, theirs = verdict.discordant
+        images = f"{ours} images right that the reference has wrong, {theirs} the other way"
+        p = f"p = {verdict.p:.2g}" if verdict.p else "p < 1e-300"
+        return f"{verdict.word}, {shown} ({verdict.method}, {p}: {images})"
+    seeds = f"n = {verdict.runs[0]}" + f" and {verdict.runs[1]}" * (verdict.method == WELCH)
     if verdict.word in (IDENTICAL, NO_SPREAD):
         return f"{verdict.word}, {shown} in every pair of runs ({verdict.method}, {seeds})"
     half = 100 * (verdict.half_width or 0.0)
@@ -177,13 +156,6 @@ def _sentence(verdict: AccuracyVerdict) -> str:
         return said
     needed = verdict.needed or f"more than {estimates.MOST_RUNS}"
     return f"{said}; {needed} seeds would settle a difference of that size"
-
-
-def _mcnemar_sentence(verdict: AccuracyVerdict, shown: str) -> str:
-    ours, theirs = verdict.discordant
-    images = f"{ours} images right that the reference has wrong, {theirs} the other way"
-    p = f"p = {verdict.p:.2g}" if verdict.p else "p < 1e-300"
-    return f"{verdict.word}, {shown} ({verdict.method}, {p}: {images})"
 
 
 def method_notes(judged: Sequence[AccuracyVerdict], comparisons: int) -> List[str]:

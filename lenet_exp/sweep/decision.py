@@ -45,25 +45,20 @@ def decide(job: SweepJob, code_sha256: str, redo_other_code: bool) -> Decision:
         return Decision(job, Action.REDO, f"its record {error.args[1]}")
     if not journal.merged(entries, "run"):
         return Decision(job, Action.RUN, "it was never begun")
-    return _of_begun(job, entries, code_sha256, redo_other_code)
-
-
-def _of_begun(
-    job: SweepJob, entries: List[Entry], code_sha256: str, redo_other_code: bool
-) -> Decision:
-    made_by = conditions.recorded(job.folder).get("code_sha256", code_sha256)
-    other = made_by != code_sha256
-    if other and redo_other_code:
-        return Decision(job, Action.REDO, "it was made by other code", other)
-    if journal.merged(entries, "tags").get("config_hash", job.identity) != job.identity:
-        return Decision(job, Action.REDO, "it was given other settings since", other)
+    other = conditions.recorded(job.folder).get("code_sha256", code_sha256) != code_sha256
     status = journal.merged(entries, "status").get("status", "RUNNING")
-    if status == "FINISHED":
+    if other and redo_other_code:
+        action, why = Action.REDO, "was made by other code"
+    elif journal.merged(entries, "tags").get("config_hash", job.identity) != job.identity:
+        action, why = Action.REDO, "was given other settings since"
+    elif status == "FINISHED":
         accuracy = journal.merged(entries, "metrics").get("accuracy", float("nan"))
-        return Decision(job, Action.KEEP, f"it finished with accuracy {accuracy:.4f}", other)
-    if status == "FAILED":
-        return Decision(job, Action.REDO, "it failed", other)
-    return Decision(job, Action.RESUME, f"it was interrupted {_place(job.folder, entries)}", other)
+        action, why = Action.KEEP, f"finished with accuracy {accuracy:.4f}"
+    elif status == "FAILED":
+        action, why = Action.REDO, "failed"
+    else:
+        action, why = Action.RESUME, f"was interrupted {_place(job.folder, entries)}"
+    return Decision(job, action, f"it {why}", other)
 
 
 def _place(folder: Path, entries: List[Entry]) -> str:

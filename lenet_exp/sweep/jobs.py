@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from pathlib import Path
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp.config.identity import config_hash
 from lenet_exp.config.schema.run import SWEEP_KEYS, Settings, Sweep
@@ -72,12 +73,10 @@ def jobs_of(
         stack: "tf1" or "tf2".
     """
     found = []
-    hashes: Dict[Optional[str], str] = {}
+    hash_once = functools.lru_cache(maxsize=None)(data_sha256)
     for composed, delta in zip(request.jobs, deltas([job.overrides for job in request.jobs])):
-        path = composed.settings.data.path
-        if path not in hashes:
-            hashes[path] = data_sha256(path)
-        identity = config_hash(composed.settings, hashes[path], stack)
+        settings = composed.settings
+        identity = config_hash(settings, hash_once(settings.data.path), stack)
         found.append(SweepJob(composed, delta, identity, request.folder / identity))
     return found
 

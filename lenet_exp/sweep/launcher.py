@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Callable, ClassVar, Dict, List, Optional, Sequence
+from typing import ClassVar, Dict, List, Optional, Sequence
 
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
@@ -18,8 +18,6 @@ from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.cli.sweep_line import JobConfigs
 from lenet_exp.config.compose import resolve, resolve_sweep
 from lenet_exp.sweep.jobs import ComposedJob, Request
-
-_Compose = Callable[[DictConfig, List[str]], DictConfig]
 
 
 class SweepLauncher(Launcher):
@@ -38,9 +36,16 @@ class SweepLauncher(Launcher):
         """Take what Hydra gives; the task function is not needed, a job's process has its own."""
         self._context, self._config = hydra_context, config
         loader = hydra_context.config_loader
+        compose, made = loader.load_sweep_config, self.composed
+
+        def compose_once(master_config: DictConfig, sweep_overrides: List[str]) -> DictConfig:
+            overrides = (*master_config.hydra.overrides.hydra, *sweep_overrides)
+            if overrides not in made:
+                made[overrides] = compose(master_config, sweep_overrides)
+            return made[overrides]
+
         # The sweeper composes each job before us, only to see whether that is possible.
-        compose_once = _once(loader.load_sweep_config, self.composed)
-        loader.load_sweep_config = compose_once  # type: ignore[method-assign, assignment]
+        loader.load_sweep_config = compose_once  # type: ignore[method-assign]
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
@@ -85,18 +90,6 @@ class SweepLauncher(Launcher):
             "overrides.yaml": OmegaConf.to_yaml(cfg.hydra.overrides.task),
         }
         return ComposedJob(tuple(overrides), resolve(of_run), files)
-
-
-def _once(compose: _Compose, made: JobConfigs) -> _Compose:
-    """Return what composes a job that is not `made` yet, and gives it again from then on."""
-
-    def compose_once(master_config: DictConfig, sweep_overrides: List[str]) -> DictConfig:
-        overrides = (*master_config.hydra.overrides.hydra, *sweep_overrides)
-        if overrides not in made:
-            made[overrides] = compose(master_config, sweep_overrides)
-        return made[overrides]
-
-    return compose_once
 
 
 def _forget(folder: Path) -> None:

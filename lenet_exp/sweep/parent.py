@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, Iterator, List, Mapping
+from typing import Dict, Iterator, List
 
 from lenet_exp.errors import DataError, StoreError, Terminated
 from lenet_exp.record.run import run_files
 from lenet_exp.record.store import journal, processes, sync
 from lenet_exp.record.store.journal import Journal
-from lenet_exp.record.store.mlflow_store import Run, Store
+from lenet_exp.record.store.mlflow_store import Store
 
 
 @contextlib.contextmanager
@@ -40,53 +42,44 @@ def _holder(folder: Path) -> str:
         return "another process"
 
 
+@dataclass
 class Parent:
-    """The run whose children the jobs are. `failed`: at least one job has."""
+    """The run whose children the jobs are.
 
-    def __init__(self, run: Run, held: Journal) -> None:
-        self.run_id = run.run_id
-        self.failed = False
-        self.store_notes: List[str] = []  # where the store lacks something
-        self._run, self._held = run, held
+    `failed`: at least one job has; `store_notes`: where the store lacks something in the end.
+    """
 
-    def end(self, status: str) -> None:
-        """Record how the sweep ended; a lost store is noted."""
-        self._held.append("status", {"status": status})
-        try:
-            sync.complete(self._run, self._held)
-        except StoreError as error:
-            what, reason, _ = error.args
-            self.store_notes = [f"the store lacks the parent run ({what}: {reason})"]
+    run_id: str
+    failed: bool = False
+    store_notes: List[str] = field(default_factory=list)
 
 
 @contextlib.contextmanager
-def open_parent(
-    store: Store, held: Journal, tags: Mapping[str, str], tracking: str
-) -> Iterator[Parent]:
+def open_parent(store: Store, held: Journal, command: str, tracking: str) -> Iterator[Parent]:
     """Yield the parent run, new or gone on with; it ends with the right status.
 
     Args:
         store: the tracking store.
         held: the sweep's journal, of which `hold` let this process be the only writer.
-        tags: what the run is tagged with besides its process and folder.
+        command: what goes on with the sweep.
         tracking: the settings that say where it is recorded, as YAML.
     """
     name = held.folder.name
     own: Dict[str, str] = {
-        **tags,
+        "command": command,
         "sweep": name,
         "sweep_parent": "true",
         "folder": str(held.folder),
         processes.TAG: processes.this_process(),
     }
-    sync.check_same_store(store, held, tags["command"])
+    sync.check_same_store(store, held, command)
     run_files.write_bytes(held.folder / "config.yaml", tracking.encode())
     run = sync.open_run(store, held, name, own)
     held.append("tags", own)
     held.append("status", {"status": "RUNNING"})
     run.tags(own)
     run.reopen()
-    parent, status = Parent(run, held), "FAILED"
+    parent, status = Parent(run.run_id), "FAILED"
     try:
         yield parent
         status = "FAILED" if parent.failed else "FINISHED"
@@ -94,7 +87,12 @@ def open_parent(
         status = "KILLED"
         raise
     finally:
-        parent.end(status)
+        held.append("status", {"status": status})
+        try:
+            sync.complete(run, held)
+        except StoreError as error:
+            what, reason, _ = error.args
+            parent.store_notes.append(f"the store lacks the parent run ({what}: {reason})")
 
 
 def set_aside(store: Store, folder: Path) -> Path:
@@ -102,10 +100,8 @@ def set_aside(store: Store, folder: Path) -> Path:
 
     Its run stays among the parent's children, but is none of the sweep's any more.
     """
-    number = 1
-    while folder.with_name(f"{folder.name}.{number}").exists():
-        number += 1
-    kept = folder.with_name(f"{folder.name}.{number}")
+    names = (folder.with_name(f"{folder.name}.{number}") for number in itertools.count(1))
+    kept = next(name for name in names if not name.exists())
     try:
         held = Journal(folder)  # first: another process may be at work on this job alone
     except DataError:

@@ -13,18 +13,7 @@ from lenet_exp.sweep.decision import Action, Decision
 from lenet_exp.sweep.jobs import Request, SweepJob
 from lenet_exp.sweep.view import JobRow, View, duration
 from lenet_exp.sweep.watch import Watch
-from lenet_exp.sweep.worker import Worker, cores_for_each, end_all
-
-_PAUSE = 0.05  # seconds between two looks at the workers
-
-
-class _Running:
-    """A worker, what is seen of it, and since when."""
-
-    def __init__(self, worker: Worker, watch: Watch) -> None:
-        self.worker, self.watch = worker, watch
-        self.begun = time.monotonic()
-        self.validated = watch.metrics.get("validation_accuracy")
+from lenet_exp.sweep.worker import PAUSE, Worker, cores_for_each, end_all
 
 
 class JobPool:
@@ -35,7 +24,7 @@ class JobPool:
         self.ended = False  # without an interruption
         self.stopped: List[SweepJob] = []  # because another one failed
         self._request, self._store, self._parent_id, self._view = request, store, parent_id, view
-        self._running: List[_Running] = []
+        self._workers: List[Worker] = []
         self._states: Dict[str, str] = {}  # identity -> what the table shows
         self._failed: Dict[str, str] = {}  # identity -> the message of its failure
         self._seen: Dict[str, Watch] = {}
@@ -44,33 +33,27 @@ class JobPool:
 
     def run(self, decisions: Sequence[Decision]) -> Dict[str, str]:
         """Run all that is not kept; return the message of each that failed, by identity."""
-        todo = [decision for decision in decisions if decision.action is not Action.KEEP]
-        for decision in decisions:
-            kept = decision.action is Action.KEEP
-            self._states[decision.job.identity] = "kept" if kept else "waiting"
-            self._seen[decision.job.identity] = Watch(decision.job.folder)
-        at_a_time = min(self._request.n_jobs, len(todo))
+        waiting = [job for job, action, *_ in decisions if action is not Action.KEEP]
+        for job, action, *_ in decisions:
+            self._states[job.identity] = "kept" if action is Action.KEEP else "waiting"
+            self._seen[job.identity] = Watch(job.folder)
+        at_a_time = min(self._request.n_jobs, len(waiting))
+        fail_fast = self._request.options.fail_fast
         self._alone, self._cores = at_a_time <= 1, cores_for_each(at_a_time)
-        jobs = [decision.job for decision in decisions]
-        waiting = list(todo)
         try:
-            while (waiting or self._running) and not self._stops():
-                while waiting and len(self._running) < at_a_time:
-                    self._start(waiting.pop(0).job)
+            while (waiting or self._workers) and not (self._failed and fail_fast):
+                while waiting and len(self._workers) < at_a_time:
+                    self._start(waiting.pop(0))
                 self._look()
-                self._view.show([self._row(job) for job in jobs])
-                time.sleep(_PAUSE)
+                self._view.show([self._row(job) for job, *_ in decisions])
+                time.sleep(PAUSE)
             self.ended = True
         finally:
-            if self._running:
-                end_all([running.worker for running in self._running])
+            if self._workers:
+                end_all(self._workers)
                 self._end_in_store()
-        self.stopped = [running.worker.job for running in self._running]
-        self.stopped += [decision.job for decision in waiting]
+        self.stopped = [*(worker.job for worker in self._workers), *waiting]
         return self._failed
-
-    def _stops(self) -> bool:
-        return bool(self._failed) and self._request.options.fail_fast
 
     def _start(self, job: SweepJob) -> None:
         tags = {
@@ -79,42 +62,38 @@ class JobPool:
             "job_override": job.delta,
             "alone": str(self._alone and _was_alone(job)).lower(),
         }
-        watch = self._seen[job.identity] = Watch(job.folder)
-        self._running.append(_Running(Worker(job, tags, self._cores), watch))
-        self._states[job.identity] = "running"
-        begins = f"goes on after step {watch.step}" if watch.step else "begins"
-        self._say(job, begins)
+        worker = Worker(job, tags, self._cores)
+        self._workers.append(worker)
+        self._seen[job.identity], self._states[job.identity] = worker.watch, "running"
+        step = worker.watch.step
+        self._say(job, f"goes on after step {step}" if step else "begins")
 
     def _look(self) -> None:
-        for running in list(self._running):
-            code = running.worker.poll()  # before the journal, which is then whole
-            running.watch.look()
-            self._say_validation(running)
+        for worker in list(self._workers):
+            code = worker.poll()  # before the journal, which is then whole
+            worker.watch.look()
+            accuracy = worker.watch.metrics.get("validation_accuracy")
+            if accuracy != worker.validated:
+                worker.validated = accuracy
+                step = f"step {worker.watch.step}/{worker.job.steps}"
+                self._say(worker.job, f"{step} validation accuracy {accuracy:.4f}")
             if code is not None:
-                self._running.remove(running)
-                running.worker.close()
-                self._take_end(running, code)
+                self._workers.remove(worker)
+                worker.close()
+                self._take_end(worker, code)
 
-    def _say_validation(self, running: _Running) -> None:
-        accuracy = running.watch.metrics.get("validation_accuracy")
-        if accuracy != running.validated:
-            running.validated = accuracy
-            job, step = running.worker.job, running.watch.step
-            self._say(job, f"step {step}/{job.steps} validation accuracy {accuracy:.4f}")
-
-    def _take_end(self, running: _Running, code: int) -> None:
-        job, metrics = running.worker.job, running.watch.metrics
-        if code == 0 and running.watch.status == "FINISHED":
+    def _take_end(self, worker: Worker, code: int) -> None:
+        job, metrics = worker.job, worker.watch.metrics
+        if code == 0 and worker.watch.status == "FINISHED":
             self._states[job.identity] = "finished"
-            spent = duration(time.monotonic() - running.begun)
+            spent = duration(time.monotonic() - worker.begun)
             accuracy, seconds = metrics["accuracy"], metrics["sec_per_step"]
             self._say(job, f"finished in {spent}, accuracy {accuracy:.4f}, sec/step {seconds:.5f}")
             return
         self._states[job.identity] = "failed"
-        reason = running.worker.reason()
-        log = f"\n    log {short(running.worker.log)}"
-        self._failed[job.identity] = f"  {job.delta}: {reason}{log}"
-        self._say(job, f"failed: {reason}{log}")
+        reason = f"{worker.reason()}\n    log {short(worker.log)}"
+        self._failed[job.identity] = f"  {job.delta}: {reason}"
+        self._say(job, f"failed: {reason}")
         if code < 0:  # it could not end its own record
             self._end_in_store()
 

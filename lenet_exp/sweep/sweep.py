@@ -9,15 +9,14 @@ from typing import Dict, List, Optional, Sequence
 from omegaconf import OmegaConf
 
 from lenet_exp import tf_compat
-from lenet_exp.config.schema.run import Settings, precision_files
-from lenet_exp.errors import JobsFailedError
+from lenet_exp.config.schema.run import precision_files
+from lenet_exp.errors import JobsFailedError, LenetExpError
 from lenet_exp.experiment.dataset import load_data
 from lenet_exp.record.run import conditions
 from lenet_exp.record.store import dead_runs, journal, store_check
 from lenet_exp.record.store.mlflow_store import Store
 from lenet_exp.record.terminal import next_commands, short
 from lenet_exp.sweep import parent
-from lenet_exp.sweep.conclusion import conclude
 from lenet_exp.sweep.decision import Action, Decision, decide
 from lenet_exp.sweep.jobs import Request, SweepJob, jobs_of
 from lenet_exp.sweep.pool import JobPool
@@ -48,11 +47,11 @@ def run_sweep(request: Request) -> List[Optional[float]]:
         decisions = _decisions(distinct, request)
         _say_decisions(decisions, request, view)
         place = {"tracking": {"uri": tracking.uri, "experiment": tracking.experiment}}
-        tags = {"command": request.command}
-        with parent.open_parent(store, held, tags, OmegaConf.to_yaml(place)) as run:
+        with parent.open_parent(store, held, request.command, OmegaConf.to_yaml(place)) as run:
             pool = JobPool(request, store, run.run_id, view)
             try:
-                failed = pool.run(_prepared(decisions, store, view))
+                _set_aside_what_is_redone(decisions, store, view)
+                failed = pool.run(decisions)
             finally:
                 view.close()
                 if not pool.ended:
@@ -69,16 +68,16 @@ def run_sweep(request: Request) -> List[Optional[float]]:
 def _jobs(request: Request) -> List[SweepJob]:
     """Return the jobs; refuse what they name before the first of them begins."""
     jobs = jobs_of(request, lambda path: load_data(path).sha256, tf_compat.stack_of_this_python())
-    naming = [job.settings for job in jobs if _names_files_or_nodes(job.settings)]
+    naming = [
+        job.settings
+        for job in jobs
+        if precision_files(job.settings) or job.settings.precision.keep_dtype
+    ]
     for settings in {repr(replace(one, seed=0)): one for one in naming}.values():
         from lenet_exp.experiment.graphs import check_named  # noqa: PLC0415 - the planner
 
         check_named(settings)
     return jobs
-
-
-def _names_files_or_nodes(settings: Settings) -> bool:
-    return bool(precision_files(settings) or settings.precision.keep_dtype)
 
 
 def _decisions(jobs: Sequence[SweepJob], request: Request) -> List[Decision]:
@@ -87,13 +86,11 @@ def _decisions(jobs: Sequence[SweepJob], request: Request) -> List[Decision]:
     return [decide(job, code, redo) for job in jobs]
 
 
-def _prepared(decisions: Sequence[Decision], store: Store, view: View) -> List[Decision]:
-    """Set aside what is redone; return the decisions."""
+def _set_aside_what_is_redone(decisions: Sequence[Decision], store: Store, view: View) -> None:
     for one in decisions:
         if one.action is Action.REDO:
             kept = parent.set_aside(store, one.job.folder)
             view.say(f"{one.job.delta}: {one.why}; that attempt is kept in {short(kept)}")
-    return list(decisions)
 
 
 def _say_decisions(decisions: Sequence[Decision], request: Request, view: View) -> None:
@@ -122,7 +119,7 @@ def _say_end(
     uri = store_check.chosen_uri(jobs[0].settings.tracking.uri)
     done = [job for job in jobs if _accuracy(job) is not None]
     view.say("")
-    view.say(conclude(uri, request, done))
+    view.say(_compared(uri, request, done))
     view.say(f"\n  sweep    {request.name}, folder {short(request.folder)}")
     for line in next_commands(store_check.ui_command(uri)):
         view.say(f"  {line}")
@@ -134,6 +131,28 @@ def _say_end(
             view.say(message)
     again = "redo what failed" if failed else "add to it, or go on with it"
     view.say(f"to {again}: {request.command}")
+
+
+def _compared(uri: Optional[str], request: Request, done: Sequence[SweepJob]) -> str:
+    """Return the comparison of the finished jobs.
+
+    Of a store (None: MLflow's default) that can't be read, what the jobs keep in their folders.
+    """
+    from lenet_exp.comparison import compare  # noqa: PLC0415 - MLflow, matplotlib
+
+    if not done:
+        return "nothing to compare: no job has finished"
+    experiment = done[0].settings.tracking.experiment
+    try:
+        return compare.compare_sweep(uri, experiment, request.name, request.options.reference)
+    except LenetExpError as error:
+        lines = [f"not compared: {error}"]
+    width = max([3, *(len(job.delta) for job in done)])
+    for job in done:
+        metrics = journal.merged(job.recorded(), "metrics")
+        accuracy, seconds = metrics["accuracy"], metrics["sec_per_step"]
+        lines.append(f"  {job.delta:{width}}  accuracy {accuracy:.4f}  sec/step {seconds:.5f}")
+    return "\n".join(lines)
 
 
 def _accuracy(job: SweepJob) -> Optional[float]:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import asdict
-from typing import Dict, Iterable, List, Optional
+from typing import Dict, Iterable, Optional
 
+from lenet_exp.record.run import conditions
 from lenet_exp.sweep.jobs import SweepJob
+from lenet_exp.sweep.watch import Watch
 
-LOG = "run.log"
 _GRACE = 20.0  # seconds for a record to be ended; a dead tracking server costs some
-_PAUSE = 0.05  # seconds between two looks
+PAUSE = 0.05  # seconds between two looks
+_OURS = "lenet-exp: "  # begins each error that is said in words
 
 
 class Worker:
@@ -31,9 +32,14 @@ class Worker:
             cores: that its session may use; 0: all.
         """
         self.job = job
-        self.log = job.folder / LOG
-        job.folder.mkdir(parents=True, exist_ok=True)
-        self._write_hydra_files()
+        self.log = job.folder / "run.log"
+        self.watch = Watch(job.folder)
+        self.begun = time.monotonic()
+        self.validated = self.watch.metrics.get("validation_accuracy")  # what was said of it last
+        files = job.folder / ".hydra"
+        files.mkdir(parents=True, exist_ok=True)
+        for name, text in job.composed.files.items():
+            (files / name).write_text(text)
         self._log_begins = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -55,12 +61,6 @@ class Worker:
             self._process.stdin.write(json.dumps(order).encode() + b"\n")
             self._process.stdin.flush()
 
-    def _write_hydra_files(self) -> None:
-        folder = self.job.folder / ".hydra"
-        folder.mkdir(exist_ok=True)
-        for name, text in self.job.composed.files.items():
-            (folder / name).write_text(text)
-
     def poll(self) -> Optional[int]:
         """Return the exit code, -N for signal N; None while it lives."""
         return self._process.poll()
@@ -78,31 +78,24 @@ class Worker:
             return f"killed by {signal.Signals(-code).name}{memory}"
         if code == 0:
             return "it ended without a result"
-        error = _error_in(self._log_lines()) if code in (1, 2) else ""  # else it is not an error's
+        error = self._logged_error() if code in (1, 2) else ""  # else it is not an error's
         return error or f"exit code {code}"
 
-    def _log_lines(self) -> List[str]:
+    def _logged_error(self) -> str:
+        """Return the error that the log ends with: ours, or the last line of a traceback."""
         try:
-            with self.log.open("rb") as log:
-                log.seek(self._log_begins)
-                return log.read().decode(errors="replace").splitlines()
+            logged = self.log.read_bytes()[self._log_begins :].decode(errors="replace")
         except OSError:
-            return []
+            return ""
+        lines = [line.strip() for line in logged.splitlines() if line.strip()]
+        ours = [line[len(_OURS) :] for line in logged.splitlines() if line.startswith(_OURS)]
+        return ["", *lines, *ours][-1]
 
     def close(self) -> None:
         """Let go of the pipe of a process that has ended."""
         if self._process.stdin is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
-
-
-def _error_in(lines: List[str]) -> str:
-    """Return the error that a log ends with: ours, or the last line of a traceback."""
-    ours = [line for line in lines if line.startswith("lenet-exp: ")]
-    if ours:
-        return ours[-1][len("lenet-exp: ") :]
-    written = [line for line in lines if line.strip()]
-    return written[-1].strip() if written else ""
 
 
 def end_all(workers: Iterable[Worker]) -> None:
@@ -113,7 +106,7 @@ def end_all(workers: Iterable[Worker]) -> None:
     until = time.monotonic() + _GRACE
     try:
         while time.monotonic() < until and any(worker.poll() is None for worker in living):
-            time.sleep(_PAUSE)
+            time.sleep(PAUSE)
     finally:  # a second Ctrl-C is no wish to wait
         for worker in living:
             worker.signal(signal.SIGKILL)
@@ -122,10 +115,4 @@ def end_all(workers: Iterable[Worker]) -> None:
 
 def cores_for_each(jobs: int) -> int:
     """Return the cores that each of `jobs` at a time may use; 0: all of them."""
-    if jobs <= 1:
-        return 0
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        cores = os.cpu_count() or 1
-    return max(1, cores // jobs)
+    return max(1, conditions.cores() // jobs) if jobs > 1 else 0

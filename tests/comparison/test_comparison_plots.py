@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib import image
 
-from lenet_exp.comparison import plots, series
+from lenet_exp.comparison import plots
 from lenet_exp.comparison.configurations import Configuration
 from lenet_exp.comparison.runs import Points, Recorded
 
@@ -38,15 +38,15 @@ A, B = configuration("a", [0, 1]), configuration("b", [0], "none")
 
 
 def test_a_curve_is_the_mean_and_the_range_over_the_steps_that_all_runs_have():
-    first, second = series.curves([A, B], "loss", KNOWN)
+    first, second = plots.curves([A, B], "loss", KNOWN)
     assert (first.label, first.steps.tolist(), first.mean.tolist()) == ("a", [10, 20], [3, 1.5])
     assert (first.low.tolist(), first.high.tolist()) == ([2, 1], [4, 2])
     assert (second.label, second.mean.tolist()) == ("b", [7])
-    assert series.curves([A, B], "validation_accuracy", KNOWN) == []
+    assert plots.curves([A, B], "validation_accuracy", KNOWN) == []
 
 
 def test_a_window_with_more_skipped_steps_is_marked():
-    (found,) = series.scales([A, B], KNOWN)  # b has no loss scale
+    (found,) = plots.scales([A, B], KNOWN)  # b has no loss scale
     assert found.values.tolist() == [8, 4, 8]
     assert found.overflowed.tolist() == [True, True, False]
 
@@ -54,7 +54,7 @@ def test_a_window_with_more_skipped_steps_is_marked():
 def test_no_more_configurations_are_drawn_than_colours_tell_apart():
     many = [configuration(str(n), []) for n in range(3)]
     many += [configuration(str(n), [0]) for n in range(3, 20)]
-    drawn = series.drawn(many)
+    drawn = plots.drawable(many)
     assert [one.label for one in drawn] == [str(n) for n in range(3, 11)]
     for theme in (plots.LIGHT, plots.DARK):
         assert len(set(theme.colours)) == len(drawn)
@@ -66,7 +66,7 @@ def test_no_more_configurations_are_drawn_than_colours_tell_apart():
 def test_a_plot_has_its_page_s_paper_and_every_label_inside(theme, paper):
     labels = ["a", "b"]
     png = plots.loss_by_step(
-        series.curves([A, B], "loss", KNOWN), plots.styles(labels, theme), theme
+        plots.curves([A, B], "loss", KNOWN), plots.styles(labels, theme), theme
     )
     drawn = (image.imread(io.BytesIO(png))[:, :, :3] * 255).round().astype(int)
     for edge in (drawn[0], drawn[-1], drawn[:, 0], drawn[:, -1]):
@@ -82,12 +82,10 @@ def test_a_plot_has_its_page_s_paper_and_every_label_inside(theme, paper):
 )
 def test_a_loss_that_is_no_number_is_a_gap(values):
     known = {("b0", "loss"): points([10, 20, 30], values)}
-    drawn = series.curves([B], "loss", known)
+    drawn = plots.curves([B], "loss", known)
     styles = plots.styles(["b"], plots.LIGHT)
     assert plots.loss_by_step(drawn, styles, plots.LIGHT)[:4] == b"\x89PNG"
 
 
 def test_nothing_to_draw_is_no_picture():
-    for draw in (plots.loss_by_step, plots.accuracy_by_step, plots.loss_scales):
-        assert draw([], {}, plots.LIGHT) is None
-    assert plots.accuracy_by_speed([], {}, plots.LIGHT) is None
+    assert plots.pictures([A, B], [], {}) == []

@@ -7,7 +7,7 @@ import pytest
 
 from lenet_exp.comparison import verdicts
 from lenet_exp.comparison.configurations import Configuration
-from lenet_exp.comparison.runs import Predictions, Recorded
+from lenet_exp.comparison.runs import Recorded
 
 pytestmark = pytest.mark.stackless
 
@@ -23,7 +23,7 @@ def made(label, accuracies):
 
 
 def right(*images):
-    return Predictions(np.array(images, bool))
+    return np.array(images, bool)
 
 
 REFERENCE = {0: 0.980, 1: 0.984, 2: 0.988}
@@ -117,4 +117,4 @@ def test_the_runs_that_stand_for_their_configurations(mine, theirs, pair):
 )  # fmt: skip
 def test_a_verdict_in_words_names_method_and_n(mine, told):
     found = verdicts.verdict(made("a", mine), made("b", REFERENCE), 1, {})
-    assert verdicts.sentences([("a", found)], "b") == [told]
+    assert verdicts.sentences([("a", found)]) == [told]

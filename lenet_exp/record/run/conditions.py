@@ -52,7 +52,7 @@ def files(
         "python": sys.version.split()[0],
         "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
         "device": device,
-        "cores": _cores(),  # that this process may use
+        "cores": cores(),  # that this process may use
         "cpu_flags": _cpu_flags(),
         "packages": _packages(),
         "environment": {k: v for k, v in sorted(os.environ.items()) if k.startswith(_VARIABLES)},
@@ -132,7 +132,8 @@ def _packages() -> Dict[str, str]:
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Return the number of cores that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system
