@@ -99,9 +99,8 @@ class Plan(NamedTuple):
 
     `operators` in the order of their decision; `casts` as put in after selection (6.8).
     `removed_casts` are Cast operators of the graph itself that go with their inverse.
-    `graph_def` is the folded and pruned graph the rows
-    speak of; TensorFlow can run it (fused groups are still their parts, Identity nodes are
-    still there) but for `Npu*` operators it was given.
+    `graph_def` is the folded and pruned graph the rows speak of; TensorFlow can run it (fused
+    groups are still their parts, Identity nodes are there) but for `Npu*` operators it was given.
     """
 
     mode: Mode

@@ -72,7 +72,7 @@ def totals(plan: Plan, costs: Optional[Costs] = None) -> Totals:
     for operator in plan.operators:
         cost = known[operator.name]
         flops += cost.flops or 0
-        half_flops += cost.flops or 0 if _multiplies_halves(operator) else 0
+        half_flops += cost.flops or 0 if operator.inputs[:1] == (_HALF,) else 0
         moved += sum((cost.moved or {}).values())
         half_moved += (cost.moved or {}).get(_HALF, 0)
     return Totals(
@@ -89,10 +89,6 @@ def totals(plan: Plan, costs: Optional[Costs] = None) -> Totals:
     )
 
 
-def _multiplies_halves(operator: Operator) -> bool:
-    return operator.inputs[:1] == (_HALF,)
-
-
 def _uncounted(operator: Operator, cost: Cost) -> bool:
     return cost.moved is None or (operator.unit == "cube" and cost.flops is None)
 
@@ -100,11 +96,7 @@ def _uncounted(operator: Operator, cost: Cost) -> bool:
 def cost_of(plan: Plan) -> Costs:
     """Return what operators and casts cost; a null operator moves nothing."""
     shapes = _Shapes(plan)
-    found = {}
-    for operator in plan.operators:
-        cube = operator.unit == "cube"
-        flops = _flops(shapes, operator) if cube else None
-        found[operator.name] = Cost(flops, _moved(shapes, operator))
+    found = {row.name: Cost(_flops(shapes, row), _moved(shapes, row)) for row in plan.operators}
     return Costs(found, _cast_bytes(shapes, plan.casts))
 
 
@@ -173,18 +165,16 @@ def _cast_bytes(shapes: _Shapes, casts: Iterable[CastEdge]) -> int:
 
 
 def _flops(shapes: _Shapes, operator: Operator) -> Optional[int]:
-    """Return 2 x multiply-adds of a cube operator; a bias is not counted.
+    """Return 2 x multiply-adds of a cube operator, None of any other; a bias is not counted.
 
     A product [m, k] x [k, n] has m*n*k. A convolution has, for each value of its output, one
     per weight of one output channel: kh*kw*c, and both its gradients have as many as itself.
     Source: performance-notes.md 2, whose figures the tests repeat.
     """
     node = shapes.graph.nodes.get(operator.name)
-    if node is None:
+    if operator.unit != "cube" or node is None:
         return None
-    if node.op in _PRODUCTS:
-        return _product(shapes, node)
-    return _convolution(shapes, node)
+    return (_product if node.op in _PRODUCTS else _convolution)(shapes, node)
 
 
 def _product(shapes: _Shapes, node: Any) -> Optional[int]:
@@ -197,14 +187,12 @@ def _product(shapes: _Shapes, node: Any) -> Optional[int]:
 
 def _convolution(shapes: _Shapes, node: Any) -> Optional[int]:
     """TensorFlow's weights end in [..., inputs, outputs], depthwise in [..., channels, times]."""
-    name, made = node.name, shapes.of(Tensor(node.name, 0))
+    values, weights = shapes.of(Tensor(node.name, 0)), shapes.of_input(node.name, 1)
     if "BackpropFilter" in node.op:
-        values, weights = shapes.of_input(name, 2), made
+        values, weights = shapes.of_input(node.name, 2), values
     elif "BackpropInput" in node.op:
-        values, weights = shapes.of_input(name, 2), shapes.of_input(name, 1)
-    else:
-        values, weights = made, shapes.of_input(name, 1)
+        values = shapes.of_input(node.name, 2)
     if values is None or weights is None:
         return None
-    window = elements(weights[:-2]) if node.op.startswith("Depthwise") else elements(weights[:-1])
-    return 2 * elements(values) * window
+    window = weights[: -2 if node.op.startswith("Depthwise") else -1]
+    return 2 * elements(values) * elements(window)

@@ -7,7 +7,6 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from lenet_exp import tf_compat
 from lenet_exp.errors import GraphError
 from lenet_exp.precision.ir.graph import Graph, in_order
-from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.op_defs import HANDLE, argument_types, attribute, dtype_name
 from lenet_exp.precision.ir.op_traits import CONTROL_FLOW, PASS_THROUGH
 from lenet_exp.precision.target.operator_library import OperatorLibrary
@@ -22,6 +21,9 @@ def output_types(graph: Graph, library: OperatorLibrary) -> Dict[str, Tuple[str,
     compiler parses them (precision-modes.md 3.3 and 11). An operator that TensorFlow doesn't
     know takes its types from the library, else from what its consumers take, else from its own
     attributes, else float32.
+
+    Raises:
+        GraphError: an input that is no output of its node, or a node without its type.
     """
     found: Dict[str, Tuple[str, ...]] = {}
     wanted = _wanted_types(graph)
@@ -36,16 +38,12 @@ def output_types(graph: Graph, library: OperatorLibrary) -> Dict[str, Tuple[str,
         else:
             types = _unregistered(node, library, wanted[name])
         found[name] = _variables_behind_handles(graph, found, name, types)
-    _check_slots(graph, found)
-    return found
-
-
-def _check_slots(graph: Graph, types: Mapping[str, Tuple[str, ...]]) -> None:
     for name, inputs in graph.data.items():
         for tensor in inputs:
-            if tensor.slot >= len(types[tensor.node]):
+            if tensor.slot >= len(found[tensor.node]):
                 problem = f'its input "{tensor}" is no output of that node'
                 raise GraphError(name, problem, "a graph TensorFlow imports")
+    return found
 
 
 def _wanted_types(graph: Graph) -> Dict[str, List[Optional[str]]]:
@@ -91,12 +89,6 @@ def _variables_behind_handles(
     elif HANDLE in node.attr:
         behind = dtype_name(node.attr[HANDLE].type)
     elif node.op in CONTROL_FLOW or node.op in PASS_THROUGH:
-        behind = _first_known(graph.data[name], found)
+        known = (t for t in graph.data[name] if t.slot < len(found.get(t.node, ())))
+        behind = next((found[tensor.node][tensor.slot] for tensor in known), None)
     return tuple(behind or t if t == "resource" else t for t in types)
-
-
-def _first_known(inputs: Tuple[Tensor, ...], found: Mapping[str, Tuple[str, ...]]) -> Optional[str]:
-    for tensor in inputs:
-        if tensor.slot < len(found.get(tensor.node, ())):
-            return found[tensor.node][tensor.slot]
-    return None

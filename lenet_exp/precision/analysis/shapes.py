@@ -31,28 +31,17 @@ def static_shapes(
     `_output_shapes` of a node is believed; for the rest the graph is imported, with
     placeholders for operators that TensorFlow doesn't know.
     """
-    found: Dict[Tensor, Shape] = {}
-    open_: List[Tensor] = []
-    for tensor in tensors:
-        written = _written(graph.nodes[tensor.node], tensor.slot)
-        if written is None:
-            open_.append(tensor)
-        else:
-            found[tensor] = written
-    if open_:
-        found.update(_inferred(graph, types, open_))
-    return found
+    found = {tensor: _written(graph.nodes[tensor.node], tensor.slot) for tensor in tensors}
+    unwritten = [tensor for tensor, shape in found.items() if shape is None]
+    return {**found, **_inferred(graph, types, unwritten)} if unwritten else found
 
 
 def _written(node: Any, slot: int) -> Shape:
     shapes = node.attr["_output_shapes"].list.shape if "_output_shapes" in node.attr else ()
-    return _known(shapes[slot]) if slot < len(shapes) else None
-
-
-def _known(shape: Any) -> Shape:
-    if shape.unknown_rank or any(dim.size < 0 for dim in shape.dim):
+    if slot >= len(shapes) or shapes[slot].unknown_rank:
         return None
-    return tuple(int(dim.size) for dim in shape.dim)
+    shape = tuple(int(dim.size) for dim in shapes[slot].dim)
+    return None if any(size < 0 for size in shape) else shape
 
 
 def _inferred(
@@ -62,7 +51,7 @@ def _inferred(
     scratch = tf.Graph()
     try:
         with scratch.as_default():
-            tf.import_graph_def(importable(graph, types), name="")
+            tf.import_graph_def(_importable(graph, types), name="")
     except ValueError as error:
         problem = f"TensorFlow can't make it: {str(error).splitlines()[0]}"
         raise GraphError("the graph", problem, "a graph TensorFlow imports") from error
@@ -74,28 +63,25 @@ def _inferred(
     return found
 
 
-def _importable(node: Any) -> bool:
+def _registered(node: Any) -> bool:
     # Names with an underscore are TensorFlow's own (_Arg) and refused in an import.
     return not node.op.startswith("_") and tf_compat.op_def(node.op) is not None
 
 
 def _scratch(graph: Graph, tensor: Tensor) -> Tuple[str, int]:
-    if _importable(graph.nodes[tensor.node]):
+    """Return what stands for a tensor in the scratch graph: itself or a placeholder."""
+    if _registered(graph.nodes[tensor.node]) or tensor.slot == 0:
         return tensor.node, tensor.slot
-    return _placeholder_name(tensor), 0
+    return f"{tensor.node}__output_{tensor.slot}", 0
 
 
-def _placeholder_name(tensor: Tensor) -> str:
-    return tensor.node if tensor.slot == 0 else f"{tensor.node}__output_{tensor.slot}"
-
-
-def importable(graph: Graph, types: Mapping[str, Tuple[str, ...]]) -> Any:
+def _importable(graph: Graph, types: Mapping[str, Tuple[str, ...]]) -> Any:
     """Return a GraphDef for shape inference: nothing in it but what TensorFlow knows."""
     made = tf_compat.load().GraphDef()
     for name, node in graph.nodes.items():
-        if not _importable(node):
+        if not _registered(node):
             for slot, dtype in enumerate(types[name]):
-                _add_placeholder(made, _placeholder_name(Tensor(name, slot)), dtype)
+                _add_placeholder(made, _scratch(graph, Tensor(name, slot))[0], dtype)
             continue
         if node.op == "Const" and node.ByteSize() > _LARGE:
             shape = node.attr["value"].tensor.tensor_shape

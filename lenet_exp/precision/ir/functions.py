@@ -9,7 +9,7 @@ import hashlib
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 from lenet_exp import tf_compat
-from lenet_exp.precision.ir.builder import Nodes
+from lenet_exp.precision.ir.builder import Nodes, copied, data_inputs, set_inputs
 from lenet_exp.precision.ir.graph import Graph, graph_of
 from lenet_exp.precision.ir.names import is_control, node_of, slot_of
 from lenet_exp.precision.ir.op_defs import HANDLE, output_offsets
@@ -38,7 +38,7 @@ def function_of(arguments: Sequence[Typed], body: Sequence[Any], results: Sequen
         body: NodeDefs.
         results: tensors of `body`.
     """
-    made = _empty()
+    made = tf_compat.load().GraphDef().library.function.add()
     renamed: Dict[str, str] = {}
     free = Nodes(node.name for node in body)
     for index, argument in enumerate(arguments):
@@ -49,18 +49,12 @@ def function_of(arguments: Sequence[Typed], body: Sequence[Any], results: Sequen
     for node in body:
         copy = made.node_def.add()
         copy.CopyFrom(node)
-        del copy.input[:]
-        copy.input.extend(_inner(text, nodes, renamed) for text in node.input)
+        set_inputs(copy, [_inner(text, nodes, renamed) for text in node.input])
     for index, result in enumerate(results):
         entry = made.signature.output_arg.add(name=f"result_{index}")
         entry.type = result.dtype.as_datatype_enum
         made.ret[entry.name] = _inner(result.tensor, nodes, renamed)
     return made
-
-
-def _empty() -> Any:
-    library = tf_compat.load().GraphDef().library
-    return library.function.add()
 
 
 def _inner(text: str, nodes: Dict[str, Any], renamed: Dict[str, str]) -> str:
@@ -92,23 +86,18 @@ def branch(
         Tin=[each.dtype for each in inputs],
         Tout=outputs,
     )
-    node = nodes.made[-1]
     # Inlined: in a function's own graph TensorFlow would choose other kernels, with other sums.
-    node.attr["_lower_using_switch_merge"].b = True
-    node.attr["then_branch"].func.name = then.signature.name
-    node.attr["else_branch"].func.name = other.signature.name
-    return [made if slot == 0 else f"{made}:{slot}" for slot in range(len(outputs))]
+    made.node.attr["_lower_using_switch_merge"].b = True
+    made.node.attr["then_branch"].func.name = then.signature.name
+    made.node.attr["else_branch"].func.name = other.signature.name
+    return made.outputs(len(outputs))
 
 
 def outside(body: Sequence[Any]) -> List[str]:
     """Return the tensors that `body` takes from nodes that are not in it, in order."""
     inside = {node.name for node in body}
-    found: Dict[str, None] = {}
-    for node in body:
-        for text in node.input:
-            if not is_control(text) and node_of(text) not in inside:
-                found[text] = None
-    return list(found)
+    texts = (text for node in body for text in data_inputs(node.input))
+    return list(dict.fromkeys(text for text in texts if node_of(text) not in inside))
 
 
 class FunctionGraph(NamedTuple):
@@ -175,12 +164,11 @@ def _graph_of_function(
     graph: Graph, prefix: str, function: Any, dtypes: Sequence[str]
 ) -> FunctionGraph:
     tf = tf_compat.load()
-    node_def = tf.NodeDef
     nodes = []
     where: Dict[str, str] = {}
     arguments = []
     for place, arg in enumerate(function.signature.input_arg):
-        made = node_def(name=f"{prefix}/{arg.name}", op="_Arg")
+        made = tf.NodeDef(name=f"{prefix}/{arg.name}", op="_Arg")
         made.attr["T"].type = arg.type
         if arg.type == tf.resource.as_datatype_enum and place < len(dtypes):
             made.attr[HANDLE].type = tf.as_dtype(dtypes[place]).as_datatype_enum
@@ -189,15 +177,12 @@ def _graph_of_function(
         where[arg.name] = made.name
     inner = {node.name: node for node in function.node_def}
     for node in function.node_def:
-        made = node_def()
-        made.CopyFrom(node)
-        made.name = f"{prefix}/{node.name}"
-        del made.input[:]
-        made.input.extend(_outside(text, prefix, where, inner, graph) for text in node.input)
+        made = copied(node, f"{prefix}/{node.name}")
+        set_inputs(made, [_outside(text, prefix, where, inner, graph) for text in node.input])
         nodes.append(made)
     results = []
     for arg in function.signature.output_arg:
-        made = node_def(name=f"{prefix}/{arg.name}__result", op="_Retval")
+        made = tf.NodeDef(name=f"{prefix}/{arg.name}__result", op="_Retval")
         made.attr["T"].type = arg.type
         made.input.append(_outside(function.ret[arg.name], prefix, where, inner, graph))
         nodes.append(made)

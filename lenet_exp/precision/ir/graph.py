@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 import heapq
-from typing import (
-    Any,
-    Callable,
-    Dict,
-    Iterable,
-    Iterator,
-    List,
-    Mapping,
-    NamedTuple,
-    Sequence,
-    Set,
-    Tuple,
-)
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Set, Tuple
 
 from lenet_exp.errors import GraphError
+from lenet_exp.precision.ir.builder import copied, set_inputs
 from lenet_exp.precision.ir.names import Tensor, as_input, split
 from lenet_exp.precision.ir.op_traits import BACK_EDGES, PASS_THROUGH, transparent
 
@@ -97,11 +86,8 @@ def graph_of(node_defs: Iterable[Any], functions: Mapping[str, Any]) -> Graph:
 
 def rewired(node: Any, data: Iterable[Tensor], control: Iterable[str]) -> Any:
     """Return a copy of a NodeDef with other inputs."""
-    copy = type(node)()
-    copy.CopyFrom(node)
-    del copy.input[:]
-    copy.input.extend(as_input(tensor) for tensor in data)
-    copy.input.extend(f"^{name}" for name in control)
+    copy = copied(node)
+    set_inputs(copy, [*map(as_input, data), *(f"^{name}" for name in control)])
     return copy
 
 
@@ -112,9 +98,7 @@ def in_order(graph: Graph) -> Iterator[str]:
         GraphError: a cycle that isn't a while loop's.
     """
     back = {name for name, node in graph.nodes.items() if node.op in BACK_EDGES}
-    before = {
-        name: {tensor.node for tensor in inputs} - back for name, inputs in graph.data.items()
-    }
+    before = {name: {t.node for t in inputs} - back for name, inputs in graph.data.items()}
     return topological_order(before)
 
 
@@ -125,7 +109,6 @@ def topological_order(before: Mapping[str, Set[str]]) -> Iterator[str]:
         GraphError: a cycle.
     """
     names = list(before)
-    position = {name: index for index, name in enumerate(names)}
     waiting = [len(before[name]) for name in names]
     after: Dict[str, List[int]] = {}
     for index, name in enumerate(names):
@@ -142,17 +125,17 @@ def topological_order(before: Mapping[str, Set[str]]) -> Iterator[str]:
             if not waiting[consumer]:
                 heapq.heappush(ready, consumer)
     if done < len(names):
-        stuck = next(name for name in names if waiting[position[name]] > 0)
+        stuck = next(name for name, count in zip(names, waiting) if count)
         raise GraphError(stuck, "it is part of a cycle", "a graph TensorFlow can run")
 
 
-def reachable(begin: Iterable[str], step: Callable[[str], Sequence[str]]) -> Dict[str, None]:
+def reachable(begin: Iterable[str], step: Callable[[str], Iterable[str]]) -> Dict[str, None]:
     """Return what is reached from `begin`, itself included, as an ordered set, depth first."""
     found: Dict[str, None] = {}
-    stack = list(reversed(list(begin)))
+    stack = [*begin][::-1]
     while stack:
         item = stack.pop()
         if item not in found:
             found[item] = None
-            stack.extend(reversed(step(item)))
+            stack.extend(reversed(tuple(step(item))))
     return found

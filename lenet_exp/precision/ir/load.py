@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import warnings
 from pathlib import Path
-from typing import Any, Callable, Iterator, NamedTuple, Optional, Tuple, Union
+from typing import Any, Iterator, NamedTuple, Optional, Tuple, Union
 
 from lenet_exp import tf_compat
 from lenet_exp.errors import GraphError
@@ -37,9 +37,9 @@ def load_graph(path: Union[str, Path]) -> LoadedGraph:
         GraphError: there is no such file, it can't be read, or it holds no graph.
     """
     content = _content(Path(path))
-    for read in (_binary, _text):
+    for parsed in (_binary, _text):
         for message in _messages():
-            meta = _meta(read(message, content))
+            meta = _meta(message) if parsed(message, content) else None
             if meta is not None and _is_graph(meta.graph_def):
                 return LoadedGraph(meta.graph_def, _fetches(meta))
     raise GraphError(path, "it holds no TensorFlow graph", _ALLOWED)
@@ -58,44 +58,40 @@ def _content(path: Path) -> bytes:
         raise GraphError(path, f"it can't be read ({reason})", _ALLOWED) from error
 
 
-def _messages() -> Iterator[Callable[[], Any]]:
+def _messages() -> Iterator[Any]:
     tf = tf_compat.load()
     from tensorflow.core.protobuf import saved_model_pb2  # noqa: PLC0415 - after `load`
 
-    yield tf.MetaGraphDef
-    yield tf.GraphDef
-    yield saved_model_pb2.SavedModel
+    yield from (tf.MetaGraphDef(), tf.GraphDef(), saved_model_pb2.SavedModel())
 
 
-def _binary(message: Callable[[], Any], content: bytes) -> Optional[Any]:
+def _binary(message: Any, content: bytes) -> bool:
     from google.protobuf.message import DecodeError  # noqa: PLC0415 - comes with TensorFlow
 
-    made = message()
     # Protobuf's versions differ: one only warns of what it could not read to the end.
     refused = (DecodeError, UnicodeDecodeError, RuntimeError, RuntimeWarning, SystemError)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", RuntimeWarning)
-            made.ParseFromString(content)
+            message.ParseFromString(content)
     except refused:
-        return None
-    return made
+        return False
+    return True
 
 
-def _text(message: Callable[[], Any], content: bytes) -> Optional[Any]:
+def _text(message: Any, content: bytes) -> bool:
     from google.protobuf import text_format  # noqa: PLC0415 - comes with TensorFlow
 
-    made = message()
     try:
-        text_format.Parse(content.decode(), made, allow_unknown_extension=True)
+        text_format.Parse(content.decode(), message, allow_unknown_extension=True)
     except (text_format.ParseError, UnicodeDecodeError):
-        return None
-    return made
+        return False
+    return True
 
 
-def _meta(message: Optional[Any]) -> Optional[Any]:
+def _meta(message: Any) -> Optional[Any]:
     """Return whatever was parsed as a MetaGraphDef; of a SavedModel its first."""
-    if message is None or hasattr(message, "graph_def"):
+    if hasattr(message, "graph_def"):
         return message
     if hasattr(message, "meta_graphs"):
         return message.meta_graphs[0] if message.meta_graphs else None

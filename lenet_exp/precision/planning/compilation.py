@@ -52,14 +52,14 @@ class Decided(NamedTuple):
 
 def row_of(
     operator: GraphOperator,
+    options: PlanOptions,
     types: Sequence[str],
     decision: Tuple[Rule, str, Engine],
-    colour: Colour = Colour.NONE,
-    unit: str = "none",
 ) -> Operator:
     """Return the row of an operator with these types, inputs then outputs, still without casts."""
     count, origin = len(operator.inputs), operator.origin
     rule, reason, engine = decision
+    entry = options.library.operators.get(operator.ge_type)
     return Operator(
         name=operator.name,
         tf_type=operator.tf_type,
@@ -67,11 +67,11 @@ def row_of(
         inputs=tuple(types[:count]),
         outputs=tuple(types[count:]),
         casts=(),
-        colour=colour,
+        colour=options.colour(operator.ge_type),
         rule=rule,
         reason=reason,
         engine=engine,
-        unit=unit,
+        unit="none" if entry is None else entry.unit,
         parts=operator.parts,
         ports=tuple(value.port for value in operator.inputs),
         results=tuple(output.key if output.real else None for output in operator.outputs),

@@ -11,7 +11,7 @@ from typing import Dict, List, Optional, Tuple
 
 from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.op_traits import LAYOUTS
-from lenet_exp.precision.plan import Operator, RemovedCast
+from lenet_exp.precision.plan import RemovedCast
 from lenet_exp.precision.planning.compilation import Compilation, Decided
 from lenet_exp.precision.planning.selection_rules import HALF, SINGLE
 from lenet_exp.precision.target.modes import Generation
@@ -79,7 +79,7 @@ class _CastGraph:
             self._made_by.update((output.key, one) for output in one.operator.outputs)
             for slot, value in enumerate(inputs):
                 self._uses.setdefault(value.source, []).append((row.name, slot))
-            if _between_floats(row):
+            if row.ge_type == "Cast" and {*row.inputs, *row.outputs} == {HALF, SINGLE}:
                 types = row.inputs[0], row.outputs[0]
                 self.operators[row.name] = _Cast(inputs[0].source, *types, Tensor(row.name, 0))
 
@@ -142,7 +142,3 @@ class _CastGraph:
             if first is not None and narrowed and row.name not in self._leaving:
                 for cast in (first, *behind):
                     cast.removed = True
-
-
-def _between_floats(row: Operator) -> bool:
-    return row.ge_type == "Cast" and {*row.inputs, *row.outputs} == {HALF, SINGLE}

@@ -6,7 +6,9 @@ becomes a constant, computed in the graph's own types by TensorFlow on the CPU.
 
 from __future__ import annotations
 
-from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Set, Tuple
+
+import numpy as np
 
 from lenet_exp import tf_compat
 from lenet_exp.precision.analysis.dtypes import output_types
@@ -25,40 +27,27 @@ _FOLDABLE_TYPES = frozenset(
 
 def fold_constants(state: Compilation) -> Compilation:
     """Replace what depends only on constants and static shapes by constants."""
-    types = output_types(state.graph, state.options.library)
-    folded = fold(state.graph, types, state.fetched)
-    return state._replace(graph=_with_constants(state.graph, folded)) if folded.nodes else state
-
-
-class Folded(NamedTuple):
-    """`values`: the array of every constant tensor that something else consumes or fetches.
-
-    `nodes`: all nodes that went into constants, the constants of the graph excepted.
-    """
-
-    values: Mapping[Tensor, Any]
-    nodes: FrozenSet[str]
-
-
-def fold(graph: Graph, types: Mapping[str, Tuple[str, ...]], fetched: Sequence[str]) -> Folded:
-    """Return what of a graph becomes constant; control edges play no part."""
+    graph, fetched = state.graph, state.fetched
+    types = output_types(graph, state.options.library)
     order = list(in_order(graph))
     shape_inputs = {
         tensor for name in order if graph.nodes[name].op in OF_SHAPES for tensor in graph.data[name]
     }
-    shapes = static_shapes(graph, types, sorted(shape_inputs)) if shape_inputs else {}
+    shapes = static_shapes(graph, types, sorted(shape_inputs))
     # A fetched node keeps its name, and one Const has one output.
     several = {name for name in fetched if len(types[name]) > 1}
     constant = _constant_nodes(graph, types, [n for n in order if n not in several], shapes)
     made = {name for name in constant if graph.nodes[name].op != "Const"}
+    if not made:
+        return state
     sizes = {
         Tensor(name, slot): _of_shape(graph, Tensor(name, slot), shapes)
         for name in constant
         if graph.nodes[name].op in OF_SHAPES
         for slot in range(len(types[name]))
     }
-    frontier = _frontier(graph, made, set(fetched))
-    return Folded(_values(graph, sizes, constant, frontier), frozenset(made))
+    values = _values(graph, sizes, constant, _frontier(graph, made, set(fetched)))
+    return state._replace(graph=_with_constants(graph, values, made))
 
 
 def _constant_nodes(
@@ -67,15 +56,15 @@ def _constant_nodes(
     order: Iterable[str],
     shapes: Mapping[Tensor, Shape],
 ) -> Dict[str, None]:
+    """Return the nodes that are constant, in order; control edges play no part."""
     constant: Dict[str, None] = {}
     for name in order:
-        node = graph.nodes[name]
+        node, data = graph.nodes[name], graph.data[name]
         if node.op in OF_SHAPES:
-            known = all(shapes[tensor] is not None for tensor in graph.data[name])
+            known = all(shapes[tensor] is not None for tensor in data)
         else:
-            known = _foldable(node, types[name], len(graph.data[name])) and all(
-                tensor.node in constant for tensor in graph.data[name]
-            )
+            inputs = all(tensor.node in constant for tensor in data)
+            known = inputs and _foldable(node, types[name], len(data))
         if known:
             constant[name] = None
     return constant
@@ -105,10 +94,7 @@ def _frontier(graph: Graph, made: Set[str], fetched: Set[str]) -> List[Tensor]:
 
 
 def _values(
-    graph: Graph,
-    sizes: Mapping[Tensor, Any],
-    constant: Mapping[str, None],
-    frontier: List[Tensor],
+    graph: Graph, sizes: Mapping[Tensor, Any], constant: Iterable[str], frontier: List[Tensor]
 ) -> Dict[Tensor, Any]:
     """Return the frontier's arrays; those of shapes need no session."""
     tf = tf_compat.load()
@@ -131,8 +117,6 @@ def _values(
 
 
 def _of_shape(graph: Graph, tensor: Tensor, shapes: Mapping[Tensor, Shape]) -> Any:
-    import numpy as np  # noqa: PLC0415 - TensorFlow has it loaded by now
-
     node = graph.nodes[tensor.node]
     shape = shapes[graph.data[tensor.node][tensor.slot if node.op == "ShapeN" else 0]] or ()
     dtype = np.int32
@@ -145,16 +129,13 @@ def _of_shape(graph: Graph, tensor: Tensor, shapes: Mapping[Tensor, Shape]) -> A
 
 
 def _computation(
-    graph: Graph,
-    sizes: Mapping[Tensor, Any],
-    constant: Mapping[str, None],
-    wanted: List[Tensor],
+    graph: Graph, sizes: Mapping[Tensor, Any], constant: Iterable[str], wanted: List[Tensor]
 ) -> Any:
     """Return the GraphDef that computes the tensors wanted, from constants alone."""
     made = tf_compat.load().GraphDef()
     made.versions.producer = 27
     known = {tensor: f"{tensor.node}__shape_{tensor.slot}" for tensor in sizes}
-    made.node.extend(const_node(name, sizes[tensor]) for tensor, name in known.items())
+    made.node.extend(_const(name, sizes[tensor]) for tensor, name in known.items())
     names = reachable(
         [tensor.node for tensor in wanted],
         lambda name: [tensor.node for tensor in graph.data[name] if tensor not in sizes],
@@ -168,37 +149,36 @@ def _computation(
     return made
 
 
-def const_node(name: str, value: Any) -> Any:
-    """Return a Const NodeDef that holds an array."""
-    tf = tf_compat.load()
-    node = tf.NodeDef(name=name, op="Const")
-    proto = tf.make_tensor_proto(value)
+def _const(name: str, value: Any, control: Iterable[str] = ()) -> Any:
+    proto = tf_compat.load().make_tensor_proto(value)
+    node = tf_compat.load().NodeDef(name=name, op="Const", input=[f"^{each}" for each in control])
     node.attr["dtype"].type = proto.dtype
     node.attr["value"].tensor.CopyFrom(proto)
     return node
 
 
-def _with_constants(graph: Graph, folded: Folded) -> Graph:
-    """Replace folded nodes by constants under their names; consumers of later outputs rewired."""
+def _with_constants(graph: Graph, values: Mapping[Tensor, Any], folded: Set[str]) -> Graph:
+    """Replace folded nodes by constants under their names; consumers of later outputs rewired.
+
+    `values` are those that something else consumes or fetches.
+    """
     renamed: Dict[Tensor, Tensor] = {}
-    constants: Dict[str, List[str]] = {}
-    for tensor in folded.values:
+    constants: Dict[str, Dict[str, Any]] = {}
+    for tensor, value in values.items():
         name = tensor.node if tensor.slot == 0 else _free_name(graph, tensor)
         renamed[tensor] = Tensor(name, 0)
-        constants.setdefault(tensor.node, []).append(name)
-    values = {renamed[tensor].node: value for tensor, value in folded.values.items()}
+        constants.setdefault(tensor.node, {})[name] = value
     made = Graph({}, {}, {}, graph.library)
     for name, node in graph.nodes.items():
         order = _order_of(graph, folded, name) if name in constants else graph.control[name]
-        for constant in constants.get(name, ()):
-            made.put(
-                constant, rewired(const_node(constant, values[constant]), (), order), (), order
-            )
-        if name not in folded.nodes:
+        own = constants.get(name, {})
+        for constant, value in own.items():
+            made.put(constant, _const(constant, value, order), (), order)
+        if name not in folded:
             data = tuple(renamed.get(tensor, tensor) for tensor in graph.data[name])
             same = data == graph.data[name]
             made.put(name, node if same else rewired(node, data, order), data, order)
-        elif name not in values:
+        elif name not in own:
             # Only folded nodes consumed it, but control edges may stay.
             no_op = tf_compat.load().NodeDef(name=name, op="NoOp")
             made.put(name, rewired(no_op, (), order), (), order)
@@ -212,14 +192,12 @@ def _free_name(graph: Graph, tensor: Tensor) -> str:
     return name
 
 
-def _order_of(graph: Graph, folded: Folded, name: str) -> Tuple[str, ...]:
+def _order_of(graph: Graph, folded: Set[str], name: str) -> Tuple[str, ...]:
     """Return all control inputs that the folded nodes behind a constant had.
 
     In a cond or a loop they say to which branch or iteration the constant belongs.
     """
-
-    def data(name: str) -> Sequence[str]:
-        return [t.node for t in reversed(graph.data[name])] if name in folded.nodes else ()
-
-    behind = reachable([name], data)
+    behind = reachable(
+        [name], lambda name: (t.node for t in reversed(graph.data[name]) if name in folded)
+    )
     return tuple(dict.fromkeys(other for name in behind for other in graph.control[name]))

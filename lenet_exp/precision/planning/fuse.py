@@ -5,20 +5,9 @@ Source: precision-modes.md 7.
 
 from __future__ import annotations
 
-from typing import (
-    Callable,
-    Collection,
-    Dict,
-    Iterable,
-    List,
-    Mapping,
-    NamedTuple,
-    Optional,
-    Set,
-    Tuple,
-)
+from typing import Callable, Collection, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
-from lenet_exp.precision.analysis.shapes import Shape, static_shapes
+from lenet_exp.precision.analysis.shapes import static_shapes
 from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.op_traits import BIAS_ADDS, CONVOLUTIONS, MATMULS, MOMENTUMS
 from lenet_exp.precision.ir.operators import GraphOperator, Input, Output
@@ -59,7 +48,7 @@ class _Pool:
             self._enter(operator)
         self._leaving = state.leaving
         wanted = sorted(_shapes_needed(state.operators.values()))
-        self._shapes: Mapping[Tensor, Shape] = static_shapes(state.graph, state.types, wanted)
+        self.shapes = static_shapes(state.graph, state.types, wanted)
 
     def _enter(self, operator: GraphOperator) -> None:
         self.operators[operator.name] = operator
@@ -68,13 +57,14 @@ class _Pool:
         for index, value in enumerate(operator.inputs):
             self._uses.setdefault(value.source, {})[_Use(operator.name, index)] = None
 
-    def replace(self, gone: Iterable[GraphOperator], made: GraphOperator) -> None:
-        """Put a fused operator in the place of its parts."""
+    def replace(self, gone: Iterable[GraphOperator], *made: GraphOperator) -> None:
+        """Put fused operators in the place of their parts."""
         for operator in gone:
             del self.operators[operator.name]
             for index, value in enumerate(operator.inputs):
                 del self._uses[value.source][_Use(operator.name, index)]
-        self._enter(made)
+        for operator in made:
+            self._enter(operator)
 
     def join(self, first: GraphOperator, second: GraphOperator, made: GraphOperator) -> None:
         """Put one operator in the place of two; it has the parts of both."""
@@ -97,10 +87,6 @@ class _Pool:
         uses = [use for tensor in tensors for use in self.uses(tensor)]
         leaves = any(tensor.node in self._leaving for tensor in tensors)
         return [use.name for use in uses] == [consumer.name] and not leaves
-
-    def shape(self, tensor: Tensor) -> Shape:
-        """Return a static shape, or None."""
-        return self._shapes.get(tensor)
 
 
 def _shapes_needed(operators: Collection[GraphOperator]) -> Set[Tensor]:
@@ -133,24 +119,16 @@ def _fused_bias(pool: _Pool, operator: GraphOperator) -> None:
 def _takes_bias(pool: _Pool, owner: GraphOperator, adds: GraphOperator, bias: Input) -> bool:
     if len(owner.inputs) != 2 or not pool.only_feeds(owner, adds):
         return False
-    plain = adds.ge_type in BIAS_ADDS
-    constant = bias.constant and bias.late
-    if owner.ge_type in CONVOLUTIONS:
-        return bias.late if plain else constant and _conv_bias(pool, bias)
+    if adds.ge_type in BIAS_ADDS:
+        return owner.ge_type in MATMULS or (owner.ge_type in CONVOLUTIONS and bias.late)
+    shape = pool.shapes.get(bias.source)
+    if shape is None or not (bias.constant and bias.late):
+        return False
     if owner.ge_type in MATMULS:
-        return plain or (constant and _matmul_bias(pool, owner, bias))
-    return False
-
-
-def _conv_bias(pool: _Pool, bias: Input) -> bool:
-    shape = pool.shape(bias.source)
-    return shape is not None and (len(shape) == 1 or (len(shape) >= 4 and set(shape) == {1}))
-
-
-def _matmul_bias(pool: _Pool, owner: GraphOperator, bias: Input) -> bool:
-    shape = pool.shape(bias.source)
-    product = pool.shape(owner.outputs[0].key)
-    return shape is not None and product is not None and shape == product[-1:]
+        product = pool.shapes.get(owner.outputs[0].key)
+        return product is not None and shape == product[-1:]
+    a_channel = len(shape) == 1 or (len(shape) >= 4 and set(shape) == {1})
+    return owner.ge_type in CONVOLUTIONS and a_channel
 
 
 def _relu_pair(pool: _Pool, operator: GraphOperator) -> None:
@@ -163,18 +141,14 @@ def _relu_pair(pool: _Pool, operator: GraphOperator) -> None:
         for use in pool.uses(output.key)
         if use.slot == 1 and pool.operators[use.name].ge_type == "ReluGrad"
     ]
-    shape = pool.shape(output.key)
+    shape = pool.shapes.get(output.key)
     if len(grads) != 1 or shape is None or len(shape) != 4:
         return
-    mask = Tensor(operator.name, 1)
-    made = Output(mask, "uint8", real=False)
-    forward = operator._replace(ge_type="ReluV2", outputs=(output, made))
-    gradients = grads[0].inputs[0]
-    backward = grads[0]._replace(
-        ge_type="ReluGradV2", inputs=(gradients, Input(mask, "uint8", None))
-    )
-    pool.replace((operator,), forward)
-    pool.replace((grads[0],), backward)
+    mask = Output(Tensor(operator.name, 1), "uint8", real=False)
+    forward = operator._replace(ge_type="ReluV2", outputs=(output, mask))
+    inputs = (grads[0].inputs[0], Input(mask.key, mask.dtype, None))
+    backward = grads[0]._replace(ge_type="ReluGradV2", inputs=inputs)
+    pool.replace((operator, grads[0]), forward, backward)
 
 
 def _half_product_widened(pool: _Pool, operator: GraphOperator) -> None:
@@ -199,15 +173,13 @@ def _unscaling_momentum(pool: _Pool, operator: GraphOperator) -> None:
     scaled = pool.producer(gradient.source)
     if scaled is None or scaled.ge_type != "Mul" or not pool.only_feeds(scaled, operator):
         return
-    scalars = [value for value in scaled.inputs if pool.shape(value.source) == ()]
-    if not scalars:
-        return
-    scale = scalars[-1]
-    first = next(value for value in scaled.inputs if value is not scale)
-    made = operator._replace(
-        ge_type="FusedMulApplyMomentum", inputs=(var, accum, rate, first, momentum, scale)
-    )
-    pool.join(scaled, operator, made)
+    scalars = [value for value in scaled.inputs if pool.shapes.get(value.source) == ()]
+    if scalars:
+        scale = scalars[-1]
+        first = next(value for value in scaled.inputs if value is not scale)
+        inputs = (var, accum, rate, first, momentum, scale)
+        made = operator._replace(ge_type="FusedMulApplyMomentum", inputs=inputs)
+        pool.join(scaled, operator, made)
 
 
 def _sparse_cross_entropy(pool: _Pool, operator: GraphOperator) -> None:
@@ -218,28 +190,25 @@ def _sparse_cross_entropy(pool: _Pool, operator: GraphOperator) -> None:
     if operator.ge_type != "SparseSoftmaxCrossEntropyWithLogits":
         return
     logits, labels = operator.inputs
+    made = []
     if labels.dtype != "int32":
-        cast = f"{operator.name}/Cast"
-        whole = Output(Tensor(cast, 0), "int32", real=False)
-        parts, keeps = operator.parts, operator.keeps
-        made = GraphOperator(cast, "", "Cast", parts, (labels,), (whole,), keeps)
-        pool.replace((), made)
-        labels = Input(whole.key, "int32", None)
-    one_hot = f"{operator.name}/OneHotD"
-    on_off = tuple(
-        Input(Tensor(f"{one_hot}/{value}", 0), logits.dtype, None, constant=True, late=True)
-        for value in ("on", "off")
-    )
-    encoded = Output(Tensor(one_hot, 0), logits.dtype, real=False)
-    labels_made = GraphOperator(
-        one_hot, "", "OneHotD", operator.parts, (labels, *on_off), (encoded,), operator.keeps
-    )
-    made = operator._replace(
-        ge_type="SoftmaxCrossEntropyWithLogits",
-        inputs=(logits, Input(encoded.key, logits.dtype, None)),
-    )
-    pool.replace((operator,), labels_made)
-    pool.replace((), made)
+        made.append(_inner(operator, "Cast", (labels,), "int32"))
+        labels = Input(made[0].outputs[0].key, "int32", None)
+    values = [Tensor(f"{operator.name}/OneHotD/{value}", 0) for value in ("on", "off")]
+    on_off = [Input(value, logits.dtype, None, constant=True, late=True) for value in values]
+    made.append(_inner(operator, "OneHotD", (labels, *on_off), logits.dtype))
+    inputs = (logits, Input(made[-1].outputs[0].key, logits.dtype, None))
+    entropy = operator._replace(ge_type="SoftmaxCrossEntropyWithLogits", inputs=inputs)
+    pool.replace((operator,), *made, entropy)
+
+
+def _inner(
+    operator: GraphOperator, ge_type: str, inputs: Tuple[Input, ...], dtype: str
+) -> GraphOperator:
+    """Return an operator that only the chip has, in front of what is left of `operator`."""
+    name = f"{operator.name}/{ge_type}"
+    output = Output(Tensor(name, 0), dtype, real=False)
+    return GraphOperator(name, "", ge_type, operator.parts, inputs, (output,), operator.keeps)
 
 
 _RULES: Tuple[Callable[[_Pool, GraphOperator], None], ...] = (

@@ -97,10 +97,7 @@ def _chip_only(name: str, entry: GeOperator, inputs: Sequence[Input], begin: int
 
 
 def _form(
-    library: OperatorLibrary,
-    node: Any,
-    inputs: Sequence[Input],
-    outputs: Sequence[Output],
+    library: OperatorLibrary, node: Any, inputs: Sequence[Input], outputs: Sequence[Output]
 ) -> Tuple[str, Tuple[int, ...]]:
     """Return the GE type of a node and the inputs that its D form turns into attributes."""
     if stand_in(node):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from lenet_exp.errors import PrecisionError
 from lenet_exp.precision.planning.compilation import PlanOptions
-from lenet_exp.precision.planning.dtype_overrides import CustomDtypes, read_custom_dtypes
-from lenet_exp.precision.target.modes import Generation, Mode, read_generation, read_mode
+from lenet_exp.precision.planning.dtype_overrides import read_custom_dtypes
+from lenet_exp.precision.target.modes import Colour, Generation, Mode, read_generation, read_mode
 from lenet_exp.precision.target.op_lists import MixlistInput, recoloured
 from lenet_exp.precision.target.operator_library import LibraryInput, load_library
 
@@ -73,13 +73,14 @@ def read_options(
     """
     wanted, age = read_mode(mode), read_generation(generation)
     table = load_library(library, age)
-    colours = {name: operator.colour for name, operator in table.operators.items()}
+    colours: Mapping[str, Colour] = {
+        name: operator.colour for name, operator in table.operators.items()
+    }
     warnings: Tuple[str, ...] = ()
     if modify_mixlist is not None:
         _refuse_unread("modify_mixlist", wanted, age)
-        mixlist = recoloured(modify_mixlist, colours)
-        colours, warnings = dict(mixlist.colours), mixlist.warnings
-    custom: Optional[CustomDtypes] = None
+        colours, warnings = recoloured(modify_mixlist, colours)
+    custom = None
     if customize_dtypes is not None:
         _refuse_unread("customize_dtypes", wanted, age)
         custom = read_custom_dtypes(customize_dtypes)

@@ -25,8 +25,10 @@ class Support(NamedTuple):
 def support(operator: GraphOperator, library: OperatorLibrary, reduces: bool) -> Support:
     """Return where an operator runs; `reduces` says whether float32 may become float16 here."""
     entry = library.operators.get(operator.ge_type)
+    if entry is None and {operator.tf_type, operator.ge_type} & library.ai_cpu_only:
+        return Support(Engine.AI_CPU, (), "the AI core has no such operator")
     if entry is None:
-        return _without_entry(operator, library)
+        return Support(Engine.NONE, (), "the operator library lacks it", known=False)
     columns = node_columns(entry, len(operator.inputs), len(operator.outputs))
     if columns is None:
         return Support(Engine.NONE, (), "its kernels' types are not known", known=False)
@@ -43,18 +45,8 @@ def _failing(operator: GraphOperator, index: int, library: OperatorLibrary) -> S
     if dtype not in LEFT_OUT:
         why = f"the library's table says nothing about {dtype}"
         return Support(Engine.NONE, (), why, known=False)
-    why = f"no AI core kernel has {dtype} for {_tensor(operator, index)}"
-    if operator.ge_type in library.ai_cpu_fallback:
-        return Support(Engine.AI_CPU, (), why)
-    return Support(Engine.REFUSED, (), why)
-
-
-def _without_entry(operator: GraphOperator, library: OperatorLibrary) -> Support:
-    if {operator.tf_type, operator.ge_type} & library.ai_cpu_only:
-        return Support(Engine.AI_CPU, (), "the AI core has no such operator")
-    return Support(Engine.NONE, (), "the operator library lacks it", known=False)
-
-
-def _tensor(operator: GraphOperator, index: int) -> str:
     count = len(operator.inputs)
-    return f"input {index}" if index < count else f"output {index - count}"
+    tensor = f"input {index}" if index < count else f"output {index - count}"
+    fallback = operator.ge_type in library.ai_cpu_fallback
+    why = f"no AI core kernel has {dtype} for {tensor}"
+    return Support(Engine.AI_CPU if fallback else Engine.REFUSED, (), why)

@@ -9,7 +9,7 @@ from typing import FrozenSet, Iterable, Sequence, Tuple
 
 from lenet_exp.errors import GraphError
 from lenet_exp.precision.ir.graph import Graph, reachable, rewired
-from lenet_exp.precision.ir.names import node_of
+from lenet_exp.precision.ir.names import Tensor, node_of
 from lenet_exp.precision.ir.op_traits import (
     LEFT_OVER,
     MERGES,
@@ -31,7 +31,7 @@ def prune(state: Compilation) -> Compilation:
     for name, node in state.graph.nodes.items():
         if name in kept:
             data, control = state.graph.data[name], state.graph.control[name]
-            left = control_inputs(state.graph, kept, control) if control else ()
+            left = _kept_order(state.graph, kept, control) if control else ()
             made.put(name, node if left == control else rewired(node, data, left), data, left)
     return state._replace(graph=made)
 
@@ -105,15 +105,11 @@ def _gates(graph: Graph, name: str) -> bool:
     node = graph.nodes[name]
     if node.op in ORDER_ONLY or node.op in MERGES:  # of a Merge's branches one never runs
         return True
-    return transparent(node) and _behind_a_switch(graph, name)
+    # An Identity that runs only if its branch is taken: the pivot of a cond.
+    return transparent(node) and graph.nodes[graph.source(Tensor(name, 0)).node].op in SWITCHES
 
 
-def _behind_a_switch(graph: Graph, name: str) -> bool:
-    """Return whether an Identity runs only if its branch is taken: the pivot of a cond."""
-    return graph.nodes[graph.source(graph.data[name][0]).node].op in SWITCHES
-
-
-def control_inputs(graph: Graph, kept: FrozenSet[str], names: Iterable[str]) -> Tuple[str, ...]:
+def _kept_order(graph: Graph, kept: FrozenSet[str], names: Iterable[str]) -> Tuple[str, ...]:
     """Return control inputs of a kept node without the pruned ones, keeping every order.
 
     A pruned node is replaced by the nodes in front of it.

@@ -70,14 +70,14 @@ def _kept(candidates: Candidates, mode: Mode, keep_dtype: bool) -> str:
 def _forced(candidates: Candidates, choice: Choice) -> str:
     if HALF in choice.column:
         return "forced: float16 wherever a kernel has it"
-    if SINGLE in (*candidates.inputs, *candidates.outputs):
+    if SINGLE in candidates.origin:
         return "forced, but it has no float16 kernel"
     return "forced, but it has nothing in float32"
 
 
 def _mixed_output(candidates: Candidates, choice: Choice) -> str:
     """Say that an output stays float32 though the inputs became float16."""
-    count = len(candidates.inputs)
+    count = len(candidates.producers)
     inputs, outputs = choice.column[:count], choice.column[count:]
     if HALF in inputs and SINGLE in outputs and HALF not in outputs:
         return "; its output is always float32"

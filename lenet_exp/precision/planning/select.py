@@ -5,7 +5,7 @@ Source: precision-modes.md 4, 5 and 6.7.
 
 from __future__ import annotations
 
-from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, Sequence
 
 from lenet_exp.precision.ir.graph import topological_order
 from lenet_exp.precision.ir.names import Tensor
@@ -80,15 +80,12 @@ def _producer(
     now = state.type_of(value)
     cast = graph_casts.get(value.source)
     if cast is None or not _looked_through(state.options, cast.row):
-        return Producer(_name(value, made_by), now, now, value.late)
-    front = cast.operator.inputs[0]
-    behind = state.type_of(front)
-    return Producer(_name(front, made_by), now, behind, value.late, through=cast.row.name)
-
-
-def _name(value: Input, made_by: Mapping[Tensor, GraphOperator]) -> str:
-    maker = made_by.get(value.source)
-    return value.source.node if maker is None else maker.name
+        front, through = value, ""
+    else:
+        front, through = cast.operator.inputs[0], cast.row.name
+    maker = made_by.get(front.source)
+    name = front.source.node if maker is None else maker.name
+    return Producer(name, now, state.type_of(front), value.late, through)
 
 
 def _looked_through(options: PlanOptions, cast: Operator) -> bool:
@@ -113,7 +110,7 @@ def decide(
     choice = choose(candidates, options.mode)
     types = column_types(choice.column, operator.origin)
     sentence = reason(candidates, choice, options.mode, keeps)
-    return _row(operator, options, types, (choice.rule, sentence, found.engine))
+    return row_of(operator, options, types, (choice.rule, sentence, found.engine))
 
 
 def _reduces(operator: GraphOperator, options: PlanOptions, keeps: bool) -> bool:
@@ -141,8 +138,7 @@ def _candidates(
     complex_tensor = any(dtype.startswith("complex") for dtype in operator.origin)
     return Candidates(
         columns=columns,
-        inputs=tuple(value.dtype for value in operator.inputs),
-        outputs=tuple(output.dtype for output in operator.outputs),
+        origin=operator.origin,
         producers=tuple(producers),
         colour=options.colour(operator.ge_type),
         null=entry.null,
@@ -153,26 +149,14 @@ def _candidates(
 
 def _unchosen(operator: GraphOperator, options: PlanOptions, found: Support) -> Operator:
     """Return the row of an operator that keeps the graph's types without a choice."""
-    decisions = {
+    rule, sentence = {
         Engine.AI_CPU: (Rule.AI_CPU, f"AI CPU: {found.why}; it keeps the types of the graph"),
         Engine.REFUSED: (
             Rule.REFUSED,
             f"refused: {found.why}, and the AI CPU has no such operator",
         ),
         Engine.NONE: (Rule.UNKNOWN, f"not decided: {found.why}; the types of the graph are left"),
-    }
-    rule, sentence = decisions[found.engine]
+    }[found.engine]
     if found.known and found.engine is Engine.NONE:
         rule, sentence = Rule.GRAY, "a null operator of a type without float kernels: type kept"
-    return _row(operator, options, operator.origin, (rule, sentence, found.engine))
-
-
-def _row(
-    operator: GraphOperator,
-    options: PlanOptions,
-    types: Sequence[str],
-    decision: Tuple[Rule, str, Engine],
-) -> Operator:
-    entry = options.library.operators.get(operator.ge_type)
-    unit = "none" if entry is None else entry.unit
-    return row_of(operator, types, decision, options.colour(operator.ge_type), unit)
+    return row_of(operator, options, operator.origin, (rule, sentence, found.engine))

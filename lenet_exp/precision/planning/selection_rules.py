@@ -5,7 +5,7 @@ Source: precision-modes.md 4.3 and 5. A rule that fails leaves the columns as th
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Callable, Dict, NamedTuple, Sequence, Tuple
 
 from lenet_exp.precision.plan import Rule
 from lenet_exp.precision.target.kernel_signatures import NodeColumn
@@ -32,9 +32,8 @@ class Candidates(NamedTuple):
     """What an operator may become: its columns, its types in the graph and what feeds it."""
 
     columns: Tuple[NodeColumn, ...]
-    inputs: Tuple[str, ...]
-    outputs: Tuple[str, ...]
-    producers: Tuple[Producer, ...]
+    origin: Tuple[str, ...]  # inputs, then outputs
+    producers: Tuple[Producer, ...]  # one an input
     colour: Colour
     null: bool
     kept: bool  # keep_dtype, a Cast, or a complex tensor: rule 5.2 in every mode
@@ -57,11 +56,15 @@ class Choice(NamedTuple):
     steps: Tuple[Step, ...]
 
 
-class _Columns:
-    """The columns still possible. Method names are those of the reference."""
+class _Run:
+    """One operator's way through the rules. Method names are those of the reference."""
 
-    def __init__(self, columns: Sequence[NodeColumn]) -> None:
-        self.left = list(columns)
+    def __init__(self, candidates: Candidates, mode: Mode) -> None:
+        self.candidates = candidates
+        self.mode = mode
+        self.origin = candidates.origin
+        self.left = list(candidates.columns)
+        self.reduced = False
 
     def exact(self, tensor: int, dtype: str) -> bool:
         matching = [column for column in self.left if column[tensor] == dtype]
@@ -76,65 +79,23 @@ class _Columns:
         return dtype == SINGLE and self.exact(tensor, HALF)
 
 
-class _Run:
-    """One operator's way through the rules."""
-
-    def __init__(self, candidates: Candidates, mode: Mode) -> None:
-        self.candidates = candidates
-        self.mode = mode
-        self.columns = _Columns(candidates.columns)
-        self.origin = (*candidates.inputs, *candidates.outputs)
-        self.reduced = False
-        self.steps: List[Step] = []
-
-    def choice(self) -> Choice:
-        rule = self._rule()
-        apply = _RULES[rule]
-        for tensor in self._order():
-            if self.reduced and self.mode is Mode.ALLOW_FP32_TO_FP16:
-                wanted, got = _forced(self, tensor)
-            else:
-                wanted, got = apply(self, tensor)
-            self.steps.append(Step(tensor, wanted, got))
-        if self.reduced and rule in (Rule.KEEP, Rule.FP16_FIRST):
-            rule = Rule.REDUCED
-        return Choice(self.columns.left[0], rule, tuple(self.steps))
-
-    def _rule(self) -> Rule:
-        candidates = self.candidates
-        if candidates.kept:
-            return Rule.KEEP
-        follows = candidates.null and self.mode is not Mode.FORCE_FP16
-        if follows or self.mode is Mode.ALLOW_MIX_PRECISION:
-            return Rule(candidates.colour.value)
-        if self.mode is Mode.FORCE_FP16:
-            return Rule.FORCED
-        first = self.mode is Mode.ALLOW_FP32_TO_FP16 and candidates.first
-        return Rule.FP16_FIRST if first and SINGLE in self.origin else Rule.KEEP
-
-    def _order(self) -> List[int]:
-        late = [producer.late for producer in self.candidates.producers]
-        early_first = sorted(range(len(late)), key=lambda i: late[i])
-        return [*early_first, *range(len(late), len(self.origin))]
-
-
 def _white(run: _Run, tensor: int) -> Tuple[str, bool]:
     origin = run.origin[tensor]
     if origin not in (HALF, SINGLE):
-        return origin, run.columns.rise(tensor, origin)
-    return HALF, run.columns.exact(tensor, HALF)
+        return origin, run.rise(tensor, origin)
+    return HALF, run.exact(tensor, HALF)
 
 
 def _black(run: _Run, tensor: int) -> Tuple[str, bool]:
     origin = run.origin[tensor]
-    return origin, run.columns.rise(tensor, origin)
+    return origin, run.rise(tensor, origin)
 
 
 def _gray(run: _Run, tensor: int) -> Tuple[str, bool]:
     if tensor >= len(run.candidates.producers):
         return _kept(run, tensor)
     dtype = run.candidates.producers[tensor].dtype
-    return dtype, run.columns.rise(tensor, dtype) or run.columns.reduce(tensor, dtype)
+    return dtype, run.rise(tensor, dtype) or run.reduce(tensor, dtype)
 
 
 def _kept(run: _Run, tensor: int) -> Tuple[str, bool]:
@@ -142,8 +103,8 @@ def _kept(run: _Run, tensor: int) -> Tuple[str, bool]:
     origin = run.origin[tensor]
     keeps = run.mode is Mode.MUST_KEEP and not run.candidates.kept and not run.candidates.null
     wanted = HALF if origin == SINGLE and run.candidates.first and not keeps else origin
-    got = run.columns.rise(tensor, wanted)
-    if not got and not keeps and origin == SINGLE and run.columns.reduce(tensor, origin):
+    got = run.rise(tensor, wanted)
+    if not got and not keeps and origin == SINGLE and run.reduce(tensor, origin):
         run.reduced = got = True
     return wanted, got
 
@@ -151,7 +112,7 @@ def _kept(run: _Run, tensor: int) -> Tuple[str, bool]:
 def _forced(run: _Run, tensor: int) -> Tuple[str, bool]:
     origin = run.origin[tensor]
     wanted = HALF if origin == SINGLE else origin
-    return wanted, run.columns.rise(tensor, wanted)
+    return wanted, run.rise(tensor, wanted)
 
 
 _RULES: Dict[Rule, Callable[[_Run, int], Tuple[str, bool]]] = {
@@ -166,7 +127,29 @@ _RULES: Dict[Rule, Callable[[_Run, int], Tuple[str, bool]]] = {
 
 def choose(candidates: Candidates, mode: Mode) -> Choice:
     """Return the column a mode takes; `candidates.columns` is not empty. Source: 4.3 and 5."""
-    return _Run(candidates, mode).choice()
+    run, rule = _Run(candidates, mode), _rule(candidates, mode)
+    late = [producer.late for producer in candidates.producers]
+    early_first = sorted(range(len(late)), key=lambda i: late[i])
+    steps = []
+    for tensor in (*early_first, *range(len(late), len(candidates.origin))):
+        forced = run.reduced and mode is Mode.ALLOW_FP32_TO_FP16
+        wanted, got = (_forced if forced else _RULES[rule])(run, tensor)
+        steps.append(Step(tensor, wanted, got))
+    if run.reduced and rule in (Rule.KEEP, Rule.FP16_FIRST):
+        rule = Rule.REDUCED
+    return Choice(run.left[0], rule, tuple(steps))
+
+
+def _rule(candidates: Candidates, mode: Mode) -> Rule:
+    if candidates.kept:
+        return Rule.KEEP
+    follows = candidates.null and mode is not Mode.FORCE_FP16
+    if follows or mode is Mode.ALLOW_MIX_PRECISION:
+        return Rule(candidates.colour.value)
+    if mode is Mode.FORCE_FP16:
+        return Rule.FORCED
+    first = mode is Mode.ALLOW_FP32_TO_FP16 and candidates.first
+    return Rule.FP16_FIRST if first and SINGLE in candidates.origin else Rule.KEEP
 
 
 def column_types(column: NodeColumn, origin: Sequence[str]) -> Tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Dict, List, Mapping, Sequence, Tuple
 from lenet_exp.precision.ir.functions import FunctionGraph, called_functions, calls, leading_inputs
 from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.operators import GraphOperator
-from lenet_exp.precision.plan import Engine, Operator, Rule
+from lenet_exp.precision.plan import Engine, Rule
 from lenet_exp.precision.planning.compilation import (
     Compilation,
     Decided,
@@ -42,8 +42,7 @@ def functions_of(
 
 def _compiled(function: FunctionGraph, caller: Compilation, lower: Phase) -> Function:
     state = Compilation(function.graph, function.fetched, caller.options)
-    for phase in (prune, fold_constants, prune, lower):
-        state = phase(state)
+    state = lower(prune(fold_constants(prune(state))))
     return Function(function.label, state, function.arguments, function.results)
 
 
@@ -72,14 +71,10 @@ def select_call(
         dtypes = [inner.chosen.get(tensor) or inner.dtype(tensor) for tensor in results]
         selected.append(inner)
         returned.append(Returned(function.label, tuple(results), tuple(dtypes)))
-    return Decided(operator, _row(operator, given, returned), tuple(returned)), selected
-
-
-def _row(operator: GraphOperator, given: Sequence[str], returned: Sequence[Returned]) -> Operator:
-    if returned:
-        reason = "its functions take the types of its inputs, and it gives those of their results"
-        types = (*given, *returned[0].types)
-        return row_of(operator, types, (Rule.GRAY, reason, Engine.NONE))
-    outputs = [output.dtype for output in operator.outputs]
+    rule, outputs = Rule.UNKNOWN, tuple(output.dtype for output in operator.outputs)
     reason = "not decided: the graph lacks its functions"
-    return row_of(operator, (*given, *outputs), (Rule.UNKNOWN, reason, Engine.NONE))
+    if returned:
+        rule, outputs = Rule.GRAY, returned[0].types
+        reason = "its functions take the types of its inputs, and it gives those of their results"
+    row = row_of(operator, state.options, (*given, *outputs), (rule, reason, Engine.NONE))
+    return Decided(operator, row, tuple(returned)), selected

@@ -8,7 +8,14 @@ from lenet_exp.precision.analysis.dtypes import output_types
 from lenet_exp.precision.ir.names import as_input
 from lenet_exp.precision.planning.compilation import Compilation
 from lenet_exp.precision.reporting.records import compact
-from lenet_exp.precision.reporting.tables import cut, indexes, title, types_width, wrapped
+from lenet_exp.precision.reporting.tables import (
+    cut,
+    fused_name,
+    indexes,
+    title,
+    types_width,
+    wrapped,
+)
 
 Row = Mapping[str, Any]
 _LONGEST_TYPE = 24
@@ -89,23 +96,16 @@ def phase_table(found: AfterPhase, width: int) -> str:
     known = set(found.rows[0]) if found.rows else set()
     selected, what = "rule" in known, "operators" if "parts" in known else "nodes"
     extra = f"{'list':5}  {'rule':10}  {'casts':8}  " if selected else ""
-    lines = [
-        f"{title(found.mode, found.generation)}, after {found.phase}: {len(found.rows)} {what}",
-        "",
-    ]
-    lines.append(f"{'types':{size}}  {'type':{kind}}  {extra}name <- inputs")
+    head = f"{title(found.mode, found.generation)}, after {found.phase}: {len(found.rows)} {what}"
+    lines = [head, "", f"{'types':{size}}  {'type':{kind}}  {extra}name <- inputs"]
     for row in found.rows:
         facts = f"{cut(row['types'], size):{size}}  {cut(row['type'], kind):{kind}}  "
         if selected:
             facts += f"{row['colour']:5}  {row['rule']:10}  {cut(_casts(row), 8):8}  "
-        name = " + ".join([row["name"], *_others(row)])
+        name = fused_name(row["name"], row.get("parts", ()))
         text = f"{name} <- {', '.join(row['inputs'])}" if row["inputs"] else name
         lines += wrapped(facts, text, " " * len(facts), width)
     return "\n".join(lines)
-
-
-def _others(row: Row) -> List[str]:
-    return [part.rpartition("/")[2] for part in row.get("parts", ()) if part != row["name"]]
 
 
 def _casts(row: Row) -> str:

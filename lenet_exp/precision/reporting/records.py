@@ -114,13 +114,8 @@ def report(plan: Plan) -> Report:
         for row in plan.operators
     ]
     records.sort(key=lambda record: SECTIONS.index(record.section))  # stable
-    return Report(
-        plan.mode.value,
-        plan.generation.value,
-        tuple(records),
-        totals(plan, costs),
-        plan.warnings,
-    )
+    mode, generation, sums = plan.mode.value, plan.generation.value, totals(plan, costs)
+    return Report(mode, generation, tuple(records), sums, plan.warnings)
 
 
 def compact(dtypes: Sequence[str]) -> str:
@@ -154,7 +149,8 @@ def compare(first: Report, second: Report) -> Comparison:
         if match is None or _decided(match) != _decided(record):
             differences.append(Difference(record.name, record, match))
         else:
-            by_rule += _by(match) != _by(record)
+            one, two = record.operator, match.operator
+            by_rule += (one.rule, one.colour) != (two.rule, two.colour)
     lacking = (record for record in second.records if record.name not in here)
     differences += [Difference(record.name, None, record) for record in lacking]
     return Comparison(first, second, tuple(differences), by_rule)
@@ -163,10 +159,6 @@ def compare(first: Report, second: Report) -> Comparison:
 def _decided(record: Record) -> Tuple[object, ...]:
     row = record.operator
     return row.inputs, row.outputs, row.casts, row.engine
-
-
-def _by(record: Record) -> Tuple[object, ...]:
-    return record.operator.rule, record.operator.colour
 
 
 def as_csv(records: Sequence[Any], prefix: Optional[Mapping[str, str]] = None) -> str:
@@ -196,11 +188,8 @@ def as_csv_of_run(graphs: Mapping[str, Report]) -> str:
 
 def _flat(record: Any) -> Dict[str, object]:
     if isinstance(record, Difference):
-        return {
-            "name": record.name,
-            **_side("first", record.first),
-            **_side("second", record.second),
-        }
+        sides = {**_side("first", record.first), **_side("second", record.second)}
+        return {"name": record.name, **sides}
     if isinstance(record, Mapping):  # a phase's row
         return {key: _cell(value) for key, value in record.items()}
     shown = record.shown() if isinstance(record, Record) else record._asdict()

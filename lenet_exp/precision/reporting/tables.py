@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from lenet_exp.precision.analysis.cost import Totals
-from lenet_exp.precision.analysis.step_sections import BACKWARD, FORWARD, UPDATE
-from lenet_exp.precision.plan import Operator
 from lenet_exp.precision.reporting.records import (
     ANY_OTHER,
     LETTERS,
@@ -21,23 +20,20 @@ from lenet_exp.precision.reporting.records import (
 
 _NARROWEST = 60  # below that the columns leave no room for names
 _LONGEST_TYPES = 24  # of one operator with many inputs, before it takes a line of its own
-_SECTIONS = {FORWARD: "FORWARD", BACKWARD: "BACKWARD", UPDATE: "UPDATE"}
 _ON_CHIP = {"ai_cpu": "on the AI CPU", "refused": "refused"}
 
 
 def table(read: Report, width: int) -> str:
     """Return every operator with its reason, then legend, totals and warnings."""
     width = max(width, _NARROWEST)
-    size = types_width([record.types for record in read.records])
+    types = [record.types for record in read.records]
+    size = types_width(types)
     lines = [_title(read), "", f"{'types':{size}}  list   casts     operator"]
     lines.append(f"{'':{size}}  {'':16} GE type - reason")
-    section = ""
-    for record in read.records:
-        if record.section != section:
-            section = record.section
-            lines += ["", _SECTIONS[section]]
-        lines += _rows(record, size, width)
-    types = [record.types for record in read.records]
+    for section, members in itertools.groupby(read.records, lambda record: record.section):
+        lines += ["", section.upper()]
+        for record in members:
+            lines += _rows(record, size, width)
     return "\n".join([*lines, "", *_legend(types, width), "", *_ending(read, width)])
 
 
@@ -50,17 +46,15 @@ def summary_table(read: Report, width: int) -> str:
     size, kind = types_width(types), min(longest, max(10, width - 70))
     head = f"  n  {'GE type':{kind}}  {'types':{size}}  list   rule        casts  operators"
     lines = [_title(read), "", cut(head, width)]
-    section = ""
-    for group in groups:
-        if group.section != section:
-            section = group.section
-            lines.append(_SECTIONS[section])
-        ge_type, shown = cut(group.ge_type, kind), cut(group.types, size)
-        facts = (
-            f"{len(group.names):3}  {ge_type:{kind}}  {shown:{size}}"
-            f"  {group.colour:5}  {group.rule:10}  {group.casts or '-':>5}  "
-        )
-        lines.append(cut(facts + _names(group, width - len(facts)), width))
+    for section, members in itertools.groupby(groups, lambda group: group.section):
+        lines.append(section.upper())
+        for group in members:
+            ge_type, shown = cut(group.ge_type, kind), cut(group.types, size)
+            facts = (
+                f"{len(group.names):3}  {ge_type:{kind}}  {shown:{size}}"
+                f"  {group.colour:5}  {group.rule:10}  {group.casts or '-':>5}  "
+            )
+            lines.append(cut(facts + _names(group, width - len(facts)), width))
     return "\n".join([*lines, "", *_legend(types, width), "", *_ending(read, width)])
 
 
@@ -88,12 +82,8 @@ def comparison_table(found: Comparison, width: int) -> str:
 
 def warnings_text(warnings: Sequence[str], width: int) -> List[str]:
     """Return warnings as wrapped lines, each beginning with "warning: "."""
-    lines: List[str] = []
-    for warning in warnings:
-        lines += textwrap.wrap(
-            f"warning: {warning}", max(width, _NARROWEST), subsequent_indent="  "
-        )
-    return lines
+    wrap = textwrap.TextWrapper(max(width, _NARROWEST), subsequent_indent="  ").wrap
+    return [line for warning in warnings for line in wrap(f"warning: {warning}")]
 
 
 def title(mode: str, generation: str) -> str:
@@ -116,10 +106,10 @@ def _rows(record: Record, size: int, width: int) -> List[str]:
     casts = "*" + indexes(row.casts) if row.casts else ""
     facts = f"{cut(record.types, size):{size}}  {row.colour:5}  {cut(casts, 8):8}  "
     indent = " " * len(facts)
-    name = row.name + "".join(f" + {part}" for part in _other_parts(row))
     colour = f"{row.colour}: "  # has a column of its own
     why = row.reason[len(colour) :] if row.reason.startswith(colour) else row.reason
     reason = f"{row.ge_type} - {why}"
+    name = fused_name(row.name, row.parts)
     return [*wrapped(facts, name, indent, width), *wrapped(indent, reason, indent, width)]
 
 
@@ -130,9 +120,9 @@ def indexes(casts: Sequence[int]) -> str:
     return ("," if any(index > 9 for index in casts) else "").join(map(str, casts))
 
 
-def _other_parts(row: Operator) -> Tuple[str, ...]:
-    """Return the last names of the nodes that are fused with an operator."""
-    return tuple(p.rpartition("/")[2] for p in row.parts if p != row.name)
+def fused_name(name: str, parts: Sequence[str]) -> str:
+    """Return an operator's name with the last names of the nodes that are fused with it."""
+    return " + ".join([name, *(part.rpartition("/")[2] for part in parts if part != name)])
 
 
 def wrapped(first: str, text: str, indent: str, width: int) -> List[str]:
@@ -177,12 +167,8 @@ def _legend(types: Sequence[str], width: int) -> List[str]:
     used = {letter for text in types for letter in text}
     words = [f"{letter} {dtype}" for letter, dtype in LETTERS.items() if letter in used]
     words += [f"{ANY_OTHER} another type"] if ANY_OTHER in used else []
-    words += ["inputs>outputs", "10f ten float32"] if _counted(types) else ["inputs>outputs"]
+    words += ["inputs>outputs", *(["10f ten float32"] if any(map(str.isdigit, used)) else [])]
     return textwrap.wrap("; ".join([*words, "*012 inputs that get a Cast"]), width)
-
-
-def _counted(types: Sequence[str]) -> bool:
-    return any(char.isdigit() for text in types for char in text)
 
 
 def _ending(read: Report, width: int) -> List[str]:

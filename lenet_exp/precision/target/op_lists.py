@@ -15,8 +15,7 @@ from lenet_exp.precision.target.modes import Colour
 MixlistInput = Union[str, Path, Mapping[str, Any]]
 
 _LISTS = {"black-list": Colour.BLACK, "white-list": Colour.WHITE, "gray-list": Colour.GRAY}
-_ADD, _REMOVE = "to-add", "to-remove"
-_ARRAYS = (_ADD, _REMOVE)
+_ARRAYS = ("to-add", "to-remove")
 _ALLOWED = "remove from black or white; add to one list; add to one and remove from another list"
 _EXAMPLE = '{"black-list": {"to-remove": ["ReduceMeanD"]}}'
 
@@ -28,23 +27,18 @@ class Change(NamedTuple):
     removed: Tuple[Colour, ...]
 
 
-class Mixlist(NamedTuple):
-    """The colours of all operators, and removals that matched nothing."""
-
-    colours: Mapping[str, Colour]
-    warnings: Tuple[str, ...]
-
-
-def recoloured(source: MixlistInput, colours: Mapping[str, Colour]) -> Mixlist:
-    """Return the library's colours as changed by a mixlist.
+def recoloured(
+    source: MixlistInput, colours: Mapping[str, Colour]
+) -> Tuple[Mapping[str, Colour], Tuple[str, ...]]:
+    """Return the library's colours as changed by a mixlist, and warnings of what does nothing.
 
     Args:
         source: a path, the file's text (it begins with "{"), or the parsed object.
         colours: the library's colour of every GE type; not modified.
 
     A removal that matches the library's colour gives gray, one that doesn't only warns; then
-    adding to black wins over white; adding to gray alone changes nothing; unknown names only
-    warn.
+    comes what is added to black or white; adding to gray alone changes nothing; unknown names
+    only warn.
 
     Raises:
         PrecisionError: as the graph engine refuses to start: unreadable, empty, no JSON, other
@@ -65,11 +59,9 @@ def recoloured(source: MixlistInput, colours: Mapping[str, Colour]) -> Mixlist:
                     f"modify_mixlist: {name} is on the {colours[name]} list, so removing it "
                     f"from the {colour} list does nothing"
                 )
-        for colour in (Colour.BLACK, Colour.WHITE):
-            if colour in change.added:
-                made[name] = colour
-                break
-    return Mixlist(made, tuple(warnings))
+        if change.added and change.added[0] is not Colour.GRAY:
+            made[name] = change.added[0]
+    return made, tuple(warnings)
 
 
 def read_changes(source: MixlistInput) -> Dict[str, Change]:
@@ -79,7 +71,7 @@ def read_changes(source: MixlistInput) -> Dict[str, Change]:
     for list_name, arrays in _object(_content(source), "the file", tuple(_LISTS)).items():
         for key, names in _object(arrays, f'"{list_name}"', _ARRAYS).items():
             where = f'"{list_name}" "{key}"'
-            found = added if key == _ADD else removed
+            found = added if key == "to-add" else removed
             for name in _names(names, where):
                 found.setdefault(name, []).append(_LISTS[list_name])
     changes = {
@@ -88,7 +80,9 @@ def read_changes(source: MixlistInput) -> Dict[str, Change]:
     }
     for name, change in changes.items():
         if not _possible(change):
-            problem = f"{_described(change)} is no possible combination"
+            asked = [f"add to {colour}" for colour in change.added]
+            asked += [f"remove from {colour}" for colour in change.removed]
+            problem = f"{' and '.join(asked)} is no possible combination"
             raise PrecisionError(f"modify_mixlist {name}", problem, _ALLOWED)
     return changes
 
@@ -139,8 +133,3 @@ def _possible(change: Change) -> bool:
         return False
     # Removing from gray goes with an addition only (white or black).
     return not (added and removed) or added[0] is not removed[0]
-
-
-def _described(change: Change) -> str:
-    added = [f"add to {colour}" for colour in change.added]
-    return " and ".join([*added, *(f"remove from {colour}" for colour in change.removed)])

@@ -76,9 +76,7 @@ def load_library(library: LibraryInput, generation: Generation) -> OperatorLibra
     Raises:
         PrecisionError: the file is missing, is no JSON, or lacks a section.
     """
-    if library is None:
-        return _shipped(generation)
-    return _parsed(_content(library), generation)
+    return _shipped(generation) if library is None else _parsed(_content(library), generation)
 
 
 @functools.lru_cache(maxsize=None)
@@ -87,13 +85,12 @@ def _shipped(generation: Generation) -> OperatorLibrary:
 
 
 def _content(library: Union[str, Path, Mapping[str, Any]]) -> Mapping[str, Any]:
+    content: Any = library
     if isinstance(library, (str, Path)):
         try:
             content = json.loads(Path(library).read_text())
         except (OSError, ValueError) as error:
             raise _not_a_library(str(library), f"can't be read as JSON ({error})") from error
-    else:
-        content = library
     if not isinstance(content, Mapping) or not isinstance(content.get("ops"), Mapping):
         raise _not_a_library("library", 'has no object "ops"')
     return content
@@ -138,11 +135,9 @@ def _full_inputs(entries: Mapping[str, Any]) -> Dict[str, Tuple[str, ...]]:
 
 
 def _operator(name: str, entry: Mapping[str, Any], old: bool) -> GeOperator:
-    texts = entry.get("cols")
-    colour = entry.get("pr")
+    texts, colour = entry.get("cols"), entry.get("pr")
     if old:
-        texts = entry.get("cols_2021", texts)
-        colour = entry.get("pr_2021")
+        texts, colour = entry.get("cols_2021", texts), entry.get("pr_2021")
     return GeOperator(
         name,
         tuple(entry["in"]),

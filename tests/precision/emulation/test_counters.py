@@ -24,7 +24,7 @@ from tests.precision.emulation.test_emulate import (
 from tests.precision.emulation.test_rounding import INPUTS, transposed
 from tests.precision.planning import test_random_graphs
 from tests.precision.planning.test_random_graphs import common, recipes
-from tests.precision.small import ALLOW, FORCE, KEEP, MIX, floats, graph_of
+from tests.precision.small import ALLOW, FORCE, KEEP, MIX, floats, graph_of, halves
 
 
 def run_steps(graph_def, fetches, mode, initial, batches, trace, flush=False):
@@ -205,3 +205,16 @@ def test_two_graphs_of_one_session_have_counters_of_their_own():
     names = [{each.traces.counts, each.traces.largest, each.traces.reset} for each in made]
     assert not names[0] & names[1]
     assert made[0].traces.sites == made[1].traces.sites
+
+
+@pytest.mark.parametrize("labels", ["int32", "int64"])
+def test_a_one_hot_that_a_fusion_made_is_no_constant(labels):
+    def build(tf):
+        classes = tf.placeholder(labels, [4], "labels")
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=classes, logits=halves(tf))
+
+    graph_def, names = graph_of(build)
+    plan = assign(graph_def, MIX, fetches=names)
+    inner = [edge for edge in plan.casts if edge.producer.node.endswith("/OneHotD")]
+    assert [(edge.target, edge.on_host) for edge in inner] == [("float16", True)]
+    assert emulate(graph_def, plan, trace=True).traces.constants == ()

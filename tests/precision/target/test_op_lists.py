@@ -74,16 +74,15 @@ def test_only_the_listed_combinations_are_possible(added, removed):
 )
 def test_effect_on_an_operator(library, added, removed, colour, warns):
     source = content(filter(None, [added]), filter(None, [removed]))
-    got = op_lists.recoloured(source, {"X": COLOURS[library], "Y": Colour.WHITE})
-    assert got.colours == {"X": COLOURS[colour], "Y": Colour.WHITE}
-    assert bool(got.warnings) is warns
+    got, warnings = op_lists.recoloured(source, {"X": COLOURS[library], "Y": Colour.WHITE})
+    assert got == {"X": COLOURS[colour], "Y": Colour.WHITE}
+    assert bool(warnings) is warns
 
 
 def test_unknown_names_only_warn_and_the_colours_given_stay():
     given = {"X": Colour.GRAY}
-    got = op_lists.recoloured(content(["black"], name="NoSuch"), given)
-    assert got.colours == given
-    (warning,) = got.warnings
+    got, (warning,) = op_lists.recoloured(content(["black"], name="NoSuch"), given)
+    assert got == given
     assert "NoSuch: the operator library has no such type" in warning
 
 

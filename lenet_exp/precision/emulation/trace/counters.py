@@ -195,9 +195,10 @@ def _lost_constants(plan: Plan, flush: bool) -> Tuple[Constant, ...]:
     tf, found = tf_compat.load(), {}
     nodes = {node.name: node for node in plan.graph_def.node}
     for edge in plan.casts:
-        if edge.on_host and edge.target == "float16" and not edge.removed:
-            tensor = nodes[edge.producer.node].attr["value"].tensor
-            values = tf.make_ndarray(tensor).astype(np.float32).ravel()
+        # What a fusion made, OneHotD's 0 and 1, is no node of the graph; float16 holds them.
+        node = nodes.get(edge.producer.node)
+        if node is not None and edge.on_host and edge.target == "float16" and not edge.removed:
+            values = tf.make_ndarray(node.attr["value"].tensor).astype(np.float32).ravel()
             held = rounding.round_array(values, flush)
             lost = np.flatnonzero(np.abs(held - values) > _NEAR * np.abs(values))
             if lost.size:
