@@ -177,7 +177,8 @@ def _graph_of_function(
         where[arg.name] = made.name
     inner = {node.name: node for node in function.node_def}
     for node in function.node_def:
-        made = copied(node, f"{prefix}/{node.name}")
+        made = copied(node)
+        made.name = f"{prefix}/{node.name}"
         set_inputs(made, [_outside(text, prefix, where, inner, graph) for text in node.input])
         nodes.append(made)
     results = []
