@@ -67,7 +67,7 @@ def predict(options: PredictOptions) -> Prediction:
         with machine.open_session(classifier.graph_of(made.graph_def)) as session:
             for name in made.init:
                 session.run(name)
-            found = classifier.classify(classifier.runner(session), shown.pixels, options.batch)
+            found = classifier.classify(session, shown.pixels, options.batch)
             if made.float_status and session.run(made.float_status):
                 notes.append("warning: something overflowed float16; the chip goes on with 65504")
     return Prediction(shown, found, "the CPU" if machine.emulates else machine.device, notes)
