@@ -52,7 +52,7 @@ def main(options: PredictOptions) -> int:
         with machine.open_session(classifier.graph_of(made.graph_def)) as session:
             for name in made.init:
                 session.run(name)
-            found = classifier.classify(classifier.runner(session), shown.pixels, options.batch)
+            found = classifier.classify(session, shown.pixels, options.batch)
             if made.float_status and session.run(made.float_status):
                 notes.append("warning: something overflowed float16; the chip goes on with 65504")
     rows = _rows(shown, found)

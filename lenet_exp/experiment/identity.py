@@ -27,12 +27,8 @@ def identify(
 ) -> Identity:
     """Return name, settings, tags and files of a run.
 
-    Args:
-        backend: where it is trained, with its settings.
-        chip_plan: what the chip would do.
-        data_sha256: of the raw images and labels.
-        configured: how TensorFlow was, and its version.
-        belongs_to: tags of the sweep it is part of, of the run that it repeats.
+    `data_sha256` is of the raw images and labels; `configured`: how TensorFlow was, and its
+    version; `belongs_to`: tags of the sweep it is part of, of the run that it repeats.
     """
     settings, stack = backend.settings, tf_compat.stack()
     configured = {**configured, "threads": str(backend.threads)}

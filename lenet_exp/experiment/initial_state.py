@@ -11,7 +11,6 @@ from lenet_exp.experiment.graphs import Graphs
 from lenet_exp.model import weights
 from lenet_exp.record.run import checkpoints
 from lenet_exp.training import warm_start
-from lenet_exp.training.history import History
 from lenet_exp.training.runner import Runner
 
 
@@ -21,18 +20,13 @@ class InitialState(NamedTuple):
     checkpoint: checkpoints.Checkpoint
     start: Optional[warm_start.Start]
 
-    @property
-    def history(self) -> History:
-        """What was done before."""
-        return self.checkpoint.history
-
     def restore(self, runner: Runner, resumed: bool, say: Callable[[str], None]) -> None:
         """Set the variables, and say of which step they are; `resumed`: it was begun before."""
         for problem in self.checkpoint.damaged:
             say(problem)
         if self.checkpoint.path is not None:
             runner.restore(self.checkpoint.prefix)
-            say(f"goes on after step {self.history.step}")
+            say(f"goes on after step {self.checkpoint.history.step}")
         elif resumed:
             say("begins anew: it was interrupted before its first checkpoint")
         if self.start is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging.config
 import re
 from pathlib import Path
-from typing import Dict, NamedTuple, Sequence, Union
+from typing import Any, Dict, NamedTuple, Sequence
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -45,7 +45,10 @@ def prepare(words: Sequence[str]) -> Resumption:
     """
     options = ResumeOptions.read(words)
     folder = run_folders.find(f"{PROGRAM} resume", options.resume, Path.cwd())
-    _check_no_sweep(folder, options.resume)
+    tags = journal.merged(journal.read(folder), "tags")
+    if tags.get("sweep_parent") == "true":
+        allowed = "a run; this is a sweep"
+        raise ConfigError("resume", options.resume, allowed, str(tags["command"]))
     cfg = run_folders.config_of(folder)
     wanted = _change_epochs(cfg, options.epochs, options.resume) if options.epochs else False
     entries = run_folders.go_to_start(folder)
@@ -56,18 +59,10 @@ def prepare(words: Sequence[str]) -> Resumption:
     return Resumption(folder, kept, settings, done and not wanted)
 
 
-def _check_no_sweep(folder: Path, named: str) -> None:
-    tags = journal.merged(journal.read(folder), "tags")
-    if tags.get("sweep_parent") == "true":
-        raise ConfigError("resume", named, "a run; this is a sweep", str(tags["command"]))
-
-
 def _change_epochs(cfg: DictConfig, text: str, named: str) -> bool:
     """Set the epochs that are asked for; return whether they are more than before."""
     before = OmegaConf.select(cfg, _EPOCHS)
-    value: Union[int, str] = (
-        int(text) if re.fullmatch("[0-9]+", text) else text
-    )  # a word is refused later
+    value: Any = int(text) if re.fullmatch("[0-9]+", text) else text  # which is refused later
     if isinstance(value, int) and value < before:
         allowed = f"{before} or more: the run was begun with so many"
         raise ConfigError(_EPOCHS, value, allowed, f"{PROGRAM} resume={named} {_EPOCHS}={before}")

@@ -42,16 +42,16 @@ def run_experiment(
 ) -> Result:
     """Train, validate and test as `settings` say, and record it.
 
-    Args:
-        settings: the checked settings of this run.
-        folder: the run folder; holds run.log already. What was recorded there is gone on with.
-        tags: what this run belongs to: the sweep it is part of, the run that it repeats.
-        cores: this run's share of them, where `settings` fix no threads; 0: all.
+    What was recorded in `folder`, which holds run.log already, is gone on with. `tags` say what
+    the run belongs to: the sweep it is part of, the run that it repeats. `cores`: its share of
+    them, where `settings` fix no threads; 0: all.
 
     Raises:
         LenetExpError: the store, the data or the session can't be used.
     """
-    store, stack = _open_store(settings), tf_compat.stack_of_this_python()
+    uri, stack = store_check.chosen_uri(settings.tracking.uri), tf_compat.stack_of_this_python()
+    store_check.check_root(uri, Path.cwd(), stack)
+    store = Store(uri, settings.tracking.experiment)
     data = load_data(settings.data.path)
     conditions.check_to_go_on(folder, data.sha256, file_hashes(settings), stack)
     configured = tf_compat.configure(hide_gpus=True, deterministic=settings.deterministic)
@@ -65,18 +65,12 @@ def run_experiment(
         progress = _progress(backend, chip_plan, initial, others)
         identity = identify(backend, chip_plan, data.sha256, configured, tags)
         with open_record(store, identity, folder, progress) as record, backend.open_runner(
-            built, chip_plan, data.train, initial.history.step, progress.say
+            built, chip_plan, data.train, initial.checkpoint.history.step, progress.say
         ) as runner:
             initial.restore(runner, record.resumed, progress.say)
-            _train_and_test(backend, data, runner, record, initial.history)
-    record.say_result(store_check.ui_command(store_check.chosen_uri(settings.tracking.uri)))
+            _train_and_test(backend, data, runner, record, initial.checkpoint.history)
+    record.say_result(store_check.ui_command(uri))
     return Result(record.accuracy, record.run_id)
-
-
-def _open_store(settings: Settings) -> Store:
-    uri = store_check.chosen_uri(settings.tracking.uri)
-    store_check.check_root(uri, Path.cwd(), tf_compat.stack_of_this_python())
-    return Store(uri, settings.tracking.experiment)
 
 
 def _progress(
@@ -84,7 +78,8 @@ def _progress(
 ) -> Progress:
     """Say what the person should know before the training; return what shows the rest."""
     schedule = backend.settings.schedule
-    progress = Progress(schedule.epochs, schedule.steps_per_epoch, initial.history.step)
+    done = initial.checkpoint.history.step
+    progress = Progress(schedule.epochs, schedule.steps_per_epoch, done)
     begun = initial.checkpoint.path is not None  # and has said it
     for line in [*others, *backend.notices, *([] if begun else _warnings(backend, chip_plan))]:
         progress.say(line)
@@ -114,7 +109,7 @@ def _train_and_test(
         classes = runner.predict(data.test.images)
     finally:
         record.report(runner.findings())
-    record.finish(*data.test, classes, history, backend.settings.schedule.batch_size)
+    record.finish(data.test, classes, history, backend.settings.schedule.batch_size)
 
 
 def _train(

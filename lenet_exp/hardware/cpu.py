@@ -57,16 +57,19 @@ def open_session(graph: Any, threads: int) -> Any:
         with tf_compat.quiet():
             return tf.Session(graph=graph, config=config)
     except tf.errors.OpError as error:
-        raise HardwareError(
-            "the CPU session", error.message, "python -m lenet_exp.run threads=1"
-        ) from error
+        remedy = "python -m lenet_exp.run threads=1"
+        raise HardwareError("the CPU session", error.message, remedy) from error
 
 
 def device() -> str:
     """Return the processor's name, as the system gives it."""
+    return known_as("model name") or platform.processor() or platform.machine()
+
+
+def known_as(*keys: str) -> str:
+    """Return what the system says of the first processor under any of `keys`; nothing if none."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(keys)), "")

@@ -14,11 +14,6 @@ from lenet_exp.errors import HardwareError
 _REMEDY = "python -m lenet_exp.run hardware.devices=[...] with a free one, or wait"
 
 
-def lock_folder() -> Path:
-    """Return where the locks of this machine are, for every user of it."""
-    return Path(tempfile.gettempdir()) / "lenet_exp_devices"
-
-
 @contextlib.contextmanager
 def locked(candidates: Sequence[int]) -> Iterator[int]:
     """Yield the first of `candidates` that no other process holds, and hold it meanwhile.
@@ -28,9 +23,10 @@ def locked(candidates: Sequence[int]) -> Iterator[int]:
     Raises:
         HardwareError: all of them are held; it says by whom.
     """
+    folder = Path(tempfile.gettempdir(), "lenet_exp_devices")  # one for every user
     holders: List[str] = []
     for device in candidates:
-        stream = _open(lock_folder() / f"{device}.lock")
+        stream = _open(folder / f"{device}.lock")
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -7,6 +7,7 @@ made after it (npu-bridge-contract.md, 1).
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
 import re
 import subprocess
@@ -16,33 +17,26 @@ from typing import Any, List, NamedTuple, Optional, Tuple
 
 _SECONDS = 120
 _SET_ENV = "source CANN's set_env.sh (/usr/local/Ascend/ascend-toolkit/set_env.sh)"
-_DEVICES = "/dev"
 
-# Probed by features: the adapter's own version is the same for all. Newest first.
-_PROBE = """
+# Probed by features: the adapter's own version is the same for all. Newest first: since, how.
+_FEATURES = {
+    "precision names checked, deterministic": ("April 2023", "'deterministic' in parameters"),
+    "float status V2": ("October 2022", "hasattr(gen_ops, 'npu_get_float_status_v2')"),
+    "sessions patched": ("July 2022", "hasattr(npu_init, 'decorator_tf_session')"),
+    "enable_overflow_check": ("July 2021", "hasattr(manager, 'get_enable_overflow_check')"),
+    "npu_config_proto": ("April 2021", "hasattr(npu_init, 'npu_config_proto')"),
+}
+_PROBE = f"""
 import inspect, json
 from npu_bridge import npu_init
 from npu_bridge.helper import helper
 from npu_bridge.estimator.npu import npu_config
-from npu_bridge.estimator.npu import npu_loss_scale_manager as manager
+from npu_bridge.estimator.npu.npu_loss_scale_manager import FixedLossScaleManager as manager
 parameters = inspect.signature(npu_config.NPURunConfig.__init__).parameters
-features = {
-    "precision names checked, deterministic": "deterministic" in parameters,
-    "float status V2": hasattr(helper.get_gen_ops(), "npu_get_float_status_v2"),
-    "sessions patched": hasattr(npu_init, "decorator_tf_session"),
-    "enable_overflow_check":
-        hasattr(manager.FixedLossScaleManager, "get_enable_overflow_check"),
-    "npu_config_proto": hasattr(npu_init, "npu_config_proto"),
-}
-print("FEATURES " + json.dumps([name for name, found in features.items() if found]))
+gen_ops = helper.get_gen_ops()
+found = [{", ".join(how for _, how in _FEATURES.values())}]
+print("FEATURES " + json.dumps(found))
 """
-_SINCE = {
-    "precision names checked, deterministic": "April 2023",
-    "float status V2": "October 2022",
-    "sessions patched": "July 2022",
-    "enable_overflow_check": "July 2021",
-    "npu_config_proto": "April 2021",
-}
 # What its import says -> what is missing, and the remedy.
 _CAUSES: Tuple[Tuple[str, str, str], ...] = (
     ("No module named 'hccl", "it finds no hccl, CANN's own package",
@@ -80,8 +74,8 @@ def adapter() -> InstalledAdapter:
     code, out, err = _ask(sys.executable, _PROBE)
     features = re.search("^FEATURES (.*)$", out, re.MULTILINE)
     if code == 0 and features:
-        known: List[str] = json.loads(features.group(1))
-        age = f"of {_SINCE[known[0]]} or later" if known else "of February 2021"
+        known = list(itertools.compress(_FEATURES, json.loads(features.group(1))))
+        age = f"of {_FEATURES[known[0]][0]} or later" if known else "of February 2021"
         return InstalledAdapter(True, f"{age} ({'; '.join(known) or 'none of the later features'})")
     last = (err.strip() or out.strip() or f"exit code {code}").splitlines()[-1]
     said = [line.strip() for line in out.splitlines() if line.strip()]
@@ -125,7 +119,7 @@ def version_of(module: str) -> Tuple[Optional[str], str]:
     return None, (err.strip() or f"exit code {code}").splitlines()[-1]
 
 
-def devices(folder: Any = _DEVICES) -> List[int]:
+def devices(folder: Any = "/dev") -> List[int]:
     """Return the numbers of the chips that the driver shows."""
     names = (re.fullmatch(r"davinci(\d+)", path.name) for path in Path(folder).glob("davinci*"))
     return sorted(int(name.group(1)) for name in names if name)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, NamedTuple, Tuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from lenet_exp import tf_compat
 from lenet_exp.inference.frozen import IMAGE, OUTPUTS
-
-# float32 [batch, ...] of 0..1 -> probabilities [batch, classes], classes [batch].
-Infer = Callable[[np.ndarray], Tuple[np.ndarray, np.ndarray]]
 
 
 class Classified(NamedTuple):
@@ -22,13 +19,6 @@ class Classified(NamedTuple):
     seconds: float
 
 
-def runner(session: Any) -> Infer:
-    """Return what calls a session of a frozen graph."""
-    return session.make_callable(  # type: ignore[no-any-return]
-        [OUTPUTS["probabilities"], OUTPUTS["class"]], [IMAGE]
-    )
-
-
 def graph_of(graph_def: Any) -> Any:
     """Return a tf.Graph of a frozen GraphDef."""
     tf = tf_compat.load()
@@ -37,25 +27,24 @@ def graph_of(graph_def: Any) -> Any:
     return graph
 
 
-def classify(
-    run: Infer, images: np.ndarray, batch: int, clock: Callable[[], float] = time.perf_counter
-) -> Classified:
-    """Classify `images`, uint8 [n, ...] of 0..255, n > 0.
+def classify(session: Any, images: np.ndarray, batch: int) -> Classified:
+    """Classify `images`, uint8 [n, ...] of 0..255, n > 0, in a session of a frozen graph.
 
     The last batch is filled up, and what the filling gives is discarded. The first batch is run
     once before, and in no time: a chip compiles then.
     """
+    run = session.make_callable([OUTPUTS["probabilities"], OUTPUTS["class"]], [IMAGE])
     parts, seconds = [], 0.0
     run(_batch(images, 0, batch))
     for start in range(0, len(images), batch):
         filled = _batch(images, start, batch)
-        began = clock()
+        began = time.perf_counter()
         probabilities, classes = run(filled)
-        seconds += clock() - began
+        seconds += time.perf_counter() - began
         real = min(batch, len(images) - start)
         parts.append((classes[:real], probabilities[:real]))
-    found_classes, found_probabilities = (np.concatenate(part) for part in zip(*parts))
-    return Classified(found_classes, found_probabilities, seconds)
+    found = [np.concatenate(part) for part in zip(*parts)]
+    return Classified(found[0], found[1], seconds)
 
 
 def _batch(images: np.ndarray, start: int, size: int) -> np.ndarray:

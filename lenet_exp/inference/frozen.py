@@ -25,10 +25,7 @@ def freeze(network: Network, image_shape: Sequence[int], values: Mapping[str, np
     Its graph_def has the placeholder `image`, float32 [n, *image_shape], and `logits`,
     `probabilities` (float32 [n, classes]) and `class` (int32 [n]); its signature names them.
 
-    Args:
-        network: what is frozen.
-        image_shape: of one image.
-        values: variable name -> its trained value; those the network hasn't are left out.
+    `values`: variable name -> its trained value; those the network hasn't are left out.
 
     Raises:
         KeyError: a variable of the network has no value.

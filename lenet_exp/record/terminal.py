@@ -26,11 +26,7 @@ class Progress:
         self._steps_per_epoch = steps_per_epoch
         self._stream = stream or sys.stdout
         self._validated: Dict[str, str] = {}
-        self._bar = (
-            _bar(epochs * steps_per_epoch, "step", self._stream, done)
-            if _is_terminal(self._stream)
-            else None
-        )
+        self._bar = _bar(epochs * steps_per_epoch, "step", self._stream, done)
 
     def say(self, text: str) -> None:
         """Print a line, above the bar if there is one."""
@@ -83,11 +79,10 @@ def stop_printing() -> None:
     os.close(nowhere)
 
 
-def _is_terminal(stream: TextIO) -> bool:
-    return bool(getattr(stream, "isatty", lambda: False)())
-
-
 def _bar(total: int, unit: str, stream: TextIO, done: int = 0) -> Any:
+    """Return a bar of tqdm; None where no terminal would show it."""
+    if not getattr(stream, "isatty", lambda: False)():
+        return None
     from tqdm import tqdm  # noqa: PLC0415 - only where there is a terminal
 
     shown = {"total": total, "initial": done, "unit": unit, "file": stream}
@@ -98,29 +93,24 @@ def _bar(total: int, unit: str, stream: TextIO, done: int = 0) -> Any:
 def fetch_progress(stream: Optional[TextIO] = None) -> Iterator[Callable[[str, float], None]]:
     """Yield what shows the share done (0 to 1) of the named thing that is being fetched."""
     out = stream or sys.stderr
-    if not _is_terminal(out):
-        said: List[str] = []
-
-        def line(name: str, share: float) -> None:
-            if name not in said:
-                said.append(name)
-                print(f"fetching MNIST: {name}", file=out, flush=True)
-
-        yield line
-        return
+    said: List[str] = []
     bars: List[Any] = []  # made at the first call: mostly there is nothing to fetch
 
     def show(name: str, share: float) -> None:
         if not bars:
             bars.append(_bar(100, "%", out))
-        bars[0].set_description(f"MNIST: {name}", refresh=False)
-        bars[0].n = int(100 * share)
-        bars[0].refresh()
+        if bars[0] is not None:
+            bars[0].set_description(f"MNIST: {name}", refresh=False)
+            bars[0].n = int(100 * share)
+            bars[0].refresh()
+        elif name not in said:
+            said.append(name)
+            print(f"fetching MNIST: {name}", file=out, flush=True)
 
     try:
         yield show
     finally:
-        for bar in bars:
+        for bar in filter(None, bars):
             bar.close()
 
 

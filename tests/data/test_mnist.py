@@ -87,7 +87,7 @@ def one_array(path):
 
 
 def packed(path, change=lambda raw: raw):
-    np.savez(str(path), **{key: np.zeros(3, np.uint8) for key in mnist._NPZ_KEYS.values()})
+    np.savez(str(path), **{key: np.zeros(3, np.uint8) for key in mnist._NPZ_KEYS})
     path.write_bytes(change(path.read_bytes()))
 
 
@@ -107,7 +107,7 @@ def endless(path):
     header = np.lib.format.header_data_from_array_1_0(np.zeros(3, np.uint8))
     header["shape"] = (10**14,)
     with zipfile.ZipFile(str(path), "w") as archive:
-        for key in mnist._NPZ_KEYS.values():
+        for key in mnist._NPZ_KEYS:
             content = io.BytesIO()
             np.lib.format.write_array_header_1_0(content, header)
             archive.writestr(key + ".npy", content.getvalue())

@@ -18,6 +18,7 @@ else:
     from importlib_metadata import distributions
 
 from lenet_exp.errors import ConfigError, DataError
+from lenet_exp.hardware import cpu
 
 NAME = "conditions.json"
 # What changes kernels, threads or their order; TensorFlow and its libraries read these.
@@ -38,13 +39,9 @@ def files(
 ) -> Dict[str, bytes]:
     """Return what is kept of this process's conditions: conditions.json, and git.diff if any.
 
-    Each of them is comparable with another run's.
-
-    Args:
-        data_sha256: of the raw images and labels.
-        device: what the session runs on.
-        tensorflow: its version, oneDNN, threads.
-        hashes: SHA-256 of each file that the settings name, by its key.
+    Each of them is comparable with another run's. `data_sha256` is of the raw images and labels;
+    `device` what the session runs on; `tensorflow` its version, oneDNN, threads; `hashes` the
+    SHA-256 of each file that the settings name, by its key.
     """
     diff = uncommitted_diff()
     made = {
@@ -53,7 +50,7 @@ def files(
         "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
         "device": device,
         "cores": cores(),  # that this process may use
-        "cpu_flags": _cpu_flags(),
+        "cpu_flags": sorted(cpu.known_as("flags", "Features").split()),
         "packages": _packages(),
         "environment": {k: v for k, v in sorted(os.environ.items()) if k.startswith(_VARIABLES)},
         "code_sha256": code_sha256(),
@@ -138,15 +135,6 @@ def cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system
         return os.cpu_count() or 1
-
-
-def _cpu_flags() -> List[str]:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return []
-    flags = [line.partition(":")[2] for line in lines if line.startswith(("flags", "Features"))]
-    return sorted(flags[0].split()) if flags else []
 
 
 def recorded(folder: Path) -> Dict[str, Any]:

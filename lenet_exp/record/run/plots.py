@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import List, Tuple
+from typing import Any, Dict, List, Tuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -38,14 +38,8 @@ def loss_curve(history: History) -> bytes:
     axes.set(xlabel="step", ylabel="loss (cross-entropy)", xlim=(1, max(2, len(losses))))
     axes.set_ylim(bottom=0)
     right = axes.twinx()
-    right.plot(
-        history.validated,
-        history.accuracies,
-        "o--",
-        color="#c2571a",
-        markersize=4,
-        label="validation accuracy",
-    )
+    style: Dict[str, Any] = {"color": "#c2571a", "markersize": 4, "label": "validation accuracy"}
+    right.plot(history.validated, history.accuracies, "o--", **style)
     right.set(ylabel="validation accuracy", ylim=(0, 1))
     handles = [*axes.get_legend_handles_labels()[0], *right.get_legend_handles_labels()[0]]
     axes.legend(handles=handles, loc="center right", frameon=False)
@@ -55,9 +49,8 @@ def loss_curve(history: History) -> bytes:
 
 def confusion_counts(labels: np.ndarray, classes: np.ndarray, size: int = 10) -> np.ndarray:
     """Return int [size, size]: how often a digit (row) was taken for a class (column)."""
-    return np.bincount(labels.astype(int) * size + classes, minlength=size * size).reshape(
-        size, size
-    )
+    places = labels.astype(int) * size + classes
+    return np.bincount(places, minlength=size * size).reshape(size, size)
 
 
 def worst_confused(labels: np.ndarray, classes: np.ndarray) -> List[Tuple[int, int]]:
@@ -72,10 +65,7 @@ def worst_confused(labels: np.ndarray, classes: np.ndarray) -> List[Tuple[int, i
 def confusion_matrix(images: np.ndarray, labels: np.ndarray, classes: np.ndarray) -> bytes:
     """Return a PNG: the test set's confusion matrix, and images of the worst-confused digits.
 
-    Args:
-        images: uint8 [n, height, width, 1].
-        labels: uint8 [n], the truth.
-        classes: uint8 [n], the prediction.
+    `images` are uint8 [n, height, width, 1]; `labels`, the truth, and `classes` uint8 [n].
     """
     counts = confusion_counts(labels, classes)
     pairs = worst_confused(labels, classes)
@@ -117,17 +107,13 @@ def _draw_counts(axes: Axes, counts: np.ndarray) -> None:
     wrong = counts - np.diag(np.diag(counts))
     axes.imshow(wrong, cmap="Oranges", vmin=0, vmax=max(1, wrong.max()))
     middle = wrong.max() / 2
-    for digit in range(len(counts)):
-        for taken in range(len(counts)):
-            count = counts[digit, taken]
-            if not count:
-                continue
-            bold = "bold" if digit == taken else "normal"
-            colour = "white" if wrong[digit, taken] > middle > 0 else "black"
-            axes.text(
-                taken, digit, str(count), ha="center", va="center", fontsize=9,
-                fontweight=bold, color=colour,
-            )  # fmt: skip
+    for digit, taken in zip(*np.nonzero(counts)):
+        bold = "bold" if digit == taken else "normal"
+        colour = "white" if wrong[digit, taken] > middle > 0 else "black"
+        axes.text(
+            taken, digit, str(counts[digit, taken]), ha="center", va="center", fontsize=9,
+            fontweight=bold, color=colour,
+        )  # fmt: skip
     axes.set(
         xticks=range(10), yticks=range(10), xlabel="predicted digit", ylabel="true digit",
         title=f"{np.trace(counts)} of {counts.sum()} test images right",

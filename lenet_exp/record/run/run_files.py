@@ -15,10 +15,6 @@ import numpy as np
 _UNFINISHED = re.compile(r"\.(\d+|[\w.]+\.(png|txt|npz|yaml|json|diff|csv))\.\d+\.part")
 
 
-def _unfinished(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
-
-
 def remove_unfinished(folder: Path) -> None:
     """Remove what a killed process left half written in a run folder, and nothing of others."""
     places = [folder, *(folder / name for name in ("checkpoints", "figures", "output"))]
@@ -51,7 +47,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 @contextmanager
 def _renamed_to(path: Path) -> Iterator[Path]:
     """Yield a temporary name of what becomes `path` when the block ends well, and else goes."""
-    temporary = _unfinished(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield temporary
         temporary.replace(path)
@@ -80,12 +76,11 @@ def write_performance_precision(
     folder: Path, accuracy: float, ms_per_step: float, seconds: float
 ) -> None:
     """Write the ModelZoo's result file: three lines, CRLF, four digits."""
-    lines = (
-        f"Final Accuracy accuracy : {accuracy:.4f}",
-        f"Final Performance ms/step : {ms_per_step:.4f}",
-        f"Final Training Duration sec : {seconds:.4f}",
+    text = (
+        f"Final Accuracy accuracy : {accuracy:.4f}\r\n"
+        f"Final Performance ms/step : {ms_per_step:.4f}\r\n"
+        f"Final Training Duration sec : {seconds:.4f}\r\n"
     )
-    text = "".join(line + "\r\n" for line in lines)
     write_bytes(folder / "output" / "performance_precision.txt", text.encode())
 
 

@@ -11,22 +11,16 @@ from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional
 
 import numpy as np
 
+from lenet_exp.data.mnist import Split
 from lenet_exp.errors import StoreError, Terminated
+from lenet_exp.record import terminal
 from lenet_exp.record.run import checkpoints, conditions, plots, run_files
 from lenet_exp.record.store import processes, sync
 from lenet_exp.record.store.journal import Journal, merged
 from lenet_exp.record.store.mlflow_store import Present, Run, Store
-from lenet_exp.record.store.observer import Observer
 from lenet_exp.record.store.store_check import without_password
-from lenet_exp.record.terminal import (
-    Progress,
-    change_folder,
-    closing_block,
-    next_commands,
-    resume_command,
-    short,
-    upload_command,
-)
+from lenet_exp.record.store.sync import Observer
+from lenet_exp.record.terminal import Progress, resume_command, upload_command
 from lenet_exp.training.history import History, summarize
 from lenet_exp.training.runner import Findings
 
@@ -99,16 +93,9 @@ class RunRecord:
             self._journal.sync()  # first: what a checkpoint has is not logged again
             checkpoints.write(self._folder, history, save)
 
-    def finish(
-        self,
-        images: np.ndarray,
-        labels: np.ndarray,
-        classes: np.ndarray,
-        history: History,
-        batch_size: int,
-    ) -> None:
-        """Record the test set's result, pictures and files."""
-        accuracy, speed = float(np.mean(labels == classes)), summarize(history)
+    def finish(self, test: Split, classes: np.ndarray, history: History, batch_size: int) -> None:
+        """Record what the test set was taken for, pictures and files."""
+        accuracy, speed = float(np.mean(test.labels == classes)), summarize(history)
         self.accuracy, self._sec_per_step = accuracy, speed.median
         values = {
             "accuracy": accuracy,
@@ -124,18 +111,17 @@ class RunRecord:
         self._log("metrics", values, history.step)
         seconds = float(history.window_seconds.sum())
         run_files.write_performance_precision(self._folder, accuracy, 1000 * speed.median, seconds)
-        run_files.write_test_predictions(self._folder, classes, labels)
+        run_files.write_test_predictions(self._folder, classes, test.labels)
         if not np.isfinite(history.losses[-1]):
             first = int(np.argmin(np.isfinite(history.losses))) + 1
             self._progress.say(f"the training diverged: the loss of step {first} is no number")
         figures = self._folder / "figures"
         run_files.write_bytes(figures / "loss.png", plots.loss_curve(history))
-        matrix = plots.confusion_matrix(images, labels, classes)
+        matrix = plots.confusion_matrix(*test, classes)
         run_files.write_bytes(figures / "confusion_matrix.png", matrix)
         kept = sorted({history.step, history.best_step} - {0})
-        for path in (
-            "output", "figures", "test_predictions.npz", *(f"checkpoints/{step}" for step in kept)
-        ):  # fmt: skip
+        places = [f"checkpoints/{step}" for step in kept]
+        for path in ("output", "figures", "test_predictions.npz", *places):
             self._log("artifact", {"path": path})
         self._progress.say(f"test accuracy {accuracy:.4f}")
 
@@ -213,11 +199,9 @@ class RunRecord:
 
     def say_result(self, ui: str) -> None:
         """Print the closing block: what came out, where it is, and what to type next."""
-        todo = self.pending or [*change_folder(), *next_commands(ui)]
-        folder = short(self._folder)
-        self._progress.say(
-            closing_block(self.accuracy, self._sec_per_step, folder, self.run_id, todo)
-        )
+        todo = self.pending or [*terminal.change_folder(), *terminal.next_commands(ui)]
+        result = self.accuracy, self._sec_per_step, terminal.short(self._folder), self.run_id
+        self._progress.say(terminal.closing_block(*result, todo))
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Iterator, NamedTuple, Optional
+from typing import Iterator, Optional, Tuple
 
 from lenet_exp.errors import LenetExpError, StoreError
 from lenet_exp.record.store import journal, processes
@@ -16,47 +16,41 @@ from lenet_exp.record.terminal import resume_command, upload_command
 def end_dead_runs(store: Store, resumed: Path) -> Iterator[str]:
     """End as KILLED what is RUNNING without a process; yield what the person should know.
 
-    A run of a process that lives, or that can't be seen from here, is not touched.
-
-    Args:
-        store: the store to look through.
-        resumed: the folder of a run that is about to go on.
+    A run of a process that lives, or that can't be seen from here, is not touched, nor the one
+    in the folder `resumed`, which is about to go on.
     """
     for run_id, tags in store.running().items():
         folder = Path(tags.get("folder", "")).resolve()
         if folder == resumed.resolve() or not processes.is_dead(tags.get(processes.TAG)):
             continue
-        known = _known(folder) if (folder / journal.NAME).is_file() else LastEntry(0, "KILLED")
+        known = _known(folder) if (folder / journal.NAME).is_file() else (0, "KILLED")
         if known is None:  # it has just been gone on with
             continue
-        ended = known.status != "RUNNING" and known.time
-        Run(store, run_id).end(known.status if ended else "KILLED", known.time or None)
+        time, status = known
+        ended = status != "RUNNING" and time
+        Run(store, run_id).end(status if ended else "KILLED", time or None)
         if tags.get("sweep_parent") == "true":
             yield f"sweep {tags.get('sweep')} was killed; to go on: {tags.get('command')}"
         elif "mlflow.parentRunId" in tags:  # the sweep goes on with its jobs
             continue
         elif ended:
             yield f"run {run_id} ended before the store knew all of it: {upload_command(folder)}"
-        elif known.time:
+        elif time:
             yield f"run {run_id} was killed; to go on: {resume_command(folder)}"
         else:
             yield f"run {run_id} was killed"
 
 
-class LastEntry(NamedTuple):
-    """What a journal says: when it was written last (ms since 1970, 0: never), and the status."""
+def _known(folder: Path) -> Optional[Tuple[int, str]]:
+    """Return when a dead run's journal was written last (ms since 1970, 0: never), and the status.
 
-    time: int
-    status: str
-
-
-def _known(folder: Path) -> Optional[LastEntry]:
-    """Return what the journal of a dead run says; None if another process is writing it."""
+    None if another process is writing it.
+    """
     try:
         with contextlib.closing(Journal(folder)) as held:
             last = held.entries[-1].time if held.entries else 0
-            return LastEntry(last, journal.merged(held.entries, "status").get("status", "RUNNING"))
+            return last, journal.merged(held.entries, "status").get("status", "RUNNING")
     except StoreError:
         return None
     except (LenetExpError, OSError):
-        return LastEntry(0, "KILLED")
+        return 0, "KILLED"

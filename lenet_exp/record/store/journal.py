@@ -11,7 +11,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional
 
 from lenet_exp.errors import DataError, StoreError
 
@@ -76,12 +76,8 @@ class Journal:
         self.entries = read(folder)
         # What a kill cut off would make the next line unreadable.
         os.truncate(str(path), sum(len(line) + 1 for line in _whole_lines(path)))
-        self._metrics: Set[Tuple[str, int]] = {
-            (key, entry.step)
-            for entry in self.entries
-            if entry.kind == "metrics"
-            for key in entry.values
-        }
+        metrics = [entry for entry in self.entries if entry.kind == "metrics"]
+        self._metrics = {(key, entry.step) for entry in metrics for key in entry.values}
 
     def _lock(self, path: Path) -> None:
         try:

@@ -60,12 +60,9 @@ class Store:
     """An experiment in a tracking store."""
 
     def __init__(self, uri: Optional[str], experiment: str, make: bool = True) -> None:
-        """Open the store at `uri` (None: MLflow's default) and find or make the experiment.
+        """Open the store at `uri` (None: MLflow's default) and find the experiment of that name.
 
-        Args:
-            uri: the tracking URI.
-            experiment: its name.
-            make: whether the store and the experiment are made where they aren't there.
+        Where they aren't there, both are made if `make`.
 
         Raises:
             StoreError: it can't be reached, is of another MLflow, or isn't there and not made.
@@ -210,9 +207,8 @@ class Run:
 
 def pages(search: Callable[..., Any]) -> List[Any]:
     """Return all that a search finds: a server hands it out a page at a time."""
-    found: List[Any] = []
     page = search()
-    found += page
+    found = list(page)
     while page.token:
         page = search(page_token=page.token)
         found += page
@@ -264,9 +260,8 @@ def _experiment(client: Any, name: str, make: bool) -> str:
     if found is None:
         return str(client.create_experiment(name))
     if found.lifecycle_stage != "active":
-        raise StoreError(
-            f"experiment {name}", "was deleted", "mlflow experiments restore, or another name"
-        )
+        remedy = "mlflow experiments restore, or another name"
+        raise StoreError(f"experiment {name}", "was deleted", remedy)
     return str(found.experiment_id)
 
 

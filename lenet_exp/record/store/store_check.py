@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -26,10 +27,8 @@ def chosen_uri(setting: Optional[str]) -> Optional[str]:
 def check_root(uri: Optional[str], root: Path, stack: str) -> None:
     """Refuse MLflow's default in a root where it would not be read, or would hide a store.
 
-    Args:
-        uri: the chosen URI, None for MLflow's default.
-        root: the current folder.
-        stack: "tf1" (MLflow 1.30) or "tf2" (MLflow 3).
+    `uri` is the chosen one, None for MLflow's default; `root` the current folder; `stack` "tf1"
+    (MLflow 1.30) or "tf2" (MLflow 3).
 
     Raises:
         StoreError: with the ways out.
@@ -39,11 +38,8 @@ def check_root(uri: Optional[str], root: Path, stack: str) -> None:
     has_file_store = any(root.glob(f"{_FILE_STORE}/[0-9]*/meta.yaml"))
     allowed = os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() in ("true", "1")
     if stack == "tf2" and has_file_store and not allowed:
-        raise StoreError(
-            root / _FILE_STORE,
-            "is a file store of MLflow 1, which this MLflow 3 refuses, in `mlflow ui` too",
-            _ways_out(f"sqlite:///{_DATABASE}"),
-        )
+        problem = "is a file store of MLflow 1, which this MLflow 3 refuses, in `mlflow ui` too"
+        raise StoreError(root / _FILE_STORE, problem, _ways_out(f"sqlite:///{_DATABASE}"))
     if stack == "tf1" and (root / _DATABASE).exists() and not has_file_store:
         raise StoreError(
             root / _DATABASE,
@@ -112,10 +108,8 @@ def check_exists(uri: str) -> None:
 def check_schema(uri: str, head: str, stack: str) -> None:
     """Refuse a database of another MLflow: MLflow 3 would migrate it without a word.
 
-    Args:
-        uri: any tracking URI; only sqlite files are looked into.
-        head: the schema revision of this MLflow.
-        stack: "tf1" (MLflow 1.30) or "tf2" (MLflow 3, which can bring an older one up to date).
+    Of any `uri`, only sqlite files are looked into. `head` is this MLflow's schema revision;
+    `stack` "tf1" (MLflow 1.30) or "tf2" (MLflow 3, which can bring an older one up to date).
 
     Raises:
         StoreError: the file is of another revision, or no database.
@@ -129,11 +123,8 @@ def check_schema(uri: str, head: str, stack: str) -> None:
         raise StoreError(path, f"is no usable database ({error})", another_store()) from error
     if revision is not None and revision != head:
         upgrade = "copy it and `mlflow db upgrade` the copy, or " if stack == "tf2" else ""
-        raise StoreError(
-            path,
-            f"was written by another MLflow (schema {revision}, this one has {head})",
-            upgrade + _ways_out("sqlite:///another.db"),
-        )
+        problem = f"was written by another MLflow (schema {revision}, this one has {head})"
+        raise StoreError(path, problem, upgrade + _ways_out("sqlite:///another.db"))
 
 
 def sqlite_path(uri: str) -> Optional[Path]:
@@ -145,14 +136,9 @@ def sqlite_path(uri: str) -> Optional[Path]:
 
 
 def _revision(path: Path) -> Optional[str]:
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    try:
-        names = connection.execute(
-            "SELECT name FROM sqlite_master WHERE type='table' AND name='alembic_version'"
-        )
-        if names.fetchone() is None:
+    present = "SELECT name FROM sqlite_master WHERE type='table' AND name='alembic_version'"
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        if connection.execute(present).fetchone() is None:
             return None
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
         return None if row is None else str(row[0])
-    finally:
-        connection.close()

@@ -11,7 +11,7 @@ from lenet_exp.errors import StoreError
 from lenet_exp.record.store import sync
 from lenet_exp.record.store.journal import Entry, Journal
 from lenet_exp.record.store.mlflow_store import Point, Present
-from lenet_exp.record.store.observer import Observer
+from lenet_exp.record.store.sync import Observer
 from tests.stores import new_store
 
 ENTRIES = [
