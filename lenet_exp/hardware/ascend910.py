@@ -7,42 +7,44 @@ is checked before: config/chip/checks.py, config/chip/machine.py. Source: npu-br
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import inspect
 import io
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from lenet_exp import tf_compat
 from lenet_exp.config.chip.options import FIRST, TABLE
 from lenet_exp.config.schema.hardware import Chip
-from lenet_exp.config.schema.run import FixedLossScale, LossScale, NoLossScale
 from lenet_exp.errors import HardwareError
 from lenet_exp.hardware.chip_config import Adapter, directories, session_config
 
 NAME = "ascend910"
 _CONFIGS = ("NPURunConfig", "DumpConfig", "MemoryConfig", "ExperimentalConfig", "ProfilingConfig")
-# What its import says -> the remedy; the last is for whatever else it says.
-_REMEDIES = {
-    "hccl": "CANN's Python folder, which has hccl, on PYTHONPATH: source its set_env.sh",
-    "tf_adapter": "the adapter's own package, whole: install CANN's tfplugin again",
-    "": "the driver's and CANN's libraries on LD_LIBRARY_PATH: source CANN's set_env.sh",
-}
 _NO_LOOP = "hardware.iterations_per_loop=1, and tell us which adapter this is"
 
 
+class _Bridge(NamedTuple):
+    """The names of npu_bridge that a run uses."""
+
+    config: Any
+    util: Any
+    distributed_optimizer: Any
+    loss_scale_optimizer: Any
+    fixed_manager: Any
+    dynamic_manager: Any
+
+
 @functools.lru_cache(maxsize=None)
-def _bridge() -> Any:
-    """Import npu_bridge, by name and before any session is made; return its estimator.npu."""
+def _bridge() -> _Bridge:
+    """Import npu_bridge, by name and before any session is made."""
     said = io.StringIO()  # the loader's own words come on stdout
     try:
         with contextlib.redirect_stdout(said):
             # npu_init first: today's makes every later session one on the chip.
             from npu_bridge import npu_init  # noqa: F401, PLC0415 - TensorFlow, the device's library
-            from npu_bridge.estimator import npu  # noqa: PLC0415
-            from npu_bridge.estimator.npu import (  # noqa: F401, PLC0415 - attributes of npu
+            from npu_bridge.estimator.npu import (  # noqa: PLC0415
                 npu_config,
                 npu_loss_scale_manager,
                 npu_loss_scale_optimizer,
@@ -50,11 +52,29 @@ def _bridge() -> Any:
                 util,
             )
     except Exception as error:  # whatever its import meets
-        lines = [line.strip() for line in said.getvalue().splitlines() if line.strip()]
-        problem = f"could not be imported: {f'{lines[-1]} ({error})' if lines else error}"
-        remedy = next(remedy for cause, remedy in _REMEDIES.items() if cause in str(error))
-        raise HardwareError("npu_bridge", problem, remedy) from error
-    return npu
+        raise _not_loaded(error, said.getvalue()) from error
+    return _Bridge(
+        npu_config,
+        util,
+        npu_optimizer.NPUDistributedOptimizer,
+        npu_loss_scale_optimizer.NPULossScaleOptimizer,
+        npu_loss_scale_manager.FixedLossScaleManager,
+        npu_loss_scale_manager.ExponentialUpdateLossScaleManager,
+    )
+
+
+def _not_loaded(error: Exception, said: str) -> HardwareError:
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    reason = f"{lines[-1]} ({error})" if lines else str(error)
+    return HardwareError("npu_bridge", f"could not be imported: {reason}", _remedy(str(error)))
+
+
+def _remedy(problem: str) -> str:
+    if "hccl" in problem:
+        return "CANN's Python folder, which has hccl, on PYTHONPATH: source its set_env.sh"
+    if "tf_adapter" in problem:
+        return "the adapter's own package, whole: install CANN's tfplugin again"
+    return "the driver's and CANN's libraries on LD_LIBRARY_PATH: source CANN's set_env.sh"
 
 
 def adapter() -> Adapter:
@@ -63,7 +83,7 @@ def adapter() -> Adapter:
     Raises:
         HardwareError: it can't be imported; says why, and the remedy.
     """
-    config = _bridge().npu_config
+    config = _bridge().config
     parameters: List[str] = []
     for name in _CONFIGS:
         if hasattr(config, name):
@@ -112,35 +132,32 @@ def _check_same_process_options(sent: Mapping[str, Any]) -> None:
         raise HardwareError("the chip", problem, "a process for each run")
 
 
-def wrap_optimizer(optimizer: Any, settings: LossScale) -> Tuple[Any, Any]:
+def wrap_optimizer(optimizer: Any, manager_of: Callable[[Any], Any]) -> Tuple[Any, Any]:
     """Return the vendor's optimizer around a TensorFlow one, and its loss scale (None: no scaling).
 
-    Without loss scaling there is no shortcut: a scale of 1 would read the status and skip steps.
+    `manager_of` returns the one of the vendor's managers that updates the scale, or None. Without
+    loss scaling there is no shortcut: a scale of 1 would read the status and skip steps.
     """
-    npu = _bridge()
-    inner = npu.npu_optimizer.NPUDistributedOptimizer(optimizer)
-    if isinstance(settings, NoLossScale):
+    bridge = _bridge()
+    inner, manager = bridge.distributed_optimizer(optimizer), manager_of(bridge)
+    if manager is None:
         return inner, None
-    if isinstance(settings, FixedLossScale):
-        manager = npu.npu_loss_scale_manager.FixedLossScaleManager(settings.value)
-    else:
-        options = {k: v for k, v in dataclasses.asdict(settings).items() if k != "name"}
-        manager = npu.npu_loss_scale_manager.ExponentialUpdateLossScaleManager(**options)
-    wrapped = npu.npu_loss_scale_optimizer.NPULossScaleOptimizer(inner, manager)
-    return wrapped, manager.get_loss_scale()
+    return bridge.loss_scale_optimizer(inner, manager), manager.get_loss_scale()
 
 
 class DeviceInput(NamedTuple):
     """The device's batches: `images` float32 [batch, ...], `labels` int32 [batch].
 
-    `initializer` is run alone, with the three placeholders `fed`: all images uint8 [n, ...], all
-    labels uint8 [n], and the order, int32 [steps, batch], which examples each step sees.
+    `initializer` is run alone, with the three placeholders fed: all images uint8 [n, ...], all
+    labels uint8 [n], and `order` int32 [steps, batch], which examples each step sees.
     """
 
     images: Any
     labels: Any
     initializer: Any
-    fed: Tuple[Any, Any, Any]
+    all_images: Any
+    all_labels: Any
+    order: Any
 
 
 def input_source(all_labels: Any, image_shape: Tuple[int, ...], batch_size: int) -> DeviceInput:
@@ -164,7 +181,7 @@ def input_source(all_labels: Any, image_shape: Tuple[int, ...], batch_size: int)
     for tensor in (images, labels):
         if not tensor.shape.is_fully_defined():
             raise HardwareError("the chip", f"{tensor.name} has no static shape", _NO_LOOP)
-    return DeviceInput(images, labels, iterator.initializer, (all_images, all_labels, order))
+    return DeviceInput(images, labels, iterator.initializer, all_images, all_labels, order)
 
 
 def loop(session: Any, train: Any, steps: int) -> Any:
@@ -178,3 +195,8 @@ def loop(session: Any, train: Any, steps: int) -> Any:
     if steps > 1 and looped.name != "IterationOp":
         raise HardwareError("the chip", f"its loop is called {looped.name}", _NO_LOOP)
     return looped
+
+
+def device_name(device: int) -> str:
+    """Return what a run's record calls the device."""
+    return f"Ascend 910, device {device}"

@@ -13,25 +13,26 @@ from typing import Any, Callable, Dict, Iterator, NamedTuple, Sequence, Tuple
 import numpy as np
 
 from lenet_exp import tf_compat
-from lenet_exp.config.schema.run import LossScale, Settings
+from lenet_exp.config.schema.run import Settings
 from lenet_exp.errors import HardwareError
-from lenet_exp.training.graphs import Network, cross_entropy, make_optimizer
+from lenet_exp.training.graphs import Network, cross_entropy
+from lenet_exp.training.loss_scale import scaling
+from lenet_exp.training.optimizer import make_optimizer
 from lenet_exp.training.runner import Program, Runner, Steps
 
-# Adam's own two variables are made inside the update's cond, which has a name of its own here;
-# a checkpoint keeps them under the same as on a CPU.
+# Adam's own two variables are made inside the update's cond, which has a name of its own here.
 _IN_COND = re.compile(r"cond(_\d+)?/")
 
 
 class Device(NamedTuple):
     """What the hardware supplies.
 
-    `wrap_optimizer` (optimizer, settings) -> its own around it, and the loss scale or None;
+    `wrap_optimizer` (optimizer, Scaling.manager) -> its own around it, and the loss scale or None;
     `input_source` (labels placeholder, image shape, batch size) -> images, labels, initializer,
-    fed; `loop` (session, operation, steps) -> operation of that many.
+    all_images, all_labels, order; `loop` (session, operation, steps) -> operation of that many.
     """
 
-    wrap_optimizer: Callable[[Any, LossScale], Tuple[Any, Any]]
+    wrap_optimizer: Callable[[Any, Callable[[Any], Any]], Tuple[Any, Any]]
     input_source: Callable[[Any, Tuple[int, ...], int], Any]
     loop: Callable[[Any, Any, int], Any]
 
@@ -55,6 +56,14 @@ class State(NamedTuple):
     scale: float
 
 
+class Feed(NamedTuple):
+    """All training images and labels, uint8, and int32 [steps, batch]: what each step sees."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    order: np.ndarray
+
+
 def build(
     network: Network,
     image_shape: Sequence[int],
@@ -65,7 +74,7 @@ def build(
     """Build training and inference; `sizes` are those of the training set, an inference batch."""
     tf = tf_compat.load()
     examples, inference_batch = sizes
-    optimizer = make_optimizer(settings.optimizer)
+    optimizer, manager = make_optimizer(settings.optimizer), scaling(settings.loss_scale).manager
     with tf.Graph().as_default() as graph:
         tf.set_random_seed(settings.seed)
         # Inference first, after two operators: initial values are drawn by the number of
@@ -78,12 +87,11 @@ def build(
         source = device.input_source(labels, tuple(image_shape), batch)
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
             loss = cross_entropy(network(source.images), source.labels, int(logits.shape[1]))
-        train, state = _update(tf, *device.wrap_optimizer(optimizer, settings.loss_scale), loss)
+        train, state = _update(tf, *device.wrap_optimizer(optimizer, manager), loss)
         # A CPU's checkpoints have its stand-in for the chip's own flag.
         tf.get_variable("float_status", [], initializer=tf.zeros_initializer(), trainable=False)
         counters = [variable.op.name for variable in state[:2]]
-        saved = [v for v in tf.global_variables() if v.op.name not in counters]
-        kept = {_IN_COND.sub("update/", str(v.op.name), count=1): v for v in saved}
+        kept = {_name(v): v for v in tf.global_variables() if v.op.name not in counters}
         program = Program(
             graph, tf.global_variables_initializer(), images, classes,
             {f"{name}:0": variable for name, variable in kept.items()},
@@ -105,6 +113,11 @@ def _update(tf: Any, optimizer: Any, scale: Any, loss: Any) -> Tuple[Any, Sequen
     return tf.group(train, tf.assign_add(made, 1)), [made, applied, scale]
 
 
+def _name(variable: Any) -> str:
+    """Return the name under which a checkpoint keeps a variable: the same as on a CPU."""
+    return _IN_COND.sub("update/", str(variable.op.name), count=1)
+
+
 class DeviceRunner(Runner):
     """A program whose device draws its own batches, in the order that it was given.
 
@@ -115,24 +128,30 @@ class DeviceRunner(Runner):
         self,
         made: DeviceProgram,
         session: Any,
-        feed: Sequence[np.ndarray],
+        feed: Feed,
         per_call: int,
         say: Callable[[str], None],
     ) -> None:
         """Initialise the iterator, alone, then the variables.
 
-        `feed`: all training images and labels, uint8, and int32 [steps, batch], what each step
-        sees. `per_call` steps are asked of each call; `say` tells the person if the device makes
-        others.
+        `per_call` steps are asked of each call; `say` tells the person if the device makes others.
         """
         self._made = made
         self._per_call = per_call
         self._say = say
         self._looped: Any = None
         self._before = State(0, 0, 1.0)
+        source = made.source
         with _device_errors():
             # Grouped with it, the variables would stay on the host, and the device's be zeros.
-            session.run(made.source.initializer, feed_dict=dict(zip(made.source.fed, feed)))
+            session.run(
+                source.initializer,
+                feed_dict={
+                    source.all_images: feed.images,
+                    source.all_labels: feed.labels,
+                    source.order: feed.order,
+                },
+            )
             super().__init__(made.program, session)
 
     def make_steps(self, count: int) -> Steps:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp import tf_compat
-from lenet_exp.config.schema.run import Adam, LossScale, Momentum, Optimizer, RMSProp
-from lenet_exp.training.loss_scale import training_op
+from lenet_exp.config.schema.run import LossScale, Optimizer
+from lenet_exp.training.loss_scale import scaling
+from lenet_exp.training.optimizer import make_optimizer
 
 # float32 [batch, ...] -> float32 [batch, classes], making its variables by get_variable.
 Network = Callable[[Any], Any]
@@ -80,7 +81,7 @@ def build_step(
         images = tf.placeholder(tf.float32, [batch_size, *image_shape], "images")
         labels = tf.placeholder(tf.int32, [batch_size], "labels")
         loss = cross_entropy(network(images), labels, classes)
-        train, finite, scale = training_op(make_optimizer(optimizer), loss, loss_scale)
+        train, finite, scale = scaling(loss_scale).update(make_optimizer(optimizer), loss)
         variables = tuple(variable.name for variable in tf.global_variables())
         init = tf.global_variables_initializer()
     return StepGraph(
@@ -94,18 +95,6 @@ def build_step(
         None if finite is None else finite.name,
         None if scale is None else scale.name,
     )
-
-
-def make_optimizer(settings: Optimizer) -> Any:
-    """Return the tf.train optimizer that `settings` describes."""
-    train, rate = tf_compat.load().train, settings.learning_rate
-    if isinstance(settings, Adam):
-        return train.AdamOptimizer(rate, settings.beta1, settings.beta2, settings.epsilon)
-    if isinstance(settings, Momentum):
-        return train.MomentumOptimizer(rate, settings.momentum)
-    if isinstance(settings, RMSProp):
-        return train.RMSPropOptimizer(rate, settings.decay, settings.momentum, settings.epsilon)
-    return train.GradientDescentOptimizer(rate)
 
 
 def cross_entropy(logits: Any, labels: Any, classes: int) -> Any:

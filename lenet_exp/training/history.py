@@ -82,5 +82,6 @@ def summarize(history: History) -> Timing:
     per_step = history.window_seconds / history.window_steps
     warm = per_step[~history.cold]
     counted = warm if len(warm) else per_step
-    found = np.median(counted), np.mean(counted), np.percentile(counted, 95)
-    return Timing(*map(float, found))
+    return Timing(
+        float(np.median(counted)), float(np.mean(counted)), float(np.percentile(counted, 95))
+    )

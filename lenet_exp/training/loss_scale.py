@@ -12,7 +12,9 @@ A step uses the scale from before its own update.
 
 from __future__ import annotations
 
-from typing import Any, List, NamedTuple, Sequence, Tuple
+import abc
+import dataclasses
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp import tf_compat
 from lenet_exp.config.schema.run import DynamicLossScale, FixedLossScale, LossScale, NoLossScale
@@ -46,38 +48,126 @@ def advance(state: ScaleState, finite: Any, settings: DynamicLossScale) -> Scale
     )
 
 
-def training_op(optimizer: Any, loss: Any, settings: LossScale) -> Tuple[Any, Any, Any]:
-    """Return the operation with which a TensorFlow optimizer makes `loss` smaller.
+class TrainingOp(NamedTuple):
+    """The operation `train`; `finite` bool [], None if it always updates; a scale's variable."""
 
-    With a scale, only where nothing overflowed: that is the second, bool []. The third is the
-    variable of a dynamic scale, read here and written by `assign_next`. Each is None without.
+    train: Any
+    finite: Optional[Any] = None
+    scale: Optional[Any] = None
+
+
+class Scaling(abc.ABC):
+    """How a loss is scaled; what is said here holds where no scale ever changes.
+
+    `update` is made in the step's graph; the counters and what happens to them between two steps
+    are around it, where `state` is the step's own scale, if it changes, followed by them.
     """
+
+    value = 1.0
+
+    def __init__(self, settings: Any) -> None:
+        """Go by `settings` of this kind of scaling."""
+        self.settings = settings
+
+    @abc.abstractmethod
+    def update(self, optimizer: Any, loss: Any) -> TrainingOp:
+        """Return what a TensorFlow optimizer does to make `loss` smaller."""
+
+    def manager(self, vendor: Any) -> Any:
+        """Return the manager that does it, of those of npu_bridge; None without scaling."""
+        return None
+
+    def counters(self) -> List[Any]:
+        """Return new variables of the current graph, which checkpoints hold."""
+        return []
+
+    def advance(self, state: Sequence[Any], finite: Any) -> List[Any]:
+        """Return the operations that take `state` past a step."""
+        return []
+
+    def current(self, state: Sequence[Any]) -> Any:
+        """Return the scale of the next step, float32 []."""
+        return tf_compat.load().constant(self.value)
+
+
+class NoScaling(Scaling):
+    """No scale, and every update is made."""
+
+    def update(self, optimizer: Any, loss: Any) -> TrainingOp:
+        """Return TensorFlow's own update."""
+        return TrainingOp(optimizer.minimize(loss, name="train"))
+
+
+class FixedScaling(Scaling):
+    """A scale that never changes; steps that overflow are skipped."""
+
+    def __init__(self, settings: FixedLossScale) -> None:
+        """Go by the settings' value."""
+        super().__init__(settings)
+        self.value = settings.value
+
+    def update(self, optimizer: Any, loss: Any) -> TrainingOp:
+        """Return the update that is made where nothing overflowed."""
+        scale = tf_compat.load().constant(self.value, tf_compat.load().float32, name="loss_scale")
+        return TrainingOp(*_unless_overflow(optimizer, loss, scale))
+
+    def manager(self, vendor: Any) -> Any:
+        """Return the vendor's, of a fixed scale."""
+        return vendor.fixed_manager(self.value)
+
+
+class DynamicScaling(Scaling):
+    """A scale that the state machine above changes."""
+
+    settings: DynamicLossScale
+
+    def update(self, optimizer: Any, loss: Any) -> TrainingOp:
+        """Return the update that is made where nothing overflowed, and the scale's variable."""
+        tf = tf_compat.load()
+        first = tf.constant(self.settings.init_loss_scale, tf.float32)
+        scale = tf.get_variable("loss_scale", initializer=first, trainable=False)
+        return TrainingOp(*_unless_overflow(optimizer, loss, scale), scale)
+
+    def counters(self) -> List[Any]:
+        """Return the counters of good and of bad steps, int32 []."""
+        make = tf_compat.load().get_variable
+        return [make(name, initializer=0, trainable=False) for name in ("good_steps", "bad_steps")]
+
+    def advance(self, state: Sequence[Any], finite: Any) -> List[Any]:
+        """Return the assignments of the next state."""
+        tf = tf_compat.load()
+        after = advance(ScaleState(*(tf.identity(part) for part in state)), finite, self.settings)
+        with tf.control_dependencies(list(after)):  # all three are computed before one is written
+            return [tf.assign(part, value).op for part, value in zip(state, after)]
+
+    def current(self, state: Sequence[Any]) -> Any:
+        """Return the scale's value."""
+        return tf_compat.load().identity(state[0])
+
+    def manager(self, vendor: Any) -> Any:
+        """Return the vendor's, of the same state machine."""
+        settings = dataclasses.asdict(self.settings)
+        return vendor.dynamic_manager(**{k: v for k, v in settings.items() if k != "name"})
+
+
+_KINDS: Dict[type, Callable[[Any], Scaling]] = {
+    NoLossScale: NoScaling,
+    FixedLossScale: FixedScaling,
+    DynamicLossScale: DynamicScaling,
+}
+
+
+def scaling(settings: LossScale) -> Scaling:
+    """Return the scaling that `settings` describe."""
+    return _KINDS[type(settings)](settings)
+
+
+def _unless_overflow(optimizer: Any, loss: Any, scale: Any) -> Tuple[Any, Any]:
+    """Return the operation that updates where nothing overflowed, and whether it does."""
     tf = tf_compat.load()
-    if isinstance(settings, NoLossScale):
-        return optimizer.minimize(loss, name="train"), None, None
-    variable = None
-    if isinstance(settings, FixedLossScale):
-        scale = tf.constant(settings.value, tf.float32, name="loss_scale")
-    else:
-        first = tf.constant(settings.init_loss_scale, tf.float32)
-        scale = variable = tf.get_variable("loss_scale", initializer=first, trainable=False)
     pairs, finite = scaled_gradients(optimizer, loss, scale)
     update = tf.cond(finite, lambda: optimizer.apply_gradients(pairs), tf.no_op, name="update")
-    return update.op, finite, variable
-
-
-def make_counters() -> List[Any]:
-    """Return new variables, which checkpoints hold: good and bad steps so far, int32 []."""
-    make = tf_compat.load().get_variable
-    return [make(name, initializer=0, trainable=False) for name in ("good_steps", "bad_steps")]
-
-
-def assign_next(state: Sequence[Any], finite: Any, settings: DynamicLossScale) -> List[Any]:
-    """Return the operations that take the variables of a ScaleState past a step."""
-    tf = tf_compat.load()
-    after = advance(ScaleState(*(tf.identity(part) for part in state)), finite, settings)
-    with tf.control_dependencies(list(after)):  # all three are computed before one is written
-        return [tf.assign(part, value).op for part, value in zip(state, after)]
+    return update.op, finite
 
 
 def scaled_gradients(

@@ -12,10 +12,10 @@ from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
 import numpy as np
 
 from lenet_exp import tf_compat
-from lenet_exp.config.schema.run import DynamicLossScale, LossScale
+from lenet_exp.config.schema.run import LossScale
 from lenet_exp.training.graphs import InferenceGraph, StepGraph
-from lenet_exp.training.loss_scale import assign_next, make_counters
-from lenet_exp.training.runner import Program, Runner, Steps
+from lenet_exp.training.loss_scale import Scaling, scaling
+from lenet_exp.training.runner import Program, Runner, Steps, joined
 
 STEPS_PER_CALL = 10
 
@@ -39,24 +39,20 @@ def assemble(step: StepGraph, inference: InferenceGraph, loss_scale: LossScale) 
         extract = tf.graph_util.extract_sub_graph
         tf.import_graph_def(extract(step.graph_def, list(step.init)), name="")
         variables = {name: graph.get_tensor_by_name(name) for name in step.variables}
-        state = [] if step.loss_scale is None else [variables[step.loss_scale], *make_counters()]
-        counters = state[1:]  # the scale is one of the step's own variables
+        scaled = scaling(loss_scale)
+        counters = scaled.counters()
+        own = [] if step.loss_scale is None else [variables[step.loss_scale]]
         traces, resets = _traces(tf, graph, (step, inference))
         begin = [graph.get_operation_by_name(name) for name in (*step.init, *resets)]
         init = tf.group(*begin, *(variable.initializer for variable in counters))
-        shape = _shape_of(step.graph_def, step.images)
-        step_images = tf.placeholder(tf.uint8, [None, *shape], "step_images")
-        fed = (step_images, tf.placeholder(tf.uint8, [None, shape[0]], "step_labels"))
+        placeholders = _step_placeholders(tf, step)
         known = {**variables, **traces}
-        steps = _loop(tf, step, known, (loss_scale, state), fed)
-        shape = _shape_of(inference.graph_def, inference.images)
-        images = tf.placeholder(tf.uint8, shape, "inference_images")
-        pixels = {inference.images: _pixels(tf, images)}
-        (classes,) = _place(tf, inference, pixels, known, [inference.classes], "inference")
+        steps = _loop(tf, step, known, (scaled, own + counters), placeholders)
+        images, classes = _inference(tf, inference, known)
         kept = {**variables, **{variable.name: variable for variable in counters}}
         named = {name.partition(":")[0]: ref for name, ref in kept.items()}
         saver = tf.train.Saver(named, max_to_keep=0)  # which ones are kept is the record's to say
-    return FedProgram(Program(graph, init, images, classes, kept, saver), *fed, steps)
+    return FedProgram(Program(graph, init, images, classes, kept, saver), *placeholders, steps)
 
 
 def _traces(tf: Any, graph: Any, traced: Sequence[Any]) -> Tuple[Dict[str, Any], List[str]]:
@@ -70,6 +66,12 @@ def _traces(tf: Any, graph: Any, traced: Sequence[Any]) -> Tuple[Dict[str, Any],
             for name in (each.traces.counts, each.traces.largest):
                 found[name] = graph.get_tensor_by_name(name)
     return found, resets
+
+
+def _step_placeholders(tf: Any, step: StepGraph) -> Tuple[Any, Any]:
+    shape = _shape_of(step.graph_def, step.images)
+    images = tf.placeholder(tf.uint8, [None, *shape], "step_images")
+    return images, tf.placeholder(tf.uint8, [None, shape[0]], "step_labels")
 
 
 def _shape_of(graph_def: Any, tensor: str) -> List[int]:
@@ -87,11 +89,11 @@ def _loop(
     tf: Any,
     step: StepGraph,
     variables: Dict[str, Any],
-    scale: Tuple[LossScale, Sequence[Any]],
-    fed: Tuple[Any, Any],
+    scale: Tuple[Scaling, Sequence[Any]],
+    placeholders: Tuple[Any, Any],
 ) -> Sequence[Any]:
-    """Return losses, finite flags and the final scale of one step per row of what is fed."""
-    (images, labels), (settings, state) = fed, scale
+    """Return losses, finite flags and the final scale of one step per row of the placeholders."""
+    (images, labels), (scaled, state) = placeholders, scale
     count = tf.shape(images)[0]
 
     def body(index: Any, losses: Any, finites: Any) -> Tuple[Any, Any, Any]:
@@ -100,12 +102,9 @@ def _loop(
             step.labels: tf.cast(labels[index], tf.int32),
         }
         wanted = [step.loss, step.train] + ([step.finite] if step.finite else [])
-        loss, train, *rest = _place(tf, step, inputs, variables, wanted, "step")
+        loss, train, *rest = _place(tf, step.graph_def, inputs, variables, wanted, "step")
         finite = rest[0] if rest else tf.constant(True)
-        after = (
-            assign_next(state, finite, settings) if isinstance(settings, DynamicLossScale) else []
-        )
-        with tf.control_dependencies([train, *after]):
+        with tf.control_dependencies([train, *scaled.advance(state, finite)]):
             return (
                 index + 1,
                 losses.write(index, tf.identity(loss)),
@@ -119,22 +118,28 @@ def _loop(
     )
     stacked = [losses.stack(), finites.stack()]
     with tf.control_dependencies(stacked):
-        last = tf.identity(state[0]) if state else tf.constant(getattr(settings, "value", 1.0))
-        return [*stacked, last]
+        return [*stacked, scaled.current(state)]
+
+
+def _inference(tf: Any, inference: InferenceGraph, variables: Dict[str, Any]) -> Tuple[Any, Any]:
+    shape = _shape_of(inference.graph_def, inference.images)
+    images = tf.placeholder(tf.uint8, shape, "inference_images")
+    inputs = {inference.images: _pixels(tf, images)}
+    wanted = [inference.classes]
+    (classes,) = _place(tf, inference.graph_def, inputs, variables, wanted, "inference")
+    return images, classes
 
 
 def _place(
     tf: Any,
-    placed: Any,
+    graph_def: Any,
     inputs: Dict[str, Any],
     variables: Dict[str, Any],
     wanted: List[str],
     name: str,
 ) -> Sequence[Any]:
-    """Import what `wanted` needs of the graph `placed`, over the variables; return it."""
-    needed = tf.graph_util.extract_sub_graph(
-        placed.graph_def, [w.partition(":")[0] for w in wanted]
-    )
+    """Import what `wanted` needs into the current graph, over its own variables; return it."""
+    needed = tf.graph_util.extract_sub_graph(graph_def, [w.partition(":")[0] for w in wanted])
     present = {node.name for node in needed.node}
     used = {key: ref for key, ref in variables.items() if key.partition(":")[0] in present}
     return list(
@@ -162,8 +167,7 @@ class FedRunner(Runner):
             steps = min(self.longest_call, count - done)
             parts.append(self.call(*self._draw(self.step, steps)))
             self.step += steps
-        losses, skipped, scales = zip(*parts)
-        return Steps(np.concatenate(losses), np.concatenate(skipped), scales[-1])
+        return joined(parts)
 
     def call(self, images: np.ndarray, labels: np.ndarray) -> Steps:
         """Make one step per row: `images` uint8 [k, batch, ...], `labels` uint8 [k, batch]."""

@@ -25,8 +25,11 @@ class Start(NamedTuple):
 def choose(prefix: str, saved: Shapes, network: Shapes, exclude: Sequence[str]) -> Start:
     """Return a start of `network` but for the variables in a scope of `exclude`.
 
-    `prefix` is the checkpoint, for errors and remedies; `saved` what it holds: slots, scales and
-    counters besides the network do no harm. `exclude` are scopes, or names of variables.
+    Args:
+        prefix: the checkpoint, for errors and remedies.
+        saved: what it holds; slots, scales and counters besides the network do no harm.
+        network: the variables to start.
+        exclude: scopes, or names of variables, that start afresh.
 
     Raises:
         ConfigError: a scope of `exclude` holds nothing, or all of them everything.

@@ -11,7 +11,7 @@ import numpy as np
 from lenet_exp import tf_compat
 from lenet_exp.config.schema.run import DynamicLossScale
 from lenet_exp.hardware import ascend910
-from lenet_exp.training.loss_scale import ScaleState, advance
+from lenet_exp.training.loss_scale import ScaleState, advance, scaling
 
 ascend910.adapter()  # before any session
 
@@ -27,7 +27,7 @@ def chip_step(settings):
         weight = tf.get_variable("weight", initializer=1.0)
         applied = tf.train.get_or_create_global_step()
         optimizer = tf.train.GradientDescentOptimizer(2.0**-20)
-        wrapped, _ = ascend910.wrap_optimizer(optimizer, settings)
+        wrapped, _ = ascend910.wrap_optimizer(optimizer, scaling(settings).manager)
         # A loss of almost no size: real overflows must not come between the forced ones.
         pairs = wrapped.compute_gradients(weight * tf.constant(2.0**-149 * 2**20))
         train = wrapped.apply_gradients(pairs, global_step=applied)
