@@ -55,6 +55,16 @@ class ExplainOptions(Options):
         return (mode, self.diff) if self.diff in _GENERATIONS else (self.diff, generation)
 
     @classmethod
+    def command(
+        cls, name: str = "", text: str = "", typed: Optional[Mapping[str, str]] = None
+    ) -> str:
+        """Return a command line that works: `fetches` are of a graph."""
+        if name != "fetches":
+            return super().command(name, text, typed)
+        graph = super().command("graph", (typed or {}).get("graph", ""))
+        return f"{graph} fetches={text or '[NAME]'}"
+
+    @classmethod
     def read(cls, arguments: Sequence[str]) -> ExplainOptions:
         """Return what is asked.
 

@@ -54,7 +54,7 @@ class Options:
         """
         given, others = cls.split(arguments)
         for argument in others:
-            raise cls.unknown(argument)
+            raise cls.unknown(argument, _typed(arguments))
         return cls(**given)
 
     @classmethod
@@ -65,14 +65,14 @@ class Options:
             ConfigError: dashes, no value or an impossible one; a key misspelt, twice or lacking.
         """
         keys, of_a_run = _keys(cls), {*all_keys(), *groups()}
-        typed = dict(argument.partition("=")[::2] for argument in arguments)
+        typed = _typed(arguments)
         given: Dict[str, Any] = {}
         others = []
         for argument in arguments:
             name, equals, text = argument.partition("=")
             if name not in keys:
                 if name.startswith("-") or (name not in of_a_run and _meant(name, keys)):
-                    raise cls.unknown(argument)
+                    raise cls.unknown(argument, typed)
                 others.append(argument)
                 continue
             if not equals:
@@ -80,15 +80,28 @@ class Options:
             if keys[name].name in given:
                 raise ConfigError(name, text, "each key once", cls.command(name, text, typed))
             given[keys[name].name] = _value(cls, name, text.strip(), typed)
-        for name in _required(cls):
-            if keys[name].name not in given:
-                allowed = f"{name}={keys[name].metadata['allowed']}"
-                raise ConfigError(f"no {name}", None, allowed, cls.command(typed=typed))
+        cls._check_complete(given, others, typed)
         return given, others
 
     @classmethod
-    def unknown(cls, argument: str) -> ConfigError:
-        """Return the error for an argument that names no key of this command."""
+    def _check_complete(
+        cls, given: Mapping[str, Any], others: Sequence[str], typed: Mapping[str, str]
+    ) -> None:
+        keys, of_a_run = _keys(cls), {*all_keys(), *groups()}
+        lacking = [name for name in _required(cls) if keys[name].name not in given]
+        strange = [each for each in others if each.partition("=")[0] not in of_a_run]
+        if lacking and strange:  # most likely it is what was meant
+            raise cls.unknown(strange[0], typed)
+        for name in lacking:
+            allowed = f"{name}={keys[name].metadata['allowed']}"
+            raise ConfigError(f"no {name}", None, allowed, cls.command(typed=typed))
+
+    @classmethod
+    def unknown(cls, argument: str, typed: Optional[Mapping[str, str]] = None) -> ConfigError:
+        """Return the error for an argument that names no key of this command.
+
+        `typed`: what was typed, key -> text: the remedy keeps what has to be given.
+        """
         name, _, text = argument.partition("=")
         keys = _keys(cls)
         meant = _meant(name.lstrip("-").replace("-", "_"), keys)
@@ -100,7 +113,9 @@ class Options:
             allowed = f"no such key; {meant} is one"
         else:
             allowed = "one of " + ", ".join(f"{key}=..." for key in (*keys, *cls.OF_A_RUN))
-        remedy = cls.command(meant, text) if meant else f"{cls.program()} --help"
+        remedy = f"{cls.program()} --help"
+        if meant or _required(cls):
+            remedy = cls.command(meant or "", text if meant else "", typed)
         return ConfigError(name, text or None, allowed, remedy)
 
     @classmethod
@@ -130,6 +145,10 @@ class Options:
 def _keys(cls: Type[Options]) -> Dict[str, Any]:
     """Return key -> field."""
     return {item.metadata.get("name", item.name): item for item in fields(cls) if item.metadata}
+
+
+def _typed(arguments: Sequence[str]) -> Dict[str, str]:
+    return dict(argument.partition("=")[::2] for argument in arguments)
 
 
 def _required(cls: Type[Options]) -> List[str]:

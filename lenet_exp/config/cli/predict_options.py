@@ -37,7 +37,7 @@ class PredictOptions(Options):
         given, others = cls.split(arguments)
         for argument in others:  # what else means nothing to a network that is trained already
             if argument.partition("=")[0].partition(".")[0] not in cls.OF_A_RUN:
-                raise cls.unknown(argument)
+                raise cls.unknown(argument, dict(each.partition("=")[::2] for each in arguments))
         chosen = any(argument.startswith("precision=") for argument in others)
         of_run = [*([] if chosen else ["precision=must_keep_origin_dtype"]), *others]
         settings = settings_to_explain(of_run, cls.program())

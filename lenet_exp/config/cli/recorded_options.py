@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import Mapping, Optional, Tuple
 
 from lenet_exp.config.cli.options import Options
 from lenet_exp.config.schema.keys import key, within
@@ -55,6 +55,13 @@ class ResumeOptions(Options):
     epochs: Optional[str] = key(
         "a whole number, not fewer than before", 5, default=None, name="schedule.epochs"
     )
+
+    @classmethod
+    def unknown(cls, argument: str, typed: Optional[Mapping[str, str]] = None) -> ConfigError:
+        """Return the error for anything else: a run that goes on is what it was."""
+        name, _, text = argument.partition("=")
+        allowed = "resume=RUN with nothing beside it but a larger schedule.epochs"
+        return ConfigError(name, text or None, allowed, cls.command(typed=typed))
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def ui_command(uri: Optional[str]) -> str:
         return "mlflow ui"
     if uri.startswith(("http://", "https://")):  # a server shows its runs itself
         return without_password(uri)
-    # One with a password comes from the environment only: config/schema.py.
+    # One with a password comes from the environment only: config/schema/run.py.
     known = uri == without_password(uri)
     return f"mlflow ui --backend-store-uri {shlex.quote(uri) if known else '$MLFLOW_TRACKING_URI'}"
 

@@ -24,7 +24,6 @@ COMMANDS = [
     (ExportOptions, ["run=a"], "to", "too"),
     (UploadOptions, ["run=a"], "tracking.uri", "uri"),
     (RerunOptions, [], "run", "runs"),
-    (ResumeOptions, ["resume=a"], "schedule.epochs", "epochs"),
 ]
 
 
@@ -76,3 +75,50 @@ def test_a_remedy_keeps_what_has_to_be_given(words, key, remedy):
 
 def test_an_id_is_raw_text():
     assert RerunOptions.read(["run=12e45678"]).run == "12e45678"
+
+
+REMEDIES = [
+    pytest.param(
+        ResumeOptions, ["resume=abc123", "schedule.epoch=7"], "schedule.epoch",
+        "nothing beside it but a larger", "run resume=abc123", id="resume, misspelt",
+    ),
+    pytest.param(
+        ResumeOptions, ["resume=a", "seed=3"], "seed", "nothing beside it but a larger",
+        "run resume=a", id="resume, of a new run",
+    ),
+    pytest.param(
+        ResumeOptions, ["-m", "resume=a"], "-m", "nothing beside it but a larger",
+        "run resume=a", id="resume, as a sweep",
+    ),
+    pytest.param(
+        UploadOptions, ["run=abc123", "uri=x"], "uri", "tracking.uri is one",
+        "upload run=abc123 tracking.uri=x", id="the run that was typed is kept",
+    ),
+    pytest.param(
+        ExportOptions, ["run=abc123", "--to=x"], "--to", "without dashes",
+        "export run=abc123 to=x", id="beside dashes too",
+    ),
+    pytest.param(
+        PredictOptions, ["model=/x", "images=mnist", "--batch=3"], "--batch", "without dashes",
+        "predict model=/x images=mnist batch=3", id="and all that has to be given",
+    ),
+    pytest.param(
+        RerunOptions, ["latest"], "latest", "run=...", "rerun run=latest", id="no key",
+    ),
+    pytest.param(
+        RerunOptions, ["run=a", "to=x"], "to", "run=...", "rerun run=a", id="another's key",
+    ),
+    pytest.param(
+        ExplainOptions, ["graph=x.pb", "fetches=[]"], "fetches", "names",
+        "explain graph=x.pb fetches=[NAME]", id="names of a graph",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("options", "words", "key", "allowed", "remedy"), REMEDIES)
+def test_a_remedy_keeps_what_was_typed_and_works(options, words, key, allowed, remedy):
+    with pytest.raises(ConfigError) as caught:
+        options.read(words)
+    assert caught.value.args[0] == key
+    assert allowed in caught.value.args[2]
+    assert caught.value.args[3] == f"python -m lenet_exp.{remedy}"
