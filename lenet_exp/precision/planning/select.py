@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Dict, Iterator, List, Mapping, Sequence
 
+from lenet_exp.precision.analysis.placement import Support, support
 from lenet_exp.precision.ir.graph import topological_order
 from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.op_traits import BACK_EDGES
@@ -14,7 +15,6 @@ from lenet_exp.precision.ir.operators import GraphOperator, Input
 from lenet_exp.precision.plan import Engine, Operator, Rule
 from lenet_exp.precision.planning.compilation import Compilation, Decided, PlanOptions, row_of
 from lenet_exp.precision.planning.dtype_overrides import allowed_columns
-from lenet_exp.precision.planning.placement import Support, support
 from lenet_exp.precision.planning.reasons import reason
 from lenet_exp.precision.planning.selection_rules import (
     HALF,
