@@ -1,11 +1,18 @@
-"""Fail for a file of over 400 lines or a function of over 40."""
+"""Fail for a folder of over 16 files, a file of over 400 lines or a function of over 40."""
 
 import ast
 import sys
 from pathlib import Path
 
+FOLDER_FILES = 16
 FILE_LINES = 400
 FUNCTION_LINES = 40
+
+
+def too_full(folder):
+    count = sum(path.is_file() for path in folder.iterdir())
+    if count > FOLDER_FILES:
+        yield "{}: {} files, at most {}".format(folder, count, FOLDER_FILES)
 
 
 def too_long(path):
@@ -22,9 +29,13 @@ def too_long(path):
 
 
 def main():
-    folders = ("lenet_exp", "tests", "scripts", "benchmarks", "docs")
-    found = [text for f in folders for p in sorted(Path(f).rglob("*.py")) for text in too_long(p)]
-    print("\n".join(found) or "sizes: every file and function is short enough")
+    roots = [Path(root) for root in ("lenet_exp", "tests", "scripts", "benchmarks", "docs")]
+    sources = [path for root in roots for path in sorted(root.rglob("*.py"))]
+    # Folders that people read: no caches, no pictures.
+    folders = sorted({*(path.parent for path in sources), *roots, *Path("conf").glob("**/")})
+    found = [text for folder in folders for text in too_full(folder)]
+    found += [text for path in sources for text in too_long(path)]
+    print("\n".join(found) or "sizes: every folder, file and function is small enough")
     return 1 if found else 0
 
 

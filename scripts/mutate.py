@@ -1,14 +1,15 @@
 """Do the tests notice a wrong line: 60 single-line mutations, each tried in a copy of the checkout.
 
-    .venv/tf2/bin/python scripts/mutate.py [--list] [--only N,N...] [--jobs 2] [--results FILE]
+    python3 scripts/mutate.py [--list] [--only N,N...] [--jobs 2] [--results FILE]
 
 Draws the mutations with a fixed seed from precision, training, record, sweep and config, as many
-of each as it has lines. Each is committed in a clone of HEAD, whose own environment starts its
+of each as it has lines. Each is committed in a clone of HEAD, whose own environments start its
 child processes too, and is tried by the tests nearest to it first: those of its module, its
 folder, its part, then the end-to-end tests; it is caught by the first that fails, or that does
-not end. A mutant whose module can't be imported is replaced by the next. Equivalent mutants
-can't be known, and count as lived. FILE (mutants.json) holds what is known so far: the same
-command goes on. Number 0 is HEAD itself, which every test has to pass first (--trust skips it).
+not end. What lives on tf2 is tried on tf1, whose code is its own in places. A mutant whose module
+can't be imported is replaced by the next. Equivalent mutants can't be known, and count as lived.
+FILE (mutants.json) holds what is known so far: the same command goes on. Number 0 is HEAD itself,
+which every test has to pass first (--trust skips it).
 """
 
 import argparse
@@ -32,34 +33,36 @@ PARTS = ("precision", "training", "record", "sweep", "config")
 
 
 class Copy:
-    """A clone of HEAD with an environment of its own, for one mutant at a time."""
+    """A clone of HEAD with environments of its own, for one mutant at a time."""
 
     stopping = threading.Event()  # Ctrl-C reaches the main thread only
 
     def __init__(self, folder):
-        """Clone, and make an environment that has this one's packages and the clone's code."""
+        """Clone, and make environments that have ROOT's packages and the clone's code."""
         self.folder = folder / "checkout"
         self._clock = int(time.time()) - 10**6
         run("git", "clone", "-q", str(ROOT), str(self.folder))
         run("git", "config", "user.name", "mutant", cwd=self.folder)
         run("git", "config", "user.email", "mutant@localhost", cwd=self.folder)
         self._head = run("git", "rev-parse", "HEAD", cwd=self.folder).strip()
-        self.python = self._environment(folder / "environment")
-        used = run(self.python, "-c", "import lenet_exp; print(lenet_exp.__file__)", cwd="/")
-        if not used.startswith(str(self.folder)):
-            raise RuntimeError(f"not the copy is run, but {used}")
+        made = [path for path in (ROOT / ".venv/tf2", ROOT / ".venv/tf1") if path.is_dir()]
+        self.pythons = [self._environment(path, folder / path.name) for path in made]
+        for python in self.pythons:
+            used = run(python, "-c", "import lenet_exp; print(lenet_exp.__file__)", cwd="/")
+            if not used.startswith(str(self.folder)):
+                raise RuntimeError(f"not the copy is run, but {used}")
 
-    def _environment(self, folder):
-        run(sys.executable, "-m", "venv", "--without-pip", str(folder))
+    def _environment(self, made, folder):
+        run(str(made / "bin" / "python"), "-m", "venv", "--without-pip", str(folder))
         (packages,) = folder.glob("lib/python*/site-packages")
-        (ours,) = Path(sys.prefix).glob("lib/python*/site-packages")
+        (ours,) = made.glob("lib/python*/site-packages")
         (packages / "packages.pth").write_text(f"{ours}\n")
         for path in ours.glob("__editable__*"):  # where the code is: the copy, not here
             if path.is_file():
                 text = path.read_text().replace(str(ROOT), str(self.folder))
                 (packages / path.name).write_text(text)
-        for path in (Path(sys.prefix) / "bin").glob("lenet-exp"):
-            text = path.read_text().replace(sys.prefix, str(folder))
+        for path in (made / "bin").glob("lenet-exp"):
+            text = path.read_text().replace(str(made), str(folder))
             (folder / "bin" / path.name).write_text(text)
             (folder / "bin" / path.name).chmod(0o755)
         return str(folder / "bin" / "python")
@@ -79,7 +82,7 @@ class Copy:
     def imports(self, mutant):
         """Return whether the mutated module can be imported."""
         name = mutant["file"][: -len(".py")].replace("/", ".")
-        command = [self.python, "-W", "ignore", "-c", f"import {name}"]
+        command = [self.pythons[0], "-W", "ignore", "-c", f"import {name}"]
         try:
             done = subprocess.run(command, cwd="/", capture_output=True, check=False, timeout=120)
         except subprocess.TimeoutExpired:
@@ -87,14 +90,25 @@ class Copy:
         return done.returncode == 0
 
     def test(self, files, patience):
-        """Run test files in order up to the first failure; return (what failed or None, output).
+        """Run test files in order, a stack after the other, up to the first failure.
 
         Args:
             files: relative to the checkout.
             patience: seconds without an ended test, after which the one at work has failed.
+
+        Returns:
+            What failed, None if nothing did, and the output of the last stack that was tried.
         """
-        command = [self.python, "-u", "-m", "pytest", "-x", "-v", "--tb=line", "-m", "not full"]
-        command += ["-p", "no:cacheprovider", *(["-n0"] if has_xdist() else []), *files]
+        for python in self.pythons:
+            failed, text = self._test(python, files, patience)
+            if failed:
+                stack = Path(python).parent.parent.name
+                return f"{failed} ({stack})", text
+        return None, text
+
+    def _test(self, python, files, patience):
+        command = [python, "-u", "-m", "pytest", "-x", "-v", "--tb=line", "-m", "not full", "-n0"]
+        command += ["-p", "no:cacheprovider", *files]
         with tempfile.TemporaryFile("w+") as output:
             child = subprocess.Popen(
                 command, cwd=str(self.folder), stdout=output, stderr=subprocess.STDOUT,
@@ -120,15 +134,6 @@ def run(*command, cwd=None):
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
     return done.stdout
-
-
-def has_xdist():
-    """Return whether pytest-xdist is there: a mutant's tests run in one process and in order."""
-    try:
-        import xdist  # noqa: F401
-    except ImportError:
-        return False
-    return True
 
 
 def wait(child, output, patience, stopping):
