@@ -21,7 +21,7 @@ from lenet_exp.hardware import ascend910, chip_config, cpu
 from lenet_exp.hardware.devices import locked
 from lenet_exp.model import lenet
 from lenet_exp.training import device_program, trainer
-from lenet_exp.training.device_program import Device, DeviceRunner, Feed
+from lenet_exp.training.device_program import Device, DeviceRunner
 from lenet_exp.training.program import FedRunner, assemble
 from lenet_exp.training.runner import Runner
 
@@ -131,7 +131,7 @@ class ChipBackend(Backend):
         left = schedule.epochs * schedule.steps_per_epoch - first_step
         order = batch_indices(settings.seed, examples, schedule.batch_size, first_step, left)
         with self.open_session(made.program.graph) as session:
-            yield DeviceRunner(made, session, Feed(*train, order), self._per_call, say)
+            yield DeviceRunner(made, session, (*train, order), self._per_call, say)
 
 
 @contextlib.contextmanager

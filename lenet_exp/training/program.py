@@ -15,7 +15,7 @@ from lenet_exp import tf_compat
 from lenet_exp.config.schema.run import LossScale
 from lenet_exp.training.graphs import InferenceGraph, StepGraph
 from lenet_exp.training.loss_scale import Scaling, scaling
-from lenet_exp.training.runner import Program, Runner, Steps, joined
+from lenet_exp.training.runner import Program, Runner, Steps
 
 STEPS_PER_CALL = 10
 
@@ -167,7 +167,8 @@ class FedRunner(Runner):
             steps = min(self.longest_call, count - done)
             parts.append(self.call(*self._draw(self.step, steps)))
             self.step += steps
-        return joined(parts)
+        losses, skipped, scales = zip(*parts)
+        return Steps(np.concatenate(losses), np.concatenate(skipped), scales[-1])
 
     def call(self, images: np.ndarray, labels: np.ndarray) -> Steps:
         """Make one step per row: `images` uint8 [k, batch, ...], `labels` uint8 [k, batch]."""

@@ -19,12 +19,6 @@ class Steps(NamedTuple):
     loss_scale: float
 
 
-def joined(parts: Sequence[Steps]) -> Steps:
-    """Return what some steps and then others did, at least one, as one."""
-    losses = np.concatenate([part.losses for part in parts])
-    return Steps(losses, np.concatenate([part.skipped for part in parts]), parts[-1].loss_scale)
-
-
 class Program(NamedTuple):
     """What every device's graph has, and a session of it runs."""
 
