@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import contextlib
-import functools
 import os
 from typing import Any, Callable, ContextManager, Dict, Iterator, List
 
@@ -85,18 +84,16 @@ class CpuBackend(Backend):
         self, built: Graphs, plan: ChipPlan, train: Split, first_step: int, say: Say
     ) -> Iterator[FedRunner]:
         """Emulate the plan of the graphs, and yield what runs it, traced where asked for."""
-        settings = self.settings
-        run = emulated(
-            built, plan, settings.precision.trace_overflow, settings.precision.flush_subnormals
-        )
+        settings, precision = self.settings, self.settings.precision
+        run = emulated(built, plan, precision.trace_overflow, precision.flush_subnormals)
         made = assemble(*run, settings.loss_scale)
         draw = drawn_from(train, settings.seed, settings.schedule.batch_size)
-        runner: Callable[..., FedRunner] = FedRunner
-        if settings.precision.trace_overflow:
-            counters = {"train": run.step.traces, "inference": run.inference.traces}
-            runner = functools.partial(TracedRunner, graphs=counters)
         with self.open_session(made.program.graph) as session:
-            yield runner(made, session, draw, first_step)
+            if precision.trace_overflow:
+                counters = {"train": run.step.traces, "inference": run.inference.traces}
+                yield TracedRunner(made, session, draw, first_step, graphs=counters)
+            else:
+                yield FedRunner(made, session, draw, first_step)
 
 
 class ChipBackend(Backend):
@@ -109,7 +106,7 @@ class ChipBackend(Backend):
     ) -> None:
         """Use the device of a `number` that is held, with `options` of npu_bridge."""
         self._options, self._per_call = options, steps_per_call(settings)
-        super().__init__(settings, threads, ascend910.device_name(number), self._per_call)
+        super().__init__(settings, threads, f"Ascend 910, device {number}", self._per_call)
 
     def open_session(self, graph: Any) -> Any:
         """Return a session on the chip."""

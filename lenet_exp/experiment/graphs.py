@@ -73,17 +73,13 @@ def check_named(settings: Settings) -> None:
 
 def _assigned(settings: Settings, built: Graphs) -> List[Plan]:
     """Return the plans of both graphs."""
-    precision, step, inference = settings.precision, built.step, built.inference.graph_def
-    common: Dict[str, Any] = {
-        "mode": precision.mode,
-        "generation": settings.hardware.cann,
-        **precision_files(settings),
-    }
+    (step, inference), mode, named = built, settings.precision.mode, settings.precision.keep_dtype
+    common: Dict[str, Any] = {"generation": settings.hardware.cann, **precision_files(settings)}
     # What keeps its type may be of the backward pass or the optimizer, which inference lacks.
-    kept = [name for name in precision.keep_dtype if nodes_of(inference, name)]
+    kept = [name for name in named if nodes_of(inference.graph_def, name)]
     return [
-        assign(step.graph_def, fetches=step.fetches, keep_dtype=precision.keep_dtype, **common),
-        assign(inference, fetches=(built.inference.classes,), keep_dtype=kept, **common),
+        assign(step.graph_def, mode, fetches=step.fetches, keep_dtype=named, **common),
+        assign(inference.graph_def, mode, fetches=(inference.classes,), keep_dtype=kept, **common),
     ]
 
 

@@ -172,8 +172,3 @@ def loop(session: Any, train: Any, steps: int) -> Any:
     if steps > 1 and looped.name != "IterationOp":
         raise HardwareError("the chip", f"its loop is called {looped.name}", _NO_LOOP)
     return looped
-
-
-def device_name(device: int) -> str:
-    """Return what a run's record calls the device."""
-    return f"Ascend 910, device {device}"

@@ -17,8 +17,6 @@ from lenet_exp.training.graphs import InferenceGraph, StepGraph
 from lenet_exp.training.loss_scale import Scaling, scaling
 from lenet_exp.training.runner import Program, Runner, Steps
 
-STEPS_PER_CALL = 10
-
 # (first step, steps) -> uint8 images [steps, batch, ...] and labels [steps, batch].
 Draw = Callable[[int, int], Tuple[np.ndarray, np.ndarray]]
 
@@ -150,7 +148,7 @@ def _place(
 class FedRunner(Runner):
     """A program whose batches are fed, several steps a call."""
 
-    longest_call = STEPS_PER_CALL
+    longest_call = 10
 
     def __init__(self, made: FedProgram, session: Any, draw: Draw, first_step: int = 0) -> None:
         """Initialise the variables; the steps from `first_step` on are made of what is drawn."""
