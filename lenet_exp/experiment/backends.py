@@ -118,13 +118,9 @@ class ChipBackend(Backend):
     ) -> Iterator[DeviceRunner]:
         """Build the graphs anew, with the vendor's operators, and yield what runs them."""
         settings, schedule, examples = self.settings, self.settings.schedule, len(train.labels)
-        made = device_program.build(
-            lenet.logits,
-            lenet.IMAGE_SHAPE,
-            (examples, INFERENCE_BATCH),
-            settings,
-            Device(ascend910.wrap_optimizer, ascend910.input_source, ascend910.loop),
-        )
+        device = Device(ascend910.wrap_optimizer, ascend910.input_source, ascend910.loop)
+        sizes = (examples, INFERENCE_BATCH)
+        made = device_program.build(lenet.logits, lenet.IMAGE_SHAPE, sizes, settings, device)
         left = schedule.epochs * schedule.steps_per_epoch - first_step
         order = batch_indices(settings.seed, examples, schedule.batch_size, first_step, left)
         with self.open_session(made.program.graph) as session:

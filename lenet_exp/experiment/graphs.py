@@ -35,15 +35,11 @@ class ChipPlan(NamedTuple):
 
 def build_graphs(settings: Settings) -> Graphs:
     """Return the graphs of a run as the chip's compiler is given them."""
-    step = graphs.build_step(
-        lenet.logits,
-        lenet.IMAGE_SHAPE,
-        settings.schedule.batch_size,
-        settings.optimizer,
-        settings.loss_scale,
-        settings.seed,
+    network, size = (lenet.logits, lenet.IMAGE_SHAPE), settings.schedule.batch_size
+    return Graphs(
+        graphs.build_step(*network, size, settings.optimizer, settings.loss_scale, settings.seed),
+        graphs.build_inference(*network, INFERENCE_BATCH),
     )
-    return Graphs(step, graphs.build_inference(lenet.logits, lenet.IMAGE_SHAPE, INFERENCE_BATCH))
 
 
 def plan(settings: Settings, built: Graphs) -> ChipPlan:
@@ -72,7 +68,6 @@ def check_named(settings: Settings) -> None:
 
 
 def _assigned(settings: Settings, built: Graphs) -> List[Plan]:
-    """Return the plans of both graphs."""
     (step, inference), mode, named = built, settings.precision.mode, settings.precision.keep_dtype
     common: Dict[str, Any] = {"generation": settings.hardware.cann, **precision_files(settings)}
     # What keeps its type may be of the backward pass or the optimizer, which inference lacks.

@@ -112,7 +112,7 @@ def _train(
     pauses = (schedule.steps_per_epoch, schedule.checkpoint_every)
     for stop in trainer.stops(history.step, total, *pauses):
         for window in trainer.train(runner.make_steps, stop - history.step, backend.window):
-            history = history.with_window(window, cold)
+            history = history.with_window(*window, cold)
             record.window(history)
             cold = False
             stop_if_interrupted()

@@ -16,9 +16,10 @@ from lenet_exp import tf_compat
 from lenet_exp.config.schema.run import Settings
 from lenet_exp.errors import HardwareError
 from lenet_exp.training.graphs import Network, cross_entropy
+from lenet_exp.training.history import Steps
 from lenet_exp.training.loss_scale import scaling
 from lenet_exp.training.optimizer import make_optimizer
-from lenet_exp.training.runner import Program, Runner, Steps
+from lenet_exp.training.runner import Program, Runner
 
 # Adam's own two variables are made inside the update's cond, which has a name of its own here.
 _IN_COND = re.compile(r"cond(_\d+)?/")

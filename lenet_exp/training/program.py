@@ -14,8 +14,9 @@ import numpy as np
 from lenet_exp import tf_compat
 from lenet_exp.config.schema.run import LossScale
 from lenet_exp.training.graphs import InferenceGraph, StepGraph
+from lenet_exp.training.history import Steps
 from lenet_exp.training.loss_scale import Scaling, scaling
-from lenet_exp.training.runner import Program, Runner, Steps
+from lenet_exp.training.runner import Program, Runner
 
 # (first step, steps) -> uint8 images [steps, batch, ...] and labels [steps, batch].
 Draw = Callable[[int, int], Tuple[np.ndarray, np.ndarray]]

@@ -9,14 +9,7 @@ from typing import Any, Dict, Iterator, NamedTuple, Optional, Sequence
 import numpy as np
 
 from lenet_exp import tf_compat
-
-
-class Steps(NamedTuple):
-    """What some steps did: `losses` float32 [k], `skipped` bool [k], `loss_scale` after them."""
-
-    losses: np.ndarray
-    skipped: np.ndarray
-    loss_scale: float
+from lenet_exp.training.history import Steps
 
 
 class Program(NamedTuple):
