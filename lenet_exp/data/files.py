@@ -50,15 +50,15 @@ def cache_folder() -> Path:
     """
     own = os.environ.get("LENET_EXP_DATA")
     try:
-        return Path(own).expanduser() if own else _user_cache() / "lenet-exp" / "mnist"
+        if own:
+            return Path(own).expanduser()
+        if sys.platform == "darwin":
+            cache = Path.home() / "Library" / "Caches"
+        else:
+            cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        return cache / "lenet-exp" / "mnist"
     except RuntimeError as error:
         raise FetchError(own or "~", str(error), "LENET_EXP_DATA=DIR") from error
-
-
-def _user_cache() -> Path:
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 def sha256_of(path: Path) -> str:

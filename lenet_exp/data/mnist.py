@@ -123,11 +123,10 @@ def _read_bytes(path: Path) -> bytes:
         raise DataError(path, f"can't be read ({error.strerror or error})", _REMEDY) from error
 
 
-# What numpy and zipfile raise: damaged, encrypted (RuntimeError), packed in a way that this
-# Python can't read, or with a header that asks for all of memory and more.
+# What numpy and zipfile raise: damaged, encrypted or packed in a way that this Python can't read
+# (RuntimeError), or with a header that asks for all of memory and more.
 _NO_NPZ = (
-    OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError,
-    NotImplementedError, MemoryError,
+    OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, MemoryError
 )  # fmt: skip
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import contextlib
-import functools
 import os
 from typing import Any, Callable, ContextManager, Dict, Iterator, List
 
@@ -21,7 +20,7 @@ from lenet_exp.hardware import ascend910, chip_config, cpu
 from lenet_exp.hardware.devices import locked
 from lenet_exp.model import lenet
 from lenet_exp.training import device_program, trainer
-from lenet_exp.training.device_program import Device, DeviceRunner, Feed
+from lenet_exp.training.device_program import Device, DeviceRunner
 from lenet_exp.training.program import FedRunner, assemble
 from lenet_exp.training.runner import Runner
 
@@ -85,18 +84,16 @@ class CpuBackend(Backend):
         self, built: Graphs, plan: ChipPlan, train: Split, first_step: int, say: Say
     ) -> Iterator[FedRunner]:
         """Emulate the plan of the graphs, and yield what runs it, traced where asked for."""
-        settings = self.settings
-        run = emulated(
-            built, plan, settings.precision.trace_overflow, settings.precision.flush_subnormals
-        )
+        settings, precision = self.settings, self.settings.precision
+        run = emulated(built, plan, precision.trace_overflow, precision.flush_subnormals)
         made = assemble(*run, settings.loss_scale)
         draw = drawn_from(train, settings.seed, settings.schedule.batch_size)
-        runner: Callable[..., FedRunner] = FedRunner
-        if settings.precision.trace_overflow:
-            counters = {"train": run.step.traces, "inference": run.inference.traces}
-            runner = functools.partial(TracedRunner, graphs=counters)
         with self.open_session(made.program.graph) as session:
-            yield runner(made, session, draw, first_step)
+            if precision.trace_overflow:
+                counters = {"train": run.step.traces, "inference": run.inference.traces}
+                yield TracedRunner(made, session, draw, first_step, graphs=counters)
+            else:
+                yield FedRunner(made, session, draw, first_step)
 
 
 class ChipBackend(Backend):
@@ -109,7 +106,7 @@ class ChipBackend(Backend):
     ) -> None:
         """Use the device of a `number` that is held, with `options` of npu_bridge."""
         self._options, self._per_call = options, steps_per_call(settings)
-        super().__init__(settings, threads, ascend910.device_name(number), self._per_call)
+        super().__init__(settings, threads, f"Ascend 910, device {number}", self._per_call)
 
     def open_session(self, graph: Any) -> Any:
         """Return a session on the chip."""
@@ -121,17 +118,13 @@ class ChipBackend(Backend):
     ) -> Iterator[DeviceRunner]:
         """Build the graphs anew, with the vendor's operators, and yield what runs them."""
         settings, schedule, examples = self.settings, self.settings.schedule, len(train.labels)
-        made = device_program.build(
-            lenet.logits,
-            lenet.IMAGE_SHAPE,
-            (examples, INFERENCE_BATCH),
-            settings,
-            Device(ascend910.wrap_optimizer, ascend910.input_source, ascend910.loop),
-        )
+        device = Device(ascend910.wrap_optimizer, ascend910.input_source, ascend910.loop)
+        sizes = (examples, INFERENCE_BATCH)
+        made = device_program.build(lenet.logits, lenet.IMAGE_SHAPE, sizes, settings, device)
         left = schedule.epochs * schedule.steps_per_epoch - first_step
         order = batch_indices(settings.seed, examples, schedule.batch_size, first_step, left)
         with self.open_session(made.program.graph) as session:
-            yield DeviceRunner(made, session, Feed(*train, order), self._per_call, say)
+            yield DeviceRunner(made, session, (*train, order), self._per_call, say)
 
 
 @contextlib.contextmanager

@@ -35,15 +35,11 @@ class ChipPlan(NamedTuple):
 
 def build_graphs(settings: Settings) -> Graphs:
     """Return the graphs of a run as the chip's compiler is given them."""
-    step = graphs.build_step(
-        lenet.logits,
-        lenet.IMAGE_SHAPE,
-        settings.schedule.batch_size,
-        settings.optimizer,
-        settings.loss_scale,
-        settings.seed,
+    network, size = (lenet.logits, lenet.IMAGE_SHAPE), settings.schedule.batch_size
+    return Graphs(
+        graphs.build_step(*network, size, settings.optimizer, settings.loss_scale, settings.seed),
+        graphs.build_inference(*network, INFERENCE_BATCH),
     )
-    return Graphs(step, graphs.build_inference(lenet.logits, lenet.IMAGE_SHAPE, INFERENCE_BATCH))
 
 
 def plan(settings: Settings, built: Graphs) -> ChipPlan:
@@ -72,18 +68,13 @@ def check_named(settings: Settings) -> None:
 
 
 def _assigned(settings: Settings, built: Graphs) -> List[Plan]:
-    """Return the plans of both graphs."""
-    precision, step, inference = settings.precision, built.step, built.inference.graph_def
-    common: Dict[str, Any] = {
-        "mode": precision.mode,
-        "generation": settings.hardware.cann,
-        **precision_files(settings),
-    }
+    (step, inference), mode, named = built, settings.precision.mode, settings.precision.keep_dtype
+    common: Dict[str, Any] = {"generation": settings.hardware.cann, **precision_files(settings)}
     # What keeps its type may be of the backward pass or the optimizer, which inference lacks.
-    kept = [name for name in precision.keep_dtype if nodes_of(inference, name)]
+    kept = [name for name in named if nodes_of(inference.graph_def, name)]
     return [
-        assign(step.graph_def, fetches=step.fetches, keep_dtype=precision.keep_dtype, **common),
-        assign(inference, fetches=(built.inference.classes,), keep_dtype=kept, **common),
+        assign(step.graph_def, mode, fetches=step.fetches, keep_dtype=named, **common),
+        assign(inference.graph_def, mode, fetches=(inference.classes,), keep_dtype=kept, **common),
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, Iterable, Iterator, NamedTuple
+from typing import Dict, Iterable, Iterator
 
 import numpy as np
 
@@ -30,17 +30,8 @@ from lenet_exp.training.runner import Runner
 _LEAST_EPSILON = 2.0**-24  # float16's least subnormal
 
 
-class Result(NamedTuple):
-    """What a run ends with: accuracy (0..1) on the test set, its id in MLflow."""
-
-    accuracy: float
-    run_id: str
-
-
-def run_experiment(
-    settings: Settings, folder: Path, tags: Dict[str, str], cores: int = 0
-) -> Result:
-    """Train, validate and test as `settings` say, and record it.
+def run_experiment(settings: Settings, folder: Path, tags: Dict[str, str], cores: int = 0) -> float:
+    """Train, validate and test as `settings` say, and record it; return the test's accuracy, 0..1.
 
     What was recorded in `folder`, which holds run.log already, is gone on with. `tags` say what
     the run belongs to: the sweep it is part of, the run that it repeats. `cores`: its share of
@@ -70,7 +61,7 @@ def run_experiment(
             initial.restore(runner, record.resumed, progress.say)
             _train_and_test(backend, data, runner, record, initial.checkpoint.history)
     record.say_result(store_check.ui_command(uri))
-    return Result(record.accuracy, record.run_id)
+    return record.accuracy
 
 
 def _progress(
@@ -121,7 +112,7 @@ def _train(
     pauses = (schedule.steps_per_epoch, schedule.checkpoint_every)
     for stop in trainer.stops(history.step, total, *pauses):
         for window in trainer.train(runner.make_steps, stop - history.step, backend.window):
-            history = history.with_window(window, cold)
+            history = history.with_window(*window, cold)
             record.window(history)
             cold = False
             stop_if_interrupted()

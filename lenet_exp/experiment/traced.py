@@ -10,8 +10,9 @@ import numpy as np
 from lenet_exp.precision.emulation.trace import tally
 from lenet_exp.precision.emulation.trace.counters import Traces
 from lenet_exp.precision.emulation.trace.report import Counted, as_csv, text
+from lenet_exp.training.history import Steps
 from lenet_exp.training.program import FedRunner
-from lenet_exp.training.runner import Findings, Steps
+from lenet_exp.training.runner import Findings
 
 CSV, TEXT = "overflows.csv", "overflows.txt"
 _STATE = "traces.npz"  # in a checkpoint: what was counted before it

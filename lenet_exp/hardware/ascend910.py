@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import inspect
 import io
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
@@ -22,59 +23,35 @@ from lenet_exp.hardware.chip_config import Adapter, directories, session_config
 
 NAME = "ascend910"
 _CONFIGS = ("NPURunConfig", "DumpConfig", "MemoryConfig", "ExperimentalConfig", "ProfilingConfig")
+_MODULES = (
+    "npu_config", "npu_loss_scale_manager", "npu_loss_scale_optimizer", "npu_optimizer", "util",
+)  # fmt: skip
+_REMEDIES = {  # by what its import says
+    "hccl": "CANN's Python folder, which has hccl, on PYTHONPATH: source its set_env.sh",
+    "tf_adapter": "the adapter's own package, whole: install CANN's tfplugin again",
+    "": "the driver's and CANN's libraries on LD_LIBRARY_PATH: source CANN's set_env.sh",
+}
 _NO_LOOP = "hardware.iterations_per_loop=1, and tell us which adapter this is"
 
 
-class _Bridge(NamedTuple):
-    """The names of npu_bridge that a run uses."""
-
-    config: Any
-    util: Any
-    distributed_optimizer: Any
-    loss_scale_optimizer: Any
-    fixed_manager: Any
-    dynamic_manager: Any
-
-
 @functools.lru_cache(maxsize=None)
-def _bridge() -> _Bridge:
-    """Import npu_bridge, by name and before any session is made."""
+def _bridge() -> Any:
+    """Import npu_bridge before any session is made; return its package of what a run uses."""
     said = io.StringIO()  # the loader's own words come on stdout
     try:
         with contextlib.redirect_stdout(said):
             # npu_init first: today's makes every later session one on the chip.
             from npu_bridge import npu_init  # noqa: F401, PLC0415 - TensorFlow, the device's library
-            from npu_bridge.estimator.npu import (  # noqa: PLC0415
-                npu_config,
-                npu_loss_scale_manager,
-                npu_loss_scale_optimizer,
-                npu_optimizer,
-                util,
-            )
+            from npu_bridge.estimator import npu  # noqa: PLC0415
+
+            for module in _MODULES:
+                importlib.import_module(f"{npu.__name__}.{module}")
     except Exception as error:  # whatever its import meets
-        raise _not_loaded(error, said.getvalue()) from error
-    return _Bridge(
-        npu_config,
-        util,
-        npu_optimizer.NPUDistributedOptimizer,
-        npu_loss_scale_optimizer.NPULossScaleOptimizer,
-        npu_loss_scale_manager.FixedLossScaleManager,
-        npu_loss_scale_manager.ExponentialUpdateLossScaleManager,
-    )
-
-
-def _not_loaded(error: Exception, said: str) -> HardwareError:
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    reason = f"{lines[-1]} ({error})" if lines else str(error)
-    return HardwareError("npu_bridge", f"could not be imported: {reason}", _remedy(str(error)))
-
-
-def _remedy(problem: str) -> str:
-    if "hccl" in problem:
-        return "CANN's Python folder, which has hccl, on PYTHONPATH: source its set_env.sh"
-    if "tf_adapter" in problem:
-        return "the adapter's own package, whole: install CANN's tfplugin again"
-    return "the driver's and CANN's libraries on LD_LIBRARY_PATH: source CANN's set_env.sh"
+        lines = [line.strip() for line in said.getvalue().splitlines() if line.strip()]
+        reason = f"{lines[-1]} ({error})" if lines else str(error)
+        remedy = next(text for cause, text in _REMEDIES.items() if cause in str(error))
+        raise HardwareError("npu_bridge", f"could not be imported: {reason}", remedy) from error
+    return npu
 
 
 def adapter() -> Adapter:
@@ -83,7 +60,7 @@ def adapter() -> Adapter:
     Raises:
         HardwareError: it can't be imported; says why, and the remedy.
     """
-    config = _bridge().config
+    config = _bridge().npu_config
     parameters: List[str] = []
     for name in _CONFIGS:
         if hasattr(config, name):
@@ -135,29 +112,29 @@ def _check_same_process_options(sent: Mapping[str, Any]) -> None:
 def wrap_optimizer(optimizer: Any, manager_of: Callable[[Any], Any]) -> Tuple[Any, Any]:
     """Return the vendor's optimizer around a TensorFlow one, and its loss scale (None: no scaling).
 
-    `manager_of` returns the one of the vendor's managers that updates the scale, or None. Without
+    `manager_of` (the vendor's managers) -> the one that updates the scale, or None. Without
     loss scaling there is no shortcut: a scale of 1 would read the status and skip steps.
     """
-    bridge = _bridge()
-    inner, manager = bridge.distributed_optimizer(optimizer), manager_of(bridge)
+    npu = _bridge()
+    inner = npu.npu_optimizer.NPUDistributedOptimizer(optimizer)
+    manager = manager_of(npu.npu_loss_scale_manager)
     if manager is None:
         return inner, None
-    return bridge.loss_scale_optimizer(inner, manager), manager.get_loss_scale()
+    scaled = npu.npu_loss_scale_optimizer.NPULossScaleOptimizer(inner, manager)
+    return scaled, manager.get_loss_scale()
 
 
 class DeviceInput(NamedTuple):
     """The device's batches: `images` float32 [batch, ...], `labels` int32 [batch].
 
-    `initializer` is run alone, with the three placeholders fed: all images uint8 [n, ...], all
-    labels uint8 [n], and `order` int32 [steps, batch], which examples each step sees.
+    `initializer` is run alone, with the three placeholders `fed`: all images uint8 [n, ...], all
+    labels uint8 [n], and int32 [steps, batch], which examples each step sees.
     """
 
     images: Any
     labels: Any
     initializer: Any
-    all_images: Any
-    all_labels: Any
-    order: Any
+    fed: Tuple[Any, Any, Any]
 
 
 def input_source(all_labels: Any, image_shape: Tuple[int, ...], batch_size: int) -> DeviceInput:
@@ -181,7 +158,7 @@ def input_source(all_labels: Any, image_shape: Tuple[int, ...], batch_size: int)
     for tensor in (images, labels):
         if not tensor.shape.is_fully_defined():
             raise HardwareError("the chip", f"{tensor.name} has no static shape", _NO_LOOP)
-    return DeviceInput(images, labels, iterator.initializer, all_images, all_labels, order)
+    return DeviceInput(images, labels, iterator.initializer, (all_images, all_labels, order))
 
 
 def loop(session: Any, train: Any, steps: int) -> Any:
@@ -195,8 +172,3 @@ def loop(session: Any, train: Any, steps: int) -> Any:
     if steps > 1 and looped.name != "IterationOp":
         raise HardwareError("the chip", f"its loop is called {looped.name}", _NO_LOOP)
     return looped
-
-
-def device_name(device: int) -> str:
-    """Return what a run's record calls the device."""
-    return f"Ascend 910, device {device}"

@@ -86,7 +86,6 @@ def adapter() -> InstalledAdapter:
 
 
 def _ask(python: str, script: str) -> Tuple[int, str, str]:
-    """Run a script in another Python; return its code and what it printed."""
     try:
         done = subprocess.run(  # noqa: S603 - no shell, and our own words
             [python, "-c", script],

@@ -15,16 +15,16 @@ IMAGE = "image:0"  # float32 [n, ...] of 0..1
 OUTPUTS = {"logits": "logits:0", "probabilities": "probabilities:0", "class": "class:0"}
 SIGNATURE = "serving_default"  # what TensorFlow 2 and TensorFlow Serving look for
 
-# float32 [n, ...] -> float32 [n, classes], making its variables by get_variable.
-Network = Callable[[Any], Any]
 
-
-def freeze(network: Network, image_shape: Sequence[int], values: Mapping[str, np.ndarray]) -> Any:
+def freeze(
+    network: Callable[[Any], Any], image_shape: Sequence[int], values: Mapping[str, np.ndarray]
+) -> Any:
     """Return the MetaGraphDef of a network's inference, for any number of images.
 
     Its graph_def has the placeholder `image`, float32 [n, *image_shape], and `logits`,
     `probabilities` (float32 [n, classes]) and `class` (int32 [n]); its signature names them.
 
+    `network`: float32 [n, ...] -> float32 [n, classes], making its variables by get_variable;
     `values`: variable name -> its trained value; those the network hasn't are left out.
 
     Raises:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from typing import Any, Callable, Dict, Iterator, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Iterator, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -16,9 +16,10 @@ from lenet_exp import tf_compat
 from lenet_exp.config.schema.run import Settings
 from lenet_exp.errors import HardwareError
 from lenet_exp.training.graphs import Network, cross_entropy
+from lenet_exp.training.history import Steps
 from lenet_exp.training.loss_scale import scaling
 from lenet_exp.training.optimizer import make_optimizer
-from lenet_exp.training.runner import Program, Runner, Steps
+from lenet_exp.training.runner import Program, Runner
 
 # Adam's own two variables are made inside the update's cond, which has a name of its own here.
 _IN_COND = re.compile(r"cond(_\d+)?/")
@@ -46,22 +47,6 @@ class DeviceProgram(NamedTuple):
     train: Any
     loss: Any
     state: Sequence[Any]  # steps made, updates applied, loss scale; fetched by themselves
-
-
-class State(NamedTuple):
-    """Steps made, updates applied (no more), and the loss scale after them."""
-
-    made: int
-    applied: int
-    scale: float
-
-
-class Feed(NamedTuple):
-    """All training images and labels, uint8, and int32 [steps, batch]: what each step sees."""
-
-    images: np.ndarray
-    labels: np.ndarray
-    order: np.ndarray
 
 
 def build(
@@ -124,34 +109,28 @@ class DeviceRunner(Runner):
     Every set of fetches is a graph that the device compiles, so there are few.
     """
 
+    _before: Tuple[int, int]  # steps made, updates applied: when `make_steps` was last called
+
     def __init__(
         self,
         made: DeviceProgram,
         session: Any,
-        feed: Feed,
+        fed: Sequence[np.ndarray],
         per_call: int,
         say: Callable[[str], None],
     ) -> None:
         """Initialise the iterator, alone, then the variables.
 
-        `per_call` steps are asked of each call; `say` tells the person if the device makes others.
+        `fed` are all training images and labels, uint8, and int32 [steps, batch]: what each step
+        sees. `per_call` steps are asked of each call; `say` tells the person if the device makes
+        others.
         """
-        self._made = made
-        self._per_call = per_call
-        self._say = say
+        self._made, self._per_call, self._say = made, per_call, say
         self._looped: Any = None
-        self._before = State(0, 0, 1.0)
         source = made.source
         with _device_errors():
             # Grouped with it, the variables would stay on the host, and the device's be zeros.
-            session.run(
-                source.initializer,
-                feed_dict={
-                    source.all_images: feed.images,
-                    source.all_labels: feed.labels,
-                    source.order: feed.order,
-                },
-            )
+            session.run(source.initializer, feed_dict=dict(zip(source.fed, fed)))
             super().__init__(made.program, session)
 
     def make_steps(self, count: int) -> Steps:
@@ -167,15 +146,15 @@ class DeviceRunner(Runner):
         with _device_errors():
             losses = [self._begin()] if self._looped is None else []
             losses += [self._call() for _ in range(count // self._per_call - len(losses))]
-            after = self._state()
-        made = after.made - self._before.made
-        if made != count:
-            problem = f"it made {made} steps where {count} were asked for"
+            made, applied, scale = self._state()
+        made_before, applied_before = self._before
+        if made - made_before != count:
+            problem = f"it made {made - made_before} steps where {count} were asked for"
             raise HardwareError("the chip", problem, "hardware.iterations_per_loop=1")
-        skipped = count - (after.applied - self._before.applied)
-        self._before = after
+        skipped = count - (applied - applied_before)
+        self._before = made, applied
         each = np.repeat(np.array(losses, np.float32), self._per_call)
-        return Steps(each, np.arange(count) < skipped, after.scale)
+        return Steps(each, np.arange(count) < skipped, scale)
 
     def _begin(self) -> float:
         """Make the first call, after the last initialiser and restore; return its loss.
@@ -183,33 +162,36 @@ class DeviceRunner(Runner):
         A loop that lacks any of its conditions makes one step a call, without a word: so those
         of a call are counted, not believed.
         """
-        self._before = self._state()
+        self._before = self._state()[:2]
         self._looped = self._made.device.loop(self.session, self._made.train, self._per_call)
         loss = self._call()
-        made = self._state().made - self._before.made
-        if made != self._per_call and made == 1:
+        made = self._state()[0] - self._before[0]
+        if made == 1 != self._per_call:
             self._say(
                 f"warning: the device makes 1 step a call, not {self._per_call}: the training is"
                 " the same, and slower"
             )
-            self._per_call = made
+            self._per_call = 1
         return loss
 
     def _call(self) -> float:
         _, loss = self.session.run([self._looped, self._made.loss])
         return float(loss)
 
-    def _state(self) -> State:
-        """Return what was done so far; beside the training the order would be undefined."""
+    def _state(self) -> Tuple[int, int, float]:
+        """Return steps made, updates applied (no more), and the loss scale after them.
+
+        Fetched by themselves: beside the training the order would be undefined.
+        """
         made, *others = self.session.run(list(self._made.state))
         applied, scale = others or (made, 1.0)
-        return State(int(made), int(applied), float(scale))
+        return int(made), int(applied), float(scale)
 
     def classify(self, batch: np.ndarray) -> np.ndarray:
         """Return the class of each image of one whole batch."""
         pixels = batch.astype(np.float32) * np.float32(1 / 255)
         with _device_errors():
-            feed: Dict[Any, np.ndarray] = {self.program.images: pixels}
+            feed = {self.program.images: pixels}
             found: np.ndarray = self.session.run(self.program.classes, feed_dict=feed)
         return found
 

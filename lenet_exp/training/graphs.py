@@ -81,20 +81,13 @@ def build_step(
         images = tf.placeholder(tf.float32, [batch_size, *image_shape], "images")
         labels = tf.placeholder(tf.int32, [batch_size], "labels")
         loss = cross_entropy(network(images), labels, classes)
-        train, finite, scale = scaling(loss_scale).update(make_optimizer(optimizer), loss)
+        train, *optional = scaling(loss_scale).update(make_optimizer(optimizer), loss)
         variables = tuple(variable.name for variable in tf.global_variables())
         init = tf.global_variables_initializer()
-    return StepGraph(
-        graph.as_graph_def(),
-        images.name,
-        labels.name,
-        loss.name,
-        train.name,
-        (init.name,),
-        variables,
-        None if finite is None else finite.name,
-        None if scale is None else scale.name,
-    )
+    tensors = (images.name, labels.name, loss.name)
+    finite, scale = (None if each is None else each.name for each in optional)
+    graph_def = graph.as_graph_def()
+    return StepGraph(graph_def, *tensors, train.name, (init.name,), variables, finite, scale)
 
 
 def cross_entropy(logits: Any, labels: Any, classes: int) -> Any:

@@ -7,14 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 
-class Window(NamedTuple):
-    """Consecutive steps that were measured together.
+class Steps(NamedTuple):
+    """What some steps did: `losses` float32 [k], `skipped` bool [k], `loss_scale` after them."""
 
-    `seconds` is wall time of the steps alone; `losses` float32 [steps]; `skipped` bool [steps];
-    `loss_scale` is the one after the last step.
-    """
-
-    seconds: float
     losses: np.ndarray
     skipped: np.ndarray
     loss_scale: float
@@ -46,14 +41,14 @@ class History(NamedTuple):
         """The step of the best validation, the first of equals; 0 before any."""
         return int(self.validated[np.argmax(self.accuracies)]) if len(self.validated) else 0
 
-    def with_window(self, window: Window, cold: bool) -> History:
-        """Return the history with one more window."""
+    def with_window(self, steps: Steps, seconds: float, cold: bool) -> History:
+        """Return the history with one more window: what its steps did, and took of wall time."""
         return self._replace(
-            losses=np.append(self.losses, window.losses),
-            skipped=np.append(self.skipped, window.skipped),
-            window_steps=np.append(self.window_steps, len(window.losses)),
-            window_seconds=np.append(self.window_seconds, window.seconds),
-            loss_scales=np.append(self.loss_scales, np.float32(window.loss_scale)),
+            losses=np.append(self.losses, steps.losses),
+            skipped=np.append(self.skipped, steps.skipped),
+            window_steps=np.append(self.window_steps, len(steps.losses)),
+            window_seconds=np.append(self.window_seconds, seconds),
+            loss_scales=np.append(self.loss_scales, np.float32(steps.loss_scale)),
             cold=np.append(self.cold, cold),
         )
 

@@ -12,9 +12,8 @@ A step uses the scale from before its own update.
 
 from __future__ import annotations
 
-import abc
 import dataclasses
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp import tf_compat
 from lenet_exp.config.schema.run import DynamicLossScale, FixedLossScale, LossScale, NoLossScale
@@ -48,33 +47,27 @@ def advance(state: ScaleState, finite: Any, settings: DynamicLossScale) -> Scale
     )
 
 
-class TrainingOp(NamedTuple):
-    """The operation `train`; `finite` bool [], None if it always updates; a scale's variable."""
-
-    train: Any
-    finite: Optional[Any] = None
-    scale: Optional[Any] = None
+# The operation; finite bool [], None if it always updates; the variable of a scale that changes.
+Update = Tuple[Any, Optional[Any], Optional[Any]]
 
 
-class Scaling(abc.ABC):
-    """How a loss is scaled; what is said here holds where no scale ever changes.
+class Scaling:
+    """How a loss is scaled: not at all, and every update is made, where a kind says no more.
 
     `update` is made in the step's graph; the counters and what happens to them between two steps
     are around it, where `state` is the step's own scale, if it changes, followed by them.
     """
 
-    value = 1.0
-
     def __init__(self, settings: Any) -> None:
         """Go by `settings` of this kind of scaling."""
         self.settings = settings
 
-    @abc.abstractmethod
-    def update(self, optimizer: Any, loss: Any) -> TrainingOp:
+    def update(self, optimizer: Any, loss: Any) -> Update:
         """Return what a TensorFlow optimizer does to make `loss` smaller."""
+        return optimizer.minimize(loss, name="train"), None, None
 
-    def manager(self, vendor: Any) -> Any:
-        """Return the manager that does it, of those of npu_bridge; None without scaling."""
+    def manager(self, managers: Any) -> Any:
+        """Return what does it, of npu_bridge's module of managers; None without scaling."""
         return None
 
     def counters(self) -> List[Any]:
@@ -87,33 +80,27 @@ class Scaling(abc.ABC):
 
     def current(self, state: Sequence[Any]) -> Any:
         """Return the scale of the next step, float32 []."""
-        return tf_compat.load().constant(self.value)
-
-
-class NoScaling(Scaling):
-    """No scale, and every update is made."""
-
-    def update(self, optimizer: Any, loss: Any) -> TrainingOp:
-        """Return TensorFlow's own update."""
-        return TrainingOp(optimizer.minimize(loss, name="train"))
+        return tf_compat.load().constant(1.0)
 
 
 class FixedScaling(Scaling):
     """A scale that never changes; steps that overflow are skipped."""
 
-    def __init__(self, settings: FixedLossScale) -> None:
-        """Go by the settings' value."""
-        super().__init__(settings)
-        self.value = settings.value
+    settings: FixedLossScale
 
-    def update(self, optimizer: Any, loss: Any) -> TrainingOp:
+    def update(self, optimizer: Any, loss: Any) -> Update:
         """Return the update that is made where nothing overflowed."""
-        scale = tf_compat.load().constant(self.value, tf_compat.load().float32, name="loss_scale")
-        return TrainingOp(*_unless_overflow(optimizer, loss, scale))
+        tf = tf_compat.load()
+        scale = tf.constant(self.settings.value, tf.float32, name="loss_scale")
+        return (*_unless_overflow(optimizer, loss, scale), None)
 
-    def manager(self, vendor: Any) -> Any:
+    def current(self, state: Sequence[Any]) -> Any:
+        """Return the settings' value."""
+        return tf_compat.load().constant(self.settings.value)
+
+    def manager(self, managers: Any) -> Any:
         """Return the vendor's, of a fixed scale."""
-        return vendor.fixed_manager(self.value)
+        return managers.FixedLossScaleManager(self.settings.value)
 
 
 class DynamicScaling(Scaling):
@@ -121,12 +108,12 @@ class DynamicScaling(Scaling):
 
     settings: DynamicLossScale
 
-    def update(self, optimizer: Any, loss: Any) -> TrainingOp:
+    def update(self, optimizer: Any, loss: Any) -> Update:
         """Return the update that is made where nothing overflowed, and the scale's variable."""
         tf = tf_compat.load()
         first = tf.constant(self.settings.init_loss_scale, tf.float32)
         scale = tf.get_variable("loss_scale", initializer=first, trainable=False)
-        return TrainingOp(*_unless_overflow(optimizer, loss, scale), scale)
+        return (*_unless_overflow(optimizer, loss, scale), scale)
 
     def counters(self) -> List[Any]:
         """Return the counters of good and of bad steps, int32 []."""
@@ -144,22 +131,17 @@ class DynamicScaling(Scaling):
         """Return the scale's value."""
         return tf_compat.load().identity(state[0])
 
-    def manager(self, vendor: Any) -> Any:
+    def manager(self, managers: Any) -> Any:
         """Return the vendor's, of the same state machine."""
         settings = dataclasses.asdict(self.settings)
-        return vendor.dynamic_manager(**{k: v for k, v in settings.items() if k != "name"})
-
-
-_KINDS: Dict[type, Callable[[Any], Scaling]] = {
-    NoLossScale: NoScaling,
-    FixedLossScale: FixedScaling,
-    DynamicLossScale: DynamicScaling,
-}
+        del settings["name"]
+        return managers.ExponentialUpdateLossScaleManager(**settings)
 
 
 def scaling(settings: LossScale) -> Scaling:
     """Return the scaling that `settings` describe."""
-    return _KINDS[type(settings)](settings)
+    kinds = {NoLossScale: Scaling, FixedLossScale: FixedScaling, DynamicLossScale: DynamicScaling}
+    return kinds[type(settings)](settings)
 
 
 def _unless_overflow(optimizer: Any, loss: Any, scale: Any) -> Tuple[Any, Any]:

@@ -14,10 +14,9 @@ import numpy as np
 from lenet_exp import tf_compat
 from lenet_exp.config.schema.run import LossScale
 from lenet_exp.training.graphs import InferenceGraph, StepGraph
+from lenet_exp.training.history import Steps
 from lenet_exp.training.loss_scale import Scaling, scaling
-from lenet_exp.training.runner import Program, Runner, Steps, joined
-
-STEPS_PER_CALL = 10
+from lenet_exp.training.runner import Program, Runner
 
 # (first step, steps) -> uint8 images [steps, batch, ...] and labels [steps, batch].
 Draw = Callable[[int, int], Tuple[np.ndarray, np.ndarray]]
@@ -150,7 +149,7 @@ def _place(
 class FedRunner(Runner):
     """A program whose batches are fed, several steps a call."""
 
-    longest_call = STEPS_PER_CALL
+    longest_call = 10
 
     def __init__(self, made: FedProgram, session: Any, draw: Draw, first_step: int = 0) -> None:
         """Initialise the variables; the steps from `first_step` on are made of what is drawn."""
@@ -167,7 +166,8 @@ class FedRunner(Runner):
             steps = min(self.longest_call, count - done)
             parts.append(self.call(*self._draw(self.step, steps)))
             self.step += steps
-        return joined(parts)
+        losses, skipped, scales = zip(*parts)
+        return Steps(np.concatenate(losses), np.concatenate(skipped), scales[-1])
 
     def call(self, images: np.ndarray, labels: np.ndarray) -> Steps:
         """Make one step per row: `images` uint8 [k, batch, ...], `labels` uint8 [k, batch]."""

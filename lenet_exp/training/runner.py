@@ -9,20 +9,7 @@ from typing import Any, Dict, Iterator, NamedTuple, Optional, Sequence
 import numpy as np
 
 from lenet_exp import tf_compat
-
-
-class Steps(NamedTuple):
-    """What some steps did: `losses` float32 [k], `skipped` bool [k], `loss_scale` after them."""
-
-    losses: np.ndarray
-    skipped: np.ndarray
-    loss_scale: float
-
-
-def joined(parts: Sequence[Steps]) -> Steps:
-    """Return what some steps and then others did, at least one, as one."""
-    losses = np.concatenate([part.losses for part in parts])
-    return Steps(losses, np.concatenate([part.skipped for part in parts]), parts[-1].loss_scale)
+from lenet_exp.training.history import Steps
 
 
 class Program(NamedTuple):
@@ -63,13 +50,10 @@ class Runner(abc.ABC):
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Return the class of each of `images`, uint8 [n, ...] -> uint8 [n]."""
         size = int(self.program.images.shape[0])
-        found = []
-        for start in range(0, len(images), size):
-            part = images[start : start + size]
-            missing = size - len(part)
-            padded = np.concatenate([part, np.zeros((missing, *part.shape[1:]), part.dtype)])
-            found.append(self.classify(padded if missing else part)[: len(part)])
-        return np.concatenate(found).astype(np.uint8)
+        missing = np.zeros((-len(images) % size, *images.shape[1:]), images.dtype)
+        whole = np.concatenate([images, missing])
+        found = [self.classify(batch) for batch in np.split(whole, len(whole) // size)]
+        return np.concatenate(found)[: len(images)].astype(np.uint8)
 
     def findings(self) -> Optional[Findings]:
         """Return what was found out besides, None if nothing was looked for."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import Callable, Iterator, Optional
+from typing import Callable, Iterator, Optional, Tuple
 
-from lenet_exp.training.history import Window
-from lenet_exp.training.runner import Steps
+from lenet_exp.training.history import Steps
 
 LONGEST_WINDOW = 100
 
@@ -34,8 +33,8 @@ def train(
     steps: int,
     window: int,
     clock: Callable[[], float] = time.perf_counter,
-) -> Iterator[Window]:
-    """Make the next `steps` steps; yield them in windows.
+) -> Iterator[Tuple[Steps, float]]:
+    """Make the next `steps` steps; yield them in windows, each with its wall time in seconds.
 
     `make_steps(k)` makes the next k, and returns when their work is done. The caller records: time
     between windows is in none of them.
@@ -43,4 +42,4 @@ def train(
     for done in range(0, steps, window):
         start = clock()
         made = make_steps(min(window, steps - done))
-        yield Window(clock() - start, *made)
+        yield made, clock() - start

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lenet_exp.training.history import History, Window, summarize
-from lenet_exp.training.runner import Steps
+from lenet_exp.training.history import History, Steps, summarize
 from lenet_exp.training.trainer import stops, train, window_size
 
 
@@ -38,10 +37,10 @@ def test_every_step_is_made_once_and_only_steps_are_timed(steps, window, calls):
         windows.append(measured)
         clock.now += 100
     assert made == calls
-    assert all(w.seconds == 0.25 * len(w.losses) for w in windows)
-    losses = np.concatenate([w.losses for w in windows]) if windows else np.zeros(0)
+    assert all(seconds == 0.25 * len(w.losses) for w, seconds in windows)
+    losses = np.concatenate([w.losses for w, _ in windows]) if windows else np.zeros(0)
     assert losses.tolist() == list(range(steps))
-    assert all(np.array_equal(w.skipped, w.losses % 2 == 1) for w in windows)
+    assert all(np.array_equal(w.skipped, w.losses % 2 == 1) for w, _ in windows)
 
 
 @pytest.mark.parametrize(
@@ -69,8 +68,8 @@ def history(*windows):
     """Return a history of windows of (seconds, steps, cold)."""
     whole = History()
     for seconds, steps, cold in windows:
-        window = Window(seconds, np.zeros(steps, np.float32), np.zeros(steps, bool), 1.0)
-        whole = whole.with_window(window, cold)
+        made = Steps(np.zeros(steps, np.float32), np.zeros(steps, bool), 1.0)
+        whole = whole.with_window(made, seconds, cold)
     return whole
 
 

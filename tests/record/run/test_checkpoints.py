@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from lenet_exp.record.run import checkpoints
-from lenet_exp.training.history import History, Window
+from lenet_exp.training.history import History, Steps
 
 
 def history(steps, *validated):
     """Return a history of `steps` steps, validated at (step, accuracy)."""
     whole = History()
     for step in range(steps):
-        window = Window(0.5, np.array([step], np.float32), np.array([step % 2 == 1]), 8.0)
-        whole = whole.with_window(window, cold=step == 0)
+        made = Steps(np.array([step], np.float32), np.array([step % 2 == 1]), 8.0)
+        whole = whole.with_window(made, 0.5, cold=step == 0)
         for at, accuracy in validated:
             if at == whole.step:
                 whole = whole.with_validation(accuracy)
