@@ -83,11 +83,9 @@ def _sweeps(runs: Iterable[Recorded]) -> List[str]:
 
 
 def _search(store: Store, text: str) -> List[Recorded]:
-    def search(**page: Any) -> Any:
-        return store.client.search_runs([store.experiment_id], text, **page)
-
+    search, place = store.client.search_runs, [store.experiment_id]
     with store.errors():
-        return [_recorded(run) for run in pages(search)]
+        return [_recorded(run) for run in pages(lambda **page: search(place, text, **page))]
 
 
 def _recorded(run: Any) -> Recorded:
