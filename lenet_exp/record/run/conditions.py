@@ -123,9 +123,10 @@ def _packages() -> Dict[str, str]:
     found = {}
     for text in filter(None, texts):
         head = text.partition("\n\n")[0]
-        named = [re.search(f"^{key}: *(.+?) *$", head, re.MULTILINE) for key in ("Name", "Version")]
-        if named[0] and named[1]:
-            found[named[0].group(1)] = named[1].group(1)
+        fields = re.findall("^(Name|Version): *(.+?) *$", head, re.MULTILINE)
+        named = dict(reversed(fields))  # the first of each counts
+        if len(named) == 2:
+            found[named["Name"]] = named["Version"]
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 
