@@ -16,7 +16,8 @@ _EXAMPLES = 5  # of each
 _TITLE, _GAP = 12, 4  # pixels of an image: above each row of examples, and beside each example
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """Return a figure as a PNG."""
     packed = io.BytesIO()
     # Margins are set by hand: bbox_inches="tight" draws everything twice.
     figure.savefig(packed, format="png", dpi=110)
@@ -44,7 +45,7 @@ def loss_curve(history: History) -> bytes:
     handles = [*axes.get_legend_handles_labels()[0], *right.get_legend_handles_labels()[0]]
     axes.legend(handles=handles, loc="center right", frameon=False)
     axes.set_title(f"Training loss, {len(losses)} steps")
-    return _png(figure)
+    return png(figure)
 
 
 def confusion_counts(labels: np.ndarray, classes: np.ndarray, size: int = 10) -> np.ndarray:
@@ -80,7 +81,7 @@ def confusion_matrix(images: np.ndarray, labels: np.ndarray, classes: np.ndarray
         for row, (digit, taken) in enumerate(pairs):
             title = f"{digit} taken for {taken}: {counts[digit, taken]}"
             axes.text(0, row * height + _TITLE - 2, title, va="bottom", fontsize=9)
-    return _png(figure)
+    return png(figure)
 
 
 def _draw_examples(

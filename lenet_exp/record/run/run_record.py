@@ -220,12 +220,11 @@ def open_record(
         # Before the store hears of the run: what it knows can be gone on with.
         run_files.write_bytes(folder / "config.yaml", identity.yaml.encode())
         before = journal.run_id
-        resumed = before is not None
         run = sync.open_run(store, journal, identity.name, tags)
         if before not in (None, run.run_id):
             progress.say(f"the store has no run {before}; it is recorded anew")
         journal.append("tags", tags)
-        present = _bring_up_to_date(run, journal) if resumed else sync.NOTHING
+        present = _bring_up_to_date(run, journal) if before else sync.NOTHING
         observer = Observer(run, folder, present)
         record = RunRecord(run, journal, observer, progress)
         _LOG.info("run %s in %s", run.run_id, without_password(store.uri))
