@@ -118,12 +118,12 @@ def _page(comparison: ComparisonReport, pictures: Sequence[plots.Picture], shown
 
 def _details(store: Store, made: Sequence[Configuration], chosen: Configuration) -> Details:
     """Read what the comparison needs of some runs only."""
-    firsts = [(one.runs or one.others)[0] for one in made]
+    firsts = [(one.label, (one.runs or one.others)[0]) for one in made]
     others = [one for one in made if one is not chosen]
     judged = [run for one in others for run in single_pair(one, chosen) or ()]
     return Details(
-        _known({run.run_id: load_runs.text(store, run, "precision.csv") for run in firsts}),
-        _known({run.run_id: load_runs.text(store, run, "config.yaml") for run in firsts}),
+        _known({label: load_runs.text(store, run, "precision.csv") for label, run in firsts}),
+        _known({label: load_runs.text(store, run, "config.yaml") for label, run in firsts}),
         _known({run.run_id: load_runs.right_images(store, run) for run in judged}),
     )
 

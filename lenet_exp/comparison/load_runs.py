@@ -90,16 +90,8 @@ def _search(store: Store, text: str) -> List[Recorded]:
 
 def _recorded(run: Any) -> Recorded:
     info, data = run.info, run.data
-    return Recorded(
-        info.run_id,
-        info.experiment_id,
-        info.status,
-        info.start_time or 0,
-        dict(data.params),
-        dict(data.tags),
-        dict(data.metrics),
-        info.artifact_uri or "",
-    )
+    known = info.run_id, info.experiment_id, info.status, info.start_time or 0
+    return Recorded(*known, data.params, data.tags, data.metrics, info.artifact_uri or "")
 
 
 def text(store: Store, run: Recorded, name: str) -> Optional[str]:

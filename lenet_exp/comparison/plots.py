@@ -196,23 +196,17 @@ def accuracy_by_speed(rows: Sequence[TableRow], look: Dict[str, Style], theme: T
         theme, "Test accuracy against time", f"ms a step ({hardware}{emulated})", "accuracy"
     )
     for row in rows:
-        style = look[row.configuration]
+        style, accuracy, half = look[row.configuration], row.accuracy or 0.0, row.half_width or 0.0
+        low, middle, high = np.clip([accuracy - half, accuracy, accuracy + half], _LEAST, _MOST)
         axes.errorbar(
-            [1000 * (row.sec_per_step or 0.0)], [_clipped(row.accuracy or 0.0)],
-            yerr=None if row.half_width is None else _bars(row),
+            [1000 * (row.sec_per_step or 0.0)], [middle],
+            yerr=None if row.half_width is None else [[middle - low], [high - middle]],
             fmt=style.marker, color=style.color, markersize=9, capsize=4,
             markerfacecolor=style.color if row.comparable else "none", label=row.configuration,
         )  # fmt: skip
     axes.set_xlim(0, 1250 * max(row.sec_per_step or 0.0 for row in rows))
     _accuracy_axis(axes, [row.accuracy or 0.0 for row in rows], theme)
     return _with_legend(figure, axes, theme)
-
-
-def _bars(row: TableRow) -> List[List[float]]:
-    """Return the lengths of an error bar that stays on the axis."""
-    middle, half = row.accuracy or 0.0, row.half_width or 0.0
-    shown = _clipped(middle)
-    return [[shown - _clipped(middle - half)], [_clipped(middle + half) - shown]]
 
 
 def loss_scales(found: Sequence[Scale], look: Dict[str, Style], theme: Theme) -> bytes:
@@ -242,13 +236,9 @@ def _draw(axes: Axes, one: Curve, style: Style, marked: bool) -> None:
         axes.fill_between(one.steps, one.low, one.high, color=style.color, alpha=0.15, linewidth=0)
 
 
-def _clipped(value: float) -> float:
-    return min(max(value, _LEAST), _MOST)
-
-
 def _accuracy_axis(axes: Axes, values: Sequence[float], theme: Theme) -> None:
     axes.set_yscale("logit")
-    low = _clipped(0.9 * min(values))
+    low = max(0.9 * min(values), _LEAST)
     axes.set_ylim(low, _MOST)
     ticks = [tick for tick in _TICKS if tick >= low]
     axes.yaxis.set_major_locator(FixedLocator(ticks))
