@@ -121,15 +121,12 @@ def closing_block(
 ) -> str:
     """Return the last lines of a run; each of `next_commands` can be typed as it stands."""
     lines = [
-        "",
-        f"  accuracy {accuracy:.4f} on all test images",
-        f"  sec/step {sec_per_step:.5f}",
-        f"  folder   {folder}",
-        f"  run      {run_id}",
-        "",
-        *(f"  {command}" for command in next_commands),
+        f"accuracy {accuracy:.4f} on all test images",
+        f"sec/step {sec_per_step:.5f}",
+        f"folder   {folder}",
+        f"run      {run_id}\n",
     ]
-    return "\n".join(lines)
+    return "\n  ".join(["", *lines, *next_commands])
 
 
 def next_commands(ui: str) -> List[str]:

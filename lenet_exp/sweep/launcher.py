@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 import sys
 from pathlib import Path
@@ -57,10 +58,7 @@ class SweepLauncher(Launcher):
         """
         setup_globals()
         sweep_folder = Path(str(self._config.hydra.sweep.dir)).resolve()
-        composed = [
-            self._compose(overrides, number)
-            for number, overrides in enumerate(job_overrides, initial_job_idx)
-        ]
+        composed = list(map(self._compose, job_overrides, itertools.count(initial_job_idx)))
         options = resolve_sweep(without_hydra(self._config))
         command = _command(sys.argv[1:], sweep_folder.name)
         request = Request(sweep_folder, options, self._n_jobs, command, composed)

@@ -100,8 +100,7 @@ class JobPool:
     def _end_in_store(self) -> None:
         """End in the store what a dead process left RUNNING; the next command would too."""
         try:
-            for _ in dead_runs.end_dead_runs(self._store, self._request.folder):
-                pass
+            list(dead_runs.end_dead_runs(self._store, self._request.folder))
         except StoreError as error:
             self._view.say(f"the store refuses: {error}")
 

@@ -65,7 +65,6 @@ def files(
 
 
 def _command(argv: Sequence[str]) -> List[str]:
-    """Return what was typed."""
     program = Path(argv[0])
     if program.suffix == ".py":  # `python -m` puts the module's file there
         return ["python", "-m", f"lenet_exp.{program.stem}", *argv[1:]]
@@ -132,10 +131,9 @@ def _packages() -> Dict[str, str]:
 
 def cores() -> int:
     """Return the number of cores that this process may use."""
-    try:
+    if hasattr(os, "sched_getaffinity"):  # not on every system
         return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        return os.cpu_count() or 1
+    return os.cpu_count() or 1
 
 
 def recorded(folder: Path) -> Dict[str, Any]:

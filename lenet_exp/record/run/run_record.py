@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional
 
 import numpy as np
 
@@ -105,8 +105,8 @@ class RunRecord:
             "sec_per_step_p95": speed.p95,
             "ms_per_step": 1000 * speed.median,
             "images_per_sec": batch_size / speed.median,
-            "recording_seconds": self.spent[0],
-            "recording_cpu_seconds": self.spent[1],
+            "recording_seconds": self._seconds,
+            "recording_cpu_seconds": self._cpu_seconds + self._observer.cpu_seconds,
         }
         self._log("metrics", values, history.step)
         seconds = float(history.window_seconds.sum())
@@ -191,11 +191,6 @@ class RunRecord:
                 self._journal.append(kind, values)
         with contextlib.suppress(OSError):
             self._journal.sync()
-
-    @property
-    def spent(self) -> Tuple[float, float]:
-        """Seconds for which training waited, and processor seconds, of recording so far."""
-        return self._seconds, self._cpu_seconds + self._observer.cpu_seconds
 
     def say_result(self, ui: str) -> None:
         """Print the closing block: what came out, where it is, and what to type next."""

@@ -52,11 +52,8 @@ def _whole_lines(path: Path) -> List[bytes]:
 
 def merged(entries: Iterable[Entry], kind: str) -> Dict[str, Any]:
     """Return the values of all entries of `kind`; the last one wins."""
-    values: Dict[str, Any] = {}
-    for entry in entries:
-        if entry.kind == kind:
-            values.update(entry.values)
-    return values
+    named = (entry for entry in entries if entry.kind == kind)
+    return {key: value for entry in named for key, value in entry.values.items()}
 
 
 class Journal:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Dict, Iterable, List, NamedTuple, Optional
 
 from lenet_exp.errors import StoreError
@@ -60,8 +60,7 @@ def write(run: Run, what: Missing, folder: Path) -> None:
     run.metrics(what.points)
     for path in what.artifacts:
         if (folder / path).exists():
-            inside = str(PurePosixPath(path).parent)
-            run.artifact(folder / path, None if inside == "." else inside)
+            run.artifact(folder / path, path.rpartition("/")[0] or None)
 
 
 def open_run(store: Store, journal: Journal, name: str, tags: Dict[str, str]) -> Run:
@@ -127,8 +126,9 @@ class Observer:
         self._waiting: List[Entry] = []
         self._lock = threading.Lock()
         self._ending = threading.Event()
-        target = self._send_until_closed
-        self._thread = threading.Thread(target=target, name="observer", daemon=True)
+        self._thread = threading.Thread(
+            target=self._send_until_closed, name="observer", daemon=True
+        )
         self._thread.start()
 
     def send(self, entry: Optional[Entry]) -> None:
