@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp.comparison import plan_differences, table, verdicts
 from lenet_exp.comparison.configurations import Configuration, common
@@ -38,7 +38,7 @@ def assembled(
     """Return the comparison of `made`, the configurations of `found`, with the reference."""
     several = sum(bool(one.runs) and one is not reference for one in made)
     judged = {one.label: verdicts.verdict(one, reference, several, details.right) for one in made}
-    plans = _by_label(made, details.plans)
+    plans = details.plans
     shares = {label: plan_differences.share(text) for label, text in plans.items()}
     shown = rows(made, judged, shares)
     labels = [row.configuration for row in shown]
@@ -52,18 +52,8 @@ def assembled(
         tuple(verdicts.sentences([(label, judged[label]) for label in labels])),
         tuple(_notes(found, made, shown, list(judged.values()), several)),
         plan_differences.compare_plans(listed[:_MOST_PLANS]),
-        _by_label(made, details.settings),
+        details.settings,
     )
-
-
-def _by_label(made: Sequence[Configuration], texts: Mapping[str, str]) -> Dict[str, str]:
-    """Return the text of each configuration that has one."""
-    kept: Dict[str, str] = {}
-    for one in made:
-        for run in (*one.runs, *one.others):
-            if run.run_id in texts:
-                kept.setdefault(one.label, texts[run.run_id])
-    return kept
 
 
 def _about(found: SelectedRuns, made: Sequence[Configuration]) -> str:

@@ -23,7 +23,6 @@ from lenet_exp.record.run import run_files
 from lenet_exp.record.store import store_check
 from lenet_exp.record.store.mlflow_store import Run, Store
 
-_FOLDER = Path("outputs", "comparisons")
 _TEMPLATE = Path(__file__).with_name("page.html")
 _ARTIFACTS = "comparison"
 _NOTE = "mlflow.note.content"
@@ -54,10 +53,7 @@ def open_store(uri: Optional[str], experiment: str) -> Store:
 
 
 def compare_sweep(
-    tracking_uri: Optional[str],
-    experiment: str,
-    sweep_name: str,
-    reference: Optional[str] = None,
+    tracking_uri: Optional[str], experiment: str, sweep_name: str, reference: Optional[str] = None
 ) -> str:
     """Compare the runs of a sweep; return the table for a terminal of 100 characters.
 
@@ -84,7 +80,8 @@ def compare(store: Store, found: SelectedRuns, reference: Optional[str], width: 
     comparison = assembled(found, made, chosen, _details(store, made, chosen))
     drawn = plots.drawable(comparison.configurations)
     shown = plots.pictures(drawn, comparison.rows, _series(store, drawn))
-    folder = (_FOLDER / _file_name(found.title)).resolve()
+    name = re.sub(r"[^\w.-]+", "_", found.title).strip("._") or "runs"
+    folder = Path("outputs", "comparisons", name).resolve()
     text = _text(comparison, width)
     files = {
         "comparison.txt": (text + "\n").encode(),
@@ -105,7 +102,7 @@ def compare(store: Store, found: SelectedRuns, reference: Optional[str], width: 
 
 def _page(comparison: ComparisonReport, pictures: Sequence[plots.Picture], shown: int) -> str:
     """Return an HTML page that needs no other file; `shown` configurations are in the pictures."""
-    environment = Environment(autoescape=True, trim_blocks=False)
+    environment = Environment(autoescape=True)
     encode = base64.b64encode
     environment.filters.update(typeset=table.typeset, base64=lambda png: encode(png).decode())
     finished = sum(bool(one.runs) for one in comparison.configurations)
@@ -119,18 +116,14 @@ def _page(comparison: ComparisonReport, pictures: Sequence[plots.Picture], shown
     )
 
 
-def _file_name(title: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", title).strip("._") or "runs"
-
-
 def _details(store: Store, made: Sequence[Configuration], chosen: Configuration) -> Details:
     """Read what the comparison needs of some runs only."""
-    firsts = [(one.runs or one.others)[0] for one in made]
-    pairs = [single_pair(one, chosen) or () for one in made if one is not chosen]
-    judged = [run for pair in pairs for run in pair]
+    firsts = [(one.label, (one.runs or one.others)[0]) for one in made]
+    others = [one for one in made if one is not chosen]
+    judged = [run for one in others for run in single_pair(one, chosen) or ()]
     return Details(
-        _known({run.run_id: load_runs.text(store, run, "precision.csv") for run in firsts}),
-        _known({run.run_id: load_runs.text(store, run, "config.yaml") for run in firsts}),
+        _known({label: load_runs.text(store, run, "precision.csv") for label, run in firsts}),
+        _known({label: load_runs.text(store, run, "config.yaml") for label, run in firsts}),
         _known({run.run_id: load_runs.right_images(store, run) for run in judged}),
     )
 

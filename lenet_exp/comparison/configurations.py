@@ -96,14 +96,14 @@ def _label(settings: Mapping[str, str], apart: Sequence[Tuple[str, str]]) -> str
 
 def _shown(key: str, value: str) -> str:
     """Return a setting as it is typed: loss_scale=dynamic, optimizer.epsilon=0.0001."""
-    if key == "data":
-        value = value[:8]
-    return f"{key[:-5] if key.endswith('.name') else key}={value}"
+    shown = value[:8] if key == "data" else value
+    return f"{key[:-5] if key.endswith('.name') else key}={shown}"
 
 
 def common(found: Sequence[Configuration]) -> Dict[str, str]:
     """Return the settings that all configurations have alike."""
-    return dict(set.intersection(*(set(one.settings.items()) for one in found)))
+    first, *others = (one.settings for one in found)
+    return {k: v for k, v in first.items() if all(other.get(k) == v for other in others)}
 
 
 def reference_of(found: Sequence[Configuration], named: Optional[str]) -> Configuration:
@@ -125,11 +125,9 @@ def reference_of(found: Sequence[Configuration], named: Optional[str]) -> Config
     exactly = [one for one in meant if one.label.split() == words]
     chosen = exactly or meant
     if not words or len(chosen) != 1:
-        shown = " | ".join(one.label.replace(" ", ",") for one in found)
-        good = found[0].label.replace(" ", ",")
-        raise ConfigError(
-            "reference", named, shown, f"python -m lenet_exp.compare reference={good}"
-        )
+        labels = [one.label.replace(" ", ",") for one in found]
+        remedy = f"python -m lenet_exp.compare reference={labels[0]}"
+        raise ConfigError("reference", named, " | ".join(labels), remedy)
     return chosen[0]
 
 
@@ -143,10 +141,9 @@ def _says(one: Configuration, word: str) -> bool:
 
 def float32_of(one: Configuration, found: Iterable[Configuration]) -> Optional[Configuration]:
     """Return the configuration that differs from `one` in its precision alone, without float16."""
-    plain = _without_precision(one)
+
+    def rest(of: Configuration) -> Dict[str, str]:
+        return {k: v for k, v in of.settings.items() if not k.startswith("precision.")}
+
     float32 = (other for other in found if other.settings.get(_MODE) == _FLOAT32)
-    return next((other for other in float32 if _without_precision(other) == plain), None)
-
-
-def _without_precision(one: Configuration) -> Dict[str, str]:
-    return {k: v for k, v in one.settings.items() if not k.startswith("precision.")}
+    return next((other for other in float32 if rest(other) == rest(one)), None)

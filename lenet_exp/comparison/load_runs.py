@@ -83,25 +83,15 @@ def _sweeps(runs: Iterable[Recorded]) -> List[str]:
 
 
 def _search(store: Store, text: str) -> List[Recorded]:
-    def search(**page: Any) -> Any:
-        return store.client.search_runs([store.experiment_id], text, **page)
-
+    search, place = store.client.search_runs, [store.experiment_id]
     with store.errors():
-        return [_recorded(run) for run in pages(search)]
+        return [_recorded(run) for run in pages(lambda **page: search(place, text, **page))]
 
 
 def _recorded(run: Any) -> Recorded:
     info, data = run.info, run.data
-    return Recorded(
-        info.run_id,
-        info.experiment_id,
-        info.status,
-        info.start_time or 0,
-        dict(data.params),
-        dict(data.tags),
-        dict(data.metrics),
-        info.artifact_uri or "",
-    )
+    known = info.run_id, info.experiment_id, info.status, info.start_time or 0
+    return Recorded(*known, data.params, data.tags, data.metrics, info.artifact_uri or "")
 
 
 def text(store: Store, run: Recorded, name: str) -> Optional[str]:

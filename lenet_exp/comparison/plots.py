@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import textwrap
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Tuple
@@ -15,6 +14,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, LogLocator, MaxNLoca
 from lenet_exp.comparison.configurations import Configuration
 from lenet_exp.comparison.rows import BASELINE_ACCURACY, TableRow
 from lenet_exp.comparison.runs import Points, Recorded
+from lenet_exp.record.run.plots import png
 
 METRICS = ("validation_accuracy", "loss", "loss_scale", "skipped_steps")
 MOST_CURVES = 8  # that colours and dashes keep apart
@@ -169,7 +169,7 @@ def accuracy_by_step(found: Sequence[Curve], look: Dict[str, Style], theme: Them
     for one in found:
         _draw(axes, one, look[one.label], marked=True)
     _accuracy_axis(axes, [float(curve.low.min()) for curve in found], theme)
-    return _png(figure, axes, theme)
+    return _with_legend(figure, axes, theme)
 
 
 def loss_by_step(found: Sequence[Curve], look: Dict[str, Style], theme: Theme) -> bytes:
@@ -182,7 +182,7 @@ def loss_by_step(found: Sequence[Curve], look: Dict[str, Style], theme: Theme) -
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_locator(NullLocator())
-    return _png(figure, axes, theme)
+    return _with_legend(figure, axes, theme)
 
 
 def accuracy_by_speed(rows: Sequence[TableRow], look: Dict[str, Style], theme: Theme) -> bytes:
@@ -196,23 +196,17 @@ def accuracy_by_speed(rows: Sequence[TableRow], look: Dict[str, Style], theme: T
         theme, "Test accuracy against time", f"ms a step ({hardware}{emulated})", "accuracy"
     )
     for row in rows:
-        style = look[row.configuration]
+        style, accuracy, half = look[row.configuration], row.accuracy or 0.0, row.half_width or 0.0
+        low, middle, high = np.clip([accuracy - half, accuracy, accuracy + half], _LEAST, _MOST)
         axes.errorbar(
-            [1000 * (row.sec_per_step or 0.0)], [_clipped(row.accuracy or 0.0)],
-            yerr=None if row.half_width is None else _bars(row),
+            [1000 * (row.sec_per_step or 0.0)], [middle],
+            yerr=None if row.half_width is None else [[middle - low], [high - middle]],
             fmt=style.marker, color=style.color, markersize=9, capsize=4,
             markerfacecolor=style.color if row.comparable else "none", label=row.configuration,
         )  # fmt: skip
     axes.set_xlim(0, 1250 * max(row.sec_per_step or 0.0 for row in rows))
     _accuracy_axis(axes, [row.accuracy or 0.0 for row in rows], theme)
-    return _png(figure, axes, theme)
-
-
-def _bars(row: TableRow) -> List[List[float]]:
-    """Return the lengths of an error bar that stays on the axis."""
-    middle, half = row.accuracy or 0.0, row.half_width or 0.0
-    shown = _clipped(middle)
-    return [[shown - _clipped(middle - half)], [_clipped(middle + half) - shown]]
+    return _with_legend(figure, axes, theme)
 
 
 def loss_scales(found: Sequence[Scale], look: Dict[str, Style], theme: Theme) -> bytes:
@@ -229,7 +223,7 @@ def loss_scales(found: Sequence[Scale], look: Dict[str, Style], theme: Theme) ->
     axes.set_yscale("log", base=2)
     axes.yaxis.set_major_locator(LogLocator(base=2, numticks=10))
     axes.yaxis.set_major_formatter(lambda scale, _: f"2^{np.log2(scale):.0f}")
-    return _png(figure, axes, theme)
+    return _with_legend(figure, axes, theme)
 
 
 def _draw(axes: Axes, one: Curve, style: Style, marked: bool) -> None:
@@ -242,13 +236,9 @@ def _draw(axes: Axes, one: Curve, style: Style, marked: bool) -> None:
         axes.fill_between(one.steps, one.low, one.high, color=style.color, alpha=0.15, linewidth=0)
 
 
-def _clipped(value: float) -> float:
-    return min(max(value, _LEAST), _MOST)
-
-
 def _accuracy_axis(axes: Axes, values: Sequence[float], theme: Theme) -> None:
     axes.set_yscale("logit")
-    low = _clipped(0.9 * min(values))
+    low = max(0.9 * min(values), _LEAST)
     axes.set_ylim(low, _MOST)
     ticks = [tick for tick in _TICKS if tick >= low]
     axes.yaxis.set_major_locator(FixedLocator(ticks))
@@ -277,7 +267,7 @@ def _figure(theme: Theme, title: str, horizontal: str, vertical: str) -> Tuple[F
     return figure, axes
 
 
-def _png(figure: Figure, axes: Axes, theme: Theme) -> bytes:
+def _with_legend(figure: Figure, axes: Axes, theme: Theme) -> bytes:
     """Draw with the legend below; sizes are set here, for a tight box would draw all twice."""
     handles, labels = axes.get_legend_handles_labels()
     shown = [textwrap.fill(label, _LEGEND_LETTERS) for label in labels]
@@ -291,6 +281,4 @@ def _png(figure: Figure, axes: Axes, theme: Theme) -> bytes:
         handles, shown, ncol=2, loc="lower left", bbox_to_anchor=(0.02, 0), frameon=False,
         fontsize=9, labelcolor=theme.ink, handlelength=3.2,
     )  # fmt: skip
-    packed = io.BytesIO()
-    figure.savefig(packed, format="png", dpi=110, facecolor=figure.get_facecolor())
-    return packed.getvalue()
+    return png(figure)

@@ -57,20 +57,17 @@ def outcome(folder: Path) -> RunResult:
     try:
         with np.load(str(folder / "test_predictions.npz")) as kept:
             classes = kept["classes"]
-        recorded = _json(folder / conditions.NAME)
+        recorded: Dict[str, Any] = json.loads((folder / conditions.NAME).read_text())
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(folder, f"can't be read ({error})", "another run") from error
     settings = journal.merged(entries, "params")
     later = {
-        f"{path.stem}, after that step": conditions.differences(recorded, _json(path))
+        f"{path.stem}, after that step": conditions.differences(
+            recorded, json.loads(path.read_text())
+        )
         for path in folder.glob(f"{Path(conditions.NAME).stem}-*.json")
     }
     return RunResult(metrics, classes, {**recorded, **later, "settings": settings})
-
-
-def _json(path: Path) -> Dict[str, Any]:
-    found: Dict[str, Any] = json.loads(path.read_text())
-    return found
 
 
 def compare(before: RunResult, now: RunResult) -> Differences:
@@ -81,8 +78,9 @@ def compare(before: RunResult, now: RunResult) -> Differences:
         if repr(mine) != repr(theirs):  # all bits of a float, and NaN is like NaN
             where = "" if step < 0 else f" at step {step}"
             lines.setdefault(key, f"{key}{where}: {mine!r} then, {theirs!r} now")
-    results = list(lines.values())
     others = int(np.sum(before.classes != now.classes))
     if others:
-        results.append(f"test predictions: {others} of {len(now.classes)} differ")
-    return Differences(results, conditions.differences(before.conditions, now.conditions))
+        lines["test predictions"] = f"test predictions: {others} of {len(now.classes)} differ"
+    return Differences(
+        list(lines.values()), conditions.differences(before.conditions, now.conditions)
+    )

@@ -93,8 +93,8 @@ def _row(
 
 
 def times_of(one: Configuration) -> Times:
-    """Return the times of the runs that ran alone; of all, marked, where none did."""
-    alone = [run for run in one.runs if run.alone]
+    """Return the times of the runs beside which no other job ran; of all, marked, if none did."""
+    alone = [run for run in one.runs if run.tags.get("alone") != "false"]
     timed = [run for run in alone or one.runs if "sec_per_step" in run.metrics]
     seconds, images = (_median(timed, metric) for metric in ("sec_per_step", "images_per_sec"))
     return Times(seconds, images, bool(alone or not timed))

@@ -25,11 +25,6 @@ class Recorded(NamedTuple):
         return int(self.params.get("seed", "0"))
 
     @property
-    def alone(self) -> bool:
-        """Whether its times are its own: no other job ran beside it."""
-        return self.tags.get("alone", "true") != "false"
-
-    @property
     def is_parent(self) -> bool:
         """Whether it is no training but the parent run of a sweep."""
         return self.tags.get("sweep_parent") == "true"
@@ -51,8 +46,8 @@ class Points(NamedTuple):
 
 
 class Details(NamedTuple):
-    """What is read of some runs only, each by run id, absent where it was not recorded."""
+    """What is read of some runs only, absent where it was not recorded."""
 
-    plans: Dict[str, str]  # precision.csv
-    settings: Dict[str, str]  # config.yaml
-    right: Dict[str, np.ndarray]  # bool [images]: which test images a run has right
+    plans: Dict[str, str]  # label of a configuration -> precision.csv
+    settings: Dict[str, str]  # label -> config.yaml
+    right: Dict[str, np.ndarray]  # run id -> bool [images]: which test images it has right

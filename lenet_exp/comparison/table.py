@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import textwrap
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
@@ -91,14 +92,12 @@ def terminal(rows: Sequence[TableRow], width: int) -> str:
     """Return two blocks of columns, neither wider than `width`."""
     width = max(width, _NARROWEST)
     baseline = f"ModelZoo's baseline: accuracy {BASELINE_ACCURACY}"
-    below = [row.configuration for row in rows if row.runs and not _meets_baseline(row)]
+    below = [
+        row.configuration for row in rows if row.runs and (row.accuracy or 0.0) < BASELINE_ACCURACY
+    ]
     reached = f"; not reached by {'; '.join(below)}" if below else ", reached by all"
     ending = wrapped(baseline + reached, width)
     return "\n".join([*_block(rows, ACCURACY, width), *ending, "", *_block(rows, SPEED, width)])
-
-
-def _meets_baseline(row: TableRow) -> bool:
-    return row.accuracy is not None and row.accuracy >= BASELINE_ACCURACY
 
 
 def wrapped(line: str, width: int) -> List[str]:
@@ -108,24 +107,17 @@ def wrapped(line: str, width: int) -> List[str]:
 
 
 def _block(rows: Sequence[TableRow], columns: Sequence[TableColumn], width: int) -> List[str]:
-    cells = [[column.cell(row) for column in columns] for row in rows]
-    sizes = [
-        max(len(column.head), *(len(line[place]) for line in cells))
-        for place, column in enumerate(columns)
-    ]
+    heads = [column.head for column in columns]
+    table = [heads, *([column.cell(row) for column in columns] for row in rows)]
+    sizes = [max(map(len, cells)) for cells in zip(*table)]
     room = max(16, width - sum(sizes) - len(_GAP) * len(sizes))
-    names = [textwrap.wrap(row.configuration, room) for row in rows]
-    first = max(len("configuration"), *(len(line) for lines in names for line in lines))
-    lines = [_line("configuration", first, [column.head for column in columns], sizes)]
-    for name, line in zip(names, cells):
-        lines.append(_line(name[0], first, line, sizes))
-        lines += [f"  {rest}" for rest in name[1:]]
+    names = [["configuration"], *(textwrap.wrap(row.configuration, room) for row in rows)]
+    first = max(len(part) for name in names for part in name)
+    lines = []
+    for (name, *rest), cells in zip(names, table):
+        shown = [f"{cell:{size}}" for cell, size in zip([name, *cells], [first, *sizes])]
+        lines += [_GAP.join(shown).rstrip(), *(f"  {part}" for part in rest)]
     return lines
-
-
-def _line(name: str, first: int, cells: Sequence[str], sizes: Sequence[int]) -> str:
-    shown = [f"{cell:{size}}" for cell, size in zip(cells, sizes)]
-    return _GAP.join([f"{name:{first}}", *shown]).rstrip()
 
 
 def markdown(rows: Sequence[TableRow], columns: Sequence[TableColumn] = ALL) -> str:
@@ -133,11 +125,8 @@ def markdown(rows: Sequence[TableRow], columns: Sequence[TableColumn] = ALL) -> 
     heads = ["configuration", *(column.head for column in columns)]
     lines = [heads, ["---"] * len(heads)]
     lines += [[row.configuration, *(column.cell(row) for column in columns)] for row in rows]
-    return "".join(f"| {' | '.join(_escaped(cell) for cell in line)} |\n" for line in lines)
-
-
-def _escaped(cell: str) -> str:
-    return cell.replace("|", "\\|").replace("*", "\\*").replace("_", "\\_")
+    escaped = [[re.sub(r"[|*_]", r"\\\g<0>", cell) for cell in line] for line in lines]
+    return "".join(f"| {' | '.join(line)} |\n" for line in escaped)
 
 
 def typeset(text: str) -> str:

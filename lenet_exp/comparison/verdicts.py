@@ -12,9 +12,8 @@ from lenet_exp.comparison.runs import Recorded
 
 SURE = 0.95
 REFERENCE, BETTER, WORSE = "reference", "better", "worse"
-WITHIN_NOISE, IDENTICAL, NO_SPREAD, NONE = (
-    "within noise", "identical", "no spread seen", "no verdict",
-)  # fmt: skip
+WITHIN_NOISE, IDENTICAL = "within noise", "identical"
+NO_SPREAD, NONE = "no spread seen", "no verdict"
 PAIRED, WELCH, MCNEMAR = "paired t", "Welch's t", "McNemar's exact test"
 _ROUNDING = 1e-12  # a difference below it is none
 _FEW = 3  # runs a side that are advised where nothing is known of the spread

@@ -32,7 +32,7 @@ class Progress:
         """Print a line, above the bar if there is one."""
         _LOG.info(text)
         if self._bar is None:
-            self._print(text)
+            print_on(self._stream, f"{text}\n")
         else:
             self._bar.write(text, file=self._stream)
 
@@ -45,20 +45,14 @@ class Progress:
         )
         if scale != 1:
             line += f" loss scale {scale:g}"
-        _LOG.info(line)
         if self._bar is None:
-            self._print(line)
-        else:
-            self._bar.set_description(f"epoch {epoch + 1}/{self._epochs}", refresh=False)
-            shown = {"loss": f"{loss:.4f}", "sec/step": f"{sec_per_step:.5f}", **self._validated}
-            self._bar.set_postfix(shown, refresh=False)
-            self._bar.update(steps)
-
-    def _print(self, text: str) -> None:
-        try:
-            print(text, file=self._stream, flush=True)
-        except BrokenPipeError:  # `| head`: nobody reads on, and the run goes on
-            stop_printing()
+            self.say(line)
+            return
+        _LOG.info(line)
+        self._bar.set_description(f"epoch {epoch + 1}/{self._epochs}", refresh=False)
+        shown = {"loss": f"{loss:.4f}", "sec/step": f"{sec_per_step:.5f}", **self._validated}
+        self._bar.set_postfix(shown, refresh=False)
+        self._bar.update(steps)
 
     def validation(self, epoch: int, accuracy: float) -> None:
         """Show the validation accuracy after an epoch (counted from 1)."""
@@ -70,6 +64,14 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def print_on(stream: TextIO, text: str) -> None:
+    """Print at once; where nobody reads on (`| head`), go on without a word."""
+    try:
+        print(text, end="", file=stream, flush=True)
+    except BrokenPipeError:
+        stop_printing()
 
 
 def stop_printing() -> None:
@@ -119,30 +121,24 @@ def closing_block(
 ) -> str:
     """Return the last lines of a run; each of `next_commands` can be typed as it stands."""
     lines = [
-        "",
-        f"  accuracy {accuracy:.4f} on all test images",
-        f"  sec/step {sec_per_step:.5f}",
-        f"  folder   {folder}",
-        f"  run      {run_id}",
-        "",
-        *(f"  {command}" for command in next_commands),
+        f"accuracy {accuracy:.4f} on all test images",
+        f"sec/step {sec_per_step:.5f}",
+        f"folder   {folder}",
+        f"run      {run_id}\n",
     ]
-    return "\n".join(lines)
+    return "\n  ".join(["", *lines, *next_commands])
 
 
 def next_commands(ui: str) -> List[str]:
     """Return what to type next: activate this environment if `ui` is a command that needs it."""
     script = Path(sys.prefix, "bin", "activate")
-    if not ui.startswith("mlflow ") or _first_python_is_ours() or not script.exists():
+    python = shutil.which("python")
+    is_active = python is not None and Path(python).parent == script.parent
+    if not ui.startswith("mlflow ") or is_active or not script.exists():
         return [ui]
     with suppress(ValueError):
         script = script.relative_to(Path.cwd())
     return [f"source {shlex.quote(str(script))}", ui]
-
-
-def _first_python_is_ours() -> bool:
-    found = shutil.which("python")
-    return found is not None and Path(found).parent == Path(sys.prefix, "bin")
 
 
 def go_to(folder: Path) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from enum import Enum
-from pathlib import Path
-from typing import List, NamedTuple
+from typing import NamedTuple
 
 from lenet_exp.errors import DataError
-from lenet_exp.record.run import conditions
+from lenet_exp.record.run import checkpoints, conditions
 from lenet_exp.record.store import journal
-from lenet_exp.record.store.journal import Entry
 from lenet_exp.sweep.jobs import SweepJob
 
 
@@ -57,11 +55,7 @@ def decide(job: SweepJob, code_sha256: str, redo_other_code: bool) -> Decision:
     elif status == "FAILED":
         action, why = Action.REDO, "failed"
     else:
-        action, why = Action.RESUME, f"was interrupted {_place(job.folder, entries)}"
+        step = max([entry.step for entry in entries if entry.kind == "metrics"], default=0)
+        kept = f"its checkpoint is of step {max(checkpoints.steps(job.folder), default=0)}"
+        action, why = Action.RESUME, f"was interrupted at step {step}, {kept}"
     return Decision(job, action, f"it {why}", other)
-
-
-def _place(folder: Path, entries: List[Entry]) -> str:
-    steps = [int(path.name) for path in (folder / "checkpoints").glob("[0-9]*")]
-    seen = max([entry.step for entry in entries if entry.kind == "metrics"], default=0)
-    return f"at step {seen}, its checkpoint is of step {max(steps, default=0)}"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 import sys
 from pathlib import Path
-from typing import ClassVar, Dict, List, Optional, Sequence
+from typing import Any, ClassVar, List, Sequence
 
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
@@ -28,15 +29,14 @@ class SweepLauncher(Launcher):
     def __init__(self, n_jobs: int) -> None:
         self._n_jobs = n_jobs
         self._config: DictConfig = OmegaConf.create()
-        self._context: Optional[HydraContext] = None
+        self._loader: Any = None  # Hydra calls `setup` before anything asks it
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         """Take what Hydra gives; the task function is not needed, a job's process has its own."""
-        self._context, self._config = hydra_context, config
-        loader = hydra_context.config_loader
-        compose, made = loader.load_sweep_config, self.composed
+        self._config, self._loader = config, hydra_context.config_loader
+        compose, made = self._loader.load_sweep_config, self.composed
 
         def compose_once(master_config: DictConfig, sweep_overrides: List[str]) -> DictConfig:
             overrides = (*master_config.hydra.overrides.hydra, *sweep_overrides)
@@ -45,7 +45,7 @@ class SweepLauncher(Launcher):
             return made[overrides]
 
         # The sweeper composes each job before us, only to see whether that is possible.
-        loader.load_sweep_config = compose_once  # type: ignore[method-assign]
+        self._loader.load_sweep_config = compose_once
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
@@ -58,10 +58,7 @@ class SweepLauncher(Launcher):
         """
         setup_globals()
         sweep_folder = Path(str(self._config.hydra.sweep.dir)).resolve()
-        composed = [
-            self._compose(overrides, number)
-            for number, overrides in enumerate(job_overrides, initial_job_idx)
-        ]
+        composed = list(map(self._compose, job_overrides, itertools.count(initial_job_idx)))
         options = resolve_sweep(without_hydra(self._config))
         command = _command(sys.argv[1:], sweep_folder.name)
         request = Request(sweep_folder, options, self._n_jobs, command, composed)
@@ -72,19 +69,16 @@ class SweepLauncher(Launcher):
         finally:
             _forget(sweep_folder)
         return [
-            JobReturn(
-                overrides=list(job.overrides), status=JobStatus.COMPLETED, _return_value=accuracy
-            )
+            JobReturn(list(job.overrides), status=JobStatus.COMPLETED, _return_value=accuracy)
             for job, accuracy in zip(composed, accuracies)
         ]
 
     def _compose(self, overrides: Sequence[str], number: int) -> ComposedJob:
-        assert self._context is not None  # noqa: S101 - Hydra calls `setup` first
-        cfg = self._context.config_loader.load_sweep_config(self._config, list(overrides))
+        cfg = self._loader.load_sweep_config(self._config, list(overrides))
         with open_dict(cfg):
             cfg.hydra.job.id = cfg.hydra.job.num = number
         of_run = without_hydra(cfg)
-        files: Dict[str, str] = {
+        files = {
             "config.yaml": OmegaConf.to_yaml(of_run),
             "hydra.yaml": OmegaConf.to_yaml(OmegaConf.masked_copy(cfg, ["hydra"])),
             "overrides.yaml": OmegaConf.to_yaml(cfg.hydra.overrides.task),

@@ -7,7 +7,7 @@ import itertools
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, Iterator, List
+from typing import Iterator, List
 
 from lenet_exp.errors import DataError, StoreError, Terminated
 from lenet_exp.record.run import run_files
@@ -64,17 +64,16 @@ def open_parent(store: Store, held: Journal, command: str, tracking: str) -> Ite
         command: what goes on with the sweep.
         tracking: the settings that say where it is recorded, as YAML.
     """
-    name = held.folder.name
-    own: Dict[str, str] = {
+    own = {
         "command": command,
-        "sweep": name,
+        "sweep": held.folder.name,
         "sweep_parent": "true",
         "folder": str(held.folder),
         processes.TAG: processes.this_process(),
     }
     sync.check_same_store(store, held, command)
     run_files.write_bytes(held.folder / "config.yaml", tracking.encode())
-    run = sync.open_run(store, held, name, own)
+    run = sync.open_run(store, held, held.folder.name, own)
     held.append("tags", own)
     held.append("status", {"status": "RUNNING"})
     run.tags(own)

@@ -6,21 +6,20 @@ import time
 from typing import Dict, List, Sequence
 
 from lenet_exp.errors import StoreError
+from lenet_exp.record.run import conditions
 from lenet_exp.record.store import dead_runs, journal
 from lenet_exp.record.store.mlflow_store import Store
 from lenet_exp.record.terminal import short
 from lenet_exp.sweep.decision import Action, Decision
 from lenet_exp.sweep.jobs import Request, SweepJob
 from lenet_exp.sweep.view import JobRow, View, duration
-from lenet_exp.sweep.watch import Watch
-from lenet_exp.sweep.worker import PAUSE, Worker, cores_for_each, end_all
+from lenet_exp.sweep.worker import PAUSE, Watch, Worker, end_all
 
 
 class JobPool:
     """Runs the jobs of a sweep and says of each what happens to it."""
 
     def __init__(self, request: Request, store: Store, parent_id: str, view: View) -> None:
-        """Start nothing yet."""
         self.ended = False  # without an interruption
         self.stopped: List[SweepJob] = []  # because another one failed
         self._request, self._store, self._parent_id, self._view = request, store, parent_id, view
@@ -28,8 +27,7 @@ class JobPool:
         self._states: Dict[str, str] = {}  # identity -> what the table shows
         self._failed: Dict[str, str] = {}  # identity -> the message of its failure
         self._seen: Dict[str, Watch] = {}
-        self._alone = True
-        self._cores = 0
+        self._at_a_time = 1
 
     def run(self, decisions: Sequence[Decision]) -> Dict[str, str]:
         """Run all that is not kept; return the message of each that failed, by identity."""
@@ -37,12 +35,11 @@ class JobPool:
         for job, action, *_ in decisions:
             self._states[job.identity] = "kept" if action is Action.KEEP else "waiting"
             self._seen[job.identity] = Watch(job.folder)
-        at_a_time = min(self._request.n_jobs, len(waiting))
+        self._at_a_time = min(self._request.n_jobs, len(waiting))
         fail_fast = self._request.options.fail_fast
-        self._alone, self._cores = at_a_time <= 1, cores_for_each(at_a_time)
         try:
             while (waiting or self._workers) and not (self._failed and fail_fast):
-                while waiting and len(self._workers) < at_a_time:
+                while waiting and len(self._workers) < self._at_a_time:
                     self._start(waiting.pop(0))
                 self._look()
                 self._view.show([self._row(job) for job, *_ in decisions])
@@ -56,13 +53,16 @@ class JobPool:
         return self._failed
 
     def _start(self, job: SweepJob) -> None:
+        alone = self._at_a_time == 1
+        # Of a job that goes on, the part before counts too.
+        before = journal.merged(job.recorded(), "tags").get("alone")
         tags = {
             "sweep": self._request.name,
             "mlflow.parentRunId": self._parent_id,
             "job_override": job.delta,
-            "alone": str(self._alone and _was_alone(job)).lower(),
+            "alone": str(alone and before != "false").lower(),
         }
-        worker = Worker(job, tags, self._cores)
+        worker = Worker(job, tags, 0 if alone else max(1, conditions.cores() // self._at_a_time))
         self._workers.append(worker)
         self._seen[job.identity], self._states[job.identity] = worker.watch, "running"
         step = worker.watch.step
@@ -100,8 +100,7 @@ class JobPool:
     def _end_in_store(self) -> None:
         """End in the store what a dead process left RUNNING; the next command would too."""
         try:
-            for _ in dead_runs.end_dead_runs(self._store, self._request.folder):
-                pass
+            list(dead_runs.end_dead_runs(self._store, self._request.folder))
         except StoreError as error:
             self._view.say(f"the store refuses: {error}")
 
@@ -115,8 +114,3 @@ class JobPool:
         left = watch.seconds_left(job.steps) if state == "running" else None
         loss = watch.metrics.get("loss")
         return JobRow(job.delta, state, watch.step, job.steps, loss, accuracy, left)
-
-
-def _was_alone(job: SweepJob) -> bool:
-    """Return whether what there is of a job was made alone on the machine."""
-    return bool(journal.merged(job.recorded(), "tags").get("alone") != "false")

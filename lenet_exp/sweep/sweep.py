@@ -68,11 +68,8 @@ def run_sweep(request: Request) -> List[Optional[float]]:
 def _jobs(request: Request) -> List[SweepJob]:
     """Return the jobs; refuse what they name before the first of them begins."""
     jobs = jobs_of(request, lambda path: load_data(path).sha256, tf_compat.stack_of_this_python())
-    naming = [
-        job.settings
-        for job in jobs
-        if precision_files(job.settings) or job.settings.precision.keep_dtype
-    ]
+    each = [job.settings for job in jobs]
+    naming = [one for one in each if precision_files(one) or one.precision.keep_dtype]
     for settings in {repr(replace(one, seed=0)): one for one in naming}.values():
         from lenet_exp.experiment.graphs import check_named  # noqa: PLC0415 - the planner
 
@@ -97,16 +94,18 @@ def _say_decisions(decisions: Sequence[Decision], request: Request, view: View) 
     counts = [(sum(one.action is action for one in decisions), action) for action in Action]
     summary = ", ".join(f"{count} {action.value}" for count, action in counts if count)
     plural = "s" if len(decisions) > 1 else ""
-    view.say(f"sweep {request.name}, {len(decisions)} job{plural} ({summary}); to go on with it:")
-    view.say(f"  {request.command}")
+    lines = [
+        f"sweep {request.name}, {len(decisions)} job{plural} ({summary}); to go on with it:",
+        request.command,
+    ]
+    named = [(f"{one.job.identity}  {one.job.delta}", one) for one in decisions]
     if request.options.dry_run:
-        for one in decisions:
-            view.say(f"  {one.job.identity}  {one.job.delta}  {one.action.value}: {one.why}")
-    others = [one.job for one in decisions if one.other_code and one.action is Action.KEEP]
+        lines += [f"{name}  {one.action.value}: {one.why}" for name, one in named]
+    view.say("\n  ".join(lines))
+    others = [name for name, one in named if one.other_code and one.action is Action.KEEP]
     if others:
-        view.say("finished with other code than today's, and kept (on_changed_code=redo):")
-        for job in others:
-            view.say(f"  {job.identity}  {job.delta}")
+        head = "finished with other code than today's, and kept (on_changed_code=redo):"
+        view.say("\n  ".join([head, *others]))
 
 
 def _say_end(
@@ -118,19 +117,16 @@ def _say_end(
 ) -> None:
     uri = store_check.chosen_uri(jobs[0].settings.tracking.uri)
     done = [job for job in jobs if _accuracy(job) is not None]
-    view.say("")
-    view.say(_compared(uri, request, done))
-    view.say(f"\n  sweep    {request.name}, folder {short(request.folder)}")
-    for line in next_commands(store_check.ui_command(uri)):
-        view.say(f"  {line}")
-    for line in store_notes:
-        view.say(line)
-    if failed:
-        view.say(f"\n{len(failed)} failed:")
-        for message in failed.values():
-            view.say(message)
     again = "redo what failed" if failed else "add to it, or go on with it"
-    view.say(f"to {again}: {request.command}")
+    lines = [
+        f"\n{_compared(uri, request, done)}",
+        f"\n  sweep    {request.name}, folder {short(request.folder)}",
+        *(f"  {line}" for line in next_commands(store_check.ui_command(uri))),
+        *store_notes,
+        *([f"\n{len(failed)} failed:", *failed.values()] if failed else []),
+        f"to {again}: {request.command}",
+    ]
+    view.say("\n".join(lines))
 
 
 def _compared(uri: Optional[str], request: Request, done: Sequence[SweepJob]) -> str:

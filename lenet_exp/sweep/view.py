@@ -7,7 +7,7 @@ import sys
 import time
 from typing import List, NamedTuple, Optional, Sequence, TextIO
 
-from lenet_exp.record.terminal import stop_printing
+from lenet_exp.record.terminal import print_on
 
 _EVERY = 0.5  # seconds between two drawings
 _ORDER = ("running", "failed", "waiting", "stopped", "finished", "kept")
@@ -30,7 +30,6 @@ class View:
     """The screen during a sweep."""
 
     def __init__(self, stream: Optional[TextIO] = None) -> None:
-        """Show nothing yet."""
         self._stream = stream or sys.stdout
         self._live = bool(self._stream.isatty())
         self._drawn = 0  # lines of the table on the screen
@@ -38,7 +37,7 @@ class View:
 
     def say(self, text: str) -> None:
         """Print lines that stay, above the table."""
-        self._write(self._erase() + text + "\n")
+        print_on(self._stream, f"{self._erase()}{text}\n")
 
     def show(self, rows: Sequence[JobRow], now: bool = False) -> None:
         """Draw the table anew, on a terminal and if it is time."""
@@ -47,22 +46,16 @@ class View:
         self._last = time.monotonic()
         size = shutil.get_terminal_size()
         lines = [line[: size.columns - 1] for line in table(rows, size.lines - 3)]
-        self._write(self._erase() + "\n".join(lines) + "\n")
+        self.say("\n".join(lines))
         self._drawn = len(lines)
 
     def close(self) -> None:
         """Take the table away."""
-        self._write(self._erase())
+        print_on(self._stream, self._erase())
 
     def _erase(self) -> str:
         lines, self._drawn = self._drawn, 0
         return f"\x1b[{lines}A\r{_CLEAR}" if lines else ""
-
-    def _write(self, text: str) -> None:
-        try:
-            print(text, end="", file=self._stream, flush=True)
-        except BrokenPipeError:  # `| head`: nobody reads on, and the sweep goes on
-            stop_printing()
 
 
 def table(rows: Sequence[JobRow], most: int) -> List[str]:

@@ -1,4 +1,4 @@
-"""A job's process, as the launching process sees it."""
+"""A job's process and its journal, as the launching process sees them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,59 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict
-from typing import Dict, Iterable, Optional
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, Optional, Tuple
 
-from lenet_exp.record.run import conditions
+from lenet_exp.record.store import journal
 from lenet_exp.sweep.jobs import SweepJob
-from lenet_exp.sweep.watch import Watch
 
 _GRACE = 20.0  # seconds for a record to be ended; a dead tracking server costs some
 PAUSE = 0.05  # seconds between two looks
 _OURS = "lenet-exp: "  # begins each error that is said in words
+
+
+class Watch:
+    """A job's progress, as its journal had it at the last `look`."""
+
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
+        """Read what there is already: a job that goes on has a past."""
+        self.step = 0
+        self.metrics: Dict[str, float] = {}
+        self.status = ""
+        self._path = folder / journal.NAME
+        self._offset = 0
+        self._first: Optional[Tuple[float, int]] = None  # time and step that the rate begins at
+        self._clock = clock
+        self.look()
+        self.status, self._first = "", None
+
+    def look(self) -> None:
+        """Read what was written since."""
+        try:
+            with self._path.open("rb") as stream:
+                stream.seek(self._offset)
+                new = stream.read()
+        except OSError:
+            return
+        whole = new[: new.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        for line in whole.splitlines():
+            self._take(json.loads(line))
+
+    def _take(self, entry: Dict[str, Any]) -> None:
+        if entry["kind"] == "status":
+            self.status = entry["values"]["status"]
+        if entry["kind"] == "metrics":
+            self.metrics.update(entry["values"])
+            self.step = max(self.step, entry["step"])
+            self._first = self._first or (entry["time"] / 1000, entry["step"])
+
+    def seconds_left(self, steps: int) -> Optional[float]:
+        """Return the seconds until `steps` are made, at the rate so far; None: not known yet."""
+        if self._first is None or self.step <= self._first[1]:
+            return None
+        begun, first = self._first
+        return (steps - self.step) * (self._clock() - begun) / (self.step - first)
 
 
 class Worker:
@@ -111,8 +155,3 @@ def end_all(workers: Iterable[Worker]) -> None:
         for worker in living:
             worker.signal(signal.SIGKILL)
             worker.close()
-
-
-def cores_for_each(jobs: int) -> int:
-    """Return the cores that each of `jobs` at a time may use; 0: all of them."""
-    return max(1, conditions.cores() // jobs) if jobs > 1 else 0

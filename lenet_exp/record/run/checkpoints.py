@@ -50,7 +50,7 @@ def write(folder: Path, history: History, save: Callable[[str], None]) -> Path:
             np.savez(stream, **history._asdict())
         sums = {file.name: _sha256(file) for file in sorted(made.iterdir())}
         (made / "manifest.json").write_text(json.dumps(sums, indent=1))
-    made_so_far = [step for step in _steps(folder) if step <= history.step]
+    made_so_far = [step for step in steps(folder) if step <= history.step]
     for step in made_so_far[:-_KEPT]:
         if step != history.best_step:
             shutil.rmtree(str(path.with_name(str(step))))
@@ -60,7 +60,7 @@ def write(folder: Path, history: History, save: Callable[[str], None]) -> Path:
 def newest(folder: Path) -> Checkpoint:
     """Return the newest checkpoint that is whole, and name the damaged ones that are newer."""
     damaged: List[str] = []
-    for step in reversed(_steps(folder)):
+    for step in reversed(steps(folder)):
         path = folder / "checkpoints" / str(step)
         try:
             return Checkpoint(path, _read(path), damaged)
@@ -69,7 +69,8 @@ def newest(folder: Path) -> Checkpoint:
     return Checkpoint(None, History(), damaged)
 
 
-def _steps(folder: Path) -> List[int]:
+def steps(folder: Path) -> List[int]:
+    """Return the steps of which a folder has checkpoints, whole or not, the last one last."""
     paths = [path for path in (folder / "checkpoints").glob("[0-9]*") if path.is_dir()]
     return sorted(int(path.name) for path in paths if re.fullmatch("[0-9]+", path.name))
 

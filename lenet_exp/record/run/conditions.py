@@ -65,7 +65,6 @@ def files(
 
 
 def _command(argv: Sequence[str]) -> List[str]:
-    """Return what was typed."""
     program = Path(argv[0])
     if program.suffix == ".py":  # `python -m` puts the module's file there
         return ["python", "-m", f"lenet_exp.{program.stem}", *argv[1:]]
@@ -123,18 +122,18 @@ def _packages() -> Dict[str, str]:
     found = {}
     for text in filter(None, texts):
         head = text.partition("\n\n")[0]
-        named = [re.search(f"^{key}: *(.+?) *$", head, re.MULTILINE) for key in ("Name", "Version")]
-        if named[0] and named[1]:
-            found[named[0].group(1)] = named[1].group(1)
+        fields = re.findall("^(Name|Version): *(.+?) *$", head, re.MULTILINE)
+        named = dict(reversed(fields))  # the first of each counts
+        if len(named) == 2:
+            found[named["Name"]] = named["Version"]
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 
 def cores() -> int:
     """Return the number of cores that this process may use."""
-    try:
+    if hasattr(os, "sched_getaffinity"):  # not on every system
         return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        return os.cpu_count() or 1
+    return os.cpu_count() or 1
 
 
 def recorded(folder: Path) -> Dict[str, Any]:

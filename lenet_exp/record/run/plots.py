@@ -16,7 +16,8 @@ _EXAMPLES = 5  # of each
 _TITLE, _GAP = 12, 4  # pixels of an image: above each row of examples, and beside each example
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """Return a figure as a PNG."""
     packed = io.BytesIO()
     # Margins are set by hand: bbox_inches="tight" draws everything twice.
     figure.savefig(packed, format="png", dpi=110)
@@ -44,7 +45,7 @@ def loss_curve(history: History) -> bytes:
     handles = [*axes.get_legend_handles_labels()[0], *right.get_legend_handles_labels()[0]]
     axes.legend(handles=handles, loc="center right", frameon=False)
     axes.set_title(f"Training loss, {len(losses)} steps")
-    return _png(figure)
+    return png(figure)
 
 
 def confusion_counts(labels: np.ndarray, classes: np.ndarray, size: int = 10) -> np.ndarray:
@@ -67,20 +68,14 @@ def confusion_matrix(images: np.ndarray, labels: np.ndarray, classes: np.ndarray
 
     `images` are uint8 [n, height, width, 1]; `labels`, the truth, and `classes` uint8 [n].
     """
-    counts = confusion_counts(labels, classes)
     pairs = worst_confused(labels, classes)
     figure = Figure(figsize=(11.5, 6.2) if pairs else (7, 6.2))
     figure.subplots_adjust(left=0.07, right=0.98, bottom=0.09, top=0.94, wspace=0.12)
     grid = figure.add_gridspec(1, 2 if pairs else 1, width_ratios=[8, 5] if pairs else [1])
-    _draw_counts(figure.add_subplot(grid[0]), counts)
+    _draw_counts(figure.add_subplot(grid[0]), confusion_counts(labels, classes))
     if pairs:
-        axes = figure.add_subplot(grid[1])
-        height = images.shape[1] + _TITLE
-        _draw_examples(axes, images[..., 0], labels, classes, pairs)
-        for row, (digit, taken) in enumerate(pairs):
-            title = f"{digit} taken for {taken}: {counts[digit, taken]}"
-            axes.text(0, row * height + _TITLE - 2, title, va="bottom", fontsize=9)
-    return _png(figure)
+        _draw_examples(figure.add_subplot(grid[1]), images[..., 0], labels, classes, pairs)
+    return png(figure)
 
 
 def _draw_examples(
@@ -94,9 +89,11 @@ def _draw_examples(
     _, height, width = images.shape
     page = np.zeros((_PAIRS * (height + _TITLE), _EXAMPLES * (width + _GAP)), np.uint8)
     for row, (digit, taken) in enumerate(pairs):
-        found = np.flatnonzero((labels == digit) & (classes == taken))[:_EXAMPLES]
+        found = np.flatnonzero((labels == digit) & (classes == taken))
         top = row * (height + _TITLE) + _TITLE
-        for column, image in enumerate(found):
+        title = f"{digit} taken for {taken}: {len(found)}"
+        axes.text(0, top - 2, title, va="bottom", fontsize=9)
+        for column, image in enumerate(found[:_EXAMPLES]):
             left = column * (width + _GAP)
             page[top : top + height, left : left + width] = images[image]
     axes.imshow(page, cmap="gray_r", vmin=0, vmax=255)

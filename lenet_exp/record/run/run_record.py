@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional
 
 import numpy as np
 
@@ -105,8 +105,8 @@ class RunRecord:
             "sec_per_step_p95": speed.p95,
             "ms_per_step": 1000 * speed.median,
             "images_per_sec": batch_size / speed.median,
-            "recording_seconds": self.spent[0],
-            "recording_cpu_seconds": self.spent[1],
+            "recording_seconds": self._seconds,
+            "recording_cpu_seconds": self._cpu_seconds + self._observer.cpu_seconds,
         }
         self._log("metrics", values, history.step)
         seconds = float(history.window_seconds.sum())
@@ -192,11 +192,6 @@ class RunRecord:
         with contextlib.suppress(OSError):
             self._journal.sync()
 
-    @property
-    def spent(self) -> Tuple[float, float]:
-        """Seconds for which training waited, and processor seconds, of recording so far."""
-        return self._seconds, self._cpu_seconds + self._observer.cpu_seconds
-
     def say_result(self, ui: str) -> None:
         """Print the closing block: what came out, where it is, and what to type next."""
         todo = self.pending or [*terminal.change_folder(), *terminal.next_commands(ui)]
@@ -220,12 +215,11 @@ def open_record(
         # Before the store hears of the run: what it knows can be gone on with.
         run_files.write_bytes(folder / "config.yaml", identity.yaml.encode())
         before = journal.run_id
-        resumed = before is not None
         run = sync.open_run(store, journal, identity.name, tags)
         if before not in (None, run.run_id):
             progress.say(f"the store has no run {before}; it is recorded anew")
         journal.append("tags", tags)
-        present = _bring_up_to_date(run, journal) if resumed else sync.NOTHING
+        present = _bring_up_to_date(run, journal) if before else sync.NOTHING
         observer = Observer(run, folder, present)
         record = RunRecord(run, journal, observer, progress)
         _LOG.info("run %s in %s", run.run_id, without_password(store.uri))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Iterator, Optional, Tuple
+from typing import Iterator, Tuple
 
-from lenet_exp.errors import LenetExpError, StoreError
+from lenet_exp.errors import DataError, StoreError
 from lenet_exp.record.store import journal, processes
 from lenet_exp.record.store.journal import Journal
 from lenet_exp.record.store.mlflow_store import Run, Store
@@ -23,10 +23,10 @@ def end_dead_runs(store: Store, resumed: Path) -> Iterator[str]:
         folder = Path(tags.get("folder", "")).resolve()
         if folder == resumed.resolve() or not processes.is_dead(tags.get(processes.TAG)):
             continue
-        known = _known(folder) if (folder / journal.NAME).is_file() else (0, "KILLED")
-        if known is None:  # it has just been gone on with
+        try:
+            time, status = _known(folder)
+        except StoreError:  # it has just been gone on with
             continue
-        time, status = known
         ended = status != "RUNNING" and time
         Run(store, run_id).end(status if ended else "KILLED", time or None)
         if tags.get("sweep_parent") == "true":
@@ -41,16 +41,17 @@ def end_dead_runs(store: Store, resumed: Path) -> Iterator[str]:
             yield f"run {run_id} was killed"
 
 
-def _known(folder: Path) -> Optional[Tuple[int, str]]:
+def _known(folder: Path) -> Tuple[int, str]:
     """Return when a dead run's journal was written last (ms since 1970, 0: never), and the status.
 
-    None if another process is writing it.
+    Raises:
+        StoreError: another process is writing it.
     """
+    if not (folder / journal.NAME).is_file():
+        return 0, "KILLED"
     try:
         with contextlib.closing(Journal(folder)) as held:
             last = held.entries[-1].time if held.entries else 0
             return last, journal.merged(held.entries, "status").get("status", "RUNNING")
-    except StoreError:
-        return None
-    except (LenetExpError, OSError):
+    except (DataError, OSError):
         return 0, "KILLED"

@@ -52,11 +52,8 @@ def _whole_lines(path: Path) -> List[bytes]:
 
 def merged(entries: Iterable[Entry], kind: str) -> Dict[str, Any]:
     """Return the values of all entries of `kind`; the last one wins."""
-    values: Dict[str, Any] = {}
-    for entry in entries:
-        if entry.kind == kind:
-            values.update(entry.values)
-    return values
+    named = (entry for entry in entries if entry.kind == kind)
+    return {key: value for entry in named for key, value in entry.values.items()}
 
 
 class Journal:
@@ -72,20 +69,20 @@ class Journal:
         self.folder = folder
         path = folder / NAME
         self._stream = path.open("ab", buffering=0)
-        self._lock(path)
+        self._lock()
         self.entries = read(folder)
         # What a kill cut off would make the next line unreadable.
         os.truncate(str(path), sum(len(line) + 1 for line in _whole_lines(path)))
         metrics = [entry for entry in self.entries if entry.kind == "metrics"]
         self._metrics = {(key, entry.step) for entry in metrics for key in entry.values}
 
-    def _lock(self, path: Path) -> None:
+    def _lock(self) -> None:
         try:
             fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self._stream.close()
             problem = "another process is at work on this run"
-            raise StoreError(path.parent, problem, "wait for it, or end it") from error
+            raise StoreError(self.folder, problem, "wait for it, or end it") from error
         except OSError:  # some network file systems have no locks
             return
 

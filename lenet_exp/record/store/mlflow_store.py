@@ -10,19 +10,7 @@ import logging
 import os
 import tempfile
 from pathlib import Path
-from typing import (
-    AbstractSet,
-    Any,
-    Callable,
-    Dict,
-    Iterator,
-    List,
-    Mapping,
-    NamedTuple,
-    Optional,
-    Sequence,
-    Tuple,
-)
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
 from urllib.parse import quote
 
 from lenet_exp import tf_compat
@@ -67,8 +55,7 @@ class Store:
         Raises:
             StoreError: it can't be reached, is of another MLflow, or isn't there and not made.
         """
-        mlflow = _mlflow()
-        self.uri = uri or str(mlflow.get_tracking_uri())
+        self.uri = uri or str(_mlflow().get_tracking_uri())
         head = schema()
         store_check.check_writable(self.uri)
         if not make:
@@ -77,7 +64,7 @@ class Store:
         with _store_errors(self.uri), _first_use(self.uri), _without_info():
             store_check.check_schema(self.uri, head, tf_compat.stack_of_this_python())
             _make_database(self.uri)
-            self.client = mlflow.tracking.MlflowClient(tracking_uri=self.uri)
+            self.client = _mlflow().tracking.MlflowClient(tracking_uri=self.uri)
             self.experiment_id = _experiment(self.client, experiment, make)
         self._file = _file_number(self.uri)
 
@@ -132,9 +119,9 @@ class Point(NamedTuple):
 class Present(NamedTuple):
     """What a store has of a run."""
 
-    params: AbstractSet[str]
+    params: Set[str]
     tags: Mapping[str, str]
-    metrics: AbstractSet[Tuple[str, int]]  # key, step
+    metrics: Set[Tuple[str, int]]  # key, step
     status: str
 
 
@@ -142,7 +129,6 @@ class Run:
     """One run in a store; each method raises StoreError where the store refuses."""
 
     def __init__(self, store: Store, run_id: str) -> None:
-        """Record into the run `run_id`."""
         self._store = store
         self._client = store.client
         self.run_id = run_id
@@ -162,28 +148,23 @@ class Run:
     def params(self, values: Mapping[str, object]) -> None:
         """Record parameters; None is recorded as null."""
         param = _mlflow().entities.Param
-        self._log(
-            params=[
-                param(key, ("null" if value is None else str(value))[:_PARAM_LENGTH])
-                for key, value in values.items()
-            ]
-        )
+        texts = {key: "null" if value is None else str(value) for key, value in values.items()}
+        self._log("params", [param(key, text[:_PARAM_LENGTH]) for key, text in texts.items()])
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Record tags."""
         tag = _mlflow().entities.RunTag
-        self._log(tags=[tag(key, value) for key, value in values.items()])
+        self._log("tags", [tag(key, value) for key, value in values.items()])
 
-    def metrics(self, points: Sequence[Point]) -> None:
+    def metrics(self, points: List[Point]) -> None:
         """Record metrics, as many at once as a server takes."""
         metric = _mlflow().entities.Metric
-        self._log(_METRICS_PER_BATCH, metrics=[metric(*point) for point in points])
+        self._log("metrics", [metric(*point) for point in points], _METRICS_PER_BATCH)
 
-    def _log(self, most: int = _PER_BATCH, **items: Sequence[Any]) -> None:
-        for name, values in items.items():
-            for start in range(0, len(values), most):
-                with self._store.errors():
-                    self._client.log_batch(self.run_id, **{name: values[start : start + most]})
+    def _log(self, kind: str, values: List[Any], most: int = _PER_BATCH) -> None:
+        for start in range(0, len(values), most):
+            with self._store.errors():
+                self._client.log_batch(self.run_id, **{kind: values[start : start + most]})
 
     def artifact(self, path: Path, folder: Optional[str] = None) -> None:
         """Record a file, or a folder with all it holds, under `folder`."""

@@ -41,11 +41,9 @@ def check_root(uri: Optional[str], root: Path, stack: str) -> None:
         problem = "is a file store of MLflow 1, which this MLflow 3 refuses, in `mlflow ui` too"
         raise StoreError(root / _FILE_STORE, problem, _ways_out(f"sqlite:///{_DATABASE}"))
     if stack == "tf1" and (root / _DATABASE).exists() and not has_file_store:
-        raise StoreError(
-            root / _DATABASE,
-            "is a store of MLflow 3; MLflow 1's default, ./mlruns, would hide it from `mlflow ui`",
-            _ways_out("sqlite:///mlflow-tf1.db"),
-        )
+        hides = "MLflow 1's default, ./mlruns, would hide it from `mlflow ui`"
+        problem = f"is a store of MLflow 3; {hides}"
+        raise StoreError(root / _DATABASE, problem, _ways_out("sqlite:///mlflow-tf1.db"))
 
 
 def _ways_out(uri: str) -> str:

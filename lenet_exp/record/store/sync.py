@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Dict, Iterable, List, NamedTuple, Optional
 
 from lenet_exp.errors import StoreError
@@ -18,7 +18,7 @@ from lenet_exp.record.store.store_check import without_password
 _EVERY = 5.0  # seconds between two batches: a batch costs some ms however little is in it
 _LONGEST_PAUSE = 60.0  # seconds until a store that refused is tried again
 _MOST = 10_000  # entries that wait; beyond, the journal alone has them, until the end
-NOTHING = Present(frozenset(), {}, frozenset(), "")
+NOTHING = Present(set(), {}, set(), "")
 
 
 class Missing(NamedTuple):
@@ -33,7 +33,6 @@ class Missing(NamedTuple):
 def missing(entries: Iterable[Entry], present: Present) -> Missing:
     """Return what `entries` hold that is not `present`; artifacts are always written anew."""
     entries = list(entries)
-    params, tags = merged(entries, "params"), merged(entries, "tags")
     points = [
         Point(key, float(value), entry.time, entry.step)
         for entry in entries
@@ -43,8 +42,8 @@ def missing(entries: Iterable[Entry], present: Present) -> Missing:
     ]
     paths = [entry.values["path"] for entry in entries if entry.kind == "artifact"]
     return Missing(
-        {key: value for key, value in params.items() if key not in present.params},
-        {key: value for key, value in tags.items() if present.tags.get(key) != value},
+        {k: v for k, v in merged(entries, "params").items() if k not in present.params},
+        {k: v for k, v in merged(entries, "tags").items() if present.tags.get(k) != v},
         points,
         list(dict.fromkeys(paths)),
     )
@@ -61,8 +60,7 @@ def write(run: Run, what: Missing, folder: Path) -> None:
     run.metrics(what.points)
     for path in what.artifacts:
         if (folder / path).exists():
-            inside = str(PurePosixPath(path).parent)
-            run.artifact(folder / path, None if inside == "." else inside)
+            run.artifact(folder / path, path.rpartition("/")[0] or None)
 
 
 def open_run(store: Store, journal: Journal, name: str, tags: Dict[str, str]) -> Run:
@@ -128,8 +126,9 @@ class Observer:
         self._waiting: List[Entry] = []
         self._lock = threading.Lock()
         self._ending = threading.Event()
-        target = self._send_until_closed
-        self._thread = threading.Thread(target=target, name="observer", daemon=True)
+        self._thread = threading.Thread(
+            target=self._send_until_closed, name="observer", daemon=True
+        )
         self._thread.start()
 
     def send(self, entry: Optional[Entry]) -> None:

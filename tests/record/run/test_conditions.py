@@ -88,3 +88,23 @@ def test_code_in_no_repository_of_its_own_has_no_commit(checkout):
     kept = conditions.files("", "cpu", {}, {})
     assert json.loads(kept["conditions.json"])["git_commit"] == "none"
     assert "git.diff" not in kept
+
+
+class Package:
+    """An installed package, of which `files` are there."""
+
+    def __init__(self, **files):
+        self.read_text = files.get
+
+
+def test_a_package_is_listed_if_it_has_a_name_and_a_version(monkeypatch):
+    found = [
+        Package(METADATA="Metadata-Version: 2.1\nName: b \nVersion:  2.0\n\nVersion: 9 is old\n"),
+        Package(**{"PKG-INFO": "Version: 1\nName: A\n"}),
+        Package(METADATA="Name: unnumbered\n\n"),
+        Package(METADATA="Version: 3\n\n"),
+        Package(),
+    ]
+    monkeypatch.setattr(conditions, "distributions", lambda: found)
+    recorded = json.loads(conditions.files("", "cpu", {}, {})["conditions.json"])
+    assert list(recorded["packages"].items()) == [("A", "1"), ("b", "2.0")]
