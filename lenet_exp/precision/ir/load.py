@@ -108,16 +108,10 @@ def _is_graph(graph_def: Any) -> bool:
 
 
 def _fetches(meta: Any) -> Tuple[str, ...]:
-    train = _collection(meta, "train_op")
-    found = [*train, *_collection(meta, "losses")] if train else []
+    train, losses = (meta.collection_def[key].node_list.value for key in ("train_op", "losses"))
+    found = [*train, *losses] if train else []
     if not found:
         signatures = (meta.signature_def[key] for key in sorted(meta.signature_def))
         found = [info.name for signature in signatures for info in signature.outputs.values()]
     names = {node.name for node in meta.graph_def.node}
     return tuple(name for name in found if node_of(name) in names)
-
-
-def _collection(meta: Any, key: str) -> Tuple[str, ...]:
-    if key not in meta.collection_def:
-        return ()
-    return tuple(meta.collection_def[key].node_list.value)
