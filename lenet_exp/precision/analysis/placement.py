@@ -9,8 +9,13 @@ from typing import NamedTuple, Tuple
 
 from lenet_exp.precision.ir.operators import GraphOperator
 from lenet_exp.precision.plan import Engine
-from lenet_exp.precision.target.kernel_signatures import NodeColumn, first_failing, node_columns
-from lenet_exp.precision.target.operator_library import LEFT_OUT, OperatorLibrary
+from lenet_exp.precision.target.operator_library import (
+    LEFT_OUT,
+    NodeColumn,
+    OperatorLibrary,
+    first_failing,
+    node_columns,
+)
 
 
 class Support(NamedTuple):

@@ -15,7 +15,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 
 from lenet_exp.errors import PrecisionError
 from lenet_exp.precision.ir.operators import GraphOperator
-from lenet_exp.precision.target.kernel_signatures import NodeColumn
+from lenet_exp.precision.target.operator_library import NodeColumn
 
 CustomInput = Union[str, Path]
 

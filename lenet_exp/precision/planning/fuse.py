@@ -13,7 +13,7 @@ from lenet_exp.precision.ir.op_traits import BIAS_ADDS, CONVOLUTIONS, MATMULS, M
 from lenet_exp.precision.ir.operators import GraphOperator, Input, Output
 from lenet_exp.precision.planning.compilation import Compilation
 from lenet_exp.precision.planning.subgraphs import in_functions
-from lenet_exp.precision.target.kernel_signatures import node_columns
+from lenet_exp.precision.target.operator_library import node_columns
 
 
 def fuse(state: Compilation) -> Compilation:

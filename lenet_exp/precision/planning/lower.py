@@ -21,13 +21,14 @@ from lenet_exp.precision.ir.op_traits import (
 from lenet_exp.precision.ir.operators import GraphOperator, Input, Output
 from lenet_exp.precision.planning.compilation import Compilation
 from lenet_exp.precision.planning.subgraphs import functions_of
-from lenet_exp.precision.target.kernel_signatures import (
+from lenet_exp.precision.target.operator_library import (
+    GeOperator,
+    OperatorLibrary,
     accepts,
     first_failing,
     node_columns,
     positions,
 )
-from lenet_exp.precision.target.operator_library import GeOperator, OperatorLibrary
 
 # TF inputs that a D form takes from its attributes, where names can't tell (3.3).
 _BY_HAND = {

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Callable, Dict, NamedTuple, Sequence, Tuple
 
 from lenet_exp.precision.plan import Rule
-from lenet_exp.precision.target.kernel_signatures import NodeColumn
 from lenet_exp.precision.target.modes import Colour, Mode
+from lenet_exp.precision.target.operator_library import NodeColumn
 
 HALF, SINGLE = "float16", "float32"
 
@@ -40,20 +40,12 @@ class Candidates(NamedTuple):
     first: bool  # on the float16-first list, and not keep_dtype
 
 
-class Step(NamedTuple):
-    """What one tensor's rule did: the type it asked for, and whether a column had it."""
-
-    tensor: int
-    wanted: str
-    got: bool
-
-
 class Choice(NamedTuple):
-    """The chosen column, the rule that decided, and the steps in their order."""
+    """The chosen column, the rule that decided, and the tensors in the order it looked at them."""
 
     column: NodeColumn
     rule: Rule
-    steps: Tuple[Step, ...]
+    order: Tuple[int, ...]
 
 
 class _Run:
@@ -79,43 +71,41 @@ class _Run:
         return dtype == SINGLE and self.exact(tensor, HALF)
 
 
-def _white(run: _Run, tensor: int) -> Tuple[str, bool]:
-    origin = run.origin[tensor]
-    if origin not in (HALF, SINGLE):
-        return origin, run.rise(tensor, origin)
-    return HALF, run.exact(tensor, HALF)
+def _white(run: _Run, tensor: int) -> None:
+    if run.origin[tensor] in (HALF, SINGLE):
+        run.exact(tensor, HALF)
+    else:
+        run.rise(tensor, run.origin[tensor])
 
 
-def _black(run: _Run, tensor: int) -> Tuple[str, bool]:
-    origin = run.origin[tensor]
-    return origin, run.rise(tensor, origin)
+def _black(run: _Run, tensor: int) -> None:
+    run.rise(tensor, run.origin[tensor])
 
 
-def _gray(run: _Run, tensor: int) -> Tuple[str, bool]:
+def _gray(run: _Run, tensor: int) -> None:
     if tensor >= len(run.candidates.producers):
-        return _kept(run, tensor)
+        _kept(run, tensor)
+        return
     dtype = run.candidates.producers[tensor].dtype
-    return dtype, run.rise(tensor, dtype) or run.reduce(tensor, dtype)
+    if not run.rise(tensor, dtype):
+        run.reduce(tensor, dtype)
 
 
-def _kept(run: _Run, tensor: int) -> Tuple[str, bool]:
+def _kept(run: _Run, tensor: int) -> None:
     """Keep the graph's type, float16 for those on the list. Source: 5.2 (must_keep: 5.4)."""
     origin = run.origin[tensor]
     keeps = run.mode is Mode.MUST_KEEP and not run.candidates.kept and not run.candidates.null
     wanted = HALF if origin == SINGLE and run.candidates.first and not keeps else origin
-    got = run.rise(tensor, wanted)
-    if not got and not keeps and origin == SINGLE and run.reduce(tensor, origin):
-        run.reduced = got = True
-    return wanted, got
+    if not run.rise(tensor, wanted) and not keeps and run.reduce(tensor, origin):
+        run.reduced = True
 
 
-def _forced(run: _Run, tensor: int) -> Tuple[str, bool]:
+def _forced(run: _Run, tensor: int) -> None:
     origin = run.origin[tensor]
-    wanted = HALF if origin == SINGLE else origin
-    return wanted, run.rise(tensor, wanted)
+    run.rise(tensor, HALF if origin == SINGLE else origin)
 
 
-_RULES: Dict[Rule, Callable[[_Run, int], Tuple[str, bool]]] = {
+_RULES: Dict[Rule, Callable[[_Run, int], None]] = {
     Rule.WHITE: _white,
     Rule.BLACK: _black,
     Rule.GRAY: _gray,
@@ -130,14 +120,13 @@ def choose(candidates: Candidates, mode: Mode) -> Choice:
     run, rule = _Run(candidates, mode), _rule(candidates, mode)
     late = [producer.late for producer in candidates.producers]
     early_first = sorted(range(len(late)), key=lambda i: late[i])
-    steps = []
-    for tensor in (*early_first, *range(len(late), len(candidates.origin))):
+    order = (*early_first, *range(len(late), len(candidates.origin)))
+    for tensor in order:
         forced = run.reduced and mode is Mode.ALLOW_FP32_TO_FP16
-        wanted, got = (_forced if forced else _RULES[rule])(run, tensor)
-        steps.append(Step(tensor, wanted, got))
+        (_forced if forced else _RULES[rule])(run, tensor)
     if run.reduced and rule in (Rule.KEEP, Rule.FP16_FIRST):
         rule = Rule.REDUCED
-    return Choice(run.left[0], rule, tuple(steps))
+    return Choice(run.left[0], rule, order)
 
 
 def _rule(candidates: Candidates, mode: Mode) -> Rule:
