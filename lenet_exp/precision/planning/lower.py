@@ -114,7 +114,9 @@ def _form(
     for ge_type, vanished in vanishing.items():
         if vanished is None or not all(inputs[i].constant for i in vanished):
             continue
-        if plain is None or _runs(library, ge_type, inputs, outputs, vanished):
+        left = [value.dtype for i, value in enumerate(inputs) if i not in vanished]
+        right = [output.dtype for output in outputs]
+        if plain is None or _runs(library.operators[ge_type], left, right):
             return ge_type, vanished
     return plain or node.op, ()
 
@@ -147,19 +149,11 @@ def _vanishing(
     return vanished if accepts(names, count - len(vanished)) else None
 
 
-def _runs(
-    library: OperatorLibrary,
-    ge_type: str,
-    inputs: Sequence[Input],
-    outputs: Sequence[Output],
-    vanished: Sequence[int],
-) -> bool:
+def _runs(entry: GeOperator, inputs: Sequence[str], outputs: Sequence[str]) -> bool:
     """Return whether the D form has kernels for these types, or is not known.
 
     A sum of integers stays ReduceSum, whose D form has only float kernels.
     """
-    left = [value.dtype for i, value in enumerate(inputs) if i not in vanished]
-    entry = library.operators[ge_type]
-    columns = node_columns(entry, len(left), len(outputs))
-    types = [*left, *(output.dtype for output in outputs)]
+    columns = node_columns(entry, len(inputs), len(outputs))
+    types = (*inputs, *outputs)
     return columns is None or first_failing(columns, types, reduces=True) is None

@@ -22,10 +22,10 @@ from lenet_exp.precision.planning.selection_rules import (
     Candidates,
     Producer,
     choose,
-    column_types,
 )
 from lenet_exp.precision.planning.subgraphs import select_call
 from lenet_exp.precision.target.modes import Colour, Mode
+from lenet_exp.precision.target.operator_library import column_types
 
 
 def select(state: Compilation) -> Compilation:
@@ -79,9 +79,8 @@ def _producer(
 ) -> Producer:
     now = state.type_of(value)
     cast = graph_casts.get(value.source)
-    if cast is None or not _looked_through(state.options, cast.row):
-        front, through = value, ""
-    else:
+    front, through = value, ""
+    if cast is not None and _looked_through(state.options, cast.row):
         front, through = cast.operator.inputs[0], cast.row.name
     maker = made_by.get(front.source)
     name = front.source.node if maker is None else maker.name

@@ -5,7 +5,7 @@ Source: precision-modes.md 4.3 and 5. A rule that fails leaves the columns as th
 
 from __future__ import annotations
 
-from typing import Callable, Dict, NamedTuple, Sequence, Tuple
+from typing import Callable, Dict, NamedTuple, Tuple
 
 from lenet_exp.precision.plan import Rule
 from lenet_exp.precision.target.modes import Colour, Mode
@@ -139,8 +139,3 @@ def _rule(candidates: Candidates, mode: Mode) -> Rule:
         return Rule.FORCED
     first = mode is Mode.ALLOW_FP32_TO_FP16 and candidates.first
     return Rule.FP16_FIRST if first and SINGLE in candidates.origin else Rule.KEEP
-
-
-def column_types(column: NodeColumn, origin: Sequence[str]) -> Tuple[str, ...]:
-    """Return the types a column gives; tensors it says nothing about keep theirs."""
-    return tuple(t if t is not None else o for t, o in zip(column, origin))

@@ -181,6 +181,11 @@ def node_columns(
     return tuple(dict.fromkeys(found))
 
 
+def column_types(column: NodeColumn, origin: Sequence[str]) -> Tuple[str, ...]:
+    """Return the types a column gives; tensors it says nothing about keep theirs."""
+    return tuple(t if t is not None else o for t, o in zip(column, origin))
+
+
 def positions(names: Sequence[str], count: int) -> Tuple[int, ...]:
     """Return, for `count` tensors of a node, the index of each one's name ("*" repeats)."""
     repeated = next((i for i, name in enumerate(names) if name.endswith("*")), None)
