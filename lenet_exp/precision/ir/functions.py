@@ -122,12 +122,9 @@ class FunctionGraph(NamedTuple):
 # Which attributes name the functions, in the order of their visit. A While's outputs are its
 # body's, so the body comes first.
 _FUNCTIONS = {
-    "If": ("then_branch", "else_branch"),
-    "StatelessIf": ("then_branch", "else_branch"),
-    "While": ("body", "cond"),
-    "StatelessWhile": ("body", "cond"),
-    "PartitionedCall": ("f",),
-    "StatefulPartitionedCall": ("f",),
+    **dict.fromkeys(("If", "StatelessIf"), ("then_branch", "else_branch")),
+    **dict.fromkeys(("While", "StatelessWhile"), ("body", "cond")),
+    **dict.fromkeys(("PartitionedCall", "StatefulPartitionedCall"), ("f",)),
 }
 
 

@@ -94,11 +94,11 @@ def warnings_of(state: Compilation) -> Tuple[str, ...]:
     warnings = list(state.options.warnings)
     unknown = {row.name: row for row in rows if row.rule is Rule.UNKNOWN}
     for (ge_type, why), names in _grouped(unknown.values()).items():
-        warnings.append(f"{ge_type} is {why} ({_some(names)})")
+        warnings.append(f"{ge_type} is {why} ({abbreviated(names)})")
     for engine, meaning in _MEANING.items():
         slow = (row for row in rows if row.engine is engine)
         for (ge_type, why), names in _grouped(slow).items():
-            warnings.append(f"{ge_type} {why}: {meaning} ({_some(names)})")
+            warnings.append(f"{ge_type} {why}: {meaning} ({abbreviated(names)})")
     custom = state.options.custom
     return (*warnings, *(_unmatched(rows, custom) if custom else ()))
 
@@ -110,7 +110,8 @@ def _grouped(rows: Iterable[Operator]) -> Mapping[Tuple[str, str], List[str]]:
     return found
 
 
-def _some(names: Sequence[str]) -> str:
+def abbreviated(names: Sequence[str]) -> str:
+    """Return the first three names, and how many more there are."""
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 

@@ -148,14 +148,12 @@ def _candidates(
 
 def _unchosen(operator: GraphOperator, options: PlanOptions, found: Support) -> Operator:
     """Return the row of an operator that keeps the graph's types without a choice."""
+    why = found.why
     rule, sentence = {
-        Engine.AI_CPU: (Rule.AI_CPU, f"AI CPU: {found.why}; it keeps the types of the graph"),
-        Engine.REFUSED: (
-            Rule.REFUSED,
-            f"refused: {found.why}, and the AI CPU has no such operator",
-        ),
-        Engine.NONE: (Rule.UNKNOWN, f"not decided: {found.why}; the types of the graph are left"),
+        Engine.AI_CPU: (Rule.AI_CPU, f"AI CPU: {why}; it keeps the types of the graph"),
+        Engine.REFUSED: (Rule.REFUSED, f"refused: {why}, and the AI CPU has no such operator"),
+        Engine.NONE: (Rule.UNKNOWN, f"not decided: {why}; the types of the graph are left"),
     }[found.engine]
-    if found.known and found.engine is Engine.NONE:
+    if not why:
         rule, sentence = Rule.GRAY, "a null operator of a type without float kernels: type kept"
     return row_of(operator, options, operator.origin, (rule, sentence, found.engine))

@@ -70,48 +70,43 @@ class _Run:
     def reduce(self, tensor: int, dtype: str) -> bool:
         return dtype == SINGLE and self.exact(tensor, HALF)
 
+    def white(self, tensor: int) -> None:
+        if self.origin[tensor] in (HALF, SINGLE):
+            self.exact(tensor, HALF)
+        else:
+            self.rise(tensor, self.origin[tensor])
 
-def _white(run: _Run, tensor: int) -> None:
-    if run.origin[tensor] in (HALF, SINGLE):
-        run.exact(tensor, HALF)
-    else:
-        run.rise(tensor, run.origin[tensor])
+    def black(self, tensor: int) -> None:
+        self.rise(tensor, self.origin[tensor])
 
+    def gray(self, tensor: int) -> None:
+        if tensor >= len(self.candidates.producers):
+            self.kept(tensor)
+            return
+        dtype = self.candidates.producers[tensor].dtype
+        if not self.rise(tensor, dtype):
+            self.reduce(tensor, dtype)
 
-def _black(run: _Run, tensor: int) -> None:
-    run.rise(tensor, run.origin[tensor])
+    def kept(self, tensor: int) -> None:
+        """Keep the graph's type, float16 for those on the list. Source: 5.2 (must_keep: 5.4)."""
+        origin = self.origin[tensor]
+        keeps = self.mode is Mode.MUST_KEEP and not (self.candidates.kept or self.candidates.null)
+        wanted = HALF if origin == SINGLE and self.candidates.first and not keeps else origin
+        if not self.rise(tensor, wanted) and not keeps and self.reduce(tensor, origin):
+            self.reduced = True
 
-
-def _gray(run: _Run, tensor: int) -> None:
-    if tensor >= len(run.candidates.producers):
-        _kept(run, tensor)
-        return
-    dtype = run.candidates.producers[tensor].dtype
-    if not run.rise(tensor, dtype):
-        run.reduce(tensor, dtype)
-
-
-def _kept(run: _Run, tensor: int) -> None:
-    """Keep the graph's type, float16 for those on the list. Source: 5.2 (must_keep: 5.4)."""
-    origin = run.origin[tensor]
-    keeps = run.mode is Mode.MUST_KEEP and not run.candidates.kept and not run.candidates.null
-    wanted = HALF if origin == SINGLE and run.candidates.first and not keeps else origin
-    if not run.rise(tensor, wanted) and not keeps and run.reduce(tensor, origin):
-        run.reduced = True
-
-
-def _forced(run: _Run, tensor: int) -> None:
-    origin = run.origin[tensor]
-    run.rise(tensor, HALF if origin == SINGLE else origin)
+    def forced(self, tensor: int) -> None:
+        origin = self.origin[tensor]
+        self.rise(tensor, HALF if origin == SINGLE else origin)
 
 
 _RULES: Dict[Rule, Callable[[_Run, int], None]] = {
-    Rule.WHITE: _white,
-    Rule.BLACK: _black,
-    Rule.GRAY: _gray,
-    Rule.KEEP: _kept,
-    Rule.FP16_FIRST: _kept,
-    Rule.FORCED: _forced,
+    Rule.WHITE: _Run.white,
+    Rule.BLACK: _Run.black,
+    Rule.GRAY: _Run.gray,
+    Rule.KEEP: _Run.kept,
+    Rule.FP16_FIRST: _Run.kept,
+    Rule.FORCED: _Run.forced,
 }
 
 
@@ -123,7 +118,7 @@ def choose(candidates: Candidates, mode: Mode) -> Choice:
     order = (*early_first, *range(len(late), len(candidates.origin)))
     for tensor in order:
         forced = run.reduced and mode is Mode.ALLOW_FP32_TO_FP16
-        (_forced if forced else _RULES[rule])(run, tensor)
+        (_Run.forced if forced else _RULES[rule])(run, tensor)
     if run.reduced and rule in (Rule.KEEP, Rule.FP16_FIRST):
         rule = Rule.REDUCED
     return Choice(run.left[0], rule, order)

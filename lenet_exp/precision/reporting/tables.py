@@ -7,6 +7,7 @@ import textwrap
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from lenet_exp.precision.analysis.cost import Totals
+from lenet_exp.precision.planning.reasons import abbreviated
 from lenet_exp.precision.reporting.records import (
     ANY_OTHER,
     LETTERS,
@@ -63,10 +64,7 @@ def comparison_table(found: Comparison, width: int) -> str:
     width = max(width, _NARROWEST)
     left, right = (f"{r.mode}, {r.generation}" for r in (found.first, found.second))
     pairs = [(_side(d.first), _side(d.second)) for d in found.differences]
-    sizes = [
-        max([len(head), *(len(pair[i]) for pair in pairs)]) for i, head in enumerate((left, right))
-    ]
-    sizes = [min(size, (width - 24) // 2) for size in sizes]
+    sizes = [min(max(map(len, each)), (width - 24) // 2) for each in zip((left, right), *pairs)]
     lines = [f"{left:{sizes[0]}}  {right:{sizes[1]}}  operator"]
     indent = " " * (sum(sizes) + 4)
     for difference, pair in zip(found.differences, pairs):
@@ -174,9 +172,7 @@ def _legend(types: Sequence[str], width: int) -> List[str]:
 def _ending(read: Report, width: int) -> List[str]:
     lines = [f"{name:22} {value}" for name, value in figures(read.totals).items()]
     if read.totals.uncounted:
-        names = ", ".join(read.totals.uncounted[:3])
-        more = len(read.totals.uncounted) - 3
-        text = f"not counted, no static shape: {names}" + (f" and {more} more" if more > 0 else "")
+        text = f"not counted, no static shape: {abbreviated(read.totals.uncounted)}"
         lines += textwrap.wrap(text, width, subsequent_indent="  ")
     if read.warnings:
         lines += ["", *warnings_text(read.warnings, width)]
