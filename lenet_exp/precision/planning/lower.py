@@ -63,8 +63,7 @@ def _marked(node: Any) -> bool:
     # The adapter writes a bool, the fusion engine reads an integer (11).
     if "_keep_dtype" not in node.attr:
         return False
-    value = node.attr["_keep_dtype"]
-    return bool(value.b or value.i)
+    return bool(node.attr["_keep_dtype"].b or node.attr["_keep_dtype"].i)
 
 
 def _operator(state: Compilation, name: str, node: Any) -> GraphOperator:

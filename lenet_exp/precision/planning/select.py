@@ -16,13 +16,7 @@ from lenet_exp.precision.plan import Engine, Operator, Rule
 from lenet_exp.precision.planning.compilation import Compilation, Decided, PlanOptions, row_of
 from lenet_exp.precision.planning.dtype_overrides import allowed_columns
 from lenet_exp.precision.planning.reasons import reason
-from lenet_exp.precision.planning.selection_rules import (
-    HALF,
-    SINGLE,
-    Candidates,
-    Producer,
-    choose,
-)
+from lenet_exp.precision.planning.selection_rules import HALF, SINGLE, Candidates, Producer, choose
 from lenet_exp.precision.planning.subgraphs import select_call
 from lenet_exp.precision.target.modes import Colour, Mode
 from lenet_exp.precision.target.operator_library import column_types

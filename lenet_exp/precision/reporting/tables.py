@@ -12,7 +12,6 @@ from lenet_exp.precision.reporting.records import (
     ANY_OTHER,
     LETTERS,
     Comparison,
-    Difference,
     Group,
     Record,
     Report,
@@ -69,7 +68,10 @@ def comparison_table(found: Comparison, width: int) -> str:
     indent = " " * (sum(sizes) + 4)
     for difference, pair in zip(found.differences, pairs):
         facts = "  ".join(f"{cut(text, size):{size}}" for text, size in zip(pair, sizes))
-        lines += wrapped(f"{facts}  ", _kind(difference), indent, width)
+        sides = (difference.first, difference.second)
+        kinds = dict.fromkeys(side.operator.ge_type for side in sides if side is not None)
+        text = f"{difference.name} ({' / '.join(kinds)})"
+        lines += wrapped(f"{facts}  ", text, indent, width)
     if not pairs:
         lines = [f"{left} and {right}: every operator has the same types and casts."]
     shown = [record.types for d in found.differences for record in (d.first, d.second) if record]
@@ -203,12 +205,6 @@ def _side(record: Optional[Record]) -> str:
     row = record.operator
     casts = f" *{indexes(row.casts)}" if row.casts else ""
     return f"{record.types} {_ON_CHIP.get(row.engine, row.rule)}{casts}"
-
-
-def _kind(difference: Difference) -> str:
-    sides = (difference.first, difference.second)
-    kinds = [side.operator.ge_type for side in sides if side is not None]
-    return f"{difference.name} ({' / '.join(dict.fromkeys(kinds))})"
 
 
 def _alike(found: Comparison) -> str:
