@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
-from lenet_exp.precision.analysis.dtypes import output_types
-from lenet_exp.precision.analysis.shapes import Shape, elements, static_shapes
+from lenet_exp.precision.analysis.shapes import Shape, all_shapes, elements
 from lenet_exp.precision.ir.graph import Graph, read_graph
 from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.op_defs import attribute
 from lenet_exp.precision.plan import CastEdge, Engine, Operator, Plan
-from lenet_exp.precision.target.operator_library import load_library
 
 _HALF = "float16"
 _BYTES = {
@@ -68,58 +66,43 @@ class Totals(NamedTuple):
 def totals(plan: Plan, costs: Optional[Costs] = None) -> Totals:
     """Return what a plan adds up to; `costs` are those of `cost_of`, if they are at hand."""
     known, cast_bytes = costs or cost_of(plan)
-    flops, half_flops, moved, half_moved = 0, 0, 0, 0
-    for operator in plan.operators:
-        cost = known[operator.name]
-        flops += cost.flops or 0
-        half_flops += cost.flops or 0 if operator.inputs[:1] == (_HALF,) else 0
-        moved += sum((cost.moved or {}).values())
-        half_moved += (cost.moved or {}).get(_HALF, 0)
+    rows = [(row, *known[row.name]) for row in plan.operators]
     return Totals(
-        len(plan.operators),
-        sum(_HALF in (*row.inputs, *row.outputs) for row in plan.operators),
-        len(plan.casts),
-        sum(cast.removed for cast in plan.casts),
-        flops,
-        half_flops,
-        moved,
-        half_moved,
-        cast_bytes,
-        tuple(row.name for row in plan.operators if _uncounted(row, known[row.name])),
+        operators=len(rows),
+        float16=sum(_HALF in (*row.inputs, *row.outputs) for row, _, _ in rows),
+        casts=len(plan.casts),
+        merged=sum(cast.removed for cast in plan.casts),
+        cube_flops=sum(flops or 0 for _, flops, _ in rows),
+        cube_flops_float16=sum(flops or 0 for r, flops, _ in rows if r.inputs[:1] == (_HALF,)),
+        moved_bytes=sum(sum(moved.values()) for _, _, moved in rows if moved),
+        moved_bytes_float16=sum(moved.get(_HALF, 0) for _, _, moved in rows if moved),
+        cast_bytes=cast_bytes,
+        uncounted=tuple(
+            row.name
+            for row, flops, moved in rows
+            if moved is None or (row.unit == "cube" and flops is None)
+        ),
     )
-
-
-def _uncounted(operator: Operator, cost: Cost) -> bool:
-    return cost.moved is None or (operator.unit == "cube" and cost.flops is None)
 
 
 def cost_of(plan: Plan) -> Costs:
     """Return what operators and casts cost; a null operator moves nothing."""
-    shapes = _Shapes(plan)
+    graph = read_graph(plan.graph_def)
+    try:
+        shapes = _Shapes(graph, all_shapes(graph, plan.generation))
+    except ValueError:  # TensorFlow can't import the graph: nothing is counted, and all named
+        shapes = _Shapes(graph, {})
     found = {row.name: Cost(_flops(shapes, row), _moved(shapes, row)) for row in plan.operators}
     return Costs(found, _cast_bytes(shapes, plan.casts))
 
 
-class _Shapes:
-    """Static shapes of a plan's tensors, inferred once."""
-
-    def __init__(self, plan: Plan) -> None:
-        self.graph: Graph = read_graph(plan.graph_def)
-        types = output_types(self.graph, load_library(None, plan.generation))
-        tensors = [
-            Tensor(name, slot) for name, listed in types.items() for slot in range(len(listed))
-        ]
-        try:
-            self._shapes = static_shapes(self.graph, types, tensors)
-        except ValueError:  # TensorFlow can't import the graph: nothing is counted, and all named
-            self._shapes = {}
+class _Shapes(NamedTuple):
+    graph: Graph
+    known: Mapping[Tensor, Shape]
 
     def of_input(self, node: str, index: int) -> Shape:
         inputs = self.graph.data.get(node, ())
-        return self.of(inputs[index]) if index < len(inputs) else None
-
-    def of(self, tensor: Optional[Tensor]) -> Shape:
-        return None if tensor is None else self._shapes.get(tensor)
+        return self.known.get(inputs[index]) if index < len(inputs) else None
 
 
 def _moved(shapes: _Shapes, operator: Operator) -> Optional[Dict[str, int]]:
@@ -131,21 +114,17 @@ def _moved(shapes: _Shapes, operator: Operator) -> Optional[Dict[str, int]]:
     if operator.engine is Engine.NONE:
         return {}
     cudnn = _CUDNN_SLOT if operator.tf_type in _WITH_CUDNN else None
-    inputs = [
-        None if port is None else shapes.of_input(port.node, port.slot) for port in operator.ports
-    ]
+    inputs = [port and shapes.of_input(*port) for port in operator.ports]
     sizes: List[Tuple[str, Shape]] = [
         (dtype, shape)
         for dtype, shape, port in zip(operator.inputs, inputs, operator.ports)
         if port is not None and port.slot != cudnn
     ]
     for index, (dtype, result) in enumerate(zip(operator.outputs, operator.results)):
-        if result is not None and result.slot == cudnn:
-            continue
-        if result is not None:
-            sizes.append((dtype, shapes.of(result)))
-        elif index < len(inputs):
-            sizes.append((dtype, inputs[index]))
+        if result is None:
+            sizes += [(dtype, shape) for shape in inputs[index : index + 1]]
+        elif result.slot != cudnn:
+            sizes.append((dtype, shapes.known.get(result)))
     found: Dict[str, int] = {}
     for dtype, shape in sizes:
         if shape is None or dtype not in _BYTES:
@@ -158,7 +137,7 @@ def _cast_bytes(shapes: _Shapes, casts: Iterable[CastEdge]) -> int:
     """Return the bytes read and written by casts on the chip; constants are cast on the host."""
     total = 0
     for cast in casts:
-        shape = shapes.of(cast.producer)
+        shape = shapes.known.get(cast.producer)
         if shape is not None and not cast.on_host and not cast.removed:
             total += elements(shape) * (_BYTES[cast.source] + _BYTES[cast.target])
     return total
@@ -178,7 +157,7 @@ def _flops(shapes: _Shapes, operator: Operator) -> Optional[int]:
 
 
 def _product(shapes: _Shapes, node: Any) -> Optional[int]:
-    left, made = shapes.of_input(node.name, 0), shapes.of(Tensor(node.name, 0))
+    left, made = shapes.of_input(node.name, 0), shapes.known.get(Tensor(node.name, 0))
     if left is None or made is None:
         return None
     turned = attribute(node, "transpose_a" if node.op == "MatMul" else "adj_x").b
@@ -187,7 +166,7 @@ def _product(shapes: _Shapes, node: Any) -> Optional[int]:
 
 def _convolution(shapes: _Shapes, node: Any) -> Optional[int]:
     """TensorFlow's weights end in [..., inputs, outputs], depthwise in [..., channels, times]."""
-    values, weights = shapes.of(Tensor(node.name, 0)), shapes.of_input(node.name, 1)
+    values, weights = shapes.known.get(Tensor(node.name, 0)), shapes.of_input(node.name, 1)
     if "BackpropFilter" in node.op:
         values, weights = shapes.of_input(node.name, 2), values
     elif "BackpropInput" in node.op:

@@ -9,17 +9,24 @@ from typing import NamedTuple, Tuple
 
 from lenet_exp.precision.ir.operators import GraphOperator
 from lenet_exp.precision.plan import Engine
-from lenet_exp.precision.target.kernel_signatures import NodeColumn, first_failing, node_columns
-from lenet_exp.precision.target.operator_library import LEFT_OUT, OperatorLibrary
+from lenet_exp.precision.target.operator_library import (
+    LEFT_OUT,
+    NodeColumn,
+    OperatorLibrary,
+    first_failing,
+    node_columns,
+)
 
 
 class Support(NamedTuple):
-    """The engine, the columns if it is the AI core or a null operator, and else why not."""
+    """The engine, the columns if it is the AI core or a null operator, and else why not.
+
+    `why` is "" too of a null operator that has no columns for its types.
+    """
 
     engine: Engine
     columns: Tuple[NodeColumn, ...]
     why: str
-    known: bool = True
 
 
 def support(operator: GraphOperator, library: OperatorLibrary, reduces: bool) -> Support:
@@ -28,10 +35,10 @@ def support(operator: GraphOperator, library: OperatorLibrary, reduces: bool) ->
     if entry is None and {operator.tf_type, operator.ge_type} & library.ai_cpu_only:
         return Support(Engine.AI_CPU, (), "the AI core has no such operator")
     if entry is None:
-        return Support(Engine.NONE, (), "the operator library lacks it", known=False)
+        return Support(Engine.NONE, (), "the operator library lacks it")
     columns = node_columns(entry, len(operator.inputs), len(operator.outputs))
     if columns is None:
-        return Support(Engine.NONE, (), "its kernels' types are not known", known=False)
+        return Support(Engine.NONE, (), "its kernels' types are not known")
     index = first_failing(columns, operator.origin, reduces)
     if entry.null:
         return Support(Engine.NONE, columns if index is None else (), "")
@@ -43,8 +50,7 @@ def support(operator: GraphOperator, library: OperatorLibrary, reduces: bool) ->
 def _failing(operator: GraphOperator, index: int, library: OperatorLibrary) -> Support:
     dtype = operator.origin[index]
     if dtype not in LEFT_OUT:
-        why = f"the library's table says nothing about {dtype}"
-        return Support(Engine.NONE, (), why, known=False)
+        return Support(Engine.NONE, (), f"the library's table says nothing about {dtype}")
     count = len(operator.inputs)
     tensor = f"input {index}" if index < count else f"output {index - count}"
     fallback = operator.ge_type in library.ai_cpu_fallback

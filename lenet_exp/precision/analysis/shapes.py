@@ -6,9 +6,12 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from lenet_exp import tf_compat
 from lenet_exp.errors import GraphError
+from lenet_exp.precision.analysis.dtypes import output_types
 from lenet_exp.precision.ir.graph import Graph
 from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.op_defs import copy_attributes
+from lenet_exp.precision.target.modes import Generation
+from lenet_exp.precision.target.operator_library import load_library
 
 Shape = Optional[Tuple[int, ...]]  # None unless every dimension is known
 
@@ -21,6 +24,13 @@ def elements(shape: Iterable[int]) -> int:
     for length in shape:
         product *= length
     return product
+
+
+def all_shapes(graph: Graph, generation: Generation) -> Dict[Tensor, Shape]:
+    """Return the shapes of every output of every node, as `static_shapes` does."""
+    types = output_types(graph, load_library(None, generation))
+    tensors = [Tensor(name, slot) for name, each in types.items() for slot in range(len(each))]
+    return static_shapes(graph, types, tensors)
 
 
 def static_shapes(

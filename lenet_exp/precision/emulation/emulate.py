@@ -145,7 +145,6 @@ def _count_at_the_end(
 
 
 def _assembled(context: Context, graph_def: Any) -> Any:
-    """Return what was made of `graph_def`, and the rest of it, as a GraphDef."""
     made = tf_compat.load().GraphDef(library=graph_def.library, versions=graph_def.versions)
     made.node.extend(context.nodes.made)
     made.node.extend(_unplanned(graph_def, context.nodes.made))

@@ -186,9 +186,7 @@ class UpdateWriter:
     ) -> List[Handle]:
         rounded = self._rewriter.arithmetic.rounded
         values = [rounded(self._read(each, control, name), name) for each in variables]
-        return [
-            self._assign(variable, value, (), name) for variable, value in zip(variables, values)
-        ]
+        return [self._assign(each, value, (), name) for each, value in zip(variables, values)]
 
 
 def _packed(

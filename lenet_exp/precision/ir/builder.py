@@ -74,14 +74,12 @@ class Nodes:
     def constant(self, value: Any, dtype: Any = np.float32) -> Handle:
         """Return a constant; equal scalars are one node."""
         array = np.asarray(value, dtype)
-        key = (array.dtype.str, array.shape, array.tobytes()) if array.size == 1 else None
-        if key is None or key not in self._constants:
+        known = self._constants if array.size == 1 else {}
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in known:
             kind = self.tf.as_dtype(array.dtype)
-            made = self.add("Const", [], "emulation/constant", dtype=kind, value=array)
-            if key is None:
-                return made
-            self._constants[key] = made
-        return self._constants[key]
+            known[key] = self.add("Const", [], "emulation/constant", dtype=kind, value=array)
+        return known[key]
 
     def float_op(self, op: str, inputs: Sequence[str], name: str, **attributes: Any) -> Handle:
         """Append a node whose only type attribute is T = float32."""

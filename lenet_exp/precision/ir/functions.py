@@ -122,12 +122,9 @@ class FunctionGraph(NamedTuple):
 # Which attributes name the functions, in the order of their visit. A While's outputs are its
 # body's, so the body comes first.
 _FUNCTIONS = {
-    "If": ("then_branch", "else_branch"),
-    "StatelessIf": ("then_branch", "else_branch"),
-    "While": ("body", "cond"),
-    "StatelessWhile": ("body", "cond"),
-    "PartitionedCall": ("f",),
-    "StatefulPartitionedCall": ("f",),
+    **dict.fromkeys(("If", "StatelessIf"), ("then_branch", "else_branch")),
+    **dict.fromkeys(("While", "StatelessWhile"), ("body", "cond")),
+    **dict.fromkeys(("PartitionedCall", "StatefulPartitionedCall"), ("f",)),
 }
 
 
@@ -164,31 +161,28 @@ def _graph_of_function(
     graph: Graph, prefix: str, function: Any, dtypes: Sequence[str]
 ) -> FunctionGraph:
     tf = tf_compat.load()
-    nodes = []
-    where: Dict[str, str] = {}
-    arguments = []
-    for place, arg in enumerate(function.signature.input_arg):
-        made = tf.NodeDef(name=f"{prefix}/{arg.name}", op="_Arg")
+    signature, inner = function.signature, {node.name: node for node in function.node_def}
+    where = {arg.name: f"{prefix}/{arg.name}" for arg in signature.input_arg}
+    nodes, results = [], []
+    for place, arg in enumerate(signature.input_arg):
+        made = tf.NodeDef(name=where[arg.name], op="_Arg")
         made.attr["T"].type = arg.type
         if arg.type == tf.resource.as_datatype_enum and place < len(dtypes):
             made.attr[HANDLE].type = tf.as_dtype(dtypes[place]).as_datatype_enum
         nodes.append(made)
-        arguments.append(made.name)
-        where[arg.name] = made.name
-    inner = {node.name: node for node in function.node_def}
     for node in function.node_def:
         made = copied(node)
         made.name = f"{prefix}/{node.name}"
         set_inputs(made, [_outside(text, prefix, where, inner, graph) for text in node.input])
         nodes.append(made)
-    results = []
-    for arg in function.signature.output_arg:
+    for arg in signature.output_arg:
         made = tf.NodeDef(name=f"{prefix}/{arg.name}__result", op="_Retval")
         made.attr["T"].type = arg.type
         made.input.append(_outside(function.ret[arg.name], prefix, where, inner, graph))
         nodes.append(made)
         results.append(made.name)
-    return FunctionGraph(prefix, graph_of(nodes, graph.library), tuple(arguments), tuple(results))
+    read = graph_of(nodes, graph.library)
+    return FunctionGraph(prefix, read, tuple(where.values()), tuple(results))
 
 
 def _outside(

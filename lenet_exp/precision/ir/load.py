@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import warnings
 from pathlib import Path
-from typing import Any, Iterator, NamedTuple, Optional, Tuple, Union
+from typing import Any, NamedTuple, Optional, Tuple, Union
 
 from lenet_exp import tf_compat
 from lenet_exp.errors import GraphError
@@ -37,8 +37,12 @@ def load_graph(path: Union[str, Path]) -> LoadedGraph:
         GraphError: there is no such file, it can't be read, or it holds no graph.
     """
     content = _content(Path(path))
+    tf = tf_compat.load()
+    from tensorflow.core.protobuf import saved_model_pb2  # noqa: PLC0415 - after `load`
+
     for parsed in (_binary, _text):
-        for message in _messages():
+        for kind in (tf.MetaGraphDef, tf.GraphDef, saved_model_pb2.SavedModel):
+            message = kind()
             meta = _meta(message) if parsed(message, content) else None
             if meta is not None and _is_graph(meta.graph_def):
                 return LoadedGraph(meta.graph_def, _fetches(meta))
@@ -56,13 +60,6 @@ def _content(path: Path) -> bytes:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise GraphError(path, f"it can't be read ({reason})", _ALLOWED) from error
-
-
-def _messages() -> Iterator[Any]:
-    tf = tf_compat.load()
-    from tensorflow.core.protobuf import saved_model_pb2  # noqa: PLC0415 - after `load`
-
-    yield from (tf.MetaGraphDef(), tf.GraphDef(), saved_model_pb2.SavedModel())
 
 
 def _binary(message: Any, content: bytes) -> bool:
@@ -108,16 +105,10 @@ def _is_graph(graph_def: Any) -> bool:
 
 
 def _fetches(meta: Any) -> Tuple[str, ...]:
-    train = _collection(meta, "train_op")
-    found = [*train, *_collection(meta, "losses")] if train else []
+    train, losses = (meta.collection_def[key].node_list.value for key in ("train_op", "losses"))
+    found = [*train, *losses] if train else []
     if not found:
         signatures = (meta.signature_def[key] for key in sorted(meta.signature_def))
         found = [info.name for signature in signatures for info in signature.outputs.values()]
     names = {node.name for node in meta.graph_def.node}
     return tuple(name for name in found if node_of(name) in names)
-
-
-def _collection(meta: Any, key: str) -> Tuple[str, ...]:
-    if key not in meta.collection_def:
-        return ()
-    return tuple(meta.collection_def[key].node_list.value)

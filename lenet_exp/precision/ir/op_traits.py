@@ -102,9 +102,5 @@ def _writes(vendor: str, op_type: str) -> bool:
         return False
     if any(arg.is_ref for arg in definition.input_arg):
         return True
-    return bool(definition.is_stateful) and not _is_random(op_type, definition)
-
-
-def _is_random(op_type: str, definition: Any) -> bool:
-    seeds = {"seed", "seed2"} & {attr.name for attr in definition.attr}
-    return len(seeds) == 2 and "Dataset" not in op_type
+    seeded = {"seed", "seed2"} <= {attr.name for attr in definition.attr}
+    return bool(definition.is_stateful) and not (seeded and "Dataset" not in op_type)

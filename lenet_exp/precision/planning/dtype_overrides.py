@@ -9,13 +9,15 @@ Source: precision-modes.md 6.6.
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from lenet_exp.errors import PrecisionError
 from lenet_exp.precision.ir.operators import GraphOperator
-from lenet_exp.precision.target.kernel_signatures import NodeColumn
+from lenet_exp.precision.target.op_lists import read_text
+from lenet_exp.precision.target.operator_library import NodeColumn, column_types
 
 CustomInput = Union[str, Path]
 
@@ -73,15 +75,8 @@ def read_custom_dtypes(source: CustomInput) -> CustomDtypes:
 
 
 def _lines(source: CustomInput) -> List[str]:
-    if isinstance(source, str) and "InputDtype:" in source:
-        text = source
-    else:
-        try:
-            text = Path(source).read_text()
-        except (OSError, ValueError) as error:
-            where, problem = f"customize_dtypes {source}", f"it can't be read ({error})"
-            raise PrecisionError(where, problem, "the path of a text file") from error
-    lines = text.split("\n")
+    inline = isinstance(source, str) and "InputDtype:" in source
+    lines = (str(source) if inline else read_text("customize_dtypes", source, "text")).split("\n")
     if lines[-1] == "":  # the end of the last line
         lines.pop()
     if not lines:
@@ -123,16 +118,11 @@ def allowed_columns(
     count = len(operator.inputs)
     wanted = _padded(operator, fixed.inputs, count, "inputs")
     wanted += _padded(operator, fixed.outputs, len(operator.outputs), "outputs")
-    left = tuple(
-        column
-        for column in columns
-        if all(
-            w is None or w == (have or operator.origin[j])
-            for j, (w, have) in enumerate(zip(wanted, column))
-        )
-    )
+    types = [column_types(column, operator.origin) for column in columns]
+    fits = [all(w in (None, have) for w, have in zip(wanted, each)) for each in types]
+    left = tuple(itertools.compress(columns, fits))
     if not left:
-        has = " or ".join(_as_line(column, operator) for column in columns)
+        has = " or ".join(_as_line(each, count) for each in types)
         problem = f"{operator.ge_type} has no kernel for these types"
         raise PrecisionError(f"customize_dtypes {operator.name}", problem, has)
     return left
@@ -146,7 +136,5 @@ def _padded(operator: GraphOperator, types: Types, count: int, what: str) -> Typ
     return (*types, *[None] * (count - len(types)))
 
 
-def _as_line(column: NodeColumn, operator: GraphOperator) -> str:
-    types = [have or origin for have, origin in zip(column, operator.origin)]
-    count = len(operator.inputs)
+def _as_line(types: Sequence[str], count: int) -> str:
     return f"InputDtype:{','.join(types[:count])},OutputDtype:{','.join(types[count:])}"

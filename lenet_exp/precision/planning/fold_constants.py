@@ -122,10 +122,8 @@ def _of_shape(graph: Graph, tensor: Tensor, shapes: Mapping[Tensor, Shape]) -> A
     dtype = np.int32
     if node.op != "Rank":
         dtype = tf_compat.load().as_dtype(attribute(node, "out_type").type).as_numpy_dtype
-    value: Any = shape
-    if node.op in ("Rank", "Size"):
-        value = len(shape) if node.op == "Rank" else elements(shape)
-    return np.array(value, dtype)
+    scalars = {"Rank": len(shape), "Size": elements(shape)}
+    return np.array(scalars.get(node.op, shape), dtype)
 
 
 def _computation(

@@ -12,8 +12,7 @@ from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.op_traits import BIAS_ADDS, CONVOLUTIONS, MATMULS, MOMENTUMS
 from lenet_exp.precision.ir.operators import GraphOperator, Input, Output
 from lenet_exp.precision.planning.compilation import Compilation
-from lenet_exp.precision.planning.subgraphs import in_functions
-from lenet_exp.precision.target.kernel_signatures import node_columns
+from lenet_exp.precision.target.operator_library import node_columns
 
 
 def fuse(state: Compilation) -> Compilation:
@@ -27,7 +26,11 @@ def fuse(state: Compilation) -> Compilation:
     position = {name: index for index, name in enumerate(state.graph.nodes)}
     made = sorted(pool.operators.values(), key=lambda each: (position[each.parts[0]], each.name))
     operators = {operator.name: operator for operator in made}
-    return state._replace(operators=operators, functions=in_functions(state, fuse))
+    functions = {
+        call: tuple(each._replace(state=fuse(each.state)) for each in called)
+        for call, called in state.functions.items()
+    }
+    return state._replace(operators=operators, functions=functions)
 
 
 class _Use(NamedTuple):
@@ -74,8 +77,7 @@ class _Pool:
 
     def producer(self, tensor: Tensor) -> Optional[GraphOperator]:
         """Return the operator that makes a tensor; None for sources."""
-        name = self._made_by.get(tensor)
-        return None if name is None else self.operators.get(name)
+        return self.operators.get(self._made_by.get(tensor, ""))
 
     def uses(self, tensor: Tensor) -> List[_Use]:
         """Return the inputs that a tensor feeds."""

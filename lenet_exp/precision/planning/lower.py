@@ -21,13 +21,14 @@ from lenet_exp.precision.ir.op_traits import (
 from lenet_exp.precision.ir.operators import GraphOperator, Input, Output
 from lenet_exp.precision.planning.compilation import Compilation
 from lenet_exp.precision.planning.subgraphs import functions_of
-from lenet_exp.precision.target.kernel_signatures import (
+from lenet_exp.precision.target.operator_library import (
+    GeOperator,
+    OperatorLibrary,
     accepts,
     first_failing,
     node_columns,
     positions,
 )
-from lenet_exp.precision.target.operator_library import GeOperator, OperatorLibrary
 
 # TF inputs that a D form takes from its attributes, where names can't tell (3.3).
 _BY_HAND = {
@@ -62,8 +63,7 @@ def _marked(node: Any) -> bool:
     # The adapter writes a bool, the fusion engine reads an integer (11).
     if "_keep_dtype" not in node.attr:
         return False
-    value = node.attr["_keep_dtype"]
-    return bool(value.b or value.i)
+    return bool(node.attr["_keep_dtype"].b or node.attr["_keep_dtype"].i)
 
 
 def _operator(state: Compilation, name: str, node: Any) -> GraphOperator:
@@ -113,7 +113,9 @@ def _form(
     for ge_type, vanished in vanishing.items():
         if vanished is None or not all(inputs[i].constant for i in vanished):
             continue
-        if plain is None or _runs(library, ge_type, inputs, outputs, vanished):
+        left = [value.dtype for i, value in enumerate(inputs) if i not in vanished]
+        right = [output.dtype for output in outputs]
+        if plain is None or _runs(library.operators[ge_type], left, right):
             return ge_type, vanished
     return plain or node.op, ()
 
@@ -146,19 +148,11 @@ def _vanishing(
     return vanished if accepts(names, count - len(vanished)) else None
 
 
-def _runs(
-    library: OperatorLibrary,
-    ge_type: str,
-    inputs: Sequence[Input],
-    outputs: Sequence[Output],
-    vanished: Sequence[int],
-) -> bool:
+def _runs(entry: GeOperator, inputs: Sequence[str], outputs: Sequence[str]) -> bool:
     """Return whether the D form has kernels for these types, or is not known.
 
     A sum of integers stays ReduceSum, whose D form has only float kernels.
     """
-    left = [value.dtype for i, value in enumerate(inputs) if i not in vanished]
-    entry = library.operators[ge_type]
-    columns = node_columns(entry, len(left), len(outputs))
-    types = [*left, *(output.dtype for output in outputs)]
+    columns = node_columns(entry, len(inputs), len(outputs))
+    types = (*inputs, *outputs)
     return columns is None or first_failing(columns, types, reduces=True) is None

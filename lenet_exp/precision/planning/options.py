@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from lenet_exp.errors import PrecisionError
 from lenet_exp.precision.planning.compilation import PlanOptions
 from lenet_exp.precision.planning.dtype_overrides import read_custom_dtypes
-from lenet_exp.precision.target.modes import Colour, Generation, Mode, read_generation, read_mode
+from lenet_exp.precision.target.modes import Generation, Mode, read_generation, read_mode
 from lenet_exp.precision.target.op_lists import MixlistInput, recoloured
 from lenet_exp.precision.target.operator_library import LibraryInput, load_library
 
@@ -30,12 +30,6 @@ def unread(file: str, mode: str, generation: str) -> Optional[Unread]:
     if file == "modify_mixlist" and read_mode(mode) is not Mode.ALLOW_MIX_PRECISION:
         return Unread(f"{mode} has no lists", str(Mode.ALLOW_MIX_PRECISION))
     return None
-
-
-def _refuse_unread(file: str, mode: Mode, generation: Generation) -> None:
-    found = unread(file, str(mode), str(generation))
-    if found is not None:
-        raise PrecisionError(file, found.reason, f"{found.needs}, or no {file}")
 
 
 def nodes_of(graph_def: Any, name: str) -> List[str]:
@@ -73,16 +67,14 @@ def read_options(
     """
     wanted, age = read_mode(mode), read_generation(generation)
     table = load_library(library, age)
-    colours: Mapping[str, Colour] = {
-        name: operator.colour for name, operator in table.operators.items()
-    }
+    for file, given in (("modify_mixlist", modify_mixlist), ("customize_dtypes", customize_dtypes)):
+        found = None if given is None else unread(file, wanted.value, age.value)
+        if found is not None:
+            raise PrecisionError(file, found.reason, f"{found.needs}, or no {file}")
+    colours = {name: operator.colour for name, operator in table.operators.items()}
     warnings: Tuple[str, ...] = ()
     if modify_mixlist is not None:
-        _refuse_unread("modify_mixlist", wanted, age)
         colours, warnings = recoloured(modify_mixlist, colours)
-    custom = None
-    if customize_dtypes is not None:
-        _refuse_unread("customize_dtypes", wanted, age)
-        custom = read_custom_dtypes(customize_dtypes)
+    custom = None if customize_dtypes is None else read_custom_dtypes(customize_dtypes)
     kept = kept_nodes(graph_def, keep_dtype)
     return PlanOptions(wanted, age, table, colours, custom, kept, warnings)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import gc
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator, Optional, Sequence, Tuple, Union
+from typing import Any, Optional, Sequence, Tuple, Union
 
 from lenet_exp import tf_compat
 from lenet_exp.precision.ir.graph import read_graph
 from lenet_exp.precision.plan import Plan
 from lenet_exp.precision.planning.compilation import Compilation, Phase, PlanOptions
-from lenet_exp.precision.planning.diagnostics import warnings_of
 from lenet_exp.precision.planning.eliminate_casts import eliminate_casts
 from lenet_exp.precision.planning.fold_constants import fold_constants
 from lenet_exp.precision.planning.fuse import fuse
@@ -19,6 +17,7 @@ from lenet_exp.precision.planning.insert_casts import insert_casts
 from lenet_exp.precision.planning.lower import lower
 from lenet_exp.precision.planning.options import read_options
 from lenet_exp.precision.planning.prune import fetched_nodes, prune
+from lenet_exp.precision.planning.reasons import warnings_of
 from lenet_exp.precision.planning.select import select
 from lenet_exp.precision.target.op_lists import MixlistInput
 from lenet_exp.precision.target.operator_library import LibraryInput
@@ -90,23 +89,14 @@ def begin(graph_def: Any, fetches: Sequence[str], options: PlanOptions) -> Compi
 
 def run(state: Compilation, until: str = PHASE_NAMES[-1]) -> Compilation:
     """Return what the phases make of a graph, `until` being the name of the last one."""
-    with _collector_paused():
-        for phase in PHASES[: PHASE_NAMES.index(until) + 1]:
-            state = phase(state)
-    return state
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Pause Python's search for cycles.
-
-    A plan makes tuples by the hundred thousand and no cycles; searching them again and again
-    made an operator of a large graph cost 1.8 times one of a small graph, without it 1.2.
-    """
+    # A plan makes tuples by the hundred thousand and no cycles; searching them again and again
+    # made an operator of a large graph cost 1.8 times one of a small graph, without it 1.2.
     running = gc.isenabled()
     gc.disable()
     try:
-        yield
+        for phase in PHASES[: PHASE_NAMES.index(until) + 1]:
+            state = phase(state)
+        return state
     finally:
         if running:
             gc.enable()

@@ -1,17 +1,23 @@
-"""Why an operator has its types, in a sentence for the person who reads the plan."""
+"""What a plan says to a person: why an operator has its types, and what else to know of it."""
 
 from __future__ import annotations
 
-from typing import Sequence
+from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
 
-from lenet_exp.precision.plan import Rule
-from lenet_exp.precision.planning.selection_rules import HALF, SINGLE, Candidates, Choice, Step
+from lenet_exp.precision.plan import Engine, Operator, Rule
+from lenet_exp.precision.planning.compilation import Compilation
+from lenet_exp.precision.planning.dtype_overrides import CustomDtypes
+from lenet_exp.precision.planning.selection_rules import HALF, SINGLE, Candidates, Choice
 from lenet_exp.precision.target.modes import Mode
 
 _FIXED = {
     Rule.BLACK: "black: keeps the types of the graph",
     Rule.FP16_FIRST: "on the float16-first list: float16, its bias and outputs too",
     Rule.REDUCED: "reduced: it has no float32 kernel, so float16 throughout",
+}
+_MEANING = {
+    Engine.REFUSED: "the chip refuses to compile this graph",
+    Engine.AI_CPU: "slower than the AI core",
 }
 
 
@@ -34,27 +40,25 @@ def reason(candidates: Candidates, choice: Choice, mode: Mode, keep_dtype: bool)
 def _gray(candidates: Candidates, choice: Choice) -> str:
     if not candidates.producers:
         return "gray, without inputs: keeps the type of the graph"
-    step = _deciding(candidates, choice.steps)
-    producer = candidates.producers[step.tensor]
+    tensor = _deciding(candidates, choice.order)
+    producer = candidates.producers[tensor]
     through = f" (looked through the Cast {producer.through})" if producer.through else ""
     if producer.late:
         followed = f"fed only by constants and variables ({producer.name}), which are"
         text = f"gray: {followed} {producer.dtype}"
     else:
         text = f"gray: follows {producer.name}{through}, which is {producer.dtype}"
-    chosen = choice.column[step.tensor]
+    chosen = choice.column[tensor]
     if chosen is not None and chosen != producer.dtype:
         text += f"; no kernel takes that, so {chosen}"
     return text
 
 
-def _deciding(candidates: Candidates, steps: Sequence[Step]) -> Step:
-    """Return the first tensor that had a choice between float types, else the first of all."""
-    for step in steps[: len(candidates.producers)]:
-        offered = {column[step.tensor] for column in candidates.columns}
-        if {HALF, SINGLE} & offered:
-            return step
-    return steps[0]
+def _deciding(candidates: Candidates, order: Sequence[int]) -> int:
+    """Return the first input that had a choice between float types, else the first of all."""
+    inputs = order[: len(candidates.producers)]
+    floats = (i for i in inputs if {HALF, SINGLE} & {column[i] for column in candidates.columns})
+    return next(floats, order[0])
 
 
 def _kept(candidates: Candidates, mode: Mode, keep_dtype: bool) -> str:
@@ -82,3 +86,37 @@ def _mixed_output(candidates: Candidates, choice: Choice) -> str:
     if HALF in inputs and SINGLE in outputs and HALF not in outputs:
         return "; its output is always float32"
     return ""
+
+
+def warnings_of(state: Compilation) -> Tuple[str, ...]:
+    """Return what a person should know besides the rows, the options' warnings first."""
+    rows = [one.row for one in state.decided]
+    warnings = list(state.options.warnings)
+    unknown = {row.name: row for row in rows if row.rule is Rule.UNKNOWN}
+    for (ge_type, why), names in _grouped(unknown.values()).items():
+        warnings.append(f"{ge_type} is {why} ({abbreviated(names)})")
+    for engine, meaning in _MEANING.items():
+        slow = (row for row in rows if row.engine is engine)
+        for (ge_type, why), names in _grouped(slow).items():
+            warnings.append(f"{ge_type} {why}: {meaning} ({abbreviated(names)})")
+    custom = state.options.custom
+    return (*warnings, *(_unmatched(rows, custom) if custom else ()))
+
+
+def _grouped(rows: Iterable[Operator]) -> Mapping[Tuple[str, str], List[str]]:
+    found: Dict[Tuple[str, str], List[str]] = {}
+    for row in rows:
+        found.setdefault((row.ge_type, row.reason), []).append(row.name)
+    return found
+
+
+def abbreviated(names: Sequence[str]) -> str:
+    """Return the first three names, and how many more there are."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _unmatched(rows: Sequence[Operator], custom: CustomDtypes) -> List[str]:
+    names, types = {row.name for row in rows}, {row.ge_type for row in rows}
+    lacking = [f"has the name {name}" for name in custom.names if name not in names]
+    lacking += [f"is a {name}" for name in custom.types if name not in types]
+    return [f"customize_dtypes: no operator {each}, so its line does nothing" for each in lacking]

@@ -16,16 +16,10 @@ from lenet_exp.precision.plan import Engine, Operator, Rule
 from lenet_exp.precision.planning.compilation import Compilation, Decided, PlanOptions, row_of
 from lenet_exp.precision.planning.dtype_overrides import allowed_columns
 from lenet_exp.precision.planning.reasons import reason
-from lenet_exp.precision.planning.selection_rules import (
-    HALF,
-    SINGLE,
-    Candidates,
-    Producer,
-    choose,
-    column_types,
-)
+from lenet_exp.precision.planning.selection_rules import HALF, SINGLE, Candidates, Producer, choose
 from lenet_exp.precision.planning.subgraphs import select_call
 from lenet_exp.precision.target.modes import Colour, Mode
+from lenet_exp.precision.target.operator_library import column_types
 
 
 def select(state: Compilation) -> Compilation:
@@ -79,9 +73,8 @@ def _producer(
 ) -> Producer:
     now = state.type_of(value)
     cast = graph_casts.get(value.source)
-    if cast is None or not _looked_through(state.options, cast.row):
-        front, through = value, ""
-    else:
+    front, through = value, ""
+    if cast is not None and _looked_through(state.options, cast.row):
         front, through = cast.operator.inputs[0], cast.row.name
     maker = made_by.get(front.source)
     name = front.source.node if maker is None else maker.name
@@ -149,14 +142,12 @@ def _candidates(
 
 def _unchosen(operator: GraphOperator, options: PlanOptions, found: Support) -> Operator:
     """Return the row of an operator that keeps the graph's types without a choice."""
+    why = found.why
     rule, sentence = {
-        Engine.AI_CPU: (Rule.AI_CPU, f"AI CPU: {found.why}; it keeps the types of the graph"),
-        Engine.REFUSED: (
-            Rule.REFUSED,
-            f"refused: {found.why}, and the AI CPU has no such operator",
-        ),
-        Engine.NONE: (Rule.UNKNOWN, f"not decided: {found.why}; the types of the graph are left"),
+        Engine.AI_CPU: (Rule.AI_CPU, f"AI CPU: {why}; it keeps the types of the graph"),
+        Engine.REFUSED: (Rule.REFUSED, f"refused: {why}, and the AI CPU has no such operator"),
+        Engine.NONE: (Rule.UNKNOWN, f"not decided: {why}; the types of the graph are left"),
     }[found.engine]
-    if found.known and found.engine is Engine.NONE:
+    if not why:
         rule, sentence = Rule.GRAY, "a null operator of a type without float kernels: type kept"
     return row_of(operator, options, operator.origin, (rule, sentence, found.engine))

@@ -5,11 +5,11 @@ Source: precision-modes.md 4.3 and 5. A rule that fails leaves the columns as th
 
 from __future__ import annotations
 
-from typing import Callable, Dict, NamedTuple, Sequence, Tuple
+from typing import Callable, Dict, NamedTuple, Tuple
 
 from lenet_exp.precision.plan import Rule
-from lenet_exp.precision.target.kernel_signatures import NodeColumn
 from lenet_exp.precision.target.modes import Colour, Mode
+from lenet_exp.precision.target.operator_library import NodeColumn
 
 HALF, SINGLE = "float16", "float32"
 
@@ -40,20 +40,12 @@ class Candidates(NamedTuple):
     first: bool  # on the float16-first list, and not keep_dtype
 
 
-class Step(NamedTuple):
-    """What one tensor's rule did: the type it asked for, and whether a column had it."""
-
-    tensor: int
-    wanted: str
-    got: bool
-
-
 class Choice(NamedTuple):
-    """The chosen column, the rule that decided, and the steps in their order."""
+    """The chosen column, the rule that decided, and the tensors in the order it looked at them."""
 
     column: NodeColumn
     rule: Rule
-    steps: Tuple[Step, ...]
+    order: Tuple[int, ...]
 
 
 class _Run:
@@ -78,50 +70,43 @@ class _Run:
     def reduce(self, tensor: int, dtype: str) -> bool:
         return dtype == SINGLE and self.exact(tensor, HALF)
 
+    def white(self, tensor: int) -> None:
+        if self.origin[tensor] in (HALF, SINGLE):
+            self.exact(tensor, HALF)
+        else:
+            self.rise(tensor, self.origin[tensor])
 
-def _white(run: _Run, tensor: int) -> Tuple[str, bool]:
-    origin = run.origin[tensor]
-    if origin not in (HALF, SINGLE):
-        return origin, run.rise(tensor, origin)
-    return HALF, run.exact(tensor, HALF)
+    def black(self, tensor: int) -> None:
+        self.rise(tensor, self.origin[tensor])
 
+    def gray(self, tensor: int) -> None:
+        if tensor >= len(self.candidates.producers):
+            self.kept(tensor)
+            return
+        dtype = self.candidates.producers[tensor].dtype
+        if not self.rise(tensor, dtype):
+            self.reduce(tensor, dtype)
 
-def _black(run: _Run, tensor: int) -> Tuple[str, bool]:
-    origin = run.origin[tensor]
-    return origin, run.rise(tensor, origin)
+    def kept(self, tensor: int) -> None:
+        """Keep the graph's type, float16 for those on the list. Source: 5.2 (must_keep: 5.4)."""
+        origin = self.origin[tensor]
+        keeps = self.mode is Mode.MUST_KEEP and not (self.candidates.kept or self.candidates.null)
+        wanted = HALF if origin == SINGLE and self.candidates.first and not keeps else origin
+        if not self.rise(tensor, wanted) and not keeps and self.reduce(tensor, origin):
+            self.reduced = True
 
-
-def _gray(run: _Run, tensor: int) -> Tuple[str, bool]:
-    if tensor >= len(run.candidates.producers):
-        return _kept(run, tensor)
-    dtype = run.candidates.producers[tensor].dtype
-    return dtype, run.rise(tensor, dtype) or run.reduce(tensor, dtype)
-
-
-def _kept(run: _Run, tensor: int) -> Tuple[str, bool]:
-    """Keep the graph's type, float16 for those on the list. Source: 5.2 (must_keep: 5.4)."""
-    origin = run.origin[tensor]
-    keeps = run.mode is Mode.MUST_KEEP and not run.candidates.kept and not run.candidates.null
-    wanted = HALF if origin == SINGLE and run.candidates.first and not keeps else origin
-    got = run.rise(tensor, wanted)
-    if not got and not keeps and origin == SINGLE and run.reduce(tensor, origin):
-        run.reduced = got = True
-    return wanted, got
-
-
-def _forced(run: _Run, tensor: int) -> Tuple[str, bool]:
-    origin = run.origin[tensor]
-    wanted = HALF if origin == SINGLE else origin
-    return wanted, run.rise(tensor, wanted)
+    def forced(self, tensor: int) -> None:
+        origin = self.origin[tensor]
+        self.rise(tensor, HALF if origin == SINGLE else origin)
 
 
-_RULES: Dict[Rule, Callable[[_Run, int], Tuple[str, bool]]] = {
-    Rule.WHITE: _white,
-    Rule.BLACK: _black,
-    Rule.GRAY: _gray,
-    Rule.KEEP: _kept,
-    Rule.FP16_FIRST: _kept,
-    Rule.FORCED: _forced,
+_RULES: Dict[Rule, Callable[[_Run, int], None]] = {
+    Rule.WHITE: _Run.white,
+    Rule.BLACK: _Run.black,
+    Rule.GRAY: _Run.gray,
+    Rule.KEEP: _Run.kept,
+    Rule.FP16_FIRST: _Run.kept,
+    Rule.FORCED: _Run.forced,
 }
 
 
@@ -130,14 +115,13 @@ def choose(candidates: Candidates, mode: Mode) -> Choice:
     run, rule = _Run(candidates, mode), _rule(candidates, mode)
     late = [producer.late for producer in candidates.producers]
     early_first = sorted(range(len(late)), key=lambda i: late[i])
-    steps = []
-    for tensor in (*early_first, *range(len(late), len(candidates.origin))):
+    order = (*early_first, *range(len(late), len(candidates.origin)))
+    for tensor in order:
         forced = run.reduced and mode is Mode.ALLOW_FP32_TO_FP16
-        wanted, got = (_forced if forced else _RULES[rule])(run, tensor)
-        steps.append(Step(tensor, wanted, got))
+        (_Run.forced if forced else _RULES[rule])(run, tensor)
     if run.reduced and rule in (Rule.KEEP, Rule.FP16_FIRST):
         rule = Rule.REDUCED
-    return Choice(run.left[0], rule, tuple(steps))
+    return Choice(run.left[0], rule, order)
 
 
 def _rule(candidates: Candidates, mode: Mode) -> Rule:
@@ -150,8 +134,3 @@ def _rule(candidates: Candidates, mode: Mode) -> Rule:
         return Rule.FORCED
     first = mode is Mode.ALLOW_FP32_TO_FP16 and candidates.first
     return Rule.FP16_FIRST if first and SINGLE in candidates.origin else Rule.KEEP
-
-
-def column_types(column: NodeColumn, origin: Sequence[str]) -> Tuple[str, ...]:
-    """Return the types a column gives; tensors it says nothing about keep theirs."""
-    return tuple(t if t is not None else o for t, o in zip(column, origin))

@@ -23,12 +23,10 @@ from lenet_exp.precision.planning.compilation import (
 from lenet_exp.precision.planning.fold_constants import fold_constants
 from lenet_exp.precision.planning.prune import prune
 
-Functions = Mapping[str, Tuple[Function, ...]]
-
 
 def functions_of(
     state: Compilation, operators: Mapping[str, GraphOperator], lower: Phase
-) -> Functions:
+) -> Dict[str, Tuple[Function, ...]]:
     """Return the functions of every call, by its name, pruned, folded and lowered."""
     found: Dict[str, Tuple[Function, ...]] = {}
     for name, operator in operators.items():
@@ -44,14 +42,6 @@ def _compiled(function: FunctionGraph, caller: Compilation, lower: Phase) -> Fun
     state = Compilation(function.graph, function.fetched, caller.options)
     state = lower(prune(fold_constants(prune(state))))
     return Function(function.label, state, function.arguments, function.results)
-
-
-def in_functions(state: Compilation, phase: Phase) -> Functions:
-    """Return the functions of every call after a phase."""
-    return {
-        call: tuple(each._replace(state=phase(each.state)) for each in functions)
-        for call, functions in state.functions.items()
-    }
 
 
 def select_call(

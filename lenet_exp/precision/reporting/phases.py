@@ -7,15 +7,8 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Sequence, Tup
 from lenet_exp.precision.analysis.dtypes import output_types
 from lenet_exp.precision.ir.names import as_input
 from lenet_exp.precision.planning.compilation import Compilation
+from lenet_exp.precision.reporting import tables
 from lenet_exp.precision.reporting.records import compact
-from lenet_exp.precision.reporting.tables import (
-    cut,
-    fused_name,
-    indexes,
-    title,
-    types_width,
-    wrapped,
-)
 
 Row = Mapping[str, Any]
 _LONGEST_TYPE = 24
@@ -90,21 +83,22 @@ def _selected(state: Compilation) -> Iterator[Row]:
 
 def phase_table(found: AfterPhase, width: int) -> str:
     """Return every row as name <- inputs, on as many lines as that takes."""
-    size = types_width([row["types"] for row in found.rows])
+    size = tables.types_width([row["types"] for row in found.rows])
     longest = max([len(row["type"]) for row in found.rows] or [4])
     kind = min(longest, _LONGEST_TYPE, max(10, width - 57 - size))
     known = set(found.rows[0]) if found.rows else set()
     selected, what = "rule" in known, "operators" if "parts" in known else "nodes"
     extra = f"{'list':5}  {'rule':10}  {'casts':8}  " if selected else ""
-    head = f"{title(found.mode, found.generation)}, after {found.phase}: {len(found.rows)} {what}"
+    title = tables.title(found.mode, found.generation)
+    head = f"{title}, after {found.phase}: {len(found.rows)} {what}"
     lines = [head, "", f"{'types':{size}}  {'type':{kind}}  {extra}name <- inputs"]
     for row in found.rows:
-        facts = f"{cut(row['types'], size):{size}}  {cut(row['type'], kind):{kind}}  "
+        facts = f"{tables.cut(row['types'], size):{size}}  {tables.cut(row['type'], kind):{kind}}  "
         if selected:
-            facts += f"{row['colour']:5}  {row['rule']:10}  {cut(_casts(row), 8):8}  "
-        name = fused_name(row["name"], row.get("parts", ()))
+            facts += f"{row['colour']:5}  {row['rule']:10}  {tables.cut(_casts(row), 8):8}  "
+        name = tables.fused_name(row["name"], row.get("parts", ()))
         text = f"{name} <- {', '.join(row['inputs'])}" if row["inputs"] else name
-        lines += wrapped(facts, text, " " * len(facts), width)
+        lines += tables.wrapped(facts, text, " " * len(facts), width)
     return "\n".join(lines)
 
 
@@ -112,6 +106,6 @@ def _casts(row: Row) -> str:
     """Return the indexes that get a Cast; what is merged away again behind a minus."""
     merged = [slot for slot in row["merged"] if slot != "itself"]
     left = [slot for slot in row["casts"] if slot not in merged]
-    text = "*" + indexes(left) if left else ""
-    text += "-" + indexes(merged) if merged else ""
+    text = "*" + tables.indexes(left) if left else ""
+    text += "-" + tables.indexes(merged) if merged else ""
     return text + ("-itself" if "itself" in row["merged"] else "")

@@ -7,11 +7,11 @@ import textwrap
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from lenet_exp.precision.analysis.cost import Totals
+from lenet_exp.precision.planning.reasons import abbreviated
 from lenet_exp.precision.reporting.records import (
     ANY_OTHER,
     LETTERS,
     Comparison,
-    Difference,
     Group,
     Record,
     Report,
@@ -63,15 +63,15 @@ def comparison_table(found: Comparison, width: int) -> str:
     width = max(width, _NARROWEST)
     left, right = (f"{r.mode}, {r.generation}" for r in (found.first, found.second))
     pairs = [(_side(d.first), _side(d.second)) for d in found.differences]
-    sizes = [
-        max([len(head), *(len(pair[i]) for pair in pairs)]) for i, head in enumerate((left, right))
-    ]
-    sizes = [min(size, (width - 24) // 2) for size in sizes]
+    sizes = [min(max(map(len, each)), (width - 24) // 2) for each in zip((left, right), *pairs)]
     lines = [f"{left:{sizes[0]}}  {right:{sizes[1]}}  operator"]
     indent = " " * (sum(sizes) + 4)
     for difference, pair in zip(found.differences, pairs):
         facts = "  ".join(f"{cut(text, size):{size}}" for text, size in zip(pair, sizes))
-        lines += wrapped(f"{facts}  ", _kind(difference), indent, width)
+        sides = (difference.first, difference.second)
+        kinds = dict.fromkeys(side.operator.ge_type for side in sides if side is not None)
+        text = f"{difference.name} ({' / '.join(kinds)})"
+        lines += wrapped(f"{facts}  ", text, indent, width)
     if not pairs:
         lines = [f"{left} and {right}: every operator has the same types and casts."]
     shown = [record.types for d in found.differences for record in (d.first, d.second) if record]
@@ -174,9 +174,7 @@ def _legend(types: Sequence[str], width: int) -> List[str]:
 def _ending(read: Report, width: int) -> List[str]:
     lines = [f"{name:22} {value}" for name, value in figures(read.totals).items()]
     if read.totals.uncounted:
-        names = ", ".join(read.totals.uncounted[:3])
-        more = len(read.totals.uncounted) - 3
-        text = f"not counted, no static shape: {names}" + (f" and {more} more" if more > 0 else "")
+        text = f"not counted, no static shape: {abbreviated(read.totals.uncounted)}"
         lines += textwrap.wrap(text, width, subsequent_indent="  ")
     if read.warnings:
         lines += ["", *warnings_text(read.warnings, width)]
@@ -207,12 +205,6 @@ def _side(record: Optional[Record]) -> str:
     row = record.operator
     casts = f" *{indexes(row.casts)}" if row.casts else ""
     return f"{record.types} {_ON_CHIP.get(row.engine, row.rule)}{casts}"
-
-
-def _kind(difference: Difference) -> str:
-    sides = (difference.first, difference.second)
-    kinds = [side.operator.ge_type for side in sides if side is not None]
-    return f"{difference.name} ({' / '.join(dict.fromkeys(kinds))})"
 
 
 def _alike(found: Comparison) -> str:

@@ -29,7 +29,7 @@ class Change(NamedTuple):
 
 def recoloured(
     source: MixlistInput, colours: Mapping[str, Colour]
-) -> Tuple[Mapping[str, Colour], Tuple[str, ...]]:
+) -> Tuple[Dict[str, Colour], Tuple[str, ...]]:
     """Return the library's colours as changed by a mixlist, and warnings of what does nothing.
 
     Args:
@@ -66,14 +66,12 @@ def recoloured(
 
 def read_changes(source: MixlistInput) -> Dict[str, Change]:
     """Return what a mixlist asks for each GE type that it names; raises as `recoloured`."""
-    added: Dict[str, List[Colour]] = {}
-    removed: Dict[str, List[Colour]] = {}
+    found: Dict[str, Dict[str, List[Colour]]] = {key: {} for key in _ARRAYS}
     for list_name, arrays in _object(_content(source), "the file", tuple(_LISTS)).items():
         for key, names in _object(arrays, f'"{list_name}"', _ARRAYS).items():
-            where = f'"{list_name}" "{key}"'
-            found = added if key == "to-add" else removed
-            for name in _names(names, where):
-                found.setdefault(name, []).append(_LISTS[list_name])
+            for name in _names(names, f'"{list_name}" "{key}"'):
+                found[key].setdefault(name, []).append(_LISTS[list_name])
+    added, removed = (found[key] for key in _ARRAYS)
     changes = {
         name: Change(tuple(added.get(name, ())), tuple(removed.get(name, ())))
         for name in (*added, *removed)
@@ -90,7 +88,9 @@ def read_changes(source: MixlistInput) -> Dict[str, Change]:
 def _content(source: MixlistInput) -> Any:
     if isinstance(source, Mapping):
         return source
-    text, where = _text(source)
+    inline = isinstance(source, str) and source.lstrip().startswith("{")
+    where = "modify_mixlist" if inline else f"modify_mixlist {source}"
+    text = str(source) if inline else read_text("modify_mixlist", source, "JSON")
     if not text.strip():
         raise PrecisionError(where, "it is empty", _EXAMPLE)
     try:
@@ -99,15 +99,17 @@ def _content(source: MixlistInput) -> Any:
         raise PrecisionError(where, f"it is no JSON ({error})", _EXAMPLE) from error
 
 
-def _text(source: Union[str, Path]) -> Tuple[str, str]:
-    if isinstance(source, str) and source.lstrip().startswith("{"):
-        return source, "modify_mixlist"
-    where = f"modify_mixlist {source}"
+def read_text(option: str, path: Union[str, Path], what: str) -> str:
+    """Return the text of the file that an option names; `what` it is to be: JSON, text.
+
+    Raises:
+        PrecisionError: it can't be read.
+    """
     try:
-        return Path(source).read_text(), where
+        return Path(path).read_text()
     except (OSError, ValueError) as error:
         problem = f"it can't be read ({error})"
-        raise PrecisionError(where, problem, "the path of a JSON file") from error
+        raise PrecisionError(f"{option} {path}", problem, f"the path of a {what} file") from error
 
 
 def _object(value: Any, where: str, keys: Tuple[str, ...]) -> Mapping[str, Any]:

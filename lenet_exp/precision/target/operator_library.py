@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 from pathlib import Path
-from typing import Any, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import Any, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from lenet_exp.errors import PrecisionError
 from lenet_exp.precision.target.modes import Colour, Generation
@@ -30,6 +30,8 @@ _COLOURS = {True: Colour.WHITE, False: Colour.BLACK, None: Colour.GRAY}
 _SHIPPED = Path(__file__).with_name("ascend910_ops.json")
 
 LibraryInput = Union[None, str, Path, Mapping[str, Any]]
+# None: the column says nothing about this tensor, which keeps its type.
+NodeColumn = Tuple[Optional[str], ...]
 
 
 class Column(NamedTuple):
@@ -158,3 +160,61 @@ def _column(name: str, text: str) -> Column:
         allowed = " ".join(f"{letter} {dtype}" for letter, dtype in LETTERS.items())
         problem = f'{name} has the column "{text}"; a column is like "hf>f" of {allowed}'
         raise _not_a_library("library", problem) from error
+
+
+def node_columns(
+    operator: GeOperator, inputs: int, outputs: int
+) -> Optional[Tuple[NodeColumn, ...]]:
+    """Return the library's columns for a node with so many tensors, in library order.
+
+    Repeated inputs share their letter; optional inputs that are absent take no part, and columns
+    that differ only in these are one (precision-modes.md 3.1 and 3.2). None: not known.
+    """
+    if operator.columns is None:
+        return None
+    in_letters = positions(operator.inputs, inputs)
+    out_letters = positions(operator.outputs, outputs)
+    found = (
+        (*_picked(column.inputs, in_letters), *_picked(column.outputs, out_letters))
+        for column in operator.columns
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def column_types(column: NodeColumn, origin: Sequence[str]) -> Tuple[str, ...]:
+    """Return the types a column gives; tensors it says nothing about keep theirs."""
+    return tuple(t if t is not None else o for t, o in zip(column, origin))
+
+
+def positions(names: Sequence[str], count: int) -> Tuple[int, ...]:
+    """Return, for `count` tensors of a node, the index of each one's name ("*" repeats)."""
+    repeated = next((i for i, name in enumerate(names) if name.endswith("*")), None)
+    if repeated is None:
+        return tuple(range(count))
+    # Names behind a repeated one are never optional in the library.
+    times = count - (len(names) - 1)
+    before, after = range(repeated), range(repeated + 1, len(names))
+    return (*before, *([repeated] * times), *after)
+
+
+def accepts(names: Sequence[str], count: int) -> bool:
+    """Return whether a GE type with these input names can have `count` inputs."""
+    if any(name.endswith("*") for name in names):
+        return count >= len(names) - 1
+    return sum(not name.endswith("?") for name in names) <= count <= len(names)
+
+
+def _picked(types: Sequence[str], letters: Sequence[int]) -> NodeColumn:
+    return tuple(types[i] if i < len(types) else None for i in letters)
+
+
+def first_failing(
+    columns: Sequence[NodeColumn], types: Sequence[str], reduces: bool
+) -> Optional[int]:
+    """Return the first tensor that on its own finds no kernel type; None: all do. Source: 4.1."""
+    becomes = {"float16": "float32", "float32": "float16" if reduces else None}
+    for index, dtype in enumerate(types):
+        # None in a column: it takes any type.
+        if not {dtype, becomes.get(dtype), None} & {column[index] for column in columns}:
+            return index
+    return None

@@ -22,7 +22,6 @@ class Fast(Arithmetic):
     """Casts and float16 kernels; a value's own form is float16, its subnormals kept."""
 
     def __init__(self, nodes: Nodes) -> None:
-        """Append to `nodes`."""
         super().__init__(nodes)
         self.ends: List[str] = []  # float32: not finite where something overflowed
         self.halves: Dict[str, str] = {}  # a rounded tensor's float16 form

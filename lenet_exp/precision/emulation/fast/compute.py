@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
 from lenet_exp.precision.emulation.exact.context import Context, Lookup
@@ -21,34 +21,32 @@ from lenet_exp.precision.ir.op_traits import CONSTANTS, READS, VARIABLES
 Build = Callable[[Arithmetic, Sequence[str]], List[str]]
 
 
-class _Exactly(NamedTuple):
-    """What is computed where something overflowed: `results` of `body`, NodeDefs.
-
-    `arguments` are the tensors that `body` takes from outside.
-    """
-
-    body: Sequence[Any]
-    arguments: Sequence[Typed]
-    results: Sequence[Typed]
-
-
 def _either(
-    context: Context, clean: str, fast: Sequence[Typed], exact: _Exactly, name: str
+    context: Context,
+    clean: str,
+    fast: Sequence[Typed],
+    body: Sequence[Any],
+    taken: Sequence[Typed],
+    exact: Sequence[Typed],
+    name: str,
 ) -> List[str]:
-    """Append a branch: the results of `fast` where they are `clean` (bool []), else of `exact`."""
+    """Append a branch: the tensors `fast` where they are `clean` (bool []), else `exact`.
+
+    These are of `body`, NodeDefs that take the tensors `taken` from outside.
+    """
     nodes = context.nodes
     given = [Typed(nodes.free("given"), each.dtype) for each in fast]
     copies = nodes.scratch()
     passed = [
         Typed(copies.add("Identity", [tensor], "passed", T=dtype), dtype) for tensor, dtype in given
     ]
-    arguments = [*given, *exact.arguments]
+    arguments = [*given, *taken]
     functions = (
         named(function_of(arguments, copies.made, passed), "pass"),
-        named(function_of(arguments, exact.body, exact.results), "exact"),
+        named(function_of(arguments, body, exact), "exact"),
     )
     context.library.extend(functions)
-    return branch(nodes, clean, [*fast, *exact.arguments], functions, f"{name}/either")
+    return branch(nodes, clean, [*fast, *taken], functions, f"{name}/either")
 
 
 def compute_tensors(
@@ -69,8 +67,8 @@ def compute_tensors(
     clean = all_finite(nodes, sums, name)
     letter = Arithmetic(nodes.scratch())
     again = build(letter, operands)
-    exact = _Exactly(letter.nodes.made, _floats(nodes, operands), _floats(nodes, again))
-    return _either(context, clean, _floats(nodes, results), exact, name), clean
+    quick, given, exact = (_floats(nodes, each) for each in (results, operands, again))
+    return _either(context, clean, quick, letter.nodes.made, given, exact, name), clean
 
 
 def _floats(nodes: Nodes, tensors: Sequence[str]) -> List[Typed]:
@@ -119,9 +117,9 @@ def compute_fast(context: Context, names: Sequence[str], fetches: Iterable[str])
         for name, dtypes in border.items()
         for slot, dtype in enumerate(dtypes)
     ]
-    exactly = _Exactly(exact.nodes.made, _arguments(lookup, exact.nodes.made), results)
+    again = exact.nodes.made
     fine = [Typed(_at(tensor, renamed), dtype) for tensor, dtype in results]
-    outputs = _either(context, clean, fine, exactly, "emulation")
+    outputs = _either(context, clean, fine, again, _arguments(lookup, again), results, "emulation")
     for name, dtypes in border.items():
         own = [outputs.pop(0) for _ in dtypes]
         op, kinds = ("Identity", dtypes[0]) if len(dtypes) == 1 else ("IdentityN", dtypes)

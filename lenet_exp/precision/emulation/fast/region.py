@@ -7,24 +7,20 @@ from __future__ import annotations
 
 from typing import Any, Dict, FrozenSet, List, Set, Tuple
 
-from lenet_exp.precision.analysis.dtypes import output_types
-from lenet_exp.precision.analysis.shapes import static_shapes
+from lenet_exp.precision.analysis.shapes import all_shapes
 from lenet_exp.precision.emulation.exact import float_status
 from lenet_exp.precision.ir.graph import Graph
-from lenet_exp.precision.ir.names import Tensor, as_input, node_of
+from lenet_exp.precision.ir.names import as_input, node_of
 from lenet_exp.precision.ir.op_traits import DATA, MERGES, READS, SWITCHES, VARIABLES, writes
 from lenet_exp.precision.target.modes import Generation
-from lenet_exp.precision.target.operator_library import load_library
 
 Shape = Tuple[int, ...]
 
 
 def known_shapes(graph: Graph, generation: Generation) -> Dict[str, Shape]:
     """Return the shapes of a graph's tensors, by their names, where they are known."""
-    types = output_types(graph, load_library(None, generation))
-    tensors = [Tensor(name, slot) for name in graph.nodes for slot in range(len(types[name]))]
-    found = static_shapes(graph, types, tensors)
-    return {as_input(tensor): shape for tensor, shape in found.items() if shape is not None}
+    found = all_shapes(graph, generation).items()
+    return {as_input(tensor): shape for tensor, shape in found if shape is not None}
 
 
 def computing_region(graph: Graph, order: List[str]) -> FrozenSet[str]:

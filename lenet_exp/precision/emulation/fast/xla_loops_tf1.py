@@ -129,11 +129,8 @@ def _known(node: Any, found: Mapping[str, Shape]) -> bool:
         return types == {tf.float16, tf.float32}
     if node.op == "Reshape":
         return node_of(node.input[0]) in found
-    if node.op not in _COMPILABLE:
-        return False
-    return bool(_type(node) == tf.float16) or (
-        bool(_type(node) == tf.float32) and node.op in {"Mul", *_SUMS}
-    )
+    types = {tf.float16, tf.float32} if node.op in {"Mul", *_SUMS} else {tf.float16}
+    return node.op in _COMPILABLE and _type(node) in types
 
 
 def _fits(shape: Optional[Shape], line: Shape) -> bool:

@@ -208,7 +208,6 @@ def _lost_constants(plan: Plan, flush: bool) -> Tuple[Constant, ...]:
 
 
 def _gradient_input(node: Any) -> Optional[int]:
-    """Return which input of an optimizer's update is the gradient."""
     definition = tf_compat.op_def(node.op)
     names: List[str] = [] if definition is None else [arg.name for arg in definition.input_arg]
     found = [names.index(name) for name in ("grad", "delta") if name in names]

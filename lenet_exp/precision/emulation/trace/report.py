@@ -6,7 +6,7 @@ import csv
 import io
 from typing import Dict, List, NamedTuple, Sequence
 
-from lenet_exp.precision.emulation.trace.counters import COLUMNS, Constant, Site, Traces
+from lenet_exp.precision.emulation.trace.counters import COLUMNS, Site, Traces
 from lenet_exp.precision.emulation.trace.tally import Overflowed, Tally, gradients, overflows, rows
 
 _MOST = 12  # operators a console shows; the CSV has all
@@ -33,7 +33,9 @@ def text(training: Counted, evaluation: Counted, file: str) -> str:
     if runs:
         lines.append(f"overflows in {runs} evaluations{'' if later else ': none'}")
         lines += _operators(later, "evaluations", "after step", file) if later else []
-    return "\n".join([*lines, *_gradients(training), *_constants(training.traces.constants)])
+    lost = training.traces.constants
+    constants = [f"constant {c.name}: {c.value:.3g} is {c.becomes:.3g} in float16" for c in lost]
+    return "\n".join([*lines, *_gradients(training), *constants])
 
 
 def _name(site: Site) -> str:
@@ -62,10 +64,6 @@ def _gradients(training: Counted) -> List[str]:
         shares = f"  {each.zero:7.1%}  {each.lost:7.1%}  {each.subnormal:9.1%}  {each.largest:8.3g}"
         lines.append(f"{shares}  {each.site.dtype}  {each.site.gradient_of}")
     return lines
-
-
-def _constants(found: Sequence[Constant]) -> List[str]:
-    return [f"constant {c.name}: {c.value:.3g} is {c.becomes:.3g} in float16" for c in found]
 
 
 def _ended(name: str, room: int) -> str:

@@ -112,9 +112,8 @@ def rows(tally: Tally, sites: Sequence[Site]) -> List[Overflowed]:
         step, calls = int(tally.first[first]), int(tally.operator_hit[begin])
         only_nan = values[own].sum() == tally.counts[own, _COLUMN["nan"]].sum()
         largest = np.nan if only_nan else float(tally.largest[own].max())
-        found.append(
-            (step, int(first), Overflowed(sites[first], calls, step, values[own].sum(), largest))
-        )
+        row = Overflowed(sites[first], calls, step, values[own].sum(), largest)
+        found.append((step, int(first), row))
     return [row for _, _, row in sorted(found, key=lambda each: each[:2])]
 
 
