@@ -59,9 +59,7 @@ def chip_of(hardware: Hardware) -> Chip:
     if isinstance(hardware, Chip):
         return hardware
     made: Chip = Ascend910(
-        name="ascend910",
-        cann=hardware.cann,
-        on_refused=hardware.on_refused,
+        **{**vars(hardware), "name": "ascend910"},
         device="auto",
         devices=tuple(range(8)),
         iterations_per_loop=None,
