@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, Sequence, Tuple
 
 from lenet_exp import tf_compat
 from lenet_exp.config.cli.graph_options import ExplainOptions
@@ -48,15 +48,23 @@ def _explained(options: ExplainOptions, width: int) -> Tuple[str, Sequence[str]]
         for each in explained
     ]
     warnings = tuple(dict.fromkeys(text for read in reports for text in read.warnings))
-    if options.format == "table":
-        return _as_table(options, reports, width, warnings), ()
     if options.against is not None:
-        difference = records.compare(*reports)
-        return _as_data(options, difference, difference.differences, {}), warnings
+        return _difference(options, records.compare(*reports), width, warnings)
+    if options.format == "table":
+        return (tables.summary_table if options.summary else tables.table)(reports[0], width), ()
     read: Any = records.summary(reports[0]) if options.summary else reports[0]
     rows = read.groups if options.summary else read.records
     same = {"mode": read.mode, "generation": read.generation}
     return _as_data(options, read, rows, same), warnings
+
+
+def _difference(
+    options: ExplainOptions, found: records.Comparison, width: int, warnings: Tuple[str, ...]
+) -> Tuple[str, Sequence[str]]:
+    if options.format != "table":
+        return _as_data(options, found, found.differences, {}), warnings
+    lines = tables.warnings_text(warnings, width)
+    return "\n".join([tables.comparison_table(found, width), *([""] if lines else []), *lines]), ()
 
 
 def _after_phase(
@@ -107,17 +115,6 @@ def _graph(options: ExplainOptions) -> Tuple[Any, Tuple[str, ...]]:
         lenet.logits, lenet.IMAGE_SHAPE, size, settings.optimizer, settings.loss_scale, seed=0
     )
     return step.graph_def, step.fetches
-
-
-def _as_table(
-    options: ExplainOptions, reports: List[records.Report], width: int, warnings: Tuple[str, ...]
-) -> str:
-    if options.against is not None:
-        text = tables.comparison_table(records.compare(*reports), width)
-        lines = tables.warnings_text(warnings, width)
-        return "\n".join([text, *([""] if lines else []), *lines])
-    shown = tables.summary_table if options.summary else tables.table
-    return shown(reports[0], width)
 
 
 def _as_data(options: ExplainOptions, whole: Any, rows: Sequence[Any], same: Dict[str, str]) -> str:

@@ -20,7 +20,6 @@ from lenet_exp.record.run import run_folders
 from lenet_exp.record.terminal import fetch_progress
 
 _EXAMPLE = PredictOptions.command()
-_MNIST = Path("mnist")
 _ROWS = 30  # of a table; format=csv has all
 _EXPORTED = "a graph of python -m lenet_exp.export, with its placeholder and outputs"
 
@@ -55,7 +54,7 @@ def main(options: PredictOptions) -> int:
 
 
 def _images(path: Path) -> images.Images:
-    if path != _MNIST or path.exists():
+    if path != Path("mnist") or path.exists():
         return images.read(path)
     folder = files.cache_folder()
     with fetch_progress() as progress:

@@ -33,9 +33,7 @@ class Chip(Hardware):
     """
 
     device: str = key(
-        "auto, or the number of a device",
-        "auto",
-        lambda value: re.fullmatch("auto|[0-9]{1,4}", value) is not None,
+        "auto, or the number of a device", "auto", re.compile("auto|[0-9]{1,4}").fullmatch
     )
     devices: Tuple[int, ...] = key(
         "numbers of devices, each once: [0,1]",
