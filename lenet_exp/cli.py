@@ -12,7 +12,6 @@ from lenet_exp.config.cli.recorded_options import RecordedRun
 from lenet_exp.errors import LenetExpError, Terminated, handle_signals, wrap_os_error
 from lenet_exp.record.terminal import stop_printing
 
-_HELP = (["-h"], ["--help"])
 _RUN = "\n\n  RUN is a run folder, a run id, or latest\n"
 
 
@@ -27,7 +26,7 @@ def command(about: Optional[str], options: Type[Options]) -> Callable[..., int]:
     def main(argv: Optional[Sequence[str]] = None) -> int:
         arguments = sys.argv[1:] if argv is None else list(argv)
         remedy = f"room and permission there, then {options.program()} again"
-        if arguments in _HELP:
+        if arguments in (["-h"], ["--help"]):
             of_run = _RUN if issubclass(options, RecordedRun) else ""
             return exit_code(lambda: print(f"{about}{of_run}", end="") or 0)
         return exit_code(lambda: _carry_out(options.read(arguments)), remedy)

@@ -1,17 +1,6 @@
 """What can go wrong through no fault of ours, with what a person can do about it.
 
-LenetExpError            exit code 1: a run failed
-|-- ConfigError          2: the command line or the configuration is wrong
-|-- DataError            2: a data file is not what it should be
-|-- GraphError           2: a graph is not what a plan can be made of
-|-- PrecisionError       2: a mode, a list or a table that decides types is wrong
-|-- StoreError           2: the tracking store can't take this run
-|-- WriteError           1: a file or folder of the run could not be written
-|-- FetchError           1: MNIST could not be fetched or kept
-|-- HardwareError        1: the session could not be opened
-`-- JobsFailedError      1: jobs of a sweep failed
-
-Terminated               a SIGTERM, as an exception so that everything is closed
+The exit code is 2 where what was typed or named is wrong, and 1 where something else failed.
 """
 
 from __future__ import annotations
@@ -100,14 +89,12 @@ class Terminated(BaseException):
     """SIGTERM. Not an Exception: nothing but the record may catch it on its way out."""
 
 
-def terminate(number: int, frame: object) -> NoReturn:
-    """Handle a SIGTERM."""
+def _terminate(number: int, frame: object) -> NoReturn:
     raise Terminated
 
 
-def interrupt(number: int, frame: object) -> NoReturn:
-    """Handle a SIGINT; remembered, for an import may swallow the exception."""
-    _interrupts.append(number)
+def _interrupt(number: int, frame: object) -> NoReturn:
+    _interrupts.append(number)  # an import may swallow the exception
     raise KeyboardInterrupt
 
 
@@ -125,13 +112,10 @@ def handle_signals() -> None:
 
     What a shell or nohup has ignored stays ignored.
     """
-    signal.signal(signal.SIGTERM, terminate)
-    for number, handler in ((signal.SIGHUP, terminate), (signal.SIGINT, interrupt)):
+    signal.signal(signal.SIGTERM, _terminate)
+    for number, handler in ((signal.SIGHUP, _terminate), (signal.SIGINT, _interrupt)):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, handler)
-
-
-_ELSEWHERE = "python -m lenet_exp.run hydra.run.dir=DIR, with room there"
 
 
 def wrap_os_error(error: Union[LenetExpError, OSError], remedy: str = "") -> LenetExpError:
@@ -139,4 +123,5 @@ def wrap_os_error(error: Union[LenetExpError, OSError], remedy: str = "") -> Len
     if isinstance(error, LenetExpError):
         return error
     what, problem = error.filename or "the run folder", error.strerror or str(error)
-    return WriteError(what, problem, remedy or _ELSEWHERE)
+    elsewhere = "python -m lenet_exp.run hydra.run.dir=DIR, with room there"
+    return WriteError(what, problem, remedy or elsewhere)

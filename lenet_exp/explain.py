@@ -20,7 +20,7 @@ fetches=[NAME,...]         of that graph, what a run fetches
 """
 
 from lenet_exp.cli import command
-from lenet_exp.config.cli.explain_options import ExplainOptions
+from lenet_exp.config.cli.graph_options import ExplainOptions
 
 main = command(__doc__, ExplainOptions)
 

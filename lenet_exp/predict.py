@@ -13,7 +13,7 @@ format=csv       every row, and nothing else
 """
 
 from lenet_exp.cli import command
-from lenet_exp.config.cli.predict_options import PredictOptions
+from lenet_exp.config.cli.graph_options import PredictOptions
 
 main = command(__doc__, PredictOptions)
 

@@ -35,7 +35,10 @@ def _job(cfg: DictConfig) -> Optional[float]:
     folder = Path(hydra_config.runtime.output_dir)
     try:
         settings = resolve(cfg)
-        _check_folder(folder, "hydra.sweep.dir" if sweeping else "hydra.run.dir")
+        if any((folder / name).exists() for name in ("config.yaml", journal.NAME)):
+            key = "hydra.sweep.dir" if sweeping else "hydra.run.dir"
+            allowed = "a folder that holds no run yet; each run gets one without this key"
+            raise ConfigError(key, folder, allowed, PROGRAM)
         from lenet_exp.experiment.run import run_experiment  # noqa: PLC0415 - TensorFlow
 
         tags = {"sweep": Path(hydra_config.sweep.dir).name} if sweeping else {}
@@ -46,12 +49,6 @@ def _job(cfg: DictConfig) -> Optional[float]:
         sys.exit(cli.refuse(wrap_os_error(error)))
 
 
-def _check_folder(folder: Path, key: str) -> None:
-    if any((folder / name).exists() for name in ("config.yaml", journal.NAME)):
-        allowed = "a folder that holds no run yet; each run gets one without this key"
-        raise ConfigError(key, folder, allowed, PROGRAM)
-
-
 def _resume(arguments: Sequence[str]) -> None:
     going_on = resume.prepare(arguments)
     resume.log_to(going_on.folder)
@@ -59,8 +56,6 @@ def _resume(arguments: Sequence[str]) -> None:
         from lenet_exp.commands.upload import upload  # noqa: PLC0415 - MLflow
 
         done = upload(going_on.folder)  # it may have been killed before the store knew
-        for line in done.said:
-            print(line)
         print(f"run {done.run_id} has finished; for more of it add schedule.epochs=NUMBER")
         return
     from lenet_exp.experiment.run import run_experiment  # noqa: PLC0415 - TensorFlow

@@ -45,15 +45,11 @@ def exact_xla_flags(flags: str) -> str:
     return flags if "fast_math" in flags or names_a_file else f"{flags} {_EXACT}".strip()
 
 
-def _are_exact(flags: str) -> bool:
-    given = flags.split()
-    said = [flag for flag in given if flag.startswith(_EXACT.partition("=")[0])]
-    return bool(said) and said[-1] == _EXACT and given[0].startswith("-")
-
-
 def compiles_loops() -> bool:
     """Return whether float16 is faster in loops that XLA compiles, and these keep every bit."""
-    exact = _are_exact(os.environ.get("XLA_FLAGS", ""))
+    given = os.environ.get("XLA_FLAGS", "").split()
+    said = [flag for flag in given if flag.startswith(_EXACT.partition("=")[0])]
+    exact = said[-1:] == [_EXACT] and given[0].startswith("-")
     # A TensorFlow built without XLA doesn't know the operator.
     return exact and stack_of_this_python() == "tf1" and op_def("XlaLaunch") is not None
 

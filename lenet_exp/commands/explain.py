@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 import sys
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, Sequence, Tuple
 
 from lenet_exp import tf_compat
-from lenet_exp.config.cli.explain_options import ExplainOptions
+from lenet_exp.config.cli.graph_options import ExplainOptions
 from lenet_exp.config.schema.hardware import chip_of
 from lenet_exp.config.schema.run import Settings, precision_files
 from lenet_exp.hardware import chip_config
@@ -17,9 +17,6 @@ from lenet_exp.precision.planning import pipeline
 from lenet_exp.precision.planning.options import read_options, unread
 from lenet_exp.precision.reporting import phases, records, tables
 from lenet_exp.training import graphs
-
-# The text for stdout, and for stderr what must not be mixed into CSV and JSON.
-Explanation = Tuple[str, Sequence[str]]
 
 
 def main(options: ExplainOptions) -> int:
@@ -36,8 +33,8 @@ def main(options: ExplainOptions) -> int:
     return 0
 
 
-def _explained(options: ExplainOptions, width: int) -> Explanation:
-    """Return what the plan, or the difference of two plans, reads like at this width."""
+def _explained(options: ExplainOptions, width: int) -> Tuple[str, Sequence[str]]:
+    """Return the text for stdout, and for stderr what must not be mixed into CSV and JSON."""
     if options.session:
         return _session(options)
     graph_def, fetches = _graph(options)
@@ -51,27 +48,36 @@ def _explained(options: ExplainOptions, width: int) -> Explanation:
         for each in explained
     ]
     warnings = tuple(dict.fromkeys(text for read in reports for text in read.warnings))
+    if options.against is not None:
+        return _difference(options, records.compare(*reports), width, warnings)
     if options.format == "table":
-        return _as_table(options, reports, width, warnings), ()
-    return _as_data(options, reports), warnings
+        return (tables.summary_table if options.summary else tables.table)(reports[0], width), ()
+    read: Any = records.summary(reports[0]) if options.summary else reports[0]
+    rows = read.groups if options.summary else read.records
+    same = {"mode": read.mode, "generation": read.generation}
+    return _as_data(options, read, rows, same), warnings
+
+
+def _difference(
+    options: ExplainOptions, found: records.Comparison, width: int, warnings: Tuple[str, ...]
+) -> Tuple[str, Sequence[str]]:
+    if options.format != "table":
+        return _as_data(options, found, found.differences, {}), warnings
+    lines = tables.warnings_text(warnings, width)
+    return "\n".join([tables.comparison_table(found, width), *([""] if lines else []), *lines]), ()
 
 
 def _after_phase(
     options: ExplainOptions, phase: str, graph_def: Any, fetches: Tuple[str, ...], width: int
-) -> Explanation:
-    """Return the graph as a phase of the compiler leaves it."""
+) -> Tuple[str, Sequence[str]]:
     mode, generation = options.settings.precision.mode, options.settings.hardware.cann
     plan_options = read_options(graph_def, **_plan_options(options.settings, mode, generation))
     state = pipeline.run(pipeline.begin(graph_def, fetches, plan_options), phase)
     found = phases.after_phase(phase, state)
     if options.format == "table":
-        text = phases.phase_table(found, width)
-    elif options.format == "json":
-        text = records.as_json(found)
-    else:
-        same = {"phase": phase, "mode": found.mode, "generation": found.generation}
-        text = records.as_csv(found.rows, same).rstrip("\n")
-    return text, plan_options.warnings
+        return phases.phase_table(found, width), plan_options.warnings
+    same = {"phase": phase, "mode": found.mode, "generation": found.generation}
+    return _as_data(options, found, found.rows, same), plan_options.warnings
 
 
 def _plan_options(settings: Settings, mode: str, generation: str) -> Dict[str, Any]:
@@ -82,7 +88,7 @@ def _plan_options(settings: Settings, mode: str, generation: str) -> Dict[str, A
     return {"mode": mode, "generation": generation, "keep_dtype": keep_dtype, **files}
 
 
-def _session(options: ExplainOptions) -> Explanation:
+def _session(options: ExplainOptions) -> Tuple[str, Sequence[str]]:
     """Return the ConfigProto that a run on the chip would open its session with."""
     settings = options.settings
     chip = chip_of(settings.hardware)
@@ -111,27 +117,6 @@ def _graph(options: ExplainOptions) -> Tuple[Any, Tuple[str, ...]]:
     return step.graph_def, step.fetches
 
 
-def _as_table(
-    options: ExplainOptions, reports: List[records.Report], width: int, warnings: Tuple[str, ...]
-) -> str:
-    if options.against is not None:
-        text = tables.comparison_table(records.compare(*reports), width)
-        lines = tables.warnings_text(warnings, width)
-        return "\n".join([text, *([""] if lines else []), *lines])
-    shown = tables.summary_table if options.summary else tables.table
-    return shown(reports[0], width)
-
-
-def _as_data(options: ExplainOptions, reports: List[records.Report]) -> str:
-    read: Any = reports[0]
-    if options.against is not None:
-        read = records.compare(*reports)
-    elif options.summary:
-        read = records.summary(read)
-    if options.format == "json":
-        return records.as_json(read)
-    if options.against is not None:
-        return records.as_csv(read.differences).rstrip("\n")
-    rows = read.groups if options.summary else read.records
-    same = {"mode": read.mode, "generation": read.generation}
-    return records.as_csv(rows, same).rstrip("\n")
+def _as_data(options: ExplainOptions, whole: Any, rows: Sequence[Any], same: Dict[str, str]) -> str:
+    as_csv = options.format == "csv"
+    return records.as_csv(rows, same).rstrip("\n") if as_csv else records.as_json(whole)

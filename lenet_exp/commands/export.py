@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Any, List, Sequence
+from typing import List, Sequence
 
 from lenet_exp import tf_compat
 from lenet_exp.config.cli.recorded_options import ExportOptions
@@ -12,8 +12,7 @@ from lenet_exp.config.schema.run import Settings
 from lenet_exp.errors import DataError
 from lenet_exp.inference import frozen
 from lenet_exp.model import lenet, weights
-from lenet_exp.precision import assign
-from lenet_exp.precision.reporting.verdict import Verdict, verdict
+from lenet_exp.precision import assign, verdict
 from lenet_exp.record.run import checkpoints, run_folders
 from lenet_exp.record.run.run_files import write_bytes
 from lenet_exp.record.terminal import resume_command, short
@@ -39,16 +38,12 @@ def main(options: ExportOptions, folder: Path) -> int:
     to = (options.to or folder / "export").absolute()
     write_bytes(to / GRAPH, meta.graph_def.SerializeToString())
     write_bytes(to / SAVED_MODEL / "saved_model.pb", frozen.saved_model(meta))
-    report = _report(to, settings, _on_chip(meta.graph_def, settings).refused)
+    fixed = frozen.with_batch(meta.graph_def, settings.schedule.batch_size)
+    mode, generation = settings.precision.mode, settings.hardware.cann
+    plan = assign(fixed, mode, generation=generation, fetches=tuple(frozen.OUTPUTS.values()))
+    report = _report(to, settings, verdict(plan).refused)
     print("\n".join([*found.damaged, f"step {found.history.step} of the run", *report]))
     return 0
-
-
-def _on_chip(graph_def: Any, settings: Settings) -> Verdict:
-    fixed = frozen.with_batch(graph_def, settings.schedule.batch_size)
-    mode, generation = settings.precision.mode, settings.hardware.cann
-    fetches = tuple(frozen.OUTPUTS.values())
-    return verdict(assign(fixed, mode, generation=generation, fetches=fetches))
 
 
 def _report(folder: Path, settings: Settings, refused: Sequence[str]) -> List[str]:

@@ -3,37 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, List, NamedTuple, Optional, Tuple
+from typing import Any, List, Optional, Tuple
 
 import numpy as np
 
 from lenet_exp import tf_compat
 from lenet_exp.config.checkpoint_path import prefix_of
-from lenet_exp.config.cli.predict_options import PredictOptions
+from lenet_exp.config.cli.graph_options import PredictOptions
 from lenet_exp.data import download, files, images, mnist
 from lenet_exp.errors import ConfigError, GraphError
 from lenet_exp.experiment import backends
 from lenet_exp.inference import classifier, frozen
 from lenet_exp.model import lenet, weights
-from lenet_exp.precision import assign, emulate
-from lenet_exp.precision.ir.load import load_graph
-from lenet_exp.precision.reporting.verdict import verdict
+from lenet_exp.precision import Emulated, assign, emulate, load_graph, verdict
 from lenet_exp.record.run import run_folders
 from lenet_exp.record.terminal import fetch_progress
 
 _EXAMPLE = PredictOptions.command()
-_MNIST = Path("mnist")
 _ROWS = 30  # of a table; format=csv has all
 _EXPORTED = "a graph of python -m lenet_exp.export, with its placeholder and outputs"
-
-
-class UnderMode(NamedTuple):
-    """A graph as it runs in a mode, what is run before it, and what says that it overflowed."""
-
-    graph_def: Any
-    init: Tuple[str, ...] = ()
-    float_status: Optional[str] = None
-    notes: Tuple[str, ...] = ()
 
 
 def main(options: PredictOptions) -> int:
@@ -47,13 +35,13 @@ def main(options: PredictOptions) -> int:
     tf_compat.configure(hide_gpus=True, deterministic=settings.deterministic)
     graph_def = frozen.with_batch(_model(options.model), options.batch)
     with backends.claimed(settings, trains=False) as machine:
-        made = _on(machine, graph_def, options)
-        notes = list(made.notes)
-        with machine.open_session(classifier.graph_of(made.graph_def)) as session:
-            for name in made.init:
-                session.run(name)
+        emulated, notes = _emulated(machine, graph_def, options)
+        run_def = emulated.graph_def if emulated else graph_def
+        with machine.open_session(classifier.graph_of(run_def)) as session:
+            if emulated:
+                session.run(emulated.reset)
             found = classifier.classify(session, shown.pixels, options.batch)
-            if made.float_status and session.run(made.float_status):
+            if emulated and session.run(emulated.float_status):
                 notes.append("warning: something overflowed float16; the chip goes on with 65504")
     rows = _rows(shown, found)
     if options.format == "csv":
@@ -66,7 +54,7 @@ def main(options: PredictOptions) -> int:
 
 
 def _images(path: Path) -> images.Images:
-    if path != _MNIST or path.exists():
+    if path != Path("mnist") or path.exists():
         return images.read(path)
     folder = files.cache_folder()
     with fetch_progress() as progress:
@@ -112,19 +100,19 @@ def _checked(graph_def: Any, path: Path) -> Any:
     return graph_def
 
 
-def _on(machine: backends.Backend, graph_def: Any, options: PredictOptions) -> UnderMode:
-    """Return the graph as it is for a chip, which has its modes, and emulated for a CPU."""
+def _emulated(
+    machine: backends.Backend, graph_def: Any, options: PredictOptions
+) -> Tuple[Optional[Emulated], List[str]]:
+    """Return the graph that a CPU runs instead, None where it runs as it is; and what to say."""
     mode, generation = options.settings.precision.mode, options.settings.hardware.cann
     if not machine.emulates:
-        return UnderMode(graph_def, notes=(f"precision {mode}", *machine.notices))
+        return None, [f"precision {mode}", *machine.notices]
     if mode == "must_keep_origin_dtype":
-        return UnderMode(graph_def)
+        return None, []
     plan = assign(graph_def, mode, generation=generation, fetches=tuple(frozen.OUTPUTS.values()))
     on_chip = verdict(plan)
     warnings = [f"warning: on the chip {on_chip}"] if any(on_chip) else []
-    made = emulate(graph_def, plan)
-    notes = (f"precision {mode}, emulated on the CPU", *warnings)
-    return UnderMode(made.graph_def, (made.reset,), made.float_status, notes)
+    return emulate(graph_def, plan), [f"precision {mode}, emulated on the CPU", *warnings]
 
 
 def _table(rows: List[List[str]]) -> List[str]:
@@ -138,12 +126,11 @@ def _table(rows: List[List[str]]) -> List[str]:
 
 def _rows(shown: images.Images, found: classifier.Classified) -> List[List[str]]:
     """Return a row an image, after the heads of the columns."""
-    rows = [["image", "class", "probability"] + (["label"] if shown.labels is not None else [])]
-    for index, name in enumerate(shown.names):
-        seen = int(found.classes[index])
-        row = [name, str(seen), f"{found.probabilities[index, seen]:.4f}"]
-        rows.append(row + ([str(shown.labels[index])] if shown.labels is not None else []))
-    return rows
+    sure = (f"{row[seen]:.4f}" for row, seen in zip(found.probabilities, found.classes))
+    columns = [["image", *shown.names], ["class", *found.classes], ["probability", *sure]]
+    if shown.labels is not None:
+        columns.append(["label", *shown.labels])
+    return [list(map(str, row)) for row in zip(*columns)]
 
 
 def _summary(

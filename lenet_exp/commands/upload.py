@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import List, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 from lenet_exp import tf_compat
 from lenet_exp.config.cli.recorded_options import UploadOptions
@@ -16,22 +16,16 @@ from lenet_exp.record.terminal import upload_command
 
 
 class Uploaded(NamedTuple):
-    """Where a record is now; `before` is the id that the store had no run of, or the same.
-
-    `said`: what the person should know of other runs in that store.
-    """
+    """Where a record is now; `before` is the id that the store had no run of, or the same."""
 
     run_id: str
     before: str
     ui: str
-    said: List[str]
 
 
 def main(options: UploadOptions, folder: Path) -> int:
     """Upload the run in `folder`, and say where it is."""
     done = upload(folder, options.uri)
-    for line in done.said:
-        print(line)
     if done.before != done.run_id:
         print(f"the store had no run {done.before}; it is recorded anew")
     print(f"run {done.run_id} is complete\n  {done.ui}")
@@ -41,6 +35,7 @@ def main(options: UploadOptions, folder: Path) -> int:
 def upload(folder: Path, elsewhere: Optional[str] = None) -> Uploaded:
     """Write to the store whatever it lacks of the run in `folder`, and how it ended.
 
+    What the person should know of other runs in that store is printed.
     `elsewhere` is the URI of another store than the run was to be recorded in.
 
     Raises:
@@ -60,5 +55,6 @@ def upload(folder: Path, elsewhere: Optional[str] = None) -> Uploaded:
         if merged(journal.entries, "status").get("status", "RUNNING") == "RUNNING":
             journal.append("status", {"status": "KILLED"})  # nobody holds it, so it was
         sync.complete(run, journal)
-    said = list(dead_runs.end_dead_runs(store, folder))
-    return Uploaded(run.run_id, known["run_id"], store_check.ui_command(uri), said)
+    for line in list(dead_runs.end_dead_runs(store, folder)):
+        print(line)
+    return Uploaded(run.run_id, known["run_id"], store_check.ui_command(uri))

@@ -36,20 +36,16 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver("first_loss_scale", _first_loss_scale, replace=True)
 
 
+@functools.lru_cache(maxsize=None, typed=True)
 def _sweep_folder(name: object) -> str:
     """Return the name of a sweep's folder; of one without a name, the time it began."""
-    return _time_stamp() if name is None else str(name)
+    return time.strftime(f"%Y-%m-%d_%H-%M-%S-{os.getpid()}") if name is None else str(name)
 
 
-@functools.lru_cache(maxsize=None)
-def _time_stamp() -> str:
-    return time.strftime(f"%Y-%m-%d_%H-%M-%S-{os.getpid()}")
-
-
-def _first_loss_scale(epochs: object, steps_per_epoch: object) -> float:
-    if isinstance(epochs, int) and isinstance(steps_per_epoch, int):
-        return 2.0**15 if epochs * steps_per_epoch < _SHORT_RUN else 2.0**32
-    return 2.0**32  # the schedule is wrong, and will be refused by its own key
+def _first_loss_scale(epochs: Any, steps_per_epoch: Any) -> float:
+    # A schedule that is wrong will be refused by its own key.
+    whole = isinstance(epochs, int) and isinstance(steps_per_epoch, int)
+    return 2.0**15 if whole and epochs * steps_per_epoch < _SHORT_RUN else 2.0**32
 
 
 def resolve_sweep(cfg: DictConfig) -> Sweep:

@@ -31,8 +31,7 @@ def named_files(settings: Settings) -> Dict[str, bytes]:
 
 def file_hashes(settings: Settings) -> Dict[str, str]:
     """Return SHA-256 of each file that the settings name, by its key."""
-    contents = named_files(settings).items()
-    return {key: hashlib.sha256(content).hexdigest() for key, content in contents}
+    return {key: hashlib.sha256(held).hexdigest() for key, held in named_files(settings).items()}
 
 
 def start_hash(settings: Settings) -> Dict[str, str]:
@@ -57,8 +56,7 @@ def config_hash(settings: Settings, data_hash: str, stack: str) -> str:
     kept = {key: value for key, value in flatten(settings).items() if is_part(key)}
     kept.update({**file_hashes(settings), **start_hash(settings)})
     kept.update({"hardware.name": found(settings.hardware.name), "data": data_hash, "stack": stack})
-    text = json.dumps(kept, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def is_part(key: str) -> bool:

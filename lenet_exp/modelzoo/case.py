@@ -69,12 +69,6 @@ class Places(NamedTuple):
             output / "ckpt_npu",
         )
 
-    def clear(self) -> None:
-        """Remove an earlier training's results: one that fails leaves none."""
-        for path in (self.result, self.case_log, self.losses):
-            if path.exists():
-                path.unlink()
-
 
 def _log_lines(made: Outcome) -> Iterator[str]:
     """Yield a line a window: epoch from 0, the window's first step in it, its last loss."""
@@ -88,7 +82,6 @@ def _log_lines(made: Outcome) -> Iterator[str]:
 
 
 def _loss_lines(history: History) -> List[str]:
-    """Return the losses of the log's lines."""
     return [f"{history.losses[end - 1]:.6f}" for end in np.cumsum(history.window_steps)]
 
 
@@ -121,7 +114,9 @@ def train(command: CommandLine, arguments: List[str], device: str) -> int:
     case = f"{NETWORK}_bs{batch}_1p_{CASES[command.case].suffix}"
     places = Places.of(command.output, device, case)
     places.log.parent.mkdir(parents=True, exist_ok=True)
-    places.clear()
+    for earlier in (places.result, places.case_log, places.losses):
+        if earlier.exists():  # a training that fails leaves none
+            earlier.unlink()
     began = time.monotonic()
     code = _run(command.project, [*arguments, f"hydra.run.dir={quoted(str(folder))}"], places.log)
     if code == 0:

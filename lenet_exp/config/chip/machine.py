@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Tuple
 
 from lenet_exp.config.chip import options
 from lenet_exp.config.chip.checks import impossible
@@ -136,20 +136,16 @@ def _problem(form: str, text: Any) -> str:
     if form == "profiling":
         problem = _directory_problem(Path(json.loads(text)["output"]).expanduser())
         return f"output: {problem}" if problem else ""
-    if form in _DIRECTORIES:
-        return _DIRECTORIES[form](Path(text).expanduser())
-    if form in _CONTENTS:
-        return _file_problem(Path(text).expanduser()) or _CONTENTS[form](Path(text).expanduser())
-    return ""
+    looks = _LOOKS.get(form, ())
+    return next(filter(None, (look(Path(text).expanduser()) for look in looks)), "")
 
 
-_DIRECTORIES: Dict[str, Callable[[Path], str]] = {
-    "directory": _directory_problem,
-    "existing_directory": _existing_problem,
-}
-_CONTENTS: Dict[str, Callable[[Path], str]] = {
-    "file": lambda path: "",
-    "json": _json_problem,
-    "mixlist": _mixlist_problem,
-    "debug_config": _debug_config_problem,
+# Those of a form come one after the other, until one finds a problem.
+_LOOKS: Dict[str, Tuple[Callable[[Path], str], ...]] = {
+    "directory": (_directory_problem,),
+    "existing_directory": (_existing_problem,),
+    "file": (_file_problem,),
+    "json": (_file_problem, _json_problem),
+    "mixlist": (_file_problem, _mixlist_problem),
+    "debug_config": (_file_problem, _debug_config_problem),
 }

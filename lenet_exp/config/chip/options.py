@@ -112,7 +112,6 @@ _PROFILING = (
     " 'on' | 'off'; training_trace: 'on' with fp_point and bp_point ('': found by the system);"
     " aic_metrics: NAME"
 )
-_FILE = ("a file that exists", "FILE", _is_named)
 # form: what is allowed in words, a value that works, the test of a text by itself
 _FORMS: Dict[str, Tuple[str, str, Callable[[str], bool]]] = {
     "text": ("text", "TEXT", _is_named),
@@ -123,7 +122,7 @@ _FORMS: Dict[str, Tuple[str, str, Callable[[str], bool]]] = {
     "steps": ("steps like 0|5|10-20: each a number, or two in order; at most 100 items, no blanks",
               "'0|5|10'", _is_step_list),
     "profiling": (_PROFILING, "'{output:DIR,task_trace:\"on\"}'", _is_profiling),
-    "file": _FILE,
+    "file": ("a file that exists", "FILE", _is_named),
     "json": ("a JSON file that exists", "FILE", _is_named),
     "mixlist": ("a JSON file: black-list, white-list, each with to-add, to-remove: lists of types",
                 "FILE", _is_named),

@@ -46,7 +46,7 @@ def check_command_line(argv: Sequence[str]) -> sweep_line.JobConfigs:
     if args.shell_completion or (only_asks and not args.overrides):
         return {}
     with hydra_session("run"):
-        overrides = _parse_overrides(args.overrides)
+        overrides = [_parse_override(word) for word in args.overrides]
         for override in overrides:
             _check_key(override)
         personal = args.config_dir and Path(args.config_dir).resolve()
@@ -69,7 +69,7 @@ def settings_to_explain(arguments: Sequence[str], program: str = suggest.PROGRAM
     """
     try:
         with hydra_session("explain"):
-            overrides = _parse_overrides(arguments)
+            overrides = [_parse_override(word) for word in arguments]
             for override in overrides:
                 _check_key(override)
                 if override.is_sweep_override():
@@ -110,12 +110,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     return args
 
 
-def _parse_overrides(arguments: Sequence[str]) -> List[Override]:
+def _parse_override(word: str) -> Override:
     parser = overrides_parser()
-    return [_parse_override(parser, argument) for argument in arguments]
-
-
-def _parse_override(parser: OverridesParser, word: str) -> Override:
     try:
         return parser.parse_overrides([word])[0]
     except HydraException as error:
@@ -205,7 +201,6 @@ def _unknown_option(error: MissingConfigException) -> ConfigError:
 
 
 def _not_composed(error: Exception, overrides: Sequence[Override]) -> ConfigError:
-    """Return our words for what Hydra or OmegaConf could not compose."""
     refused = re.search(r"Could not override '([^']+)'", str(error))
     if refused:
         key = refused.group(1)

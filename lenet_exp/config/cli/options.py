@@ -8,22 +8,10 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import typing
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from typing import (
-    Any,
-    ClassVar,
-    Dict,
-    List,
-    Mapping,
-    Optional,
-    Sequence,
-    Tuple,
-    Type,
-    TypeVar,
-    Union,
-    get_type_hints,
-)
+from typing import Any, ClassVar, Dict, List, Optional, Sequence, Tuple, Type, TypeVar, Union
 
 from lenet_exp.config.cli import suggest
 from lenet_exp.config.schema.run import all_keys, groups
@@ -54,7 +42,7 @@ class Options:
         """
         given, others = cls.split(arguments)
         for argument in others:
-            raise cls.unknown(argument, _typed(arguments))
+            raise cls.unknown(argument, typed_values(arguments))
         return cls(**given)
 
     @classmethod
@@ -64,8 +52,7 @@ class Options:
         Raises:
             ConfigError: dashes, no value or an impossible one; a key misspelt, twice or lacking.
         """
-        keys, of_a_run = _keys(cls), {*all_keys(), *groups()}
-        typed = _typed(arguments)
+        keys, typed, of_a_run = _keys(cls), typed_values(arguments), {*all_keys(), *groups()}
         given: Dict[str, Any] = {}
         others = []
         for argument in arguments:
@@ -74,30 +61,23 @@ class Options:
                 if name.startswith("-") or (name not in of_a_run and _meant(name, keys)):
                     raise cls.unknown(argument, typed)
                 others.append(argument)
-                continue
-            if not equals:
+            elif not equals:
                 raise ConfigError(argument, None, "key=value", cls.command(name, typed=typed))
-            if keys[name].name in given:
+            elif keys[name].name in given:
                 raise ConfigError(name, text, "each key once", cls.command(name, text, typed))
-            given[keys[name].name] = _value(cls, name, text.strip(), typed)
-        cls._check_complete(given, others, typed)
-        return given, others
-
-    @classmethod
-    def _check_complete(
-        cls, given: Mapping[str, Any], others: Sequence[str], typed: Mapping[str, str]
-    ) -> None:
-        keys, of_a_run = _keys(cls), {*all_keys(), *groups()}
-        lacking = [name for name in _required(cls) if keys[name].name not in given]
+            else:
+                given[keys[name].name] = _value(cls, name, text.strip(), typed)
+        lacking = [name for name in _required(cls) if name not in typed]
         strange = [each for each in others if each.partition("=")[0] not in of_a_run]
         if lacking and strange:  # most likely it is what was meant
             raise cls.unknown(strange[0], typed)
         for name in lacking:
             allowed = f"{name}={keys[name].metadata['allowed']}"
             raise ConfigError(f"no {name}", None, allowed, cls.command(typed=typed))
+        return given, others
 
     @classmethod
-    def unknown(cls, argument: str, typed: Optional[Mapping[str, str]] = None) -> ConfigError:
+    def unknown(cls, argument: str, typed: Optional[Dict[str, str]] = None) -> ConfigError:
         """Return the error for an argument that names no key of this command.
 
         `typed`: what was typed, key -> text: the remedy keeps what has to be given.
@@ -124,9 +104,7 @@ class Options:
         return f"python -m lenet_exp.{cls.VERB}"
 
     @classmethod
-    def command(
-        cls, name: str = "", text: str = "", typed: Optional[Mapping[str, str]] = None
-    ) -> str:
+    def command(cls, name: str = "", text: str = "", typed: Optional[Dict[str, str]] = None) -> str:
         """Return a command line that works.
 
         Args:
@@ -147,7 +125,8 @@ def _keys(cls: Type[Options]) -> Dict[str, Any]:
     return {item.metadata.get("name", item.name): item for item in fields(cls) if item.metadata}
 
 
-def _typed(arguments: Sequence[str]) -> Dict[str, str]:
+def typed_values(arguments: Sequence[str]) -> Dict[str, str]:
+    """Return key -> text of what was typed."""
     return dict(argument.partition("=")[::2] for argument in arguments)
 
 
@@ -155,16 +134,16 @@ def _required(cls: Type[Options]) -> List[str]:
     return [name for name, item in _keys(cls).items() if item.default is MISSING]
 
 
-def _meant(name: str, keys: Mapping[str, Any]) -> Optional[str]:
+def _meant(name: str, keys: Dict[str, Any]) -> Optional[str]:
     """Return the key that was surely meant: it, its last part, or one written much alike."""
     short = {key.rpartition(".")[2]: key for key in keys}
     return name if name in keys else short.get(name) or suggest.close_to(name, keys)
 
 
-def _value(cls: Type[Options], name: str, text: str, typed: Mapping[str, str]) -> Any:
+def _value(cls: Type[Options], name: str, text: str, typed: Dict[str, str]) -> Any:
     item = _keys(cls)[name]
     try:
-        value = _of_type(text, get_type_hints(cls)[item.name])
+        value = _of_type(text, typing.get_type_hints(cls)[item.name])
     except (ValueError, KeyError):
         value = None
     if text == "" or value is None or not item.metadata["check"](value):

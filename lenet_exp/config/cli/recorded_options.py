@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Mapping, Optional, Tuple
+from typing import Dict, Optional, Tuple
 
 from lenet_exp.config.cli.options import Options
 from lenet_exp.config.schema.keys import key, within
@@ -57,7 +57,7 @@ class ResumeOptions(Options):
     )
 
     @classmethod
-    def unknown(cls, argument: str, typed: Optional[Mapping[str, str]] = None) -> ConfigError:
+    def unknown(cls, argument: str, typed: Optional[Dict[str, str]] = None) -> ConfigError:
         """Return the error for anything else: a run that goes on is what it was."""
         name, _, text = argument.partition("=")
         allowed = "resume=RUN with nothing beside it but a larger schedule.epochs"

@@ -23,7 +23,6 @@ _N_JOBS = "hydra.launcher.n_jobs"
 _MAX_BATCH = "hydra.sweeper.max_batch_size"
 _PER_PROCESS = ("threads", "deterministic")  # what TensorFlow takes once a process
 
-
 # The jobs of a sweep as Hydra composes them, by all the overrides that they are composed of.
 JobConfigs = Dict[Tuple[str, ...], DictConfig]
 
@@ -85,7 +84,7 @@ def jobs(line: Line) -> Optional[List[List[str]]]:
         ConfigError: something can't be swept over, or means nothing without a sweep.
     """
     for override in line.overrides:
-        (_check_of_sweep if line.sweeps else _check_single)(override)
+        _check_override(override, line.sweeps)
     if not line.sweeps:
         return [[str(override.input_line) for override in line.overrides]]
     if _given(line, "hydra/sweeper"):
@@ -101,21 +100,17 @@ def _is_of_hydra(override: Override) -> bool:
     return override.is_hydra_override() and not override.is_sweep_override()
 
 
-def _check_single(override: Override) -> None:
+def _check_override(override: Override, in_sweep: bool) -> None:
     key, value, word = override.key_or_group, typed_value(override), str(override.input_line)
-    if key in SWEEP_KEYS:
-        allowed = "only with -m: it is about a sweep"
-        raise suggest.not_possible(key, value, allowed, f"-m {word}")
-    if override.is_sweep_override():
-        allowed = "one value; several only in a sweep, with -m"
-        raise suggest.not_possible(key, value, allowed, f"-m '{word}'")
-
-
-def _check_of_sweep(override: Override) -> None:
-    key, value = override.key_or_group, typed_value(override)
-    if key in SWEEP_KEYS and override.is_sweep_override():
+    if in_sweep and key in SWEEP_KEYS and override.is_sweep_override():
         good = f"-m {key}={value.partition(',')[0]}"
         raise suggest.not_possible(key, value, "one value for the whole sweep", good)
+    if not in_sweep and key in SWEEP_KEYS:
+        allowed = "only with -m: it is about a sweep"
+        raise suggest.not_possible(key, value, allowed, f"-m {word}")
+    if not in_sweep and override.is_sweep_override():
+        allowed = "one value; several only in a sweep, with -m"
+        raise suggest.not_possible(key, value, allowed, f"-m '{word}'")
 
 
 def check_compatible(line: Line, settings: Sequence[Settings]) -> None:

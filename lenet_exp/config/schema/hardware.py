@@ -33,9 +33,7 @@ class Chip(Hardware):
     """
 
     device: str = key(
-        "auto, or the number of a device",
-        "auto",
-        lambda value: re.fullmatch("auto|[0-9]{1,4}", value) is not None,
+        "auto, or the number of a device", "auto", re.compile("auto|[0-9]{1,4}").fullmatch
     )
     devices: Tuple[int, ...] = key(
         "numbers of devices, each once: [0,1]",
@@ -59,9 +57,7 @@ def chip_of(hardware: Hardware) -> Chip:
     if isinstance(hardware, Chip):
         return hardware
     made: Chip = Ascend910(
-        name="ascend910",
-        cann=hardware.cann,
-        on_refused=hardware.on_refused,
+        **{**vars(hardware), "name": "ascend910"},
         device="auto",
         devices=tuple(range(8)),
         iterations_per_loop=None,

@@ -9,7 +9,7 @@ from typing import Any, Callable
 def key(
     allowed: str,
     good: object,
-    check: Callable[[Any], bool] = lambda value: True,
+    check: Callable[[Any], object] = lambda value: True,
     default: Any = MISSING,
     **more: Any,
 ) -> Any:

@@ -209,7 +209,7 @@ class Sweep:
     sweep: Optional[str] = key(
         "null or a name of letters, digits, dots, - and _, but not latest",
         "mine",
-        lambda value: bool(re.fullmatch(r"(?!latest$)[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", value)),
+        re.compile(r"(?!latest$)[A-Za-z0-9][A-Za-z0-9_.-]{0,99}").fullmatch,
     )
     dry_run: bool = switch()
     fail_fast: bool = switch()

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lenet_exp import doctor, fetch_mnist
-from lenet_exp.config.cli.explain_options import ExplainOptions
-from lenet_exp.config.cli.predict_options import PredictOptions
+from lenet_exp.config.cli.graph_options import ExplainOptions, PredictOptions
 from lenet_exp.config.cli.recorded_options import (
     CompareOptions,
     ExportOptions,

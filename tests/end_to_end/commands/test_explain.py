@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from lenet_exp.config.cli.explain_options import PHASES
+from lenet_exp.config.cli.graph_options import PHASES
 from lenet_exp.explain import main
 from tests.precision.ir.test_load import KINDS, meta_of
 from tests.precision.lenet_graph import conditional_graph, training_graph

@@ -6,7 +6,7 @@ import functools
 
 import pytest
 
-from lenet_exp.config.cli import explain_options
+from lenet_exp.config.cli import graph_options
 from lenet_exp.precision import assign
 from lenet_exp.precision.planning import pipeline
 from lenet_exp.precision.planning.options import read_options
@@ -77,7 +77,7 @@ def test_a_second_prune_has_nothing_left_to_do():
 
 
 def test_phases_have_the_names_that_can_be_typed():
-    assert explain_options.PHASES == pipeline.PHASE_NAMES
+    assert graph_options.PHASES == pipeline.PHASE_NAMES
     named = [name.replace("_again", "") for name in pipeline.PHASE_NAMES]
     assert [phase.__name__ for phase in pipeline.PHASES] == named
 

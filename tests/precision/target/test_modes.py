@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lenet_exp.config.cli import explain_options
+from lenet_exp.config.cli import graph_options
 from lenet_exp.config.schema.run import PRECISION_MODES
 from lenet_exp.errors import PrecisionError
 from lenet_exp.precision.target.modes import Generation, Mode, read_generation, read_mode
@@ -12,7 +12,7 @@ from lenet_exp.precision.target.modes import Generation, Mode, read_generation, 
 
 def test_the_configuration_has_the_same_names():
     assert set(PRECISION_MODES) == {mode.value for mode in Mode}
-    assert tuple(each.value for each in Generation) == explain_options._GENERATIONS
+    assert tuple(each.value for each in Generation) == graph_options._GENERATIONS
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lenet_exp.config.cli.explain_options import ExplainOptions
+from lenet_exp.config.cli.graph_options import ExplainOptions
 from lenet_exp.errors import ConfigError
 
 pytestmark = pytest.mark.stackless

@@ -1,15 +1,16 @@
-"""Options of `explain`."""
+"""Options of the commands about a graph, which take settings of a run besides."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
+from lenet_exp.config import checks
 from lenet_exp.config.cli import suggest
 from lenet_exp.config.cli.command_line import settings_to_explain
-from lenet_exp.config.cli.options import Options
-from lenet_exp.config.schema.keys import key, one_of, switch
+from lenet_exp.config.cli.options import Options, typed_values
+from lenet_exp.config.schema.keys import key, one_of, switch, within
 from lenet_exp.config.schema.run import PRECISION_MODES, Settings, all_keys, groups
 from lenet_exp.errors import ConfigError
 
@@ -55,9 +56,7 @@ class ExplainOptions(Options):
         return (mode, self.diff) if self.diff in _GENERATIONS else (self.diff, generation)
 
     @classmethod
-    def command(
-        cls, name: str = "", text: str = "", typed: Optional[Mapping[str, str]] = None
-    ) -> str:
+    def command(cls, name: str = "", text: str = "", typed: Optional[Dict[str, str]] = None) -> str:
         """Return a command line that works: `fetches` are of a graph."""
         if name != "fetches":
             return super().command(name, text, typed)
@@ -80,7 +79,7 @@ class ExplainOptions(Options):
         return options
 
 
-def _check_combination(given: Mapping[str, Any]) -> None:
+def _check_combination(given: Dict[str, Any]) -> None:
     command = ExplainOptions.command
     if given.get("session") and len(given) > 1:
         others = ", ".join(sorted(set(given) - {"session"}))
@@ -97,7 +96,7 @@ def _check_combination(given: Mapping[str, Any]) -> None:
         raise ConfigError("fetches", shown, "only with graph=FILE", remedy)
 
 
-def _check_beside_graph(given: Mapping[str, Any], others: Sequence[str]) -> None:
+def _check_beside_graph(given: Dict[str, Any], others: Sequence[str]) -> None:
     allowed = "with graph=FILE only precision, hardware.cann and the keys of explain"
     command = ExplainOptions.command
     if given.get("inference"):
@@ -117,3 +116,35 @@ def _check_difference(options: ExplainOptions) -> None:
         allowed = f"another one; {options.diff} is what it would be compared with"
         remedy = f"{options.program()} precision={mode} diff={other}"
         raise ConfigError("diff", options.diff, allowed, remedy)
+
+
+@dataclass(frozen=True)
+class PredictOptions(Options):
+    """`model` and `images`: a path, or the id of a run, latest, mnist; `batch` images a call."""
+
+    VERB = "predict"
+    OF_A_RUN = ("precision", "hardware", "threads")
+
+    settings: Settings
+    model: Path = key("a .pb, a SavedModel, a checkpoint, a run folder, ID or latest", "latest")
+    images: Path = key("a PNG, a folder of PNGs or of MNIST's test set, an idx file, or mnist",
+                       "mnist")  # fmt: skip
+    batch: int = key("a whole number from 1 to 99999", 64, within(1, 99999), default=64)
+    format: str = one_of("table", "csv", good="csv", default="table")
+
+    @classmethod
+    def read(cls, arguments: Sequence[str]) -> PredictOptions:
+        """Return what is asked; in float32, as the graph has it, where no mode is.
+
+        Raises:
+            ConfigError: as `Options.read`, and as a run for its settings.
+        """
+        given, others = cls.split(arguments)
+        for argument in others:  # what else means nothing to a network that is trained already
+            if argument.partition("=")[0].partition(".")[0] not in cls.OF_A_RUN:
+                raise cls.unknown(argument, typed_values(arguments))
+        chosen = any(argument.startswith("precision=") for argument in others)
+        of_run = [*([] if chosen else ["precision=must_keep_origin_dtype"]), *others]
+        settings = settings_to_explain(of_run, cls.program())
+        checks.check_runnable(settings)
+        return cls(settings, **given)
