@@ -74,7 +74,8 @@ class Longest:
         self.limit = float("inf")
 
     def pytest_runtest_logreport(self, report):
-        self.seconds[report.nodeid] += report.duration
+        # The larger part, not the sum: what a file prepares belongs to all of its tests.
+        self.seconds[report.nodeid] = max(self.seconds[report.nodeid], report.duration)
 
     def too_long(self):
         return {test: took for test, took in self.seconds.items() if took > self.limit}
