@@ -6,6 +6,8 @@ import runpy
 import sys
 from typing import Optional, Sequence
 
+from lenet_exp.config.cli import versions
+
 VERBS = {
     "run": "train once, or sweep with -m",
     "explain": "show what a precision mode does to every operator, of LeNet or of any graph",
@@ -27,8 +29,11 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         sys.argv = [f"lenet-exp {arguments[0]}", *arguments[1:]]
         runpy.run_module(f"lenet_exp.{arguments[0]}", run_name="__main__", alter_sys=False)
         return 0
+    if arguments == [versions.FLAG]:
+        return versions.show()
     wants_help = arguments in ([], ["-h"], ["--help"])
     lines = [f"  lenet-exp {verb} ...  {text}" for verb, text in VERBS.items()]
+    lines.append("  lenet-exp --version  this version, TensorFlow's, MLflow's and Hydra's")
     if not wants_help:
         lines.insert(0, f"lenet-exp: no verb {arguments[0]}; there are:")
     print("\n".join(lines), file=sys.stdout if wants_help else sys.stderr)
