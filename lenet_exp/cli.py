@@ -27,9 +27,9 @@ def command(about: Optional[str], options: Type[Options]) -> Callable[..., int]:
 
     def main(argv: Optional[Sequence[str]] = None) -> int:
         arguments = sys.argv[1:] if argv is None else list(argv)
-        remedy = f"room and permission there, then {options.program()} again"
         if versions.FLAG in arguments:
             return exit_code(versions.show)
+        remedy = f"room and permission there, then {options.program()} again"
         if arguments in _HELP:
             of_run = _RUN if issubclass(options, RecordedRun) else ""
             return exit_code(lambda: print(f"{about}{of_run}", end="") or 0)
