@@ -4,6 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 export PIP_DISABLE_PIP_VERSION_CHECK=1
+export SOURCE_DATE_EPOCH=315532800  # the first second of a zip's time: the same source, the same wheel
 python=$1/bin/python
 tools=$(mktemp -d)
 leftovers="build lenet_exp.egg-info"  # what an older build left would be packed again

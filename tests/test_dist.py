@@ -65,16 +65,21 @@ def dist(tmp_path_factory):
     for name in worked:
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).write_text("")
+    return built(copy)
+
+
+def built(source):
+    """Build both in a folder of the project's files; return where they are."""
     done = subprocess.run(
         ["sh", "scripts/dist.sh", sys.prefix],
-        cwd=str(copy),
+        cwd=str(source),
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert not (copy / "build").exists()
-    return copy / "dist"
+    assert not (source / "build").exists()
+    return source / "dist"
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +106,15 @@ def test_the_sdist_is_the_checkout_without_its_tests(dist):
         names = {member.name.partition("/")[2] for member in archive if member.isfile()}
     packed = {name for name in names if not name.startswith(MADE)}
     assert packed == {name for name in tracked() if not name.startswith(NOT_PUBLISHED)}
+
+
+@pytest.mark.full
+def test_the_sdist_makes_the_same_wheel_again(dist, tmp_path):
+    with tarfile.open(str(next(dist.glob("*.tar.gz")))) as archive:
+        archive.extractall(str(tmp_path))
+    (source,) = tmp_path.iterdir()
+    again, before = (next(folder.glob("*.whl")) for folder in (built(source), dist))
+    assert again.read_bytes() == before.read_bytes()
 
 
 @pytest.fixture(scope="module")
