@@ -8,7 +8,7 @@ host := $(if $(filter 1,$(HOST)),--host)$(if $(filter 0,$(HOST)),--no-host)
 environment = env="$$($(PYTHON) scripts/setup_env.py $(host))"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run sweep check test test-full lint bench screenshots clean
+.PHONY: help setup run sweep check test test-full lint dist bench screenshots clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ test-full: ## the same with every test on every stack, however slow
 
 lint: ## check format, style, types, layers and sizes
 	@$(environment) && sh scripts/lint.sh "$$env"
+
+dist: ## build the sdist and the wheel, into dist/
+	@$(environment) && sh scripts/dist.sh "$$env"
 
 bench: ## measure on this machine what a refusal, the memory, a plan, a comparison and a step cost
 	@$(environment) && sh scripts/bench.sh "$$env"

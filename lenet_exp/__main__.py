@@ -6,6 +6,8 @@ import runpy
 import sys
 from typing import Optional, Sequence
 
+from lenet_exp.config.cli import versions
+
 VERBS = {
     "run": "train once, or sweep with -m",
     "explain": "show what a precision mode does to every operator, of LeNet or of any graph",
@@ -23,12 +25,20 @@ VERBS = {
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run a verb as its module would run; return the exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
+    if "-sc" in arguments[:2]:  # of a verb too: Hydra's own knows no verbs
+        from lenet_exp import completion  # noqa: PLC0415 - Hydra
+
+        return completion.main(arguments[arguments.index("-sc") + 1 :], VERBS)
     if arguments and arguments[0] in VERBS:
         sys.argv = [f"lenet-exp {arguments[0]}", *arguments[1:]]
         runpy.run_module(f"lenet_exp.{arguments[0]}", run_name="__main__", alter_sys=False)
         return 0
+    if arguments == [versions.FLAG]:
+        return versions.show()
     wants_help = arguments in ([], ["-h"], ["--help"])
     lines = [f"  lenet-exp {verb} ...  {text}" for verb, text in VERBS.items()]
+    lines.append("  lenet-exp --version  this version, TensorFlow's, MLflow's and Hydra's")
+    lines.append('  eval "$(lenet-exp -sc install=bash)"  completion; also zsh, fish')
     if not wants_help:
         lines.insert(0, f"lenet-exp: no verb {arguments[0]}; there are:")
     print("\n".join(lines), file=sys.stdout if wants_help else sys.stderr)

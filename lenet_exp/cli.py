@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any, Callable, Dict, Optional, Sequence, Type
 
+from lenet_exp.config.cli import versions
 from lenet_exp.config.cli.options import Options
 from lenet_exp.config.cli.recorded_options import RecordedRun
 from lenet_exp.errors import LenetExpError, Terminated, handle_signals, wrap_os_error
@@ -25,6 +26,8 @@ def command(about: Optional[str], options: Type[Options]) -> Callable[..., int]:
 
     def main(argv: Optional[Sequence[str]] = None) -> int:
         arguments = sys.argv[1:] if argv is None else list(argv)
+        if versions.FLAG in arguments:
+            return exit_code(versions.show)
         remedy = f"room and permission there, then {options.program()} again"
         if arguments in (["-h"], ["--help"]):
             of_run = _RUN if issubclass(options, RecordedRun) else ""

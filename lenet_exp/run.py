@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 
 from lenet_exp import cli
 from lenet_exp.config import CONF
+from lenet_exp.config.cli import versions
 from lenet_exp.config.cli.command_line import check_command_line
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.compose import register_resolvers, resolve
@@ -80,6 +81,8 @@ def _train(arguments: Sequence[str]) -> int:
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Check the command line, then hand it to Hydra; return the exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
+    if versions.FLAG in arguments:  # Hydra would say its own
+        return cli.exit_code(versions.show)
     # Hydra takes no arguments on both sides of it.
     arguments.sort(key=lambda argument: argument not in _SWEEPS)
     sys.argv = [sys.argv[0], *arguments]  # where Hydra reads it

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import re
 import subprocess
 import sys
 
@@ -23,6 +25,7 @@ for words in json.loads(sys.argv[2]):
 """
 RUN = [
     (["--help"], 0),
+    (["--version"], 0),
     (["nokey=1"], 2),
     (["schedule.batch_size=0"], 2),
     (["-m", "seed=0,x"], 2),  # a sweep with one bad job
@@ -43,7 +46,7 @@ LINES = {
     "export": [(["--help"], 0), (["run=nothing"], 2)],
     "predict": [(["--help"], 0), (["model=latest", "images=x", "precision=nope"], 2)],
     "modelzoo.__main__": [(["--help"], 0), (["case=full", "--data_path=.", "--epochs=0"], 2)],
-    "doctor": [(["--help"], 0), (["all=true"], 2)],
+    "doctor": [(["--help"], 0), (["--version"], 0), (["all=true"], 2)],
     "fetch_mnist": [(["--path=x"], 2)],
     "rerun": [(["run=nothing"], 2)],
     "upload": [(["run=nothing", "uri=x"], 2)],
@@ -65,6 +68,26 @@ def test_verbs_ask_and_refuse_without_anything_heavy(verb):
     )
     found = [line for line in done.stdout.splitlines() if line.startswith("HEAVY")]
     assert found == [f"HEAVY [] CODE {code}" for _, code in LINES[verb]]
+
+
+VERSION = re.compile(
+    r"lenet-exp [\d.]+ \(TensorFlow [\d.]+, MLflow [\d.]+, Hydra [\d.]+, Python [\d.]+\)\n"
+)
+WHERE_ASKED = [
+    ("lenet_exp.__main__", ["--version"]),
+    *((f"lenet_exp.{verb}", ["--version"]) for verb in LINES),
+    ("lenet_exp.run", ["-m", "seed=0,1", "--version"]),
+    ("lenet_exp.explain", ["precision=nope", "--version"]),
+]
+
+
+@pytest.mark.stackless
+@pytest.mark.parametrize(("module", "words"), WHERE_ASKED)
+def test_every_verb_says_the_same_version(module, words, capsys):
+    assert importlib.import_module(module).main(words) == 0
+    shown, problems = capsys.readouterr()
+    assert VERSION.fullmatch(shown)
+    assert problems == ""
 
 
 @pytest.mark.stackless

@@ -1,20 +1,19 @@
-"""The Makefile, the scripts behind it, the wheel."""
+"""The Makefile and the scripts behind it."""
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 
+from tests.checkout import ROOT, copied
+
 pytestmark = [pytest.mark.stackless, pytest.mark.slow]
-ROOT = Path(__file__).resolve().parent.parent
-TARGETS = ["help", "setup", "run", "sweep", "test", "lint", "bench", "screenshots", "clean"]
+TARGETS = ["help", "setup", "run", "sweep", "test", "lint", "dist", "bench", "screenshots", "clean"]
 
 
 def script(name, *words, **environment):
@@ -33,29 +32,14 @@ def test_make_help_explains_every_target():
         ["make", "--no-print-directory"], cwd=str(ROOT), capture_output=True, text=True, check=True
     )
     listed = re.findall(r"^  make ([a-z-]+) +\S+ \S+", done.stdout, re.MULTILINE)
-    assert set(TARGETS) <= set(listed)
+    told = re.findall(r"\bmake ([a-z-]+)", (ROOT / "CONTRIBUTING.md").read_text())
+    assert {*TARGETS, *told} <= {*listed}
 
 
 @pytest.fixture
 def copy(tmp_path):
     """The project's files in another folder, where a test may make and remove things."""
-    folder = tmp_path / "copy"
-    return copied(folder)
-
-
-def copied(folder):
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=str(ROOT),
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split("\n")
-    for name in filter(None, listed):
-        if (ROOT / name).exists():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(str(ROOT / name), str(folder / name))
-    return folder
+    return copied(tmp_path / "copy")
 
 
 def test_clean_takes_caches_and_no_result_no_store_and_no_environment(copy):
@@ -173,71 +157,6 @@ def setup_env(monkeypatch):
     import setup_env as module
 
     return module
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    made = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir"]
-    copy = copied(tmp_path_factory.mktemp("source"))  # building leaves files beside the source
-    subprocess.run([*command, str(made), str(copy)], check=True)
-    return next(made.glob("lenet_exp-*.whl"))
-
-
-def test_the_wheel_carries_every_option_and_module(wheel):
-    packed = set(zipfile.ZipFile(str(wheel)).namelist())
-    for path in (ROOT / "conf").rglob("*.yaml"):
-        assert f"lenet_exp/conf/{path.relative_to(ROOT / 'conf')}" in packed
-    for folder in ("lenet_exp", "hydra_plugins"):
-        for path in [*(ROOT / folder).rglob("*.py"), *(ROOT / folder).rglob("*.html")]:
-            assert str(path.relative_to(ROOT)) in packed
-
-
-def test_the_wheel_alone_composes_and_refuses(wheel, tmp_path):
-    site = tmp_path / "site"
-    zipfile.ZipFile(str(wheel)).extractall(str(site))
-    environment = {**os.environ, "PYTHONPATH": str(site)}
-    command = [sys.executable, "-m", "lenet_exp", "run"]
-    shown = subprocess.run(
-        [*command, "--cfg", "job"],
-        cwd=str(tmp_path),
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "steps_per_epoch: 1000" in shown.stdout
-    wrong = subprocess.run(
-        [*command, "precision=nope"],
-        cwd=str(tmp_path),
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (wrong.returncode, "force_fp16" in wrong.stderr) == (2, True)
-
-
-def dry_sweep(python_path, cwd):
-    """List the jobs of a sweep by a Python that knows of no editable install."""
-    packages = next(path for path in sys.path if path.endswith("site-packages"))
-    return subprocess.run(
-        [sys.executable, "-S", "-m", "lenet_exp", "run", "-m", "seed=0,1", "dry_run=true"],
-        cwd=str(cwd),
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([*map(str, python_path), packages])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_hydra_finds_our_launcher_in_a_wheel_and_in_a_checkout(wheel, tmp_path, mnist_folder):
-    site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    zipfile.ZipFile(str(wheel)).extractall(str(site))
-    for done in (dry_sweep([site], elsewhere), dry_sweep([], copied(tmp_path / "checkout"))):
-        assert (done.returncode, done.stderr) == (0, "")
-        assert "2 jobs (2 to run)" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ import sys
 from typing import Optional, Sequence
 
 from lenet_exp import cli
+from lenet_exp.config.cli import versions
 from lenet_exp.config.cli.command_line import check_command_line
 from lenet_exp.modelzoo import flags
 
@@ -26,6 +27,8 @@ from lenet_exp.modelzoo import flags
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Train as the ModelZoo's command line asks; return the exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
+    if versions.FLAG in arguments:
+        return cli.exit_code(versions.show)
     work = _help if {"-h", "--help"} & {*arguments} else lambda: _train(arguments)
     return cli.exit_code(work, "room and permission there, then the same command")
 
