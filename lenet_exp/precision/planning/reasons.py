@@ -117,6 +117,6 @@ def abbreviated(names: Sequence[str]) -> str:
 
 def _unmatched(rows: Sequence[Operator], custom: CustomDtypes) -> List[str]:
     names, types = {row.name for row in rows}, {row.ge_type for row in rows}
-    lacking = [f"has the name {name}" for name in custom.names if name not in names]
-    lacking += [f"is a {name}" for name in custom.types if name not in types]
+    lacking = [f'has the name "{name}"' for name in custom.names if name not in names]
+    lacking += [f'is a "{name}"' for name in custom.types if name not in types]
     return [f"customize_dtypes: no operator {each}, so its line does nothing" for each in lacking]
