@@ -103,6 +103,11 @@ def warnings_of(state: Compilation) -> Tuple[str, ...]:
     return (*warnings, *(_unmatched(rows, custom) if custom else ()))
 
 
+def refuses(warning: str) -> bool:
+    """Return whether a warning says that the chip would not compile the graph."""
+    return _MEANING[Engine.REFUSED] in warning
+
+
 def _grouped(rows: Iterable[Operator]) -> Mapping[Tuple[str, str], List[str]]:
     found: Dict[Tuple[str, str], List[str]] = {}
     for row in rows:
