@@ -18,6 +18,8 @@ def read_text(option: str, path: Union[str, Path], what: str) -> str:
         PrecisionError: it can't be read.
     """
     try:
+        if Path(path).exists() and not Path(path).is_file():  # a pipe or /dev/zero has no end
+            raise ValueError("it is no regular file")
         return Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         problem = f"it can't be read ({error})"

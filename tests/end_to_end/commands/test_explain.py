@@ -189,6 +189,15 @@ def test_a_meta_graph_s_collections_choose_and_fetches_override(explain, tmp_pat
     assert "ApplyAdamD" not in explain(*words, "fetches=loss/Mean")
 
 
+def test_the_chip_s_files_count_for_any_graph(explain, tmp_path):
+    (tmp_path / "model.pb").write_bytes(training_graph().SerializeToString())
+    switches = {"Switch": {"GraphFusion": {"MatMulBiasAddFusionPass": "off"}}}
+    (tmp_path / "off.json").write_text(json.dumps(switches))
+    words = ("graph=model.pb", "fetches=train", "hardware=ascend910", "format=csv")
+    rows = explain(*words, "hardware.fusion_switch_file=off.json").splitlines()
+    assert len(rows) == len(explain(*words).splitlines()) + 3  # the biases of three products
+
+
 def test_a_graph_written_on_a_chip(explain, tmp_path):
     (tmp_path / "chip.pb").write_bytes(conditional_graph().SerializeToString())
     words = ("graph=chip.pb", "precision=allow_fp32_to_fp16", "fetches=[update/Merge,loss/Mean]")

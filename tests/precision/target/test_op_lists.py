@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -162,6 +164,15 @@ def test_a_slash_in_a_name_is_no_comment_and_a_byte_order_mark_is_skipped(tmp_pa
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(PrecisionError, match=r"nowhere\.json: it can't be read"):
         op_lists.recoloured(str(tmp_path / "nowhere.json"), library())
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_what_has_no_end_is_not_read(tmp_path, kind):
+    path = {"pipe": tmp_path / "pipe", "device": Path("/dev/zero"), "folder": tmp_path}[kind]
+    if kind == "pipe":
+        os.mkfifo(str(path))
+    with pytest.raises(PrecisionError, match="it can't be read"):
+        op_lists.recoloured(path, library())
 
 
 def mean(tf):
