@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from typing import Any, Dict, Sequence, Tuple
@@ -15,7 +16,8 @@ from lenet_exp.model import lenet
 from lenet_exp.precision import assign, load_graph
 from lenet_exp.precision.planning import pipeline
 from lenet_exp.precision.planning.options import read_options, unread
-from lenet_exp.precision.reporting import phases, records, tables
+from lenet_exp.precision.planning.reasons import refuses
+from lenet_exp.precision.reporting import colours, phases, records, tables
 from lenet_exp.training import graphs
 
 
@@ -27,7 +29,9 @@ def main(options: ExplainOptions) -> int:
     """
     tf_compat.configure(hide_gpus=True, deterministic=False)
     text, warnings = _explained(options, shutil.get_terminal_size((100, 24)).columns)
-    print(text, flush=True)
+    in_colour = options.format == "table" and not options.session
+    in_colour = in_colour and colours.wanted(sys.stdout, os.environ)
+    print(colours.painted(text) if in_colour else text, flush=True)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     return 0
@@ -63,8 +67,11 @@ def _difference(
 ) -> Tuple[str, Sequence[str]]:
     if options.format != "table":
         return _as_data(options, found, found.differences, {}), warnings
-    lines = tables.warnings_text(warnings, width)
-    return "\n".join([tables.comparison_table(found, width), *([""] if lines else []), *lines]), ()
+    refused = [warning for warning in warnings if refuses(warning)]
+    others = [warning for warning in warnings if not refuses(warning)]
+    first, last = (tables.warnings_text(each, width) for each in (refused, others))
+    parts = (first, [tables.comparison_table(found, width)], last)
+    return "\n\n".join("\n".join(lines) for lines in parts if lines), ()
 
 
 def _after_phase(

@@ -47,8 +47,12 @@ def _check_is_read(settings: Settings, dotted: str, name: str) -> None:
 
 
 def _check_readable(dotted: str, name: str) -> None:
+    path = Path(name)
     try:
-        Path(name).expanduser().read_bytes()
+        path = path.expanduser()
+        if path.is_fifo() or (path.is_char_device() and str(path) != os.devnull):
+            raise ValueError("no regular file: it may have no end")
+        path.read_bytes()
     except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         allowed = f"null or a file that can be read ({reason})"

@@ -9,7 +9,7 @@ import numpy as np
 
 from lenet_exp import tf_compat
 from lenet_exp.config.identity import file_hashes
-from lenet_exp.config.schema.run import Adam, Settings
+from lenet_exp.config.schema.run import PLAN_FILES, Adam, Settings
 from lenet_exp.data import mnist
 from lenet_exp.errors import stop_if_interrupted
 from lenet_exp.experiment import backends
@@ -27,6 +27,7 @@ from lenet_exp.training import trainer
 from lenet_exp.training.history import History
 from lenet_exp.training.runner import Runner
 
+_OF_FILES = tuple(f"{key}:" for key in PLAN_FILES)  # so a plan's warnings of them begin
 _LEAST_EPSILON = 2.0**-24  # float16's least subnormal
 
 
@@ -72,20 +73,27 @@ def _progress(
     done = initial.checkpoint.history.step
     progress = Progress(schedule.epochs, schedule.steps_per_epoch, done)
     begun = initial.checkpoint.path is not None  # and has said it
-    for line in [*others, *backend.notices, *([] if begun else _warnings(backend, chip_plan))]:
+    for line in [
+        *others,
+        *backend.notices,
+        *([] if begun else warnings_of(backend.settings, chip_plan)),
+    ]:
         progress.say(line)
     return progress
 
 
-def _warnings(backend: Backend, chip_plan: ChipPlan) -> Iterator[str]:
-    """Yield what the chip would not run as it is, and what can't learn in float16."""
-    optimizer, mode = backend.settings.optimizer, backend.settings.precision.mode
+def warnings_of(settings: Settings, chip_plan: ChipPlan) -> Iterator[str]:
+    """Yield what can't learn in float16, what of the files does nothing, what the chip refuses."""
+    optimizer, mode = settings.optimizer, settings.precision.mode
     if mode == "force_fp16" and isinstance(optimizer, Adam) and optimizer.epsilon < _LEAST_EPSILON:
         yield (
             f"warning: force_fp16 runs Adam in float16, where epsilon {optimizer.epsilon:g} is 0"
             " and a small gradient's square too\n"
             "  try: python -m lenet_exp.run experiment=force_fp16_adam"
         )
+    for text in chip_plan.step.warnings:
+        if text.startswith(_OF_FILES):
+            yield f"warning: {text}"
     if any(chip_plan.verdict):
         command = f"python -m lenet_exp.explain precision={mode}"
         yield f"warning: on the chip {chip_plan.verdict}\n  why: {command}"

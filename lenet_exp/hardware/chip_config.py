@@ -20,7 +20,7 @@ from lenet_exp.errors import ConfigError
 # RewriterConfig.OFF. For memory_optimization, another enum, it is MANUAL; the vendor's samples
 # all send it, so this does.
 _OFF = 2
-_FILES = ("file", "json", "mixlist", "debug_config", "directory", "existing_directory")
+_FILES = ("file", "json", "mixlist", "switches", "debug_config", "directory", "existing_directory")
 
 
 class Adapter(NamedTuple):

@@ -111,7 +111,7 @@ def _file_problem(path: Path) -> str:
 def _json_problem(path: Path) -> str:
     try:
         json.loads(path.read_text())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return f"it is no JSON: {error}"
     return ""
 
@@ -119,16 +119,26 @@ def _json_problem(path: Path) -> str:
 def _mixlist_problem(path: Path) -> str:
     from lenet_exp.precision.target import op_lists  # noqa: PLC0415 - numpy
 
+    return _problem_of(op_lists.read_changes, path)
+
+
+def _switches_problem(path: Path) -> str:
+    from lenet_exp.precision.target import fusion_switches  # noqa: PLC0415 - as above
+
+    return _problem_of(fusion_switches.read_switches, path)
+
+
+def _problem_of(read: Callable[[Path], object], path: Path) -> str:
     try:
-        op_lists.read_changes(path)
+        read(path)
     except PrecisionError as error:
         return "it holds something else: {}: {}".format(*error.args)
     return ""
 
 
 def _debug_config_problem(path: Path) -> str:
-    content = path.read_text()
-    return "it has both" if "ccec_O0" in content and "oom" in content else ""
+    content = path.read_bytes()
+    return "it has both" if b"ccec_O0" in content and b"oom" in content else ""
 
 
 def _problem(form: str, text: Any) -> str:
@@ -147,5 +157,6 @@ _LOOKS: Dict[str, Tuple[Callable[[Path], str], ...]] = {
     "file": (_file_problem,),
     "json": (_file_problem, _json_problem),
     "mixlist": (_file_problem, _mixlist_problem),
+    "switches": (_file_problem, _switches_problem),
     "debug_config": (_file_problem, _debug_config_problem),
 }

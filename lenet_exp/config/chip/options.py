@@ -126,6 +126,8 @@ _FORMS: Dict[str, Tuple[str, str, Callable[[str], bool]]] = {
     "json": ("a JSON file that exists", "FILE", _is_named),
     "mixlist": ("a JSON file: black-list, white-list, each with to-add, to-remove: lists of types",
                 "FILE", _is_named),
+    "switches": ("a JSON file: Switch, with GraphFusion, UBFusion: each of PASS or ALL: on, off",
+                 "FILE", _is_named),
     "debug_config": ("a file that exists, without both ccec_O0 and oom", "FILE", _is_named),
     "directory": ("a directory that may be read and written, or can be made", "DIR", _is_named),
     "existing_directory": ("an existing directory that may be read and written", "DIR", _is_named),

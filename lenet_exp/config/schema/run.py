@@ -21,6 +21,7 @@ PRECISION_MODES = (
     "allow_mix_precision",
 )
 PRECISION_FILES = ("modify_mixlist", "customize_dtypes")
+PLAN_FILES = (*PRECISION_FILES, "fusion_switch_file")  # the last one is of the chip's keys alone
 
 
 def _above(low: int, good: float) -> Any:
@@ -223,8 +224,8 @@ SWEEP_KEYS = tuple(item.name for item in fields(Sweep))
 def precision_files(settings: Settings) -> Dict[str, Path]:
     """Return the vendor's files that decide types, by key: of the precision, or of the chip."""
     named = {
-        key: getattr(settings.precision, key) or getattr(settings.hardware, key, None)
-        for key in PRECISION_FILES
+        key: getattr(settings.precision, key, None) or getattr(settings.hardware, key, None)
+        for key in PLAN_FILES
     }
     return {key: Path(name).expanduser() for key, name in named.items() if name is not None}
 

@@ -18,7 +18,8 @@ class PlanOptions(NamedTuple):
     """What a plan depends on besides its graph.
 
     `colours` by GE type; `keeps` the nodes of keep_dtype, besides those marked `_keep_dtype`;
-    `warnings` what of the mixlist does nothing.
+    `off` the compiler's passes that are switched off; `warnings` what of the vendor's files does
+    nothing.
     """
 
     mode: Mode
@@ -27,6 +28,7 @@ class PlanOptions(NamedTuple):
     colours: Mapping[str, Colour]
     custom: Optional[CustomDtypes]
     keeps: Tuple[str, ...]
+    off: FrozenSet[str]
     warnings: Tuple[str, ...]
 
     def colour(self, ge_type: str) -> Colour:

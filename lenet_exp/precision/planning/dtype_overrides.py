@@ -3,7 +3,12 @@
     Name::InputDtype:float16,float16,OutputDtype:float16
     OpType::MatMulV2:InputDtype:float32,,OutputDtype:
 
-One operator a line; a name wins over a type; an empty entry means any type.
+One operator a line; a name wins over a type; an empty entry means any type, and so does an index
+that an operator lacks: a line for products with a bias does for those without. What is a line is
+what the vendor's parser (`OpCustDtypesConfigParser` of the fusion engine) takes: the name ends at
+the first colon; a list begins one character behind InputDtype or OutputDtype, wherever in the
+line these words stand, and one of the two is enough; of the types, case and blanks around them
+don't count.
 Source: precision-modes.md 6.6.
 """
 
@@ -16,20 +21,25 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 
 from lenet_exp.errors import PrecisionError
 from lenet_exp.precision.ir.operators import GraphOperator
-from lenet_exp.precision.target.op_lists import read_text
 from lenet_exp.precision.target.operator_library import NodeColumn, column_types
+from lenet_exp.precision.target.vendor_files import read_text
 
 CustomInput = Union[str, Path]
 
 _LONGEST_LINE = 1024
 _TYPES = frozenset(
-    ("bool", "string", "bfloat16", "float16", "float32", "float64", "double", "complex64")
-    + ("complex128", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+    ("bool", "string", "bfloat16", "float16", "float32", "float64", "double", "float")
+    + ("complex64", "complex128", "int8", "int16", "int32", "int64")
+    + ("uint8", "uint16", "uint32", "uint64")
 )
-_SAME = {"double": "float64", "": None}
+_SAME = {"double": "float64", "float": "float32", "": None}
+_OF_A_TYPE = "OpType::"
+_WORDS = ("InputDtype:", "OutputDtype:")
+# Behind the name: any text without either word, then one of the lists or both.
 _LINE = re.compile(
-    r"(?:OpType::(?P<type>[^:\s]+):|(?P<name>[^:\s]+)::)"
-    r"InputDtype:(?P<inputs>[^:]*),OutputDtype:(?P<outputs>[^:]*)"
+    r"(?P<name>[^:]+):(?:(?!InputDtype|OutputDtype).)*(?=InputDtype|OutputDtype)"
+    r"(?:InputDtype.(?P<inputs>(?:(?!OutputDtype).)*))?"
+    r"(?:OutputDtype.(?P<outputs>(?:(?!InputDtype).)*))?"
 )
 _FORM = "Name::InputDtype:float16,float16,OutputDtype:float16, or OpType::GeType:InputDtype:..."
 
@@ -58,7 +68,7 @@ def read_custom_dtypes(source: CustomInput) -> CustomDtypes:
     """Return the lines of a file; of a name that comes again the first line counts.
 
     Args:
-        source: a path, or the file's text (it has "InputDtype:" in it).
+        source: a path, or the file's text (it has InputDtype: or OutputDtype: in it).
 
     Raises:
         PrecisionError: the file can't be read or is empty; a line is too long, blank or not of
@@ -67,15 +77,15 @@ def read_custom_dtypes(source: CustomInput) -> CustomDtypes:
     names: Dict[str, Fixed] = {}
     types: Dict[str, Fixed] = {}
     for number, line in enumerate(_lines(source), 1):
-        match = _match(number, line)
-        fixed = Fixed(_types(number, match.group("inputs")), _types(number, match.group("outputs")))
-        found, key = (types, match.group("type")) if match.group("type") else (names, match["name"])
-        found.setdefault(key, fixed)
+        of_a_type = line.startswith(_OF_A_TYPE)
+        match = _match(number, line[len(_OF_A_TYPE) :] if of_a_type else line, line)
+        fixed = Fixed(*(_types(number, match.group(side) or "") for side in Fixed._fields))
+        (types if of_a_type else names).setdefault(match.group("name"), fixed)
     return CustomDtypes(names, types)
 
 
 def _lines(source: CustomInput) -> List[str]:
-    inline = isinstance(source, str) and "InputDtype:" in source
+    inline = isinstance(source, str) and any(word in source for word in _WORDS)
     lines = (str(source) if inline else read_text("customize_dtypes", source, "text")).split("\n")
     if lines[-1] == "":  # the end of the last line
         lines.pop()
@@ -84,12 +94,12 @@ def _lines(source: CustomInput) -> List[str]:
     return lines
 
 
-def _match(number: int, line: str) -> Any:
+def _match(number: int, text: str, line: str) -> Any:
     where = f"customize_dtypes line {number}"
     if len(line) >= _LONGEST_LINE:
         problem = f"it has {len(line)} characters"
         raise PrecisionError(where, problem, f"fewer than {_LONGEST_LINE} characters")
-    match = _LINE.fullmatch(line.rstrip("\r"))
+    match = _LINE.fullmatch(text.strip())
     if match is None:
         problem = f'"{line}" is not of the form' if line.strip() else "it is blank"
         raise PrecisionError(where, problem, _FORM)
@@ -97,7 +107,7 @@ def _match(number: int, line: str) -> Any:
 
 
 def _types(number: int, text: str) -> Types:
-    found = text.split(",") if text else []
+    found = [dtype.strip().lower() for dtype in text.split(",")]
     for dtype in found:
         if dtype and dtype not in _TYPES:
             allowed = ", ".join(sorted(_TYPES))
@@ -112,12 +122,13 @@ def allowed_columns(
 ) -> Tuple[NodeColumn, ...]:
     """Return the columns that have exactly the types fixed, in library order.
 
+    A type for an index that the operator lacks fixes nothing.
+
     Raises:
-        PrecisionError: none is left, or more types than tensors: the chip refuses to compile.
+        PrecisionError: none is left: the chip refuses to compile.
     """
     count = len(operator.inputs)
-    wanted = _padded(operator, fixed.inputs, count, "inputs")
-    wanted += _padded(operator, fixed.outputs, len(operator.outputs), "outputs")
+    wanted = (*_fitted(fixed.inputs, count), *_fitted(fixed.outputs, len(operator.outputs)))
     types = [column_types(column, operator.origin) for column in columns]
     fits = [all(w in (None, have) for w, have in zip(wanted, each)) for each in types]
     left = tuple(itertools.compress(columns, fits))
@@ -128,12 +139,9 @@ def allowed_columns(
     return left
 
 
-def _padded(operator: GraphOperator, types: Types, count: int, what: str) -> Types:
-    if len(types) > count:
-        problem = f"{len(types)} types for {count} {what} of {operator.ge_type}"
-        remedy = f"one type, or nothing, for each of the {count}"
-        raise PrecisionError(f"customize_dtypes {operator.name}", problem, remedy)
-    return (*types, *[None] * (count - len(types)))
+def _fitted(types: Types, count: int) -> Types:
+    """Return a type for each of so many tensors."""
+    return (*types, *[None] * count)[:count]
 
 
 def _as_line(types: Sequence[str], count: int) -> str:

@@ -5,20 +5,37 @@ Source: precision-modes.md 7.
 
 from __future__ import annotations
 
-from typing import Callable, Collection, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+import functools
+from typing import (
+    AbstractSet,
+    Callable,
+    Collection,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Set,
+    Tuple,
+)
 
 from lenet_exp.precision.analysis.shapes import static_shapes
 from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.op_traits import BIAS_ADDS, CONVOLUTIONS, MATMULS, MOMENTUMS
 from lenet_exp.precision.ir.operators import GraphOperator, Input, Output
 from lenet_exp.precision.planning.compilation import Compilation
+from lenet_exp.precision.target import fusion_switches
 from lenet_exp.precision.target.operator_library import node_columns
 
 
 def fuse(state: Compilation) -> Compilation:
-    """Put fused operators in the place of their first parts, in the functions of calls too."""
+    """Put fused operators in the place of their first parts, in the functions of calls too.
+
+    A pass that a fusion switch file switches off makes nothing.
+    """
     pool = _Pool(state)
-    for rule in _RULES:
+    for rule in (rule for name, rule in _RULES.items() if name not in state.options.off):
         for name in list(pool.operators):
             operator = pool.operators.get(name)
             if operator is not None:
@@ -105,14 +122,16 @@ def _shapes_needed(operators: Collection[GraphOperator]) -> Set[Tensor]:
     return wanted
 
 
-def _fused_bias(pool: _Pool, operator: GraphOperator) -> None:
+def _fused_bias(owners: AbstractSet[str], pool: _Pool, operator: GraphOperator) -> None:
     """Conv + BiasAdd, MatMul + BiasAdd, or + Add of a constant, become one with a bias."""
     if operator.ge_type not in BIAS_ADDS and operator.tf_type not in ("Add", "AddV2"):
         return
     for index in (0, 1) if operator.ge_type == "Add" else (0,):
         owner = pool.producer(operator.inputs[index].source)
         bias = operator.inputs[1 - index]
-        if owner is not None and _takes_bias(pool, owner, operator, bias):
+        if owner is None or owner.ge_type not in owners:
+            continue
+        if _takes_bias(pool, owner, operator, bias):
             made = owner._replace(inputs=(*owner.inputs, bias), outputs=operator.outputs)
             pool.join(owner, operator, made)
             return
@@ -153,12 +172,12 @@ def _relu_pair(pool: _Pool, operator: GraphOperator) -> None:
     pool.replace((operator, grads[0]), forward, backward)
 
 
-def _half_product_widened(pool: _Pool, operator: GraphOperator) -> None:
+def _half_product_widened(owners: AbstractSet[str], pool: _Pool, operator: GraphOperator) -> None:
     """A float16 MatMul or Conv2D followed by a Cast to float32: one with a float32 output."""
     if operator.ge_type != "Cast" or operator.origin != ("float16", "float32"):
         return
     owner = pool.producer(operator.inputs[0].source)
-    if owner is None or owner.ge_type not in MATMULS | {"Conv2D"}:
+    if owner is None or owner.ge_type not in owners:
         return
     types = ("float16", "float16", "float32")
     entry = pool.library.operators.get(owner.ge_type)
@@ -213,10 +232,13 @@ def _inner(
     return GraphOperator(name, "", ge_type, operator.parts, inputs, (output,), operator.keeps)
 
 
-_RULES: Tuple[Callable[[_Pool, GraphOperator], None], ...] = (
-    _sparse_cross_entropy,
-    _fused_bias,
-    _half_product_widened,
-    _relu_pair,
-    _unscaling_momentum,
-)
+# By the vendor's name of the pass.
+_RULES: Mapping[str, Callable[[_Pool, GraphOperator], None]] = {
+    fusion_switches.SPARSE_CROSS_ENTROPY: _sparse_cross_entropy,
+    fusion_switches.CONVOLUTION_BIAS: functools.partial(_fused_bias, CONVOLUTIONS),
+    fusion_switches.MATMUL_BIAS: functools.partial(_fused_bias, MATMULS),
+    fusion_switches.MATMUL_CAST: functools.partial(_half_product_widened, MATMULS),
+    fusion_switches.CONVOLUTION_CAST: functools.partial(_half_product_widened, {"Conv2D"}),
+    fusion_switches.RELU_PAIR: _relu_pair,
+    fusion_switches.MOMENTUM_LOSS_SCALE: _unscaling_momentum,
+}

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from lenet_exp.errors import PrecisionError
 from lenet_exp.precision.planning.compilation import PlanOptions
 from lenet_exp.precision.planning.dtype_overrides import read_custom_dtypes
-from lenet_exp.precision.target.modes import Generation, Mode, read_generation, read_mode
+from lenet_exp.precision.target.fusion_switches import NOTHING_OFF, SwitchesInput, read_switches
+from lenet_exp.precision.target.modes import (
+    Colour,
+    Generation,
+    Mode,
+    read_generation,
+    read_mode,
+)
 from lenet_exp.precision.target.op_lists import MixlistInput, recoloured
 from lenet_exp.precision.target.operator_library import LibraryInput, load_library
 
@@ -21,10 +28,12 @@ class Unread(NamedTuple):
 
 
 def unread(file: str, mode: str, generation: str) -> Optional[Unread]:
-    """Return why `file` (modify_mixlist or customize_dtypes) is not read; None if it is.
+    """Return why the file of this option is not read; None if it is.
 
-    Source: precision-modes.md 6.4, 6.6.
+    A fusion_switch_file always is. Source: precision-modes.md 6.4, 6.6.
     """
+    if file == "fusion_switch_file":
+        return None
     if read_generation(generation) is Generation.FEBRUARY_2021:
         return Unread("the adapter of February 2021 has no such option", str(Generation.TODAY))
     if file == "modify_mixlist" and read_mode(mode) is not Mode.ALLOW_MIX_PRECISION:
@@ -59,6 +68,7 @@ def read_options(
     modify_mixlist: Optional[MixlistInput] = None,
     keep_dtype: Sequence[str] = (),
     customize_dtypes: Union[str, Path, None] = None,
+    fusion_switch_file: Optional[SwitchesInput] = None,
 ) -> PlanOptions:
     """Return what decides every operator; the arguments are those of `assign`.
 
@@ -71,10 +81,11 @@ def read_options(
         found = None if given is None else unread(file, wanted.value, age.value)
         if found is not None:
             raise PrecisionError(file, found.reason, f"{found.needs}, or no {file}")
-    colours = {name: operator.colour for name, operator in table.operators.items()}
+    colours: Mapping[str, Colour] = {name: each.colour for name, each in table.operators.items()}
     warnings: Tuple[str, ...] = ()
     if modify_mixlist is not None:
-        colours, warnings = recoloured(modify_mixlist, colours)
+        colours, warnings = recoloured(modify_mixlist, table)
     custom = None if customize_dtypes is None else read_custom_dtypes(customize_dtypes)
-    kept = kept_nodes(graph_def, keep_dtype)
-    return PlanOptions(wanted, age, table, colours, custom, kept, warnings)
+    off = NOTHING_OFF if fusion_switch_file is None else read_switches(fusion_switch_file)
+    kept, told = kept_nodes(graph_def, keep_dtype), (*warnings, *off.warnings)
+    return PlanOptions(wanted, age, table, colours, custom, kept, off.passes, told)

@@ -19,6 +19,7 @@ from lenet_exp.precision.planning.options import read_options
 from lenet_exp.precision.planning.prune import fetched_nodes, prune
 from lenet_exp.precision.planning.reasons import warnings_of
 from lenet_exp.precision.planning.select import select
+from lenet_exp.precision.target.fusion_switches import SwitchesInput
 from lenet_exp.precision.target.op_lists import MixlistInput
 from lenet_exp.precision.target.operator_library import LibraryInput
 
@@ -39,7 +40,7 @@ PHASE_NAMES = tuple(
 )
 
 
-def assign(
+def assign(  # noqa: PLR0913 - a keyword for each of the vendor's ways to change a mode
     graph_def: Any,
     mode: str,
     *,
@@ -49,6 +50,7 @@ def assign(
     modify_mixlist: Optional[MixlistInput] = None,
     keep_dtype: Sequence[str] = (),
     customize_dtypes: Union[str, Path, None] = None,
+    fusion_switch_file: Optional[SwitchesInput] = None,
 ) -> Plan:
     """Return what a precision mode does to every operator of a TensorFlow 1 graph.
 
@@ -64,6 +66,7 @@ def assign(
         modify_mixlist: path, text or parsed object; only allow_mix_precision, today.
         keep_dtype: nodes, or name scopes, besides the nodes marked `_keep_dtype`.
         customize_dtypes: path or text of the vendor's file; only today.
+        fusion_switch_file: path, text or parsed object; fusions that it switches off are not made.
 
     Raises:
         GraphError: the GraphDef is no graph, or a fetch is not in it.
@@ -72,7 +75,8 @@ def assign(
     Source: precision-modes.md.
     """
     options = read_options(
-        graph_def, mode, library, generation, modify_mixlist, keep_dtype, customize_dtypes
+        *(graph_def, mode, library, generation),
+        *(modify_mixlist, keep_dtype, customize_dtypes, fusion_switch_file),
     )
     return _plan(run(begin(graph_def, fetches, options)), graph_def)
 

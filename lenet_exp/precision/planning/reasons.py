@@ -103,6 +103,11 @@ def warnings_of(state: Compilation) -> Tuple[str, ...]:
     return (*warnings, *(_unmatched(rows, custom) if custom else ()))
 
 
+def refuses(warning: str) -> bool:
+    """Return whether a warning says that the chip would not compile the graph."""
+    return _MEANING[Engine.REFUSED] in warning
+
+
 def _grouped(rows: Iterable[Operator]) -> Mapping[Tuple[str, str], List[str]]:
     found: Dict[Tuple[str, str], List[str]] = {}
     for row in rows:
@@ -117,6 +122,6 @@ def abbreviated(names: Sequence[str]) -> str:
 
 def _unmatched(rows: Sequence[Operator], custom: CustomDtypes) -> List[str]:
     names, types = {row.name for row in rows}, {row.ge_type for row in rows}
-    lacking = [f"has the name {name}" for name in custom.names if name not in names]
-    lacking += [f"is a {name}" for name in custom.types if name not in types]
+    lacking = [f'has the name "{name}"' for name in custom.names if name not in names]
+    lacking += [f'is a "{name}"' for name in custom.types if name not in types]
     return [f"customize_dtypes: no operator {each}, so its line does nothing" for each in lacking]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
 
 from lenet_exp.precision.analysis.dtypes import output_types
@@ -91,14 +92,17 @@ def phase_table(found: AfterPhase, width: int) -> str:
     extra = f"{'list':5}  {'rule':10}  {'casts':8}  " if selected else ""
     title = tables.title(found.mode, found.generation)
     head = f"{title}, after {found.phase}: {len(found.rows)} {what}"
-    lines = [head, "", f"{'types':{size}}  {'type':{kind}}  {extra}name <- inputs"]
+    lines = [*textwrap.wrap(head, width), ""]
+    lines += tables.row_lines(
+        f"{'types':{size}}  {'type':{kind}}  {extra}", "name <- inputs", width=width
+    )
     for row in found.rows:
         facts = f"{tables.cut(row['types'], size):{size}}  {tables.cut(row['type'], kind):{kind}}  "
         if selected:
             facts += f"{row['colour']:5}  {row['rule']:10}  {tables.cut(_casts(row), 8):8}  "
         name = tables.fused_name(row["name"], row.get("parts", ()))
         text = f"{name} <- {', '.join(row['inputs'])}" if row["inputs"] else name
-        lines += tables.wrapped(facts, text, " " * len(facts), width)
+        lines += tables.row_lines(facts, text, width=width)
     return "\n".join(lines)
 
 

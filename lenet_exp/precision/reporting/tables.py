@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import textwrap
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from lenet_exp.precision.analysis.cost import Totals
-from lenet_exp.precision.planning.reasons import abbreviated
+from lenet_exp.precision.planning.reasons import abbreviated, refuses
 from lenet_exp.precision.reporting.records import (
     ANY_OTHER,
     LETTERS,
@@ -18,44 +18,58 @@ from lenet_exp.precision.reporting.records import (
     summary,
 )
 
-_NARROWEST = 60  # below that the columns leave no room for names
+_NARROWEST = 48  # below that the totals don't fit
+_ROOM_BESIDE = 32  # of names beside the columns; with less they stand below, in full
+_ROOM_IN_SUMMARY = 24
 _LONGEST_TYPES = 24  # of one operator with many inputs, before it takes a line of its own
 _ON_CHIP = {"ai_cpu": "on the AI CPU", "refused": "refused"}
 
 
 def table(read: Report, width: int) -> str:
-    """Return every operator with its reason, then legend, totals and warnings."""
+    """Return what is refused, the legend, every operator with its reason, totals and warnings."""
     width = max(width, _NARROWEST)
     types = [record.types for record in read.records]
     size = types_width(types)
-    lines = [_title(read), "", f"{'types':{size}}  list   casts     operator"]
-    lines.append(f"{'':{size}}  {'':16} GE type - reason")
+    heads = (f"{'types':{size}}  list   {'casts':8}  ", "operator", "GE type - reason")
+    lines = [*_beginning(read, types, width), *row_lines(*heads, width=width)]
     for section, members in itertools.groupby(read.records, lambda record: record.section):
         lines += ["", section.upper()]
         for record in members:
             lines += _rows(record, size, width)
-    return "\n".join([*lines, "", *_legend(types, width), "", *_ending(read, width)])
+    return "\n".join([*lines, "", *_ending(read, width)])
 
 
 def summary_table(read: Report, width: int) -> str:
-    """Return the operators in groups, a line each, then legend, totals and warnings."""
+    """Return what is refused, the legend, the operators in groups, totals and warnings."""
     width = max(width, _NARROWEST)
     groups = summary(read).groups
     types = [group.types for group in groups]
-    longest = max([len(group.ge_type) for group in groups] or [7])
-    size, kind = types_width(types), min(longest, max(10, width - 70))
-    head = f"  n  {'GE type':{kind}}  {'types':{size}}  list   rule        casts  operators"
-    lines = [_title(read), "", cut(head, width)]
+    size, kind = types_width(types), max([len(group.ge_type) for group in groups] or [7])
+    beside = width >= size + kind + 35 + _ROOM_IN_SUMMARY
+    size = size if beside else min(size, width - 31)
+    names = f"{'GE type':{kind}}  " if beside else ""
+    head = f"  n  {names}{'types':{size}}  list   rule        casts"
+    lines = [*_beginning(read, types, width), head + ("  operators" if beside else "")]
+    lines += [] if beside else ["     GE type: operators"]
     for section, members in itertools.groupby(groups, lambda group: group.section):
         lines.append(section.upper())
         for group in members:
-            ge_type, shown = cut(group.ge_type, kind), cut(group.types, size)
-            facts = (
-                f"{len(group.names):3}  {ge_type:{kind}}  {shown:{size}}"
-                f"  {group.colour:5}  {group.rule:10}  {group.casts or '-':>5}  "
-            )
-            lines.append(cut(facts + _names(group, width - len(facts)), width))
-    return "\n".join([*lines, "", *_legend(types, width), "", *_ending(read, width)])
+            names = f"{group.ge_type:{kind}}  " if beside else ""
+            facts = f"{len(group.names):3}  {names}{cut(group.types, size):{size}}"
+            facts += f"  {group.colour:5}  {group.rule:10}  {group.casts or '-':>5}"
+            if beside:
+                lines.append(f"{facts}  {_names(group, width - len(facts) - 2)}")
+            else:
+                lines += [facts, *_named_below(group, width)]
+    return "\n".join([*lines, "", *_ending(read, width)])
+
+
+def _named_below(group: Group, width: int) -> List[str]:
+    """Return a group's type and names, the first one whole, on two lines or little more."""
+    indent = " " * 5
+    room = 2 * (width - len(indent)) - len(group.ge_type) - 2
+    room = max(room, len(f"{group.names[0]}, +{len(group.names)}"))
+    return wrapped(indent, f"{group.ge_type}: {_names(group, room)}", indent, width)
 
 
 def comparison_table(found: Comparison, width: int) -> str:
@@ -63,27 +77,49 @@ def comparison_table(found: Comparison, width: int) -> str:
     width = max(width, _NARROWEST)
     left, right = (f"{r.mode}, {r.generation}" for r in (found.first, found.second))
     pairs = [(_side(d.first), _side(d.second)) for d in found.differences]
-    sizes = [min(max(map(len, each)), (width - 24) // 2) for each in zip((left, right), *pairs)]
-    lines = [f"{left:{sizes[0]}}  {right:{sizes[1]}}  operator"]
-    indent = " " * (sum(sizes) + 4)
+    sizes = [min(max(map(len, each)), (width - 4) // 2) for each in zip((left, right), *pairs)]
+    if any(len(head) > size for head, size in zip((left, right), sizes)):
+        lines = [f"left: {left}", f"right: {right}"]
+    else:
+        lines = row_lines(_sides((left, right), sizes), "operator", width=width)
     for difference, pair in zip(found.differences, pairs):
-        facts = "  ".join(f"{cut(text, size):{size}}" for text, size in zip(pair, sizes))
         sides = (difference.first, difference.second)
         kinds = dict.fromkeys(side.operator.ge_type for side in sides if side is not None)
         text = f"{difference.name} ({' / '.join(kinds)})"
-        lines += wrapped(f"{facts}  ", text, indent, width)
-    if not pairs:
-        lines = [f"{left} and {right}: every operator has the same types and casts."]
+        lines += row_lines(_sides(pair, sizes), text, width=width)
     shown = [record.types for d in found.differences for record in (d.first, d.second) if record]
-    ending = [*_legend(shown, width), ""] if shown else []
-    ending += _both(found, (left, right))
-    return "\n".join([*lines, "", *textwrap.wrap(_alike(found), width), "", *ending])
+    lines = [*_legend(shown, width), "", *lines]
+    if not pairs:
+        same = f"{left} and {right}: every operator has the same types and casts."
+        lines = textwrap.wrap(same, width)
+    ending = [*textwrap.wrap(_alike(found), width), "", *_both(found, (left, right), width)]
+    return "\n".join([*lines, "", *ending])
+
+
+def _sides(pair: Sequence[str], sizes: Sequence[int]) -> str:
+    return "".join(f"{cut(text, size):{size}}  " for text, size in zip(pair, sizes))
+
+
+def row_lines(facts: str, *texts: str, width: int) -> List[str]:
+    """Return columns with texts beside them, or below them where that leaves no room."""
+    if width - len(facts) >= _ROOM_BESIDE:
+        first, indent, lines = facts, " " * len(facts), []
+    else:
+        first, indent, lines = " " * 4, " " * 4, [facts.rstrip()]
+    for text in texts:
+        lines += wrapped(first, text, indent, width)
+        first = indent
+    return lines
 
 
 def warnings_text(warnings: Sequence[str], width: int) -> List[str]:
     """Return warnings as wrapped lines, each beginning with "warning: "."""
-    wrap = textwrap.TextWrapper(max(width, _NARROWEST), subsequent_indent="  ").wrap
-    return [line for warning in warnings for line in wrap(f"warning: {warning}")]
+    width = max(width, _NARROWEST)
+    wrap = textwrap.TextWrapper(
+        width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    ).wrap
+    lines = [line for warning in warnings for line in wrap(f"warning: {warning}")]
+    return [part for line in lines for part in _broken(line, width, "  ")]
 
 
 def title(mode: str, generation: str) -> str:
@@ -105,12 +141,10 @@ def _rows(record: Record, size: int, width: int) -> List[str]:
     row = record.operator
     casts = "*" + indexes(row.casts) if row.casts else ""
     facts = f"{cut(record.types, size):{size}}  {row.colour:5}  {cut(casts, 8):8}  "
-    indent = " " * len(facts)
     colour = f"{row.colour}: "  # has a column of its own
     why = row.reason[len(colour) :] if row.reason.startswith(colour) else row.reason
-    reason = f"{row.ge_type} - {why}"
     name = fused_name(row.name, row.parts)
-    return [*wrapped(facts, name, indent, width), *wrapped(indent, reason, indent, width)]
+    return row_lines(facts, name, f"{row.ge_type} - {why}", width=width)
 
 
 def indexes(casts: Sequence[int]) -> str:
@@ -128,14 +162,18 @@ def fused_name(name: str, parts: Sequence[str]) -> str:
 def wrapped(first: str, text: str, indent: str, width: int) -> List[str]:
     """Return lines of `text`; names too long for a line break behind a slash if they can."""
     room = max(width - len(indent), 20)
-    lines: List[str] = []
-    for line in textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False):
-        while len(line) > room:
-            at = line.rfind("/", 0, room) + 1 or room
-            lines.append(line[:at])
-            line = line[at:]
-        lines.append(line)
-    return [(first if i == 0 else indent) + line for i, line in enumerate(lines or [""])]
+    lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+    parts = [part for line in lines for part in _broken(line, room)]
+    return [(first if i == 0 else indent) + part for i, part in enumerate(parts or [""])]
+
+
+def _broken(line: str, room: int, indent: str = "") -> Iterator[str]:
+    """Yield the parts of a line that is too long, all but the first indented."""
+    while len(line) > room:
+        at = line.rfind("/", len(indent), room) + 1 or room
+        yield line[:at]
+        line = indent + line[at:]
+    yield line
 
 
 def cut(text: str, size: int) -> str:
@@ -171,13 +209,20 @@ def _legend(types: Sequence[str], width: int) -> List[str]:
     return textwrap.wrap("; ".join([*words, "*012 inputs that get a Cast"]), width)
 
 
+def _beginning(read: Report, types: Sequence[str], width: int) -> List[str]:
+    refused = [warning for warning in read.warnings if refuses(warning)]
+    first = ["", *warnings_text(refused, width)] if refused else []
+    return [*textwrap.wrap(_title(read), width), *first, "", *_legend(types, width), ""]
+
+
 def _ending(read: Report, width: int) -> List[str]:
     lines = [f"{name:22} {value}" for name, value in figures(read.totals).items()]
     if read.totals.uncounted:
         text = f"not counted, no static shape: {abbreviated(read.totals.uncounted)}"
         lines += textwrap.wrap(text, width, subsequent_indent="  ")
-    if read.warnings:
-        lines += ["", *warnings_text(read.warnings, width)]
+    others = [warning for warning in read.warnings if not refuses(warning)]
+    if others:
+        lines += ["", *warnings_text(others, width)]
     return lines
 
 
@@ -215,8 +260,10 @@ def _alike(found: Comparison) -> str:
     return text
 
 
-def _both(found: Comparison, heads: Tuple[str, str]) -> List[str]:
+def _both(found: Comparison, heads: Tuple[str, str], width: int) -> List[str]:
     first, second = figures(found.first.totals), figures(found.second.totals)
     size = max(len(text) for text in (*first.values(), heads[0]))
-    lines = [f"{'':22} {heads[0]:{size}}  {heads[1]}"]
-    return lines + [f"{name:22} {first[name]:{size}}  {second[name]}" for name in first]
+    rows = [("", *heads), *((name, first[name], second[name]) for name in first)]
+    if 25 + size + max(len(text) for text in (*second.values(), heads[1])) > width:
+        return [line for name, *sides in rows for line in (name, *(f"  {s}" for s in sides))][1:]
+    return [f"{name:22} {one:{size}}  {other}" for name, one, other in rows]

@@ -5,12 +5,14 @@ Source: precision-modes.md 6.4.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Tuple, Union
 
 from lenet_exp.errors import PrecisionError
 from lenet_exp.precision.target.modes import Colour
+from lenet_exp.precision.target.operator_library import OperatorLibrary
+from lenet_exp.precision.target.unlisted_types import why_unlisted
+from lenet_exp.precision.target.vendor_files import parsed_json, text_given
 
 MixlistInput = Union[str, Path, Mapping[str, Any]]
 
@@ -28,28 +30,28 @@ class Change(NamedTuple):
 
 
 def recoloured(
-    source: MixlistInput, colours: Mapping[str, Colour]
+    source: MixlistInput, library: OperatorLibrary
 ) -> Tuple[Dict[str, Colour], Tuple[str, ...]]:
     """Return the library's colours as changed by a mixlist, and warnings of what does nothing.
 
     Args:
         source: a path, the file's text (it begins with "{"), or the parsed object.
-        colours: the library's colour of every GE type; not modified.
+        library: whose colours are changed; itself it is not.
 
     A removal that matches the library's colour gives gray, one that doesn't only warns; then
-    comes what is added to black or white; adding to gray alone changes nothing; unknown names
-    only warn.
+    comes what is added to black or white; adding to gray alone changes nothing; names that the
+    library lacks only warn.
 
     Raises:
         PrecisionError: as the graph engine refuses to start: unreadable, empty, no JSON, other
             keys, no object or array where one must be, or an impossible combination.
     """
+    colours = {name: operator.colour for name, operator in library.operators.items()}
     made = dict(colours)
     warnings = []
     for name, change in read_changes(source).items():
         if name not in colours:
-            problem = "has no such type, so its entry does nothing; names are the chip's: MatMulV2"
-            warnings.append(f"modify_mixlist: {name}: the operator library {problem}")
+            warnings.append(f"modify_mixlist: {name} {why_unlisted(name, library)}")
             continue
         for colour in change.removed:
             if colours[name] is colour:
@@ -88,28 +90,11 @@ def read_changes(source: MixlistInput) -> Dict[str, Change]:
 def _content(source: MixlistInput) -> Any:
     if isinstance(source, Mapping):
         return source
-    inline = isinstance(source, str) and source.lstrip().startswith("{")
-    where = "modify_mixlist" if inline else f"modify_mixlist {source}"
-    text = str(source) if inline else read_text("modify_mixlist", source, "JSON")
-    if not text.strip():
-        raise PrecisionError(where, "it is empty", _EXAMPLE)
+    where, text = text_given("modify_mixlist", source, _EXAMPLE)
     try:
-        return json.loads(text)
+        return parsed_json(text)
     except ValueError as error:
         raise PrecisionError(where, f"it is no JSON ({error})", _EXAMPLE) from error
-
-
-def read_text(option: str, path: Union[str, Path], what: str) -> str:
-    """Return the text of the file that an option names; `what` it is to be: JSON, text.
-
-    Raises:
-        PrecisionError: it can't be read.
-    """
-    try:
-        return Path(path).read_text()
-    except (OSError, ValueError) as error:
-        problem = f"it can't be read ({error})"
-        raise PrecisionError(f"{option} {path}", problem, f"the path of a {what} file") from error
 
 
 def _object(value: Any, where: str, keys: Tuple[str, ...]) -> Mapping[str, Any]:

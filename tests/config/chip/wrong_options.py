@@ -168,6 +168,8 @@ FILES = [
     ("no fusion file", ("hardware.fusion_switch_file={missing}",), ("no such file",), {},
      "-", "-"),
     ("fusion file no JSON", ("hardware.fusion_switch_file={text}",), ("no JSON",), {}, "-", "-"),
+    ("fusion file of something", ("hardware.fusion_switch_file={odd}",),
+     ("something else", 'the key "white-list"'), {}, "-", "-"),
     ("no dtypes", (MIX, "hardware.customize_dtypes={missing}"), ("no such file",), {}, "-", "-"),
     ("no implementations", ("hardware.op_precision_mode={missing}",), ("no such file",), {},
      "-", "-"),

@@ -89,6 +89,7 @@ WRONG = [
         ["modify_mixlist=/no/such.json", "can be read (No such file", "modify_mixlist=null"],
     ),
     ("precision.customize_dtypes=/", ["can be read (Is a directory)", "customize_dtypes=null"]),
+    ("precision.customize_dtypes=/dev/zero", ["can be read (no regular file"]),
     (
         "precision.customize_dtypes=/dev/null hardware.cann=2021",
         [

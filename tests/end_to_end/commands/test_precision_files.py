@@ -6,6 +6,10 @@ import csv
 
 import pytest
 
+from lenet_exp.config.cli.command_line import settings_to_explain
+from lenet_exp.config.identity import config_hash
+from lenet_exp.experiment import graphs
+from lenet_exp.experiment.run import warnings_of
 from tests.stacks import full_on_tf1
 
 MIXLIST = '{"black-list": {"to-remove": ["ReduceMeanD"]}}'
@@ -24,8 +28,12 @@ def _write(project):
 
 
 def _types(folder):
-    with (folder / "precision.csv").open(newline="") as kept:
-        return {(row["graph"], row["name"]): row["types"] for row in csv.DictReader(kept)}
+    rows = _rows((folder / "precision.csv").read_bytes())
+    return {(row["graph"], row["name"]): row["types"] for row in rows}
+
+
+def _rows(held):
+    return list(csv.DictReader(held.decode().splitlines()))
 
 
 @full_on_tf1
@@ -106,3 +114,42 @@ def test_a_run_and_explain_refuse_a_mixlist_alike(project, content, problem):
     assert (run.returncode, run.stdout) == (explain.returncode, explain.stdout) == (2, "")
     assert run.stderr == explain.stderr
     assert problem in run.stderr
+
+
+SWITCHES = '{"Switch": {"GraphFusion": {"MatMulBiasAddFusionPass": "%s", "Unheard": "%s"}}}'
+OF_A_CHIP = ("precision=allow_mix_precision", "hardware=ascend910", "loss_scale=none")
+
+
+@pytest.mark.parametrize("switch", ["on", "off"])
+def test_a_fusion_is_off_in_the_plan_of_a_run_and_in_an_explanation(project, switch):
+    path = project.folder / "switches.json"
+    path.write_text(SWITCHES % (switch, switch))
+    words = (*OF_A_CHIP, f"hardware.fusion_switch_file={path}")
+    explained = project.run(*words, "format=csv", verb="explain")
+    assert explained.returncode == 0, explained.stderr
+    rows = {row["name"]: row["types"] for row in csv.DictReader(explained.stdout.splitlines())}
+    off = switch == "off"
+    assert rows["fc_1/MatMul"] == ("hh>h" if off else "hhh>h")
+    assert [name for name in rows if name.endswith("/BiasAdd")] == (
+        ["fc_1/BiasAdd", "fc_2/BiasAdd", "fc_3/BiasAdd"] if off else []
+    )
+    assert rows["layer_1/Conv2D"] == "hhh>h"
+    told = "fusion_switch_file: no plan knows Unheard: it is the same with and without"
+    assert (f"warning: {told}" in explained.stderr) is off
+
+    settings = settings_to_explain(words)
+    planned = graphs.plan(settings, graphs.build_graphs(settings))
+    assert rows == {
+        row["name"]: row["types"] for row in _rows(planned.csv) if row["graph"] == "train"
+    }
+    assert (f"warning: {told}" in warnings_of(settings, planned)) is off
+
+
+def test_what_is_in_a_fusion_switch_file_makes_another_job(project):
+    path = project.folder / "switches.json"
+    settings = settings_to_explain((*OF_A_CHIP, f"hardware.fusion_switch_file={path}"))
+    hashes = set()
+    for switch in ("on", "off", "on"):
+        path.write_text(SWITCHES % (switch, switch))
+        hashes.add(config_hash(settings, "data", "tf2"))
+    assert len(hashes) == 2

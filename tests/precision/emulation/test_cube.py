@@ -137,6 +137,12 @@ def test_only_the_conv_rounds_its_sum_before_the_bias(
     (got,), flag = compute(dense_of_two, {"x:0": rows}, MIX, initial, reference)
     assert got.ravel().tolist() == [once]
     assert not flag
+    # A pass that is off leaves a BiasAdd of its own behind the rounded sum.
+    options = {
+        "fusion_switch_file": '{"Switch": {"GraphFusion": {"MatMulBiasAddFusionPass": "off"}}}'
+    }
+    (got,), flag = compute(dense_of_two, {"x:0": rows}, MIX, initial, reference, **options)
+    assert (got.ravel().tolist(), flag) == ([twice], flagged)
 
 
 @BOTH

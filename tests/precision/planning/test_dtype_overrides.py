@@ -7,7 +7,19 @@ import pytest
 from lenet_exp.errors import PrecisionError
 from lenet_exp.precision import assign
 from lenet_exp.precision.planning.dtype_overrides import read_custom_dtypes
-from tests.precision.small import ALLOW, FORCE, KEEP, MIX, cells, floats, graph_of, halves, plan_of
+from tests.precision import lenet_graph
+from tests.precision.small import (
+    ALLOW,
+    FORCE,
+    KEEP,
+    MIX,
+    cell,
+    cells,
+    floats,
+    graph_of,
+    halves,
+    plan_of,
+)
 
 
 def product(tf):
@@ -34,8 +46,25 @@ def product(tf):
             "product::InputDtype:float32,,OutputDtype:\nproduct::InputDtype:float16,,OutputDtype:",
             "MatMulV2 ff>f white",
         ),
+        # One part alone, in other case, with blanks, with words before it: as the vendor reads it.
+        ("product::InputDtype:float32", "MatMulV2 ff>f white"),
+        ("product::OutputDtype:float32", "MatMulV2 hh>f white *01"),
+        ("OpType::MatMulV2:OutputDtype:float32", "MatMulV2 hh>f white *01"),
+        ("product::InputDtype:Float32,FLOAT32,OutputDtype:fLoat32", "MatMulV2 ff>f white"),
+        ("product::InputDtype:float,float,OutputDtype:float", "MatMulV2 ff>f white"),
+        ("product::InputDtype: float32 , float32 ,OutputDtype: float32 ", "MatMulV2 ff>f white"),
+        ("product::InputDtype:float32,float32 OutputDtype:float32", "MatMulV2 ff>f white"),
+        ("OpType::MatMulV2:fixed here:InputDtype:float32,OutputDtype:", "MatMulV2 ff>f white"),
+        ("OpType:: MatMulV2:InputDtype:float32,OutputDtype:", "MatMulV2 ff>f white"),
+        ("  product::InputDtype:float32,float32,OutputDtype:float32\t\r", "MatMulV2 ff>f white"),
+        ("product:InputDtype:float32", "MatMulV2 ff>f white"),
+        ("product::InputDtype=float32,float32,OutputDtype:", "MatMulV2 ff>f white"),
+        # An index that the operator lacks fixes nothing.
+        ("product::InputDtype:float16,float16,float32,OutputDtype:float32,int8",
+         "MatMulV2 hh>f white *01"),
+        ("OpType::MatMulV2:InputDtype:,,,,int8,OutputDtype:", "MatMulV2 hh>h white *01"),
     ],
-)
+)  # fmt: skip
 def test_columns_with_other_types_are_dropped(line, expected):
     assert cells(product, customize_dtypes=line)["product"] == expected
 
@@ -62,15 +91,18 @@ def test_must_keep_is_not_touched():
     ("text", "problem"),
     [
         ("", "it can't be read"),
-        ("product:InputDtype:float16,OutputDtype:", "is not of the form"),
+        (":InputDtype:float16", "is not of the form"),
+        ("product::float16,OutputDtype", "it can't be read"),
+        ("x::OutputDtype:\nproduct::InputDtype", 'line 2: "product::InputDtype" is not of the'),
+        ("x::OutputDtype:\nproduct::inputdtype:float16", "is not of the form"),
+        ("product::InputDtypeOutputDtype:", '"utputdtype:" is no type'),
         ("# a comment\nproduct::InputDtype:,OutputDtype:", "is not of the form"),
         ("product::InputDtype:,OutputDtype:\n\nx::InputDtype:,OutputDtype:", "line 2: it is blank"),
         ("product::OutputDtype:float16,InputDtype:float16", "is not of the form"),
         ("product::InputDtype:half,OutputDtype:", '"half" is no type'),
-        ("product::InputDtype:Float16,OutputDtype:", '"Float16" is no type'),
+        ("product::InputDtype:float 16,OutputDtype:", '"float 16" is no type'),
         ("product::InputDtype:" + "," * 1100 + "OutputDtype:", "characters"),
         ("product::InputDtype:int8,int8,OutputDtype:int8", "no kernel for these types"),
-        ("product::InputDtype:,,,OutputDtype:", "for 2 inputs of MatMulV2"),
     ],
 )
 def test_errors_name_the_line_or_the_operator(text, problem):
@@ -81,6 +113,16 @@ def test_errors_name_the_line_or_the_operator(text, problem):
     assert "try:" in str(caught.value)
 
 
+def test_a_line_for_products_with_a_bias_does_for_those_of_their_gradients():
+    line = "OpType::MatMulV2:InputDtype:float16,float16,float32,OutputDtype:float32"
+    graph_def, fetches = lenet_graph.graph_and_fetches("none")
+    plan = assign(graph_def, MIX, fetches=fetches, customize_dtypes=line)
+    products = [cell(row) for row in plan.operators if row.ge_type == "MatMulV2"]
+    assert len(products) == 9
+    assert {text.partition(" white")[0] for text in products[:3]} == {"MatMulV2 hhf>f"}
+    assert {text.partition(" white")[0] for text in products[3:]} == {"MatMulV2 hh>f"}
+
+
 def test_an_empty_file_is_refused(tmp_path):
     path = tmp_path / "types.cfg"
     path.write_text("")
@@ -88,9 +130,18 @@ def test_an_empty_file_is_refused(tmp_path):
         read_custom_dtypes(path)
 
 
-def test_a_line_for_no_operator_is_told():
-    plan = plan_of(product, customize_dtypes="nobody::InputDtype:float32,OutputDtype:")
-    assert any("nobody" in warning for warning in plan.warnings)
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("nobody::OutputDtype:float32", 'no operator has the name "nobody"'),
+        ("product ::OutputDtype:float32", 'no operator has the name "product "'),
+        ("OpType::Relu:OutputDtype:float32", 'no operator is a "Relu"'),
+        (" OpType::MatMulV2:OutputDtype:float32", 'no operator has the name "OpType"'),
+    ],
+)
+def test_a_line_for_no_operator_is_told(line, told):
+    (warning,) = plan_of(product, customize_dtypes=line).warnings
+    assert warning == f"customize_dtypes: {told}, so its line does nothing"
 
 
 def test_february_2021_has_no_such_file():

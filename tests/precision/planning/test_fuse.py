@@ -224,3 +224,74 @@ def test_momentum_takes_the_gradient_and_then_the_scale(scale_first):
     (update,) = [row for row in plan.operators if "Momentum" in row.ge_type]
     gradient, _, scale = update.ports[3:]
     assert (gradient.slot, scale.slot) == ((1, 0) if scale_first else (0, 1))
+
+
+def _biased_product(tf):
+    made = tf.matmul(floats(tf, "x"), tf.get_variable("weights", [8, 4]), name="first")
+    return tf.nn.bias_add(made, tf.get_variable("bias", [4]), name="second")
+
+
+def _widened(product):
+    def build(tf):
+        return tf.lgamma(tf.cast(product(tf), tf.float32, name="second"), name="end")
+
+    return build
+
+
+def _half_matmul(tf):
+    value = tf.placeholder(tf.float16, [4, 8])
+    return tf.matmul(value, tf.placeholder(tf.float16, [8, 8]), name="first")
+
+
+def _half_conv(tf):
+    kernel = tf.placeholder(tf.float16, [3, 3, 4, 4])
+    return tf.nn.conv2d(tf.cast(images(tf), tf.float16), kernel, STRIDES, "SAME", name="first")
+
+
+def _momentum(tf):
+    inverse = tf.reciprocal(tf.get_variable("scale", [], trainable=False))
+    pairs = [(tf.multiply(halves(tf), inverse, name="first"), tf.get_variable("v", [4, 8]))]
+    return tf.train.MomentumOptimizer(0.1, 0.9).apply_gradients(pairs, name="second")
+
+
+def _sparse(tf):
+    labels = tf.placeholder(tf.int32, [4])
+    make = tf.nn.sparse_softmax_cross_entropy_with_logits
+    return make(labels=labels, logits=halves(tf, shape=(4, 8)), name="first")
+
+
+@pytest.mark.parametrize(
+    ("name", "build", "on", "off"),
+    [
+        ("MatMulBiasAddFusionPass", _biased_product,
+         ["MatMulV2 hhh>h white *012"], ["MatMulV2 hh>h white *01", "BiasAdd hh>h gray *1"]),
+        ("MatmulCastFusionPass", _widened(_half_matmul),
+         ["MatMulV2 hh>h white"], ["MatMulV2 hh>h white", "Cast h>f keep"]),
+        ("ConvCastFusionPass", _widened(_half_conv),
+         ["Conv2D hh>h white"], ["Conv2D hh>h white", "Cast h>f keep"]),
+        ("A_MomentumLossscaleFusionPass", _momentum,
+         ["FusedMulApplyMomentum ffffff>ff black *3"],
+         ["Mul hh>h gray *1", "ApplyMomentumD fffff>ff black *3"]),
+        ("SparseSoftMaxFusionPass", _sparse,
+         ["OneHotD iff>f gray", "SoftmaxCrossEntropyWithLogits hh>hh gray *1"],
+         ["SparseSoftmaxCrossEntropyWithLogits fi>ff ai_cpu *0"]),
+    ],
+)  # fmt: skip
+def test_a_pass_that_is_off_makes_nothing(name, build, on, off):
+
+    def rows(**switches):
+        found = cells(build, fusion_switch_file={"Switch": {"GraphFusion": switches}})
+        return [cell for name, cell in found.items() if name.startswith(("first", "second"))]
+
+    assert rows() == rows(ALL="off", **{name: "on"}) == on
+    assert rows(**{name: "off"}) == rows(ALL="off") == off
+
+
+@pytest.mark.parametrize("switches", [{"AABiasaddConvFusion": "off"}, {"ALL": "off"}])
+def test_the_compiler_takes_a_convolutions_bias_whatever_the_file_says(switches):
+    def build(tf):
+        return tf.nn.bias_add(conv(tf, images(tf)), bias_of(tf, "variable"), name="added")
+
+    plan = plan_of(build, fusion_switch_file={"Switch": {"GraphFusion": switches}})
+    assert [row.ge_type for row in plan.operators] == ["Conv2D"]
+    assert any("fusion_switch_file" in warning for warning in plan.warnings)

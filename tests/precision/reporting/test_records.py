@@ -146,10 +146,43 @@ def test_no_line_is_wider_than_asked(reports):
         assert not [line for line in text.splitlines() if line != line.rstrip()]
 
 
-@pytest.mark.parametrize("width", [10, 60, 72, 133])
-def test_other_widths_hold_too_down_to_sixty(reports, width):
-    for show in (tables.table, tables.summary_table):
-        assert max(map(len, show(reports[FORCE], width).splitlines())) <= max(width, 60)
+def differing(reports, width):
+    return tables.comparison_table(records.compare(reports[KEEP], reports[FORCE]), width)
+
+
+@pytest.mark.parametrize("width", [10, 48, 50, 60, 72, 80, 133])
+def test_other_widths_hold_too_down_to_48(reports, width):
+    shown = [show(reports[KEEP], width) for show in (tables.table, tables.summary_table)]
+    for text in (*shown, differing(reports, width)):
+        assert max(map(len, text.splitlines())) <= max(width, 48)
+        assert not [line for line in text.splitlines() if line != line.rstrip()]
+
+
+@pytest.mark.parametrize("width", [48, 50, 80])
+def test_names_stay_whole_where_there_is_little_room(reports, width):
+    whole = ["conv1/Conv2D", "fc1/MatMul", "gradients/conv2/Conv2D_grad/Conv2DBackpropInput"]
+    shown = [show(reports[KEEP], width) for show in (tables.table, tables.summary_table)]
+    for text in (*shown, differing(reports, width)):
+        assert "..." not in text
+        together = "".join(line.strip() for line in text.splitlines())
+        assert [name for name in whole if name not in together] == []
+
+
+@pytest.mark.parametrize("show", [tables.table, tables.summary_table])
+@pytest.mark.parametrize(("mode", "refused"), [(KEEP, 3), (MIX, 0)])
+def test_what_the_chip_refuses_stands_first_and_the_legend_before_the_table(
+    reports, show, mode, refused
+):
+    lines = show(reports[mode], 100).splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("FORWARD"))
+    told = [i for i, line in enumerate(lines) if line.startswith("warning: ")]
+    before = [i for i in told if i < first]
+    assert len(before) == refused
+    assert all("refused" in lines[i] for i in before)
+    assert not any("refused" in lines[i] for i in told if i > first)
+    assert (2 in before) is (refused > 0)
+    (legend,) = [i for i, line in enumerate(lines) if "*012 inputs that get a Cast" in line]
+    assert max([0, *before]) < legend < first
 
 
 def test_lenet_s_summary_fits_one_screen(reports):

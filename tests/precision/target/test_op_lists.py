@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+from pathlib import Path
 
 import pytest
 
 from lenet_exp.errors import PrecisionError
 from lenet_exp.precision import assign
 from lenet_exp.precision.target import op_lists
-from lenet_exp.precision.target.modes import Colour
+from lenet_exp.precision.target.modes import Colour, Generation
+from lenet_exp.precision.target.operator_library import load_library
 from tests.precision.small import ALLOW, FORCE, KEEP, cells, graph_of, halves, plan_of
 
 LISTS = ("black", "white", "gray")
 COLOURS = {"B": Colour.BLACK, "W": Colour.WHITE, "G": Colour.GRAY}
+
+
+def library(**colours):
+    """Return an operator library of types that have nothing but a colour."""
+    marks = {Colour.WHITE: True, Colour.BLACK: False, Colour.GRAY: None}
+    entries = {
+        name: {"in": ["x"], "out": ["y"], "cols": ["f>f"], "pr": marks[colour]}
+        for name, colour in colours.items()
+    }
+    return load_library({"ops": entries}, Generation.TODAY)
 
 
 def content(added=(), removed=(), name="X"):
@@ -44,14 +57,14 @@ def subsets():
 def test_only_the_listed_combinations_are_possible(added, removed):
     source = content(added, removed)
     if (added, removed) in ALLOWED:
-        op_lists.recoloured(source, {"X": Colour.GRAY})
+        op_lists.recoloured(source, library(X=Colour.GRAY))
     else:
         with pytest.raises(PrecisionError, match=r"modify_mixlist X: .*no possible combination"):
-            op_lists.recoloured(source, {"X": Colour.GRAY})
+            op_lists.recoloured(source, library(X=Colour.GRAY))
 
 
 @pytest.mark.parametrize(
-    ("library", "added", "removed", "colour", "warns"),
+    ("given", "added", "removed", "colour", "warns"),
     [
         ("B", "", "black", "G", False),
         ("W", "", "white", "G", False),
@@ -72,18 +85,42 @@ def test_only_the_listed_combinations_are_possible(added, removed):
         ("B", "white", "gray", "W", True),
     ],
 )
-def test_effect_on_an_operator(library, added, removed, colour, warns):
+def test_effect_on_an_operator(given, added, removed, colour, warns):
     source = content(filter(None, [added]), filter(None, [removed]))
-    got, warnings = op_lists.recoloured(source, {"X": COLOURS[library], "Y": Colour.WHITE})
+    got, warnings = op_lists.recoloured(source, library(X=COLOURS[given], Y=Colour.WHITE))
     assert got == {"X": COLOURS[colour], "Y": Colour.WHITE}
     assert bool(warnings) is warns
 
 
-def test_unknown_names_only_warn_and_the_colours_given_stay():
-    given = {"X": Colour.GRAY}
-    got, (warning,) = op_lists.recoloured(content(["black"], name="NoSuch"), given)
-    assert got == given
-    assert "NoSuch: the operator library has no such type" in warning
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("LayerNormXBackpropV2", "is made by a fusion that a plan does not make"),
+        ("LayerNormBetaGammaBackpropV2", "is made by a fusion that a plan does not make"),
+        *((name, "is a node of the compiler's own") for name in ("Data", "NetOutput", "Recv")),
+        *((name, "is a node of the compiler's own") for name in ("LabelSet", "LabelGotoEx")),
+        *((name, "is a node of the compiler's own") for name in ("Variable", "StreamActive")),
+        ("HcomAllReduce", "is a node of the compiler's own"),
+        ("Unique", "runs on the AI CPU in the types of the graph"),
+        ("Mean", "is TensorFlow's name, so its entry does nothing; names are the chip's: Reduce"),
+        ("MatMulV3", "is no type of the operator library, so its entry does nothing; names"),
+        ("BatchMatMulV2", "names are the chip's: BatchMatMul"),
+        ("SigmoidGrd", "names are the chip's: SigmoidGrad"),
+        ("NoSuch", "is no type of the operator library"),
+        ("", "is no type of the operator library"),
+        # The fused forms that the table has are recoloured as any other.
+        *((name, None) for name in ("ReluGradV2", "FusedMulApplyMomentum", "LayerNormXBackprop")),
+    ],
+)
+def test_a_name_that_no_plan_has_is_told_for_what_it_is(name, told):
+    shipped = load_library(None, Generation.TODAY)
+    colours, warnings = op_lists.recoloured({"black-list": {"to-add": [name]}}, shipped)
+    if told is None:
+        assert (colours[name], warnings) == (Colour.BLACK, ())
+        return
+    assert colours == {name: each.colour for name, each in shipped.operators.items()}
+    (warning,) = warnings
+    assert warning.startswith(f"modify_mixlist: {name} {told}") or told in warning
 
 
 @pytest.mark.parametrize(
@@ -92,6 +129,14 @@ def test_unknown_names_only_warn_and_the_colours_given_stay():
         ("", "it is empty"),
         (" \n", "it is empty"),
         ("{", "it is no JSON"),
+        ('{// what for\n"black-list": {}}', "line 1 has a comment, //, and JSON has none"),
+        ('{"black-list": {"to-add": ["X",\n  // one more\n "Y"]}}', "line 2 has a comment, //"),
+        ('{"black-list": {} // last\n}', "line 1 has a comment, //"),
+        ('{"black-list": {}}\n// the end', "line 2 has a comment, //"),
+        ('{/* all */ "black-list": {}}', "has a comment, /*"),
+        ('{\n# all\n"black-list": {}}', "line 2 has a comment, #"),
+        ('{"black-list": {"to-add": ["\\ud800"]}}', "it is no JSON"),
+        ("[" * 100000, "it is nested too deeply"),
         ("[]", "it is no JSON object"),
         ('{"black_list": {}}', 'it has the key "black_list"'),
         ('{"black-list": []}', '"black-list": it is no JSON object'),
@@ -104,15 +149,30 @@ def test_errors_of_a_file_name_it_or_its_key(tmp_path, text, problem):
     path = tmp_path / "mix.json"
     path.write_text(text)
     with pytest.raises(PrecisionError) as caught:
-        op_lists.recoloured(path, {})
+        op_lists.recoloured(path, library())
     assert problem in str(caught.value)
     assert "try:" in str(caught.value)
     assert caught.value.exit_code == 2
 
 
+def test_a_slash_in_a_name_is_no_comment_and_a_byte_order_mark_is_skipped(tmp_path):
+    path = tmp_path / "mix.json"
+    path.write_text('\ufeff{"black-list": {"to-add": ["a//b", "MatMulV2"]}}', encoding="utf-8")
+    assert list(op_lists.read_changes(path)) == ["a//b", "MatMulV2"]
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(PrecisionError, match=r"nowhere\.json: it can't be read"):
-        op_lists.recoloured(str(tmp_path / "nowhere.json"), {})
+        op_lists.recoloured(str(tmp_path / "nowhere.json"), library())
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_what_has_no_end_is_not_read(tmp_path, kind):
+    path = {"pipe": tmp_path / "pipe", "device": Path("/dev/zero"), "folder": tmp_path}[kind]
+    if kind == "pipe":
+        os.mkfifo(str(path))
+    with pytest.raises(PrecisionError, match="it can't be read"):
+        op_lists.recoloured(path, library())
 
 
 def mean(tf):
