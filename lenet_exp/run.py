@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 from lenet_exp import cli
 from lenet_exp.config import CONF
 from lenet_exp.config.cli.command_line import check_command_line
+from lenet_exp.config.cli.json_words import as_hydra_reads
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.compose import register_resolvers, resolve
 from lenet_exp.errors import ConfigError, LenetExpError, wrap_os_error
@@ -79,7 +80,7 @@ def _train(arguments: Sequence[str]) -> int:
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Check the command line, then hand it to Hydra; return the exit code."""
-    arguments = sys.argv[1:] if argv is None else list(argv)
+    arguments = as_hydra_reads(sys.argv[1:] if argv is None else argv)
     # Hydra takes no arguments on both sides of it.
     arguments.sort(key=lambda argument: argument not in _SWEEPS)
     sys.argv = [sys.argv[0], *arguments]  # where Hydra reads it
