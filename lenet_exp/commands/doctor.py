@@ -165,7 +165,7 @@ def _environment() -> Iterator[Finding]:
     for error in machine.environment_errors():
         name, value, allowed, remedy = error.args
         yield Finding(MISSING, name, f"is {value or 'empty'}; allowed: {allowed}", remedy)
-    for notice in machine.environment_notices({}):
+    for notice in machine.environment_notices():
         yield Finding(NOTE, "environment", notice)
 
 

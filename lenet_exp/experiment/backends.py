@@ -154,7 +154,7 @@ def claimed(settings: Settings, cores: int = 0, trains: bool = True) -> Iterator
         options, warnings = chip_config.fitted(wanted, adapter)
         cpu.fix_threads(threads)
         chip = ChipBackend(settings, threads, number, options)
-        warnings += machine.environment_notices(options)
+        warnings += machine.environment_notices(options, adapter.known)
         if settings.hardware.cann == "today" and not adapter.is_today:
             warnings.append(_OTHER_PLAN)
         chip.notices += [f"warning: {warning}" for warning in warnings]

@@ -13,7 +13,7 @@ import re
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Tuple
+from typing import Any, Callable, Container, Dict, Iterator, Mapping, Optional, Tuple
 
 from lenet_exp.config.chip import options
 from lenet_exp.config.chip.checks import impossible
@@ -84,12 +84,15 @@ def environment_errors(environ: Environment = os.environ) -> Iterator[ConfigErro
 
 
 def environment_notices(
-    chosen: Mapping[str, Any], environ: Environment = os.environ
+    chosen: Container[str] = (), known: Container[str] = TABLE, environ: Environment = os.environ
 ) -> Iterator[str]:
-    """Yield a sentence for each variable that turns on what none of the `chosen` options does."""
+    """Yield a sentence for each variable that turns on what none of the `chosen` options does.
+
+    `known`: the options of the adapter, which reads no variable of another one.
+    """
     for name, key, effect in _SWITCHES:
         value = environ.get(name)
-        if value and value != "false" and key not in chosen:
+        if value and value != "false" and key in known and key not in chosen:
             yield f"{name}={value} in the environment {effect}; without it: unset {name}"
 
 
