@@ -18,6 +18,7 @@ from lenet_exp import cli
 from lenet_exp.config import CONF
 from lenet_exp.config.cli import versions
 from lenet_exp.config.cli.command_line import check_command_line
+from lenet_exp.config.cli.json_words import as_hydra_reads
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.compose import register_resolvers, resolve
 from lenet_exp.errors import ConfigError, LenetExpError, wrap_os_error
@@ -80,7 +81,7 @@ def _train(arguments: Sequence[str]) -> int:
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Check the command line, then hand it to Hydra; return the exit code."""
-    arguments = sys.argv[1:] if argv is None else list(argv)
+    arguments = as_hydra_reads(sys.argv[1:] if argv is None else argv)
     if versions.FLAG in arguments:  # Hydra would say its own
         return cli.exit_code(versions.show)
     # Hydra takes no arguments on both sides of it.

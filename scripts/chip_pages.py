@@ -23,7 +23,7 @@ HEAD = """\
 name: ascend910
 cann: today        # today: CANN 8.1; 2021: February 2021, as in docs/precision.md
 on_refused: warn   # error: no training of a graph that the chip would not compile
-device: auto       # a free one of devices (or ASCEND_DEVICE_ID, if that is set), or a number
+device: auto       # a free one of devices (or ASCEND_DEVICE_ID or DEVICE_ID, if set), or a number
 devices: [0, 1, 2, 3, 4, 5, 6, 7]  # those that auto may take; a lock holds one for a run
 iterations_per_loop: null          # steps a session call; null: the most up to 10 that fit
 
@@ -77,6 +77,8 @@ def row(option):
             notes.append(f"{word} " + " or ".join(f"`{key}`" for key in keys))
     if option.excludes:
         notes.append("never with " + ", ".join(f"`{key}`" for key in option.excludes))
+    if option.boolean_until:
+        notes.append(f"a bool to adapters until {option.boolean_until}, and is sent so")
     if option.init:
         notes.append("of the process")
     allowed = allowed.replace("|", "\\|")

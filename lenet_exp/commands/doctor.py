@@ -37,7 +37,7 @@ class Finding(NamedTuple):
 def main(options: Options) -> int:
     """Look at everything, and print what is found as it is; return 1 if anything is missing."""
     looks = (
-        _python, _packages, _hidden_host, _chip, _environment, _hardware, _mnist, _store, _folders
+        _python, _packages, _hidden_host, _environment, _chip, _mnist, _store, _folders
     )  # fmt: skip
     missing = 0
     for found in itertools.chain.from_iterable(map(_findings, looks)):
@@ -127,17 +127,23 @@ def _other_pythons() -> List[str]:
 
 
 def _chip() -> Iterator[Finding]:
+    """What there is of a chip, and what hardware=auto comes to."""
     place = presence.found()
-    if place is None:
-        if presence.devices():
-            detail = "a chip is here, and Python finds no npu_bridge"
-            remedy = "the adapter's folder on PYTHONPATH: source CANN's set_env.sh"
-            yield Finding(MISSING, "npu_bridge", detail, remedy)
+    if place is not None and _VERSION[:2] == (3, 7):
+        yield from _installed(place)
         return
-    if _VERSION[:2] != (3, 7):
+    if place is not None:
         detail = f"{place.parent} needs Python 3.7 with TensorFlow 1.15"
         yield Finding(MISSING, "npu_bridge", detail, _setup(host=True, python="python3.7"))
-        return
+    elif presence.devices():
+        detail = "a chip is here, and Python finds no npu_bridge"
+        remedy = "the adapter's folder on PYTHONPATH: source CANN's set_env.sh"
+        yield Finding(MISSING, "npu_bridge", detail, remedy)
+    detail = f"cpu ({cpu.device()}, {os.cpu_count()} cores); precision modes are emulated"
+    yield Finding(OK, "hardware", detail)
+
+
+def _installed(place: Path) -> Iterator[Finding]:
     adapter = presence.adapter()
     level = OK if adapter.loads else MISSING
     yield Finding(level, "npu_bridge", f"{place.parent}: {adapter.description}", adapter.remedy)
@@ -148,6 +154,8 @@ def _chip() -> Iterator[Finding]:
         detail = "the driver shows no chip (/dev/davinci0 to 7)"
         remedy = "install the driver; in a container, give it the devices"
         yield Finding(MISSING, "devices", detail, remedy)
+    taken = "auto takes the chip" if adapter.loads else "auto takes npu_bridge, and fails"
+    yield Finding(NOTE, "hardware", f"{taken}; hardware=cpu stays on the CPU")
 
 
 def _environment() -> Iterator[Finding]:
@@ -157,15 +165,8 @@ def _environment() -> Iterator[Finding]:
     for error in machine.environment_errors():
         name, value, allowed, remedy = error.args
         yield Finding(MISSING, name, f"is {value or 'empty'}; allowed: {allowed}", remedy)
-
-
-def _hardware() -> Iterator[Finding]:
-    """What hardware=auto comes to."""
-    if _VERSION[:2] == (3, 7) and presence.found() is not None:
-        yield Finding(NOTE, "hardware", "npu_bridge is here; hardware=cpu stays on the CPU")
-        return
-    detail = f"cpu ({cpu.device()}, {os.cpu_count()} cores); precision modes are emulated"
-    yield Finding(OK, "hardware", detail)
+    for notice in machine.environment_notices():
+        yield Finding(NOTE, "environment", notice)
 
 
 def _mnist() -> Iterator[Finding]:

@@ -148,11 +148,13 @@ def claimed(settings: Settings, cores: int = 0, trains: bool = True) -> Iterator
         return
     machine.check_environment()
     adapter = _adapter(name)
-    with locked(ascend910.candidates(chip_of(settings.hardware), os.environ)) as number:
+    candidates = ascend910.candidates(chip_of(settings.hardware), os.environ)
+    with locked(candidates) as number, ascend910.named_in_environment(number):
         wanted = chip_config.parameters(settings, number, trains)
         options, warnings = chip_config.fitted(wanted, adapter)
         cpu.fix_threads(threads)
         chip = ChipBackend(settings, threads, number, options)
+        warnings += machine.environment_notices(options, adapter.known)
         if settings.hardware.cann == "today" and not adapter.is_today:
             warnings.append(_OTHER_PLAN)
         chip.notices += [f"warning: {warning}" for warning in warnings]

@@ -6,12 +6,14 @@ is checked before: config/chip/checks.py, config/chip/machine.py. Source: npu-br
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import importlib
 import inspect
 import io
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
+import os
+from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -22,7 +24,11 @@ from lenet_exp.errors import HardwareError
 from lenet_exp.hardware.chip_config import Adapter, directories, session_config
 
 NAME = "ascend910"
-_CONFIGS = ("NPURunConfig", "DumpConfig", "MemoryConfig", "ExperimentalConfig", "ProfilingConfig")
+_CONFIGS = (
+    "NPURunConfig", "DumpConfig", "MemoryConfig", "ExperimentalConfig", "ProfilingConfig",
+    "GraphMemoryOptimizeConfig", "GraphParallelConfig", "DynamicInputConfig",
+)  # fmt: skip
+_DEVICE = "ASCEND_DEVICE_ID"
 _MODULES = (
     "npu_config", "npu_loss_scale_manager", "npu_loss_scale_optimizer", "npu_optimizer", "util",
 )  # fmt: skip
@@ -61,22 +67,53 @@ def adapter() -> Adapter:
         HardwareError: it can't be imported; says why, and the remedy.
     """
     config = _bridge().npu_config
-    parameters: List[str] = []
+    parameters: Dict[str, inspect.Parameter] = {}
     for name in _CONFIGS:
         if hasattr(config, name):
-            parameters += inspect.signature(getattr(config, name).__init__).parameters
+            parameters.update(inspect.signature(getattr(config, name).__init__).parameters)
     known = {
-        key for key, row in TABLE.items() if row.since == FIRST or (row.probe or key) in parameters
+        key: row.since
+        for key, row in TABLE.items()
+        if row.since == FIRST or (row.probe or key) in parameters
     }
-    return Adapter(frozenset(known), "deterministic" in parameters)
+    typed = (key for key, row in TABLE.items() if row.boolean_until and key in parameters)
+    boolean = frozenset(key for key in typed if isinstance(parameters[key].default, bool))
+    newest = max(known.values())
+    age = "of February 2021" if newest == FIRST else f"of {newest} or later"
+    every = frozenset({*known, *parameters})
+    return Adapter(every, "deterministic" in parameters, f"this npu_bridge ({age})", boolean)
 
 
 def candidates(chip: Chip, environ: Mapping[str, str]) -> Tuple[int, ...]:
     """Return the devices a run may take, in order."""
     if chip.device != "auto":
         return (int(chip.device),)
-    chosen = environ.get("ASCEND_DEVICE_ID")
+    chosen = environ.get(_DEVICE) or environ.get("DEVICE_ID")
     return (int(chosen),) if chosen else tuple(chip.devices)
+
+
+@contextlib.contextmanager
+def named_in_environment(number: int) -> Iterator[None]:
+    """Name a device where npu_bridge looks for it; comes before the first session.
+
+    Until November 2023 the host's queue of batches ended on the environment's device, whatever a
+    session asked for; every adapter opens that device too (chip-second-reading.md, 1).
+    """
+    before = os.environ.get(_DEVICE)
+    _name_device(number)
+    # npu_bridge closes the environment's queue when the process ends. Last in is first out.
+    atexit.unregister(_name_device)
+    atexit.register(_name_device, number)
+    try:
+        yield
+    finally:  # another run of this process may have another device
+        del os.environ[_DEVICE]
+        if before is not None:
+            os.environ[_DEVICE] = before
+
+
+def _name_device(number: int) -> None:
+    os.environ[_DEVICE] = str(number)
 
 
 _first_options: Optional[Dict[str, Any]] = None
@@ -86,12 +123,19 @@ def open_session(graph: Any, sent: Mapping[str, Any], threads: int) -> Any:
     """Return a session of `graph` on the chip with the options `sent`; use it in a `with`.
 
     Raises:
-        HardwareError: this process has had a session with other options of the process.
+        HardwareError: this process has had a session with other options of the process; a
+            directory can't be made.
     """
     tf = tf_compat.load()
     _check_same_process_options(sent)
-    for path in directories(sent):
-        path.mkdir(parents=True, exist_ok=True)
+    try:
+        for path in directories(sent):
+            path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise HardwareError(
+            str(error.filename), reason, "another directory, for the chip"
+        ) from error
     # config by keyword: today's patch of Session fails on a third positional argument.
     return tf.Session(graph=graph, config=session_config(sent, threads))
 

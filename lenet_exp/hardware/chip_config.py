@@ -24,17 +24,23 @@ _FILES = ("file", "json", "mixlist", "switches", "debug_config", "directory", "e
 
 
 class Adapter(NamedTuple):
-    """What an npu_bridge can do: the options it reads, and whether it is of today's generation."""
+    """What an npu_bridge can do: the options it reads, and whether it is of today's generation.
+
+    `name` begins a sentence; the options in `boolean` are bools to it that are texts today.
+    """
 
     known: FrozenSet[str]
     is_today: bool
+    name: str
+    boolean: FrozenSet[str] = frozenset()
 
 
 def adapter_of(cann: str) -> Adapter:
     """Return the adapter that comes with a generation of the compiler, "today" or "2021"."""
     is_today = cann == "today"
     known = (key for key, row in TABLE.items() if is_today or row.since == options.FIRST)
-    return Adapter(frozenset(known), is_today)
+    name = "today's npu_bridge" if is_today else f"the npu_bridge of {cann}"
+    return Adapter(frozenset(known), is_today, name)
 
 
 def parameters(settings: Settings, device: int, trains: bool = True) -> Dict[str, Any]:
@@ -92,10 +98,13 @@ def fitted(sent: Mapping[str, Any], adapter: Adapter) -> Tuple[Dict[str, Any], L
     for key, value in sent.items():
         row = TABLE.get(key)
         if row is None:
+            warnings += [] if key in adapter.known else [_unknown(key, adapter)]
             continue
         if not adapter.is_today and value in row.today_also:
             allowed = " | ".join(map(str, row.values)) + " with this npu_bridge"
             raise checks.impossible(key, value, allowed, f"hardware.{key}={row.values[0]}")
+        if key in adapter.boolean:
+            kept[key] = _as_bool(key, value, adapter)
         if key in adapter.known:
             continue
         if key == "precision_mode_v2":
@@ -105,8 +114,23 @@ def fitted(sent: Mapping[str, Any], adapter: Adapter) -> Tuple[Dict[str, Any], L
             raise ConfigError(f"hardware.{key}", value, allowed, remedy)
         del kept[key]
         effect = "it is not sent" if row.by else f"hardware.{key} has no effect"
-        warnings.append(f"this npu_bridge does not know {key} (since {row.since}): {effect}")
+        warnings.append(f"{adapter.name} does not know {key} (since {row.since}): {effect}")
     return kept, warnings
+
+
+def _unknown(key: str, adapter: Adapter) -> str:
+    meant = suggest.close_to(key, TABLE)
+    hint = f"; is {meant} meant?" if meant else ""
+    effect = "it is sent, and may be ignored without a word"
+    return f"{adapter.name} is not known to read hardware.extra.{key}: {effect}{hint}"
+
+
+def _as_bool(key: str, value: str, adapter: Adapter) -> bool:
+    if value not in ("true", "false"):
+        raise checks.impossible(
+            key, value, f"true | false: {adapter.name} knows no other", f"hardware.{key}=true"
+        )
+    return value == "true"
 
 
 def session_config(sent: Mapping[str, Any], threads: int) -> Any:
@@ -122,7 +146,7 @@ def session_config(sent: Mapping[str, Any], threads: int) -> Any:
     entry = rewrite.custom_optimizers.add()
     entry.name = "NpuOptimizer"
     for key, value in sent.items():
-        field = options.field_of(key, value)
+        field = options.field_for(value)
         plain = value.encode() if field == "s" else value
         setattr(entry.parameter_map[key], field, plain)
     return config

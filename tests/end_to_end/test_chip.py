@@ -47,6 +47,8 @@ class Chip:
         every = [json.loads(line) for line in self.record.read_text().splitlines()]
         hosts = [one for one in every if not one["on_device"]]
         assert all(one["map"] == {"use_off_line": ["b", False]} for one in hosts)
+        # Device 0 would be opened too where the environment names no other.
+        assert all(one["opened"] == [one["device"]] for one in every if one["on_device"])
         return [one for one in every if one["on_device"]]
 
     def trained(self, name, *words, **switches):
@@ -172,6 +174,26 @@ def test_a_run_of_two_parts_leaves_the_bits_of_one(chip):
             == getattr(chip.history("parts"), key).tolist()
         )
     assert chip.history("whole").skipped.sum() == chip.history("parts").skipped.sum() == 3
+
+
+@pytest.mark.parametrize(
+    ("generation", "environ"),
+    [
+        ("2021", {"PROFILING_MODE": "true"}),
+        pytest.param("2022", {"ASCEND_DEVICE_ID": "1"}, marks=pytest.mark.full),
+        pytest.param("today", {"DEVICE_ID": "1"}, marks=pytest.mark.full),
+    ],
+)
+def test_the_queue_of_batches_ends_on_the_run_s_device(chip, monkeypatch, generation, environ):
+    """The older adapters open it on the environment's device, and a training starves elsewhere."""
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    words = (*SMALL, "schedule.steps_per_epoch=10", "hardware.device=3")
+    printed, session = chip.trained(f"device-{generation}", *words, generation=generation)
+    assert [name for name in environ if f"warning: {name}=" in printed] == [
+        name for name in environ if name == "PROFILING_MODE"
+    ]
+    assert (session["device"], session["steps"]) == (3, 10)
 
 
 def test_a_sweep_gives_each_mode_a_process_and_a_device_of_its_own(chip):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -82,8 +83,22 @@ def test_a_lock_that_may_not_be_made_is_told_in_words(tmp_path, monkeypatch):
         (["hardware.devices=[6,2]"], {}, (6, 2)),
         (["hardware.device=5"], {"ASCEND_DEVICE_ID": "1"}, (5,)),
         ([], {"ASCEND_DEVICE_ID": "1"}, (1,)),
+        ([], {"ASCEND_DEVICE_ID": "1", "DEVICE_ID": "2"}, (1,)),
+        (["hardware.devices=[6]"], {"ASCEND_DEVICE_ID": "", "DEVICE_ID": "2"}, (2,)),
     ],
 )
 def test_which_devices_a_run_may_take(words, environ, wanted):
     chip = settings_to_explain(["hardware=ascend910", *words]).hardware
     assert ascend910.candidates(chip, environ) == wanted
+
+
+@pytest.mark.parametrize("own", [None, "", "1"])
+def test_a_device_is_named_in_the_environment_as_long_as_it_is_used(monkeypatch, own):
+    """A later run of the process finds the person's own value again."""
+    monkeypatch.delenv("ASCEND_DEVICE_ID", raising=False)
+    if own is not None:
+        monkeypatch.setenv("ASCEND_DEVICE_ID", own)
+    with contextlib.suppress(KeyError), ascend910.named_in_environment(3):
+        assert os.environ["ASCEND_DEVICE_ID"] == "3"
+        raise KeyError
+    assert os.environ.get("ASCEND_DEVICE_ID") == own

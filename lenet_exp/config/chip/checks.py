@@ -68,7 +68,7 @@ def _check_extra(extra: Mapping[str, Any]) -> None:
             raise impossible(dotted, value, "true | false, a whole number, or text")
         if option is not None and option.field != options.field_for(value):
             raise impossible(dotted, value, _ALLOWED[option.field])
-        if option is not None and option.field == "i" and not option.accepts(value):
+        if option is not None and not option.accepts(value):
             raise impossible(dotted, value, option.allowed)
 
 

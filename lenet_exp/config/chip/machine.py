@@ -1,7 +1,7 @@
 """What this machine, its files and its environment lack for a run on an Ascend 910.
 
 npu-bridge-contract.md, 8; the numbers of its checks stand at the functions. Nothing heavy is
-imported, and nothing made: this comes before TensorFlow.
+imported, and nothing made that stays: this comes before TensorFlow.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import json
 import os
 import re
 import sys
+import tempfile
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Tuple
+from typing import Any, Callable, Container, Dict, Iterator, Mapping, Optional, Tuple
 
 from lenet_exp.config.chip import options
 from lenet_exp.config.chip.checks import impossible
@@ -22,10 +23,14 @@ from lenet_exp.config.schema.hardware import Chip
 from lenet_exp.config.schema.run import Settings
 from lenet_exp.errors import ConfigError, PrecisionError
 
+Environment = Mapping[str, str]
+
 
 def check_machine(settings: Settings) -> None:
     """4 to 25: Raise ConfigError where this machine, its files or environment can't run a chip."""
     if not isinstance(settings.hardware, Chip):
+        if found(settings.hardware.name) != "cpu":
+            check_environment()
         return
     missing = missing_for_chip()
     if missing:
@@ -62,28 +67,65 @@ def found(name: str) -> str:
     return "cpu" if missing_for_chip() else "ascend910"
 
 
-def check_environment(environ: Mapping[str, str] = os.environ) -> None:
+def check_environment(environ: Environment = os.environ) -> None:
     """20, 21: Raise ConfigError for variables that would hang or kill a run on one device."""
     for error in environment_errors(environ):
         raise error
 
 
-def environment_errors(environ: Mapping[str, str] = os.environ) -> Iterator[ConfigError]:
+def environment_errors(environ: Environment = os.environ) -> Iterator[ConfigError]:
     """20, 21: Yield an error for each variable that would hang or kill a run on one device."""
-    get, table = environ.get, "RANK_TABLE_FILE"
-    more = "unset or 1: a run trains on one device, and more would wait for others"
-    for name, allowed, is_wrong in (
-        ("RANK_SIZE", more, get("RANK_SIZE", "1") != "1"),
-        (table, "unset on one device; it needs RANK_ID", get(table) and not get("RANK_ID")),
-        (table, "unset where CM_WORKER_SIZE is set", get(table) and get("CM_WORKER_SIZE")),
-        (
-            "ASCEND_DEVICE_ID",
-            "digits: the number of a device",
-            not re.fullmatch("[0-9]*", get("ASCEND_DEVICE_ID", ""), re.ASCII),
-        ),
-    ):
-        if is_wrong:
-            yield ConfigError(name, environ[name], allowed, f"unset {name}")
+    wrong: Dict[str, str] = {}
+    for name, allowed, is_wrong in _VARIABLES:
+        if name in environ and is_wrong(environ):
+            wrong.setdefault(name, allowed)
+    for name, allowed in wrong.items():
+        yield ConfigError(name, environ[name], allowed, f"unset {name}")
+
+
+def environment_notices(
+    chosen: Container[str] = (), known: Container[str] = TABLE, environ: Environment = os.environ
+) -> Iterator[str]:
+    """Yield a sentence for each variable that turns on what none of the `chosen` options does.
+
+    `known`: the options of the adapter, which reads no variable of another one.
+    """
+    for name, key, effect in _SWITCHES:
+        value = environ.get(name)
+        if value and value != "false" and key in known and key not in chosen:
+            yield f"{name}={value} in the environment {effect}; without it: unset {name}"
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch("[0-9]*", text, re.ASCII) is not None
+
+
+_ALONE = "a run trains on one device, and more would wait for others"
+# A variable, what it may be, and whether it is something else. Sources: chip-second-reading.md, 1;
+# what an empty one is differs between adapters and their parts.
+_VARIABLES: Tuple[Tuple[str, str, Callable[[Environment], object]], ...] = (
+    ("RANK_SIZE", f"unset or 1: {_ALONE}", lambda environ: environ["RANK_SIZE"] != "1"),
+    ("CM_WORKER_SIZE", f"unset or 1: {_ALONE}", lambda environ: environ["CM_WORKER_SIZE"] != "1"),
+    ("CM_WORKER_SIZE", "unset where RANK_SIZE is set", lambda environ: "RANK_SIZE" in environ),
+    ("RANK_TABLE_FILE", "unset on one device, or a file that can be read",
+     lambda environ: not os.access(environ["RANK_TABLE_FILE"], os.R_OK)),
+    ("RANK_TABLE_FILE", "unset on one device; it needs RANK_ID or POD_NAME",
+     lambda environ: not (environ.get("RANK_ID") or environ.get("POD_NAME"))),
+    ("RANK_TABLE_FILE", "unset where CM_WORKER_SIZE or CM_CHIEF_IP is set",
+     lambda environ: environ.get("CM_WORKER_SIZE") or environ.get("CM_CHIEF_IP")),
+    ("ASCEND_DEVICE_ID", "digits: the number of a device",
+     lambda environ: not _is_number(environ["ASCEND_DEVICE_ID"])),
+    ("DEVICE_ID", "digits: the number of a device",
+     lambda environ: not (environ.get("ASCEND_DEVICE_ID") or _is_number(environ["DEVICE_ID"]))),
+    ("AOE_MODE", " | ".join(TABLE["aoe_mode"].values),
+     lambda environ: environ["AOE_MODE"] not in ("", *TABLE["aoe_mode"].values)),
+)  # fmt: skip
+# A variable, the option that is read instead of it, and what it does without that option.
+_SWITCHES = (
+    ("AOE_MODE", "aoe_mode", "tunes instead of training, as hardware.aoe_mode does"),
+    ("PROFILING_MODE", "profiling_mode", "profiles the run, as hardware.profiling_mode does"),
+    ("NPU_COLLECT_PATH", "enable_exception_dump", "dumps what fails, beside graphs and logs"),
+)
 
 
 def _directory_problem(path: Path) -> str:
@@ -91,15 +133,25 @@ def _directory_problem(path: Path) -> str:
     if path.exists() or path.is_symlink():
         return _existing_problem(path)
     parent = next(folder for folder in path.absolute().parents if folder.exists())
-    usable = parent.is_dir() and os.access(str(parent), os.W_OK | os.X_OK)
-    return "" if usable else f"it can't be made in {parent}"
+    reason = _unwritable(parent) if parent.is_dir() else "it is no directory"
+    return f"it can't be made in {parent}: {reason}" if reason else ""
 
 
 def _existing_problem(path: Path) -> str:
     if not path.is_dir():
         return "it is no directory" if path.exists() else "it does not exist"
-    usable = os.access(str(path), os.R_OK | os.W_OK | os.X_OK)
-    return "" if usable else "it may not be read and written"
+    reason = "" if os.access(str(path), os.R_OK) else "Permission denied"
+    reason = reason or _unwritable(path)
+    return f"it may not be read and written: {reason}" if reason else ""
+
+
+def _unwritable(folder: Path) -> str:
+    """Return why nothing can be made in a folder: tried, as no permission tells of /proc."""
+    try:
+        Path(tempfile.mkdtemp(prefix=".lenet-exp-", dir=str(folder))).rmdir()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def _file_problem(path: Path) -> str:
@@ -144,10 +196,13 @@ def _debug_config_problem(path: Path) -> str:
 def _problem(form: str, text: Any) -> str:
     """Return what is wrong with the file or directory that an option names, or nothing."""
     if form == "profiling":
-        problem = _directory_problem(Path(json.loads(text)["output"]).expanduser())
+        problem = _problem("directory", json.loads(text)["output"])
         return f"output: {problem}" if problem else ""
-    looks = _LOOKS.get(form, ())
-    return next(filter(None, (look(Path(text).expanduser()) for look in looks)), "")
+    try:
+        path = Path(text).expanduser() if form in _LOOKS else Path()
+        return next(filter(None, (look(path) for look in _LOOKS.get(form, ()))), "")
+    except (OSError, RuntimeError, ValueError) as error:  # the way there; no such ~user; no text
+        return getattr(error, "strerror", None) or str(error)
 
 
 # Those of a form come one after the other, until one finds a problem.

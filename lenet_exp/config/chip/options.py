@@ -3,7 +3,8 @@
 A row: `key`; `field` of the protobuf, b i or s; `since` the adapter of which month; what is
 allowed (`values`, `today_also` only in today's adapter, `low`, `high`, or a `form`); `needs` one
 of these switches, `requires`, `excludes`; `by` where it is set if it has no key of its own; `init`
-for what belongs to a process, not to a session. The checks, the comments of
+for what belongs to a process, not to a session; `probe` the parameter that tells of it;
+`boolean_until` the month in which a text took the place of a bool. The checks, the comments of
 conf/hardware/ascend910.yaml and the tables of docs/ascend910.md are all made from it
 (scripts/chip_pages.py). Source: npu-bridge-contract.md, 3.
 """
@@ -20,8 +21,14 @@ from lenet_exp.config.schema.keys import key
 FIRST = "2021-02"  # the oldest adapter that is supported
 _TYPES: Dict[str, type] = {"b": bool, "i": int, "s": str}
 _MOST_STEPS = 100
-PROFILING_SWITCHES = ("training_trace", "task_trace", "task_time", "aicpu", "hccl", "msproftx")
-PROFILING_TEXTS = ("output", "fp_point", "bp_point", "aic_metrics")
+# The vendor's PROFILING_OPTIONS, as far as a 910 has them.
+PROFILING_SWITCHES = ("training_trace", "aicpu", "hccl", "msproftx", "l2", "runtime_api")
+PROFILING_LEVELS = ("task_trace", "task_time", "ge_api")
+PROFILING_TEXTS = (
+    "output", "fp_point", "bp_point", "aic_metrics", "storage_limit", "llc_profiling",
+    "sys_hardware_mem_freq", "sys_io_sampling_freq", "sys_interconnection_freq", "dvpp_freq",
+    "host_sys", "host_sys_usage", "host_sys_usage_freq",
+)  # fmt: skip
 
 
 class Option(NamedTuple):
@@ -43,6 +50,7 @@ class Option(NamedTuple):
     by: str = ""
     init: bool = False
     probe: str = ""
+    boolean_until: str = ""
     default: Any = None
     default_of_adapter: str = ""
     note: str = ""
@@ -73,7 +81,7 @@ class Option(NamedTuple):
         if self.field == "i":
             high = 2**31 - 1 if self.high is None else self.high
             return bool((self.low is None or value >= self.low) and value <= high)
-        return self.field == "b" or _FORMS[self.form][2](value)
+        return not self.form or _FORMS[self.form][2](value)
 
 
 def _range(low: int, high: Optional[int]) -> str:
@@ -92,13 +100,16 @@ def _is_profiling(text: str) -> bool:
         given = json.loads(text)
     except ValueError:
         return False
-    if not isinstance(given, dict) or not {*given} <= {*PROFILING_SWITCHES, *PROFILING_TEXTS}:
+    kinds = (*PROFILING_SWITCHES, *PROFILING_LEVELS, *PROFILING_TEXTS)
+    if not isinstance(given, dict) or not {*given} <= {*kinds}:
         return False
     both_points = {"fp_point", "bp_point"} <= {*given}
     return (
         all(given.get(key, "on") in ("on", "off") for key in PROFILING_SWITCHES)
-        and all(isinstance(given.get(key, ""), str) for key in PROFILING_TEXTS)
-        and bool(given.get("output"))
+        and all(given.get(key, "on") in ("on", "off", "l0", "l1") for key in PROFILING_LEVELS)
+        and all(isinstance(given.get(key, ""), (str, int)) for key in PROFILING_TEXTS)
+        and isinstance(given.get("output"), str)
+        and given["output"] != ""
         and (given.get("training_trace") != "on" or both_points)
     )
 
@@ -108,9 +119,10 @@ def _is_named(text: str) -> bool:
 
 
 _PROFILING = (
-    "a mapping with output: DIR; training_trace, task_trace, task_time, aicpu, hccl, msproftx:"
-    " 'on' | 'off'; training_trace: 'on' with fp_point and bp_point ('': found by the system);"
-    " aic_metrics: NAME"
+    "a mapping, or JSON, with output: DIR; training_trace, aicpu, hccl, l2, msproftx,"
+    " runtime_api: 'on' | 'off'; task_trace, task_time, ge_api: these or 'l0' | 'l1';"
+    " training_trace: 'on' with fp_point and bp_point ('': found by the system);"
+    " aic_metrics: NAME; or what else the vendor's PROFILING_OPTIONS has for a 910"
 )
 # form: what is allowed in words, a value that works, the test of a text by itself
 _FORMS: Dict[str, Tuple[str, str, Callable[[str], bool]]] = {
@@ -164,11 +176,6 @@ def chosen(hardware: Any) -> Dict[str, Any]:
     """Return key -> value of the options that are set, `extra` last."""
     values = {option.key: getattr(hardware, option.key) for option in OWN}
     return {**{k: v for k, v in values.items() if v is not None}, **(hardware.extra or {})}
-
-
-def field_of(name: str, value: object) -> str:
-    """Return the protobuf field of an option; one that is not in the table goes by its value."""
-    return TABLE[name].field if name in TABLE else field_for(value)
 
 
 def field_for(value: object) -> str:

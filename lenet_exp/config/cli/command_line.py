@@ -25,6 +25,7 @@ from lenet_exp.config import CONF
 from lenet_exp.config.chip.checks import check_jobs
 from lenet_exp.config.cli import suggest, sweep_line
 from lenet_exp.config.cli.config_loader import hydra_session, without_hydra
+from lenet_exp.config.cli.json_words import as_hydra_reads
 from lenet_exp.config.cli.sweep_line import overrides_parser, typed_value
 from lenet_exp.config.compose import resolve, resolve_sweep
 from lenet_exp.config.schema.run import Settings, all_keys, groups
@@ -41,7 +42,7 @@ def check_command_line(argv: Sequence[str]) -> sweep_line.JobConfigs:
     Raises:
         ConfigError: with the key, the value, what is allowed and what to type instead.
     """
-    args = _parse(argv)
+    args = _parse(as_hydra_reads(argv))
     only_asks = args.help or args.hydra_help or args.info is not None
     if args.shell_completion or (only_asks and not args.overrides):
         return {}
@@ -67,17 +68,19 @@ def settings_to_explain(arguments: Sequence[str], program: str = suggest.PROGRAM
     Raises:
         ConfigError: as `check_command_line`, with remedies of `program`.
     """
+    words = as_hydra_reads(arguments)
     try:
         with hydra_session("explain"):
-            overrides = [_parse_override(word) for word in arguments]
+            overrides = [_parse_override(word) for word in words]
             for override in overrides:
                 _check_key(override)
                 if override.is_sweep_override():
                     key, values = override.key_or_group, typed_value(override)
-                    good = f"{key}={values.partition(',')[0]}"
+                    first = f"{key}={values.partition(',')[0]}"
+                    good = suggest.whole_value(key, values) or first
                     raise suggest.not_possible(key, values, "one value", good)
             with _composing(overrides):
-                composed = compose("config", list(arguments), return_hydra_config=True)
+                composed = compose("config", words, return_hydra_config=True)
             return _settings(composed, to_run=False)
     except ConfigError as error:  # its remedy is for a run, and works here too
         key, value, allowed, remedy = error.args

@@ -86,7 +86,8 @@ def unknown_key(
     else:
         names = ", ".join([*groups(), *(key for key in dotted_keys if "." not in key)])
     if group == "hardware":
-        names = "the keys of conf/hardware/ascend910.yaml"
+        names = "the keys of conf/hardware/ascend910.yaml; in hardware.extra any of npu_bridge"
+        return not_possible(dotted, shown, f"one of {names}", _in_extra(leaf, shown))
     return not_possible(dotted, shown, f"one of {names}", "--help")
 
 
@@ -95,11 +96,23 @@ def _not_an_own_key(leaf: str, shown: object) -> ConfigError:
     name, remedy = leaf.rpartition(".")[2], "hardware=ascend910"
     option = options.TABLE.get(name)
     if option is None or option.by == "extra":
-        allowed = "only in the mapping hardware.extra"
-        remedy += f" 'hardware.extra={{{name}:{shown}}}'"
+        allowed = "only in the mapping hardware.extra" + (f" ({option.help})" if option else "")
+        remedy = _in_extra(name, shown)
     else:
         allowed = option.help if option.by == "refused" else f"only by {option.by}"
     return not_possible(f"hardware.{leaf}", shown, allowed, remedy)
+
+
+def _in_extra(name: str, shown: object) -> str:
+    return f"hardware=ascend910 'hardware.extra={{{name}:{shown}}}'"
+
+
+def whole_value(dotted: str, text: str) -> Optional[str]:
+    """Return the argument whose commas belong to one value of the chip, or None."""
+    option = options.TABLE.get(dotted.partition("hardware.")[2])
+    if option is None or option.by or option.field != "s" or not option.accepts(text):
+        return None
+    return f"hardware=ascend910 '{dotted}=\"{text}\"'"
 
 
 def _meant_key(dotted: str, keys: Sequence[str]) -> Optional[str]:

@@ -110,7 +110,9 @@ def _check_override(override: Override, in_sweep: bool) -> None:
         raise suggest.not_possible(key, value, allowed, f"-m {word}")
     if not in_sweep and override.is_sweep_override():
         allowed = "one value; several only in a sweep, with -m"
-        raise suggest.not_possible(key, value, allowed, f"-m '{word}'")
+        whole = suggest.whole_value(key, value)
+        allowed = "in quotes, one value with commas" if whole else allowed
+        raise suggest.not_possible(key, value, allowed, whole or f"-m '{word}'")
 
 
 def check_compatible(line: Line, settings: Sequence[Settings]) -> None:

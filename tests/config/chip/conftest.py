@@ -14,4 +14,5 @@ def places(tmp_path_factory):
     for name, content in contents.items():
         (folder / name).write_text(content)
     (folder / "made").mkdir()
-    return {name: str(folder / name) for name in (*contents, "made", "missing")}
+    (folder / "bytes").write_bytes(b"\xff\xfe")
+    return {name: str(folder / name) for name in (*contents, "bytes", "made", "missing")}

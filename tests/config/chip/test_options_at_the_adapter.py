@@ -66,7 +66,7 @@ def test_a_right_option_reaches_the_adapter_as_it_was_meant(generation, places):
         if generation == "2021":
             sent.pop("precision_mode_v2", None)  # it is refused there
         fitted, _ = chip_config.fitted(sent, chip_config.adapter_of(generation))
-        maps.append({k: (options.field_of(k, v), v) for k, v in fitted.items()})
+        maps.append({k: (options.field_for(v), v) for k, v in fitted.items()})
     found = double.run(double.ROOT / "verdicts.py", given=maps, generation=generation)
     assert dict(zip(GOOD, found)) == dict.fromkeys(GOOD, "OK")
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from lenet_exp.commands import doctor
 from lenet_exp.config.chip import machine
 from lenet_exp.config.chip.checks import check_jobs
+from lenet_exp.config.chip.options import FIRST, TABLE
 from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.config.compose import flatten
 from lenet_exp.config.schema.hardware import chip_of
@@ -112,41 +113,23 @@ def test_only_options_that_are_set_are_part_of_a_run():
     ]  # fmt: skip
 
 
-ENVIRONMENTS = [
-    ({"RANK_SIZE": "8"}, "RANK_SIZE"),
-    ({"RANK_SIZE": ""}, "RANK_SIZE"),  # the adapter takes int() of it
-    ({"RANK_TABLE_FILE": "x.json"}, "RANK_TABLE_FILE"),
-    ({"RANK_TABLE_FILE": "x", "RANK_ID": "0", "CM_WORKER_SIZE": "1"}, "RANK_TABLE_FILE"),
-    ({"ASCEND_DEVICE_ID": "-1"}, "ASCEND_DEVICE_ID"),
-    ({"ASCEND_DEVICE_ID": "npu0"}, "ASCEND_DEVICE_ID"),
-]
-
-
-@pytest.mark.parametrize(("environ", "name"), ENVIRONMENTS)
-def test_an_environment_that_would_hang_or_kill_a_run_is_refused(environ, name):
-    with pytest.raises(ConfigError, match=f"(?s)^{name}=.*unset {name}"):
-        machine.check_environment(environ)
-
-
-@pytest.mark.parametrize(("environ", "name"), [*ENVIRONMENTS, ({"RANK_SIZE": "1"}, None)])
-def test_doctor_judges_an_environment_as_a_run_does(environ, name, monkeypatch, tmp_path):
-    for known in ("RANK_SIZE", "RANK_TABLE_FILE", "RANK_ID", "CM_WORKER_SIZE", "ASCEND_DEVICE_ID"):
-        monkeypatch.delenv(known, raising=False)
-    for known, value in environ.items():
-        monkeypatch.setenv(known, value)
-    monkeypatch.setattr(doctor.presence, "found", lambda: tmp_path)
-    found = [(finding.what, finding.remedy) for finding in doctor._environment()]
-    assert found == ([(name, f"unset {name}")] if name else [])
-
-
-@pytest.mark.parametrize(
-    "environ", [{}, {"RANK_SIZE": "1"}, {"ASCEND_DEVICE_ID": "7", "RANK_ID": "0"}]
-)
-def test_an_environment_of_one_device_is_not(environ):
-    machine.check_environment(environ)
-
-
 def test_a_sweep_may_not_force_the_cache_that_its_jobs_share():
     force = "hardware.op_compiler_cache_mode=force"
     with pytest.raises(ConfigError, match="in a sweep: force deletes"):
         check_jobs([settings_to_explain(["hardware=ascend910", force])] * 2)
+
+
+ADAPTER = Path(__file__).resolve().parents[2] / "npu_bridge_double"
+KNOWN = json.loads((ADAPTER / "npu_bridge" / "double" / "known_keys.json").read_text())
+NOBODY_S = {"min_group_size"}  # scripts set it, and no adapter reads it
+
+
+@pytest.mark.parametrize("key", [key for key in TABLE if key not in NOBODY_S])
+def test_the_table_has_the_field_and_the_month_of_the_vendor_s_sources(key):
+    row, known = TABLE[key], KNOWN[key]
+    found = (row.field, row.since, row.boolean_until)
+    assert found == (known["field"], known.get("since", FIRST), known.get("boolean_until", ""))
+
+
+def test_nobody_s_options_are_refused_as_such():
+    assert not NOBODY_S & {*KNOWN}

@@ -137,7 +137,7 @@ PROFILING = [
      {}, "-", "-")
     for name, options in [
         ("to nowhere", '{task_trace:"on"}'),
-        ("of an unknown kind", '{output:{made},l2:"on"}'),
+        ("of an unknown kind", '{output:{made},l3:"on"}'),
         ("neither on nor off", '{output:{made},task_trace:"yes"}'),
         ("as true", "{output:{made},task_trace:true}"),
         ("without points", '{output:{made},training_trace:"on",fp_point:""}'),
@@ -152,6 +152,17 @@ FILES = [
     ("dump below a file", ("hardware.enable_dump=true", "hardware.dump_path={json}/x"),
      ("dump_path", "can't be made"),
      {"enable_dump": ("b", True), "dump_path": ("s", "{json}/x")}, "ABORT", "EXC"),
+    ("dump where none can be made", ("hardware.enable_dump=true", "hardware.dump_path=/proc/x"),
+     ("hardware.dump_path", "can't be made in /proc"),
+     {"enable_dump": ("b", True), "dump_path": ("s", "/proc/x")}, "ABORT", "EXC"),
+    ("dump where none can be written", ("hardware.enable_dump=true", "hardware.dump_path=/proc"),
+     ("hardware.dump_path", "may not be read and written"), {}, "-", "-"),
+    ("profile where none can be made", ("hardware.profiling_mode=true",
+     "hardware.profiling_options={output:/proc/x}"),
+     ("hardware.profiling_options", "can't be made in /proc"), {}, "-", "-"),
+    ("dump to nobody's home", ("hardware.enable_dump=true", 'hardware.dump_path="~no-such-user/x"'),
+     ("hardware.dump_path", "home directory"), {}, "-", "-"),
+    ("debug file no text", ("hardware.op_debug_config={bytes}",), ("can't decode",), {}, "-", "-"),
     ("no graph cache", ("hardware.graph_compiler_cache_dir={missing}",),
      ("graph_compiler_cache_dir", "does not exist"),
      {"graph_compiler_cache_dir": ("s", "{missing}")}, "IGN", "EXC"),
@@ -178,14 +189,22 @@ FILES = [
      ("no such file",), {}, "-", "-"),
 ]  # fmt: skip
 _SENT = {
-    "graph_run_mode:0": ({"graph_run_mode": ("i", 0)}, "needs 1", "OK", "OK"),
-    "graph_run_mode:2": ({"graph_run_mode": ("i", 2)}, "needs 1", "ABORT", "ABORT"),
+    "graph_run_mode:0": ({"graph_run_mode": ("i", 0)}, "0 is inference", "OK", "OK"),
+    "graph_run_mode:2": ({"graph_run_mode": ("i", 2)}, "0 is inference", "ABORT", "ABORT"),
     "use_off_line:false": ({"use_off_line": ("b", False)}, "sets it", "OK", "OK"),
     "session_device_id:1": ({}, "hardware.device", "-", "-"),
     "precision_mode:fp16": ({"precision_mode": ("s", "fp16")}, "precision", "-", "EXC"),
-    "job:worker": ({"job": ("s", "worker")}, "without a word", "IGN", "IGN"),
+    "job:worker": ({"job": ("s", "worker")}, "without a word", "OK", "OK"),
     "task_index:1": ({}, "without a word", "-", "-"),
     "dynamic_input:true": ({}, "dynamic shapes", "-", "-"),
+    "dynamic_graph_execute_mode:lazy_recompile": ({}, "LeNet's never change", "-", "-"),
+    'dynamic_inputs_shape_range:"getnext:[64,784]"': ({}, "LeNet's never change", "-", "-"),
+    "compile_dynamic_mode:true": ({}, "stops the loop", "-", "-"),
+    "min_group_size:true": (
+        {"min_group_size": ("b", True)}, "no npu_bridge since 2020", "IGN", "IGN",
+    ),
+    "soc_config:1": ({"soc_config": ("i", 1)}, "text", "IGN", "IGN"),
+    "task_index:a": ({"task_index": ("s", "a")}, "without a word", "IGN", "IGN"),
     'input_shape:"a"': ({}, "dynamic shapes", "-", "-"),
     'mstune_mode:"1"': ({"mstune_mode": ("s", "1")}, "ignored on one device", "OK", "IGN"),
     "dump_mode:all": ({}, "its own key", "-", "-"),
@@ -204,7 +223,16 @@ EXTRA = [
 ] + [
     ("extra no mapping", ("hardware.extra=1",), ("hardware.extra",), {}, "-", "-"),
     ("extra by dots", ("hardware.extra.x=1",), ("hardware.extra={x:1}",), {}, "-", "-"),
-    ("not a key of its own", ("hardware.hcom_parallel=true",), ("hardware.extra={",), {}, "-", "-"),
+    *(
+        (f"no key of its own: {word}", (f"hardware.{word}",), told, {}, "-", "-")
+        for word, told in (
+            ("hcom_parallel=true", ("of several devices", "'hardware.extra={hcom_parallel:true}'")),
+            ("graph_run_mode=1", ("a training", "'hardware.extra={graph_run_mode:1}'")),
+            ("some_new_option=1", ("hardware.extra", "'hardware.extra={some_new_option:1}'")),
+            ("dynamic_input=true", ("LeNet's never change",)),
+            ("min_group_size=1", ("no npu_bridge since 2020",)),
+        )
+    ),
     ("the program's", ("hardware.use_off_line=false",), ("hardware=ascend910",), {}, "-", "-"),
     ("no such option", ("hardware.dump_steps=1",), ("dump_step",), {}, "-", "-"),
 ]

@@ -129,19 +129,21 @@ def test_a_chip_without_npu_bridge_is_told(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("variables", "what"),
+    ("adapter", "level", "told"),
     [
-        ({"RANK_SIZE": "8"}, "RANK_SIZE"),
-        ({"RANK_TABLE_FILE": "x"}, "RANK_TABLE_FILE"),
-        ({"ASCEND_DEVICE_ID": "first"}, "ASCEND_DEVICE_ID"),
-        ({"RANK_SIZE": "1", "ASCEND_DEVICE_ID": "3"}, None),
+        (presence.InstalledAdapter(True, "of today"), doctor.OK, "auto takes the chip"),
+        (presence.InstalledAdapter(False, "x.so"), doctor.MISSING, "auto takes npu_bridge, and"),
     ],
 )
-def test_variables_that_would_hang_a_run_are_told(vendor, monkeypatch, variables, what):
-    vendor(OLD)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert list(found_in(doctor._environment)) == ([what] if what else [])
+def test_what_auto_comes_to_is_told_as_the_adapter_is(monkeypatch, tmp_path, adapter, level, told):
+    """Not that it is there, where it does not load."""
+    monkeypatch.setattr(doctor, "_VERSION", (3, 7, 5))
+    for name, value in (("found", tmp_path / "x"), ("adapter", adapter), ("devices", [0])):
+        monkeypatch.setattr(presence, name, lambda value=value: value)
+    found = found_in(doctor._chip)
+    assert found["npu_bridge"][0] == level
+    assert told in found["hardware"][1]
+    assert "hardware=cpu stays on the CPU" in found["hardware"][1]
 
 
 def ask(folder, python=sys.executable, **environment):

@@ -15,7 +15,7 @@ from npu_bridge.estimator.npu.npu_loss_scale_optimizer import NPULossScaleOptimi
 from npu_bridge.estimator.npu.npu_optimizer import NPUDistributedOptimizer, NPUOptimizer
 from npu_bridge.hccl import hccl_ops
 
-if switches.is_today():
+if switches.is_since("2022-07"):
     import tensorflow as tf
     from tensorflow.core.protobuf import config_pb2
     from tensorflow.python.client import session

@@ -5,17 +5,19 @@ Here the configuration already shows what today's adapter changes in it.
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.client import session as session_lib
 
-from npu_bridge.double import rules, switches
+from npu_bridge.double import environment, rules, switches
 
 _BASE = session_lib.BaseSession
 _INIT, _RUN, _CLOSE = _BASE.__init__, _BASE.run, _BASE.close
 SESSIONS = []  # a Record for each, in order
+OPENED = set()  # the devices that this process has opened
 _frozen = {}  # the process's init options, of its first graph
 
 
@@ -33,6 +35,7 @@ class Record:
         }
         self.options = None  # known once a graph was run
         self.on_device = self.names[:1] == ["NpuOptimizer"] and not self._is_for_host()
+        self.device = self.queue = None
         self.compiled = set()
         self.runs = self.calls = self.steps = self.fed_loops = 0
         self.closed = False
@@ -54,21 +57,14 @@ class Record:
             "entries": self.names,
             "flags": self.flags,
             "on_device": self.on_device,
-            "device": self.device(),
+            "device": self.device,
+            "opened": sorted(OPENED),
+            "tuned": (self.options or {}).get("aoe_mode", b"").decode(),
             "pid": os.getpid(),
             "fed_loops": self.fed_loops,
             "closed": self.closed,
             "init_options": {k: str(v) for k, v in sorted(_frozen.items())},
         }
-
-    def device(self):
-        options = self.options or {}
-        for name in ("ASCEND_DEVICE_ID", "DEVICE_ID"):
-            if "session_device_id" not in options and name in os.environ:
-                if not os.environ[name].isdigit():
-                    raise rules.Abort(name)
-                return int(os.environ[name])
-        return options.get("session_device_id", 0)
 
     def read(self):
         """Read the options, at the first run of a graph."""
@@ -85,6 +81,21 @@ class Record:
                 _frozen.clear()
                 _frozen.update({k: v for k, v in options.items() if rules.KNOWN[k].get("init")})
             self.options = options
+            self.open(options)
+
+    def open(self, options):
+        """Open what a process opens: the environment's device too, whatever a session asks."""
+        environment.check_rank_table()
+        self.device = options.get("session_device_id", environment.device())
+        OPENED.update({environment.device(), self.device})
+
+    def feed(self, types):
+        """Open the queue with an iterator, and wait at its end, on the session's device."""
+        if any(name.startswith("MakeIterator") for name in types):
+            self.queue = environment.queue_device(self.options)
+            OPENED.add(self.queue)
+        if "IteratorGetNext" in types and self.queue != self.device:
+            raise rules.Abort(f"E30008: the queue ends on device {self.queue}, not {self.device}")
 
 
 def _init(self, target="", graph=None, config=None):
@@ -119,6 +130,8 @@ def _run(self, fetches, feed_dict=None, options=None, run_metadata=None):
     if signature not in record.compiled:
         record.read()
         _check_graph(self.graph, record)
+        if record.on_device:
+            record.feed({op.type for op in _closure(fetched)})
     if not record.on_device:
         return _RUN(self, fetches, feed_dict, options, run_metadata)
     record.compiled.add(signature)
@@ -178,6 +191,13 @@ def _close(self):
             with Path(path).open("a") as stream:
                 stream.write(json.dumps(record.plain()) + "\n")
     _CLOSE(self)
+
+
+def close_queue():
+    """Do what npu_bridge does at the end of a process: it closes the environment's queue."""
+    queues = {record.queue for record in SESSIONS} - {None}
+    if queues and environment.device() not in queues:
+        print(f"the queue of device {max(queues)} stays open", file=sys.stderr)
 
 
 def install():

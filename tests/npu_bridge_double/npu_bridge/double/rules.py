@@ -30,6 +30,12 @@ def is_known(key, date=None):
     return rule.get("since", "2021-02") <= date <= rule.get("until", "9999-99")
 
 
+def field_of(key):
+    """Return the field that this generation reads."""
+    rule = KNOWN[key]
+    return "b" if switches.date() < rule.get("boolean_until", "") else rule["field"]
+
+
 def read(parameter_map):
     """Return key -> value as the adapter reads it: each from its own field of the oneof."""
     found = {}
@@ -37,9 +43,11 @@ def read(parameter_map):
         if key not in KNOWN:
             raise UnknownKey(key)
         if is_known(key):
-            field = KNOWN[key]["field"]
+            field = field_of(key)
             held = value.WhichOneof("value") == field
             found[key] = getattr(value, field) if held else _EMPTY[field]
+    if "aoe_mode" not in found and is_known("aoe_mode") and os.environ.get("AOE_MODE"):
+        found["aoe_mode"] = os.environ["AOE_MODE"].encode()
     return found
 
 
@@ -56,7 +64,7 @@ def _check_value(key, rule, value, options):
     if rule.get("with") and not options.get(rule["with"]):
         return
     text = _text(value)
-    allowed = rule.get("values")
+    allowed = None if field_of(key) == "b" else rule.get("values")
     if allowed and switches.is_today():
         allowed = allowed + rule.get("today_also", [])
     wrong = allowed is not None and text not in allowed
@@ -64,7 +72,12 @@ def _check_value(key, rule, value, options):
     wrong = wrong or ("to" in rule and value > rule["to"])
     wrong = wrong or (rule.get("form") == "existing_directory" and not _is_usable(text))
     if wrong:
-        _fail(rule.get("wrong", {}).get(switches.generation()), key, value)
+        _fail(_verdict(rule.get("wrong", {})), key, value)
+
+
+def _verdict(wrong):
+    generation = switches.generation()
+    return wrong.get(generation, wrong.get("2021") if generation == "2022" else None)
 
 
 def _text(value):

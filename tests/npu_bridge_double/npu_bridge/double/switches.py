@@ -1,6 +1,6 @@
 """What a test chooses, by environment variables that child processes inherit.
 
-NPU_BRIDGE_DOUBLE_GENERATION   2021 | today
+NPU_BRIDGE_DOUBLE_GENERATION   2021 | 2022 | today
 NPU_BRIDGE_DOUBLE_BROKEN       library | hccl | tf_adapter: what can't be imported
 NPU_BRIDGE_DOUBLE_OVERFLOWS    status reads that find an overflow, from 0: "4,6,7"
 NPU_BRIDGE_DOUBLE_FAILS        the device fails in the training call of this number, from 0
@@ -10,7 +10,7 @@ NPU_BRIDGE_DOUBLE_RECORD       a file; a line of JSON is added for each session 
 
 import os
 
-GENERATIONS = {"2021": "2021-02", "today": "2026-07"}
+GENERATIONS = {"2021": "2021-02", "2022": "2022-10", "today": "2026-07"}
 
 
 def generation():
@@ -23,6 +23,10 @@ def is_today():
 
 def date():
     return GENERATIONS[generation()]
+
+
+def is_since(month):
+    return date() >= month
 
 
 def is_broken(part):

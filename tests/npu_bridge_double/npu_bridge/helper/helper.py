@@ -21,4 +21,4 @@ class _Operators:
 def get_gen_ops():
     names = ["npu_alloc_float_status", "npu_get_float_status", "npu_clear_float_status"]
     today = ["npu_get_float_status_v2", "npu_clear_float_status_v2"]
-    return _Operators(names + (today if switches.is_today() else []))
+    return _Operators(names + (today if switches.is_since("2022-10") else []))

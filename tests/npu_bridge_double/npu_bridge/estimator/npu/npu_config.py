@@ -6,6 +6,7 @@ from npu_bridge.double import rules
 
 _DUMP = [key for key in rules.KNOWN if "dump" in key and key != "enable_exception_dump"]
 _MEMORY = ["atomic_clean_policy", "static_memory_policy", "memory_optimization_policy"]
+_DEFAULTS = {"b": True, "s": "auto"}  # of jit_compile, whose type tells the field
 _NOT_RUN_CONFIG = {"use_off_line", *_DUMP, *_MEMORY}
 
 
@@ -19,7 +20,8 @@ def _takes(keys):
     for key in keys:
         if rules.is_known(key) and not rules.KNOWN[key].get("no_parameter"):
             kind = inspect.Parameter.KEYWORD_ONLY
-            parameters.append(inspect.Parameter(key, kind, default=None))
+            default = _DEFAULTS[rules.field_of(key)] if key == "jit_compile" else None
+            parameters.append(inspect.Parameter(key, kind, default=default))
     init.__signature__ = inspect.Signature(parameters)
     return init
 

@@ -21,7 +21,7 @@ class FixedLossScaleManager:
         return tf.no_op()
 
 
-if switches.is_today():
+if switches.is_since("2021-07"):
 
     def _enabled(self):
         return self._enable_overflow_check

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from npu_bridge.double import environment
+
 
 class NPUDistributedOptimizer(tf.train.Optimizer):
     def __init__(self, optimizer, is_weight_update_sharding=False, name=None):
@@ -9,7 +11,9 @@ class NPUDistributedOptimizer(tf.train.Optimizer):
         self._optimizer = optimizer
 
     def compute_gradients(self, *args, **kwargs):
-        return self._optimizer.compute_gradients(*args, **kwargs)
+        pairs = self._optimizer.compute_gradients(*args, **kwargs)
+        environment.reduce_gradients()
+        return pairs
 
     def apply_gradients(self, *args, **kwargs):
         return self._optimizer.apply_gradients(*args, **kwargs)
