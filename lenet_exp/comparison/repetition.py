@@ -78,7 +78,8 @@ def compare(before: RunResult, now: RunResult) -> Differences:
         if repr(mine) != repr(theirs):  # all bits of a float, and NaN is like NaN
             where = "" if step < 0 else f" at step {step}"
             lines.setdefault(key, f"{key}{where}: {mine!r} then, {theirs!r} now")
-    others = int(np.sum(before.classes != now.classes))
+    counts = len(before.classes), len(now.classes)
+    others = int(np.sum(before.classes != now.classes)) if counts[0] == counts[1] else counts[1]
     if others:
         lines["test predictions"] = f"test predictions: {others} of {len(now.classes)} differ"
     return Differences(
