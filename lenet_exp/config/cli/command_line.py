@@ -20,6 +20,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from lenet_exp.config import CONF
 from lenet_exp.config.chip.checks import check_jobs
@@ -30,8 +31,12 @@ from lenet_exp.config.compose import resolve, resolve_sweep
 from lenet_exp.config.schema.run import Settings, all_keys, groups
 from lenet_exp.errors import ConfigError
 
-# What Hydra raises for what was typed: its own errors, and Python's from inside it.
-_NOT_COMPOSED = (HydraException, OmegaConfBaseException, ValueError, TypeError, AttributeError)
+# What Hydra raises for what was typed, or is in a person's files: its own errors, and Python's
+# and YAML's from inside it.
+_NOT_COMPOSED = (
+    HydraException, OmegaConfBaseException, ValueError, TypeError, AttributeError, LookupError,
+    AssertionError, RecursionError, YAMLError,
+)  # fmt: skip
 _NOT_OURS = ("--config-name", "--config-path", "--experimental-rerun")  # the main job is one
 
 
