@@ -56,15 +56,14 @@ def _job(cfg: DictConfig) -> Optional[float]:
 
 def _forget(folder: Path) -> None:
     """Remove the folder that Hydra makes for a run, where nothing came of it."""
-    log = folder / "run.log"
-    if {path.name for path in folder.glob("*")} <= {".hydra", log.name} and not _size(log):
-        shutil.rmtree(str(folder), ignore_errors=True)
-        with contextlib.suppress(OSError):  # other runs are in it
-            folder.parent.rmdir()
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
+    if not {path.name for path in folder.glob("*")} <= {".hydra", "run.log"}:
+        return
+    shutil.rmtree(str(folder / ".hydra"), ignore_errors=True)
+    outputs = Path.cwd() / "outputs"
+    with contextlib.suppress(OSError):  # other runs are in it, or it is not ours to remove
+        (folder / "run.log").unlink()
+        for made in [path for path in (folder, folder.parent) if outputs in (path, path.parent)]:
+            made.rmdir()
 
 
 def _check_files(jobs: Sequence[Settings]) -> None:

@@ -59,7 +59,8 @@ def outcome(folder: Path) -> RunResult:
             classes = kept["classes"]
         recorded: Dict[str, Any] = json.loads((folder / conditions.NAME).read_text())
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(folder, f"can't be read ({error})", "another run") from error
+        reason = getattr(error, "strerror", None) or "its predictions or conditions are damaged"
+        raise DataError(folder, f"can't be read ({reason})", "another run") from error
     settings = journal.merged(entries, "params")
     later = {
         f"{path.stem}, after that step": conditions.differences(
