@@ -123,8 +123,8 @@ def _read_idx(stream: IO[bytes], path: Path, dimensions: Tuple[int, ...]) -> np.
     size = shape[0] * each
     if shape[0] > MOST_EXAMPLES or size > _MOST_BYTES:
         raise _too_large(path, f"says {shape[0]} examples,", size)
-    rest = head[4 + 4 * rank :]
-    content = rest + stream.read(max(0, size + 1 - len(rest)))
+    stream.seek(4 + 4 * rank)
+    content = stream.read(size + 1)
     if len(content) != size:
         held = "more" if len(content) > size else f"{len(content) / each:g}" if each else "none"
         raise DataError(path, f"says {shape[0]} examples but holds {held}", REMEDY)
