@@ -7,6 +7,8 @@ import gzip
 import io
 import json
 import struct
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +18,9 @@ from lenet_exp.config.cli.command_line import check_command_line
 from lenet_exp.data import images, mnist
 from lenet_exp.errors import LenetExpError
 from lenet_exp.experiment import resume
-from lenet_exp.record.run import run_folders
+from lenet_exp.record.run import checkpoints, run_folders
 from lenet_exp.record.store import journal
+from lenet_exp.training.history import History, Steps
 from tests.fuzz.mutations import mutants
 
 pytestmark = pytest.mark.stackless
@@ -57,6 +60,7 @@ PNG = [
     png(DIGIT.convert("P"), transparency=3),
     png(Image.fromarray(PIXELS[0].astype(np.uint16) << 8)),
 ]
+HISTORY = History().with_window(Steps(np.ones(1, "f4"), np.zeros(1, bool), 1.0), 0.5, True)
 RECORD = lines(
     ("run", {"run_id": "ab", "name": "x", "cwd": "/nowhere", "uri": "sqlite:///x"}, 1),
     ("tags", {"sweep": "s", "process": '{"pid": 3}', "config_hash": "c"}, 2),
@@ -150,6 +154,30 @@ def refused_or_done(read):
     assert "allow_pickle" not in said
 
 
+def in_checkpoint(name):
+    """Return what looks for a checkpoint to go on with, of which one file is the mutant."""
+
+    def use(folder, content):
+        checkpoints.write(folder, HISTORY, lambda prefix: Path(f"{prefix}.index").write_bytes(b"1"))
+        path = folder / "checkpoints" / "1" / name
+        same = path.read_bytes() == content
+        path.write_bytes(content)
+        if name == "manifest.json" and not same:  # else the other files' sums say enough
+            (path.parent / "state.npz").write_bytes(NPZ[0][:-9])
+        found = checkpoints.newest(folder)
+        assert (found.path is None) == (not same)
+        assert len(found.damaged) == (not same)
+
+    return use
+
+
+def originals_of(name):
+    with tempfile.TemporaryDirectory() as made:
+        path = Path(made)
+        checkpoints.write(path, HISTORY, lambda prefix: Path(f"{prefix}.index").write_bytes(b"1"))
+        return [(path / "checkpoints" / "1" / name).read_bytes()]
+
+
 def own_preset(folder, content):
     (folder / "experiment").mkdir(exist_ok=True)
     (folder / "experiment" / "mine.yaml").write_bytes(content)
@@ -164,6 +192,8 @@ KINDS = {
     "journal": (of_run(record=True), [RECORD]),
     "settings": (of_run(settings=True), None),
     "preset": (own_preset, [PRESET]),
+    "state": (in_checkpoint("state.npz"), originals_of("state.npz")),
+    "manifest": (in_checkpoint("manifest.json"), originals_of("manifest.json")),
 }
 
 
