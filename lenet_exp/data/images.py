@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import struct
 import warnings
+import zlib
 from pathlib import Path
 from typing import List, NamedTuple, Optional, Tuple
 
@@ -18,7 +20,8 @@ _REMEDY = "images=DIR of PNGs, images=FILE.png, an idx file, KMNIST's npz, or im
 _INK = 32  # of 255: fainter is paper, or a scanner's noise
 # What Pillow raises for a damaged, cut, enormous or wrongly named file.
 _NO_IMAGE = (
-    OSError, ValueError, SyntaxError, EOFError, MemoryError, Image.DecompressionBombError,
+    OSError, ValueError, SyntaxError, EOFError, MemoryError, TypeError, LookupError,
+    ArithmeticError, struct.error, zlib.error, Image.DecompressionBombError,
     Image.DecompressionBombWarning,
 )  # fmt: skip
 
@@ -101,6 +104,7 @@ def _read_png(path: Path) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(str(path)) as image:
+                image.load()  # numpy's view of a cut one says nothing of why
                 if image.mode.startswith("I"):  # 16 bits
                     return (np.asarray(image, np.int64) >> 8).clip(0, 255).astype(np.uint8)
                 if "A" in image.getbands() or "transparency" in image.info:
