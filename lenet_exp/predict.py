@@ -2,9 +2,9 @@
 
   MODEL    lenet.pb, a SavedModel or a folder of python -m lenet_exp.export; a run folder, a run
            id or latest; a checkpoint, the ModelZoo's own too
-  IMAGES   a PNG or a folder of PNGs, white on black or dark on light, of any size; an idx file,
-           raw or .gz; a folder with MNIST's test set; mnist for the verified one
-           labels are known of idx files, and of PNGs in folders 0 to 9
+  IMAGES   a PNG or a folder of PNGs, white on black or dark on light, of any size; a file of
+           images as data.path= has them; a folder with a test set; mnist for the verified one
+           labels are known of such files, and of PNGs in folders 0 to 9
 
 precision=MODE   the chip's precision mode to predict in, emulated on a CPU; float32 without it
 hardware=... threads=...   as in python -m lenet_exp.run

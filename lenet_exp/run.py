@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Optional, Sequence
@@ -17,10 +19,12 @@ from omegaconf import DictConfig
 from lenet_exp import cli
 from lenet_exp.config import CONF
 from lenet_exp.config.cli import versions
+from lenet_exp.config.checks import check_contents
 from lenet_exp.config.cli.command_line import check_command_line
 from lenet_exp.config.cli.json_words import as_hydra_reads
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.compose import register_resolvers, resolve
+from lenet_exp.config.schema.run import Settings, precision_files
 from lenet_exp.errors import ConfigError, LenetExpError, wrap_os_error
 from lenet_exp.experiment import resume
 from lenet_exp.record.store import journal
@@ -48,7 +52,31 @@ def _job(cfg: DictConfig) -> Optional[float]:
     except (LenetExpError, OSError) as error:
         if sweeping:  # the other jobs go on
             raise CompactHydraException(f"lenet-exp: {wrap_os_error(error)}") from error
+        _forget(folder)
         sys.exit(cli.refuse(wrap_os_error(error)))
+
+
+def _forget(folder: Path) -> None:
+    """Remove the folder that Hydra makes for a run, where nothing came of it."""
+    if not {path.name for path in folder.glob("*")} <= {".hydra", "run.log"}:
+        return
+    shutil.rmtree(str(folder / ".hydra"), ignore_errors=True)
+    outputs = Path.cwd() / "outputs"
+    with contextlib.suppress(OSError):  # other runs are in it, or it is not ours to remove
+        (folder / "run.log").unlink()
+        for made in [path for path in (folder, folder.parent) if outputs in (path, path.parent)]:
+            made.rmdir()
+
+
+def _check_files(jobs: Sequence[Settings]) -> None:
+    """Refuse what is in a person's own files, before Hydra makes a folder for the run."""
+    for settings in jobs:
+        if precision_files(settings):
+            check_contents(settings)
+        if settings.data.path is not None:
+            from lenet_exp.experiment import dataset  # noqa: PLC0415 - numpy
+
+            dataset.load_for(settings)
 
 
 def _resume(arguments: Sequence[str]) -> None:
@@ -70,7 +98,7 @@ def _train(arguments: Sequence[str]) -> int:
         if resume.asks_to_resume(arguments):
             _resume(arguments)
         else:
-            register(check_command_line(arguments))
+            register(check_command_line(arguments, _check_files))
             register_resolvers()
             _job()
     except HydraException as error:

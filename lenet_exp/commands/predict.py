@@ -49,7 +49,7 @@ def main(options: PredictOptions) -> int:
         return 0
     device = "the CPU" if machine.emulates else machine.device
     summary = _summary(shown, found, options.batch, device)
-    print("\n".join([*_table(rows), "", *summary, *notes]), flush=True)
+    print("\n".join([*_table(rows), "", *summary, *shown.notes, *notes]), flush=True)
     return 0
 
 

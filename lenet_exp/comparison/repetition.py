@@ -59,7 +59,8 @@ def outcome(folder: Path) -> RunResult:
             classes = kept["classes"]
         recorded: Dict[str, Any] = json.loads((folder / conditions.NAME).read_text())
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(folder, f"can't be read ({error})", "another run") from error
+        reason = getattr(error, "strerror", None) or "its predictions or conditions are damaged"
+        raise DataError(folder, f"can't be read ({reason})", "another run") from error
     settings = journal.merged(entries, "params")
     later = {
         f"{path.stem}, after that step": conditions.differences(
@@ -78,7 +79,8 @@ def compare(before: RunResult, now: RunResult) -> Differences:
         if repr(mine) != repr(theirs):  # all bits of a float, and NaN is like NaN
             where = "" if step < 0 else f" at step {step}"
             lines.setdefault(key, f"{key}{where}: {mine!r} then, {theirs!r} now")
-    others = int(np.sum(before.classes != now.classes))
+    counts = len(before.classes), len(now.classes)
+    others = int(np.sum(before.classes != now.classes)) if counts[0] == counts[1] else counts[1]
     if others:
         lines["test predictions"] = f"test predictions: {others} of {len(now.classes)} differ"
     return Differences(

@@ -15,6 +15,7 @@ REFERENCE, BETTER, WORSE = "reference", "better", "worse"
 WITHIN_NOISE, IDENTICAL = "within noise", "identical"
 NO_SPREAD, NONE = "no spread seen", "no verdict"
 PAIRED, WELCH, MCNEMAR = "paired t", "Welch's t", "McNemar's exact test"
+OTHER_DATA = "other data"  # no method: two test sets have nothing to be paired or averaged
 _ROUNDING = 1e-12  # a difference below it is none
 _FEW = 3  # runs a side that are advised where nothing is known of the spread
 
@@ -63,6 +64,8 @@ def verdict(
         return AccuracyVerdict(REFERENCE)
     if not mine.runs or not reference.runs:
         return AccuracyVerdict(NONE)
+    if len({one.settings.get("data", "") for one in (mine, reference)} - {""}) > 1:
+        return AccuracyVerdict(NONE, OTHER_DATA)
     pair = single_pair(mine, reference)
     if pair is not None:
         return _single(*pair, level, right)
@@ -137,7 +140,9 @@ def sentences(judged: Sequence[Tuple[str, AccuracyVerdict]]) -> List[str]:
 
 def _sentence(verdict: AccuracyVerdict) -> str:
     if verdict.difference is None:
-        return "no verdict: no finished run to compare"
+        other = "it was tested on other images than the reference"
+        why = other if verdict.method == OTHER_DATA else "no finished run to compare"
+        return f"no verdict: {why}"
     shown = f"{100 * verdict.difference:+.2f} points"
     if verdict.word == NONE:
         return f"{shown}; no verdict: one run, and no test predictions; run {_FEW} seeds"

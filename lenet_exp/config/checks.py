@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Callable, Dict
 
 from lenet_exp.config.checkpoint_path import prefix_named
 from lenet_exp.config.chip.machine import check_machine
 from lenet_exp.config.cli import suggest
-from lenet_exp.config.schema.run import PRECISION_FILES, PRECISION_MODES, Settings
+from lenet_exp.config.schema.run import PRECISION_FILES, PRECISION_MODES, Settings, precision_files
+from lenet_exp.errors import PrecisionError
 
 
 def check_runnable(settings: Settings) -> None:
@@ -33,6 +35,24 @@ def check_precision(settings: Settings) -> None:
             _check_readable(f"precision.{key}", ours)
 
 
+def check_contents(settings: Settings) -> None:
+    """Raise PrecisionError for a file that is not of the vendor's form."""
+    from lenet_exp.precision.planning.dtype_overrides import (  # noqa: PLC0415 - numpy
+        read_custom_dtypes,
+    )
+    from lenet_exp.precision.target.op_lists import read_changes  # noqa: PLC0415 - numpy
+
+    reads: Dict[str, Callable[[Path], object]] = {
+        "modify_mixlist": read_changes,
+        "customize_dtypes": read_custom_dtypes,
+    }
+    for key, path in precision_files(settings).items():
+        if not path.is_file():  # a device may never end
+            remedy = f"{suggest.PROGRAM} precision.{key}=null"
+            raise PrecisionError(f"{key} {path}", "is no regular file", remedy)
+        reads[key](path)
+
+
 def _check_is_read(settings: Settings, dotted: str, name: str) -> None:
     from lenet_exp.precision.planning.options import unread  # noqa: PLC0415 - numpy
 
@@ -52,7 +72,7 @@ def _check_readable(dotted: str, name: str) -> None:
         path = path.expanduser()
         if path.is_fifo() or (path.is_char_device() and str(path) != os.devnull):
             raise ValueError("no regular file: it may have no end")
-        path.read_bytes()
+        path.open("rb").close()
     except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         allowed = f"null or a file that can be read ({reason})"
@@ -73,9 +93,9 @@ def _check_data_path(settings: Settings) -> None:
 
 def _data_path_problem(path: Path) -> str:
     if not path.exists():
-        return "a folder that exists"
-    if not path.is_dir() and path.name != "mnist.npz":
-        return "a folder, or a file mnist.npz"
+        return "a folder or a file that exists"
+    if not path.is_dir() and not path.is_file():
+        return "a folder, an npz, or one of a data set's four files"
     if not os.access(str(path), os.R_OK | os.X_OK if path.is_dir() else os.R_OK):
         return "a folder that may be read (this one may not)"
     return ""

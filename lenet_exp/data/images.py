@@ -1,25 +1,27 @@
-"""Pictures of digits -> arrays as MNIST has them: PNGs, an idx file, or a folder of either."""
+"""Pictures of digits -> arrays as MNIST has them: PNGs, a file of images, or a folder of either."""
 
 from __future__ import annotations
 
 import math
+import struct
 import warnings
+import zlib
 from pathlib import Path
 from typing import List, NamedTuple, Optional, Tuple
 
 import numpy as np
 from PIL import Image
 
-from lenet_exp.data import mnist
-from lenet_exp.data.files import FILES
+from lenet_exp.data import layout, mnist
 from lenet_exp.errors import DataError
 
 _SIDE, _DIGIT = 28, 20  # pixels: of an image, and of the box MNIST's digits fit into
-_REMEDY = "images=DIR of PNGs, images=FILE.png, an idx file, or images=mnist"
+_REMEDY = "images=DIR of PNGs, images=FILE.png, an idx file, KMNIST's npz, or images=mnist"
 _INK = 32  # of 255: fainter is paper, or a scanner's noise
 # What Pillow raises for a damaged, cut, enormous or wrongly named file.
 _NO_IMAGE = (
-    OSError, ValueError, SyntaxError, EOFError, MemoryError, Image.DecompressionBombError,
+    OSError, ValueError, SyntaxError, EOFError, MemoryError, TypeError, LookupError,
+    ArithmeticError, struct.error, zlib.error, Image.DecompressionBombError,
     Image.DecompressionBombWarning,
 )  # fmt: skip
 
@@ -27,12 +29,13 @@ _NO_IMAGE = (
 class Images(NamedTuple):
     """Images: `names`, `pixels` uint8 [n, 28, 28, 1], white on black, `labels` uint8 [n].
 
-    `labels` is None where any of them is not known.
+    `labels` is None where any of them is not known; `notes` say what was done to them.
     """
 
     names: List[str]
     pixels: np.ndarray
     labels: Optional[np.ndarray]
+    notes: Tuple[str, ...] = ()
 
 
 def read(path: Path) -> Images:
@@ -46,7 +49,7 @@ def read(path: Path) -> Images:
     """
     try:
         if path.is_dir():
-            test = mnist.find(path, FILES[2])
+            test = layout.find_test_images(path)
             return _read_idx(test) if test is not None else _read_folder(path)
         if not path.exists():
             raise DataError(path, "is not there", _REMEDY)
@@ -66,9 +69,9 @@ def _is_png(path: Path) -> bool:
 
 def _read_idx(path: Path) -> Images:
     try:
-        pixels = mnist.read_idx(path, FILES[2]).reshape(-1, _SIDE, _SIDE, 1)
-        beside = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
-        labels = mnist.read_idx(beside, FILES[3]) if beside != path and beside.exists() else None
+        pixels = mnist.read_images(path)
+        beside = layout.labels_beside(path)
+        labels = mnist.read_labels(beside) if beside is not None else None
     except DataError as error:
         what, problem, _ = error.args  # its remedy is a run's
         raise DataError(what, problem, _REMEDY) from error
@@ -77,7 +80,8 @@ def _read_idx(path: Path) -> Images:
     if labels is not None and len(labels) != len(pixels):
         problem = f"holds {len(labels)} labels for {len(pixels)} images"
         raise DataError(beside, problem, f"take it away, or {_REMEDY}")
-    return Images([str(number) for number in range(len(pixels))], pixels, labels)
+    notes = (mnist.TURNED,) if mnist.is_transposed(path.name) else ()
+    return Images([str(number) for number in range(len(pixels))], pixels, labels, notes)
 
 
 def _read_folder(folder: Path) -> Images:
@@ -100,6 +104,7 @@ def _read_png(path: Path) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(str(path)) as image:
+                image.load()  # numpy's view of a cut one says nothing of why
                 if image.mode.startswith("I"):  # 16 bits
                     return (np.asarray(image, np.int64) >> 8).clip(0, 255).astype(np.uint8)
                 if "A" in image.getbands() or "transparency" in image.info:

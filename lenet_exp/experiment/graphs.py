@@ -14,7 +14,7 @@ from lenet_exp.precision.reporting import records
 from lenet_exp.precision.reporting.verdict import Verdict, verdict
 from lenet_exp.training import graphs
 
-INFERENCE_BATCH = 250  # divides the validation and the test set
+INFERENCE_BATCH = 250  # divides MNIST's validation and test set
 
 
 class Graphs(NamedTuple):

@@ -48,7 +48,7 @@ def prepare(words: Sequence[str]) -> Resumption:
     tags = journal.merged(journal.read(folder), "tags")
     if tags.get("sweep_parent") == "true":
         allowed = "a run; this is a sweep"
-        raise ConfigError("resume", options.resume, allowed, str(tags["command"]))
+        raise ConfigError("resume", options.resume, allowed, str(tags.get("command", PROGRAM)))
     cfg = run_folders.config_of(folder)
     wanted = _change_epochs(cfg, options.epochs, options.resume) if options.epochs else False
     entries = run_folders.go_to_start(folder)
@@ -61,7 +61,9 @@ def prepare(words: Sequence[str]) -> Resumption:
 
 def _change_epochs(cfg: DictConfig, text: str, named: str) -> bool:
     """Set the epochs that are asked for; return whether they are more than before."""
-    before = OmegaConf.select(cfg, _EPOCHS)
+    before = OmegaConf.select(cfg, _EPOCHS, default=None)
+    if type(before) is not int:  # a damaged file, which is refused later
+        return False
     value: Any = int(text) if re.fullmatch("[0-9]+", text) else text  # which is refused later
     if isinstance(value, int) and value < before:
         allowed = f"{before} or more: the run was begun with so many"

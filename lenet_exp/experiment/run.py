@@ -14,7 +14,7 @@ from lenet_exp.data import mnist
 from lenet_exp.errors import stop_if_interrupted
 from lenet_exp.experiment import backends
 from lenet_exp.experiment.backends import Backend
-from lenet_exp.experiment.dataset import load_data
+from lenet_exp.experiment.dataset import load_for
 from lenet_exp.experiment.graphs import ChipPlan, build_graphs, plan
 from lenet_exp.experiment.identity import identify
 from lenet_exp.experiment.initial_state import InitialState, initial_state
@@ -43,8 +43,7 @@ def run_experiment(settings: Settings, folder: Path, tags: Dict[str, str], cores
     """
     uri, stack = store_check.chosen_uri(settings.tracking.uri), tf_compat.stack_of_this_python()
     store_check.check_root(uri, Path.cwd(), stack)
-    store = Store(uri, settings.tracking.experiment)
-    data = load_data(settings.data.path)
+    data = load_for(settings)
     conditions.check_to_go_on(folder, data.sha256, file_hashes(settings), stack)
     configured = tf_compat.configure(hide_gpus=True, deterministic=settings.deterministic)
     configured["tensorflow"] = tf_compat.version()
@@ -53,8 +52,10 @@ def run_experiment(settings: Settings, folder: Path, tags: Dict[str, str], cores
         stop_if_interrupted()  # TensorFlow's import may have swallowed a Ctrl-C
         chip_plan = plan(settings, built)
         initial = initial_state(settings, folder, built)
+        # Not before: what is refused above leaves no store behind.
+        store = Store(uri, settings.tracking.experiment)
         others = dead_runs.end_dead_runs(store, folder)
-        progress = _progress(backend, chip_plan, initial, others)
+        progress = _progress(backend, chip_plan, initial, [*data.notes, *others])
         identity = identify(backend, chip_plan, data.sha256, configured, tags)
         with open_record(store, identity, folder, progress) as record, backend.open_runner(
             built, chip_plan, data.train, initial.checkpoint.history.step, progress.say

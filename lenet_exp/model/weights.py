@@ -11,6 +11,8 @@ from lenet_exp import tf_compat
 from lenet_exp.errors import DataError
 
 _REMEDY = "another checkpoint: PREFIX of the files PREFIX.index and PREFIX.data-*"
+# What TensorFlow's own reader raises besides: an IndexError of a file that is cut.
+_DAMAGED = (ValueError, RuntimeError, OSError, LookupError, TypeError, MemoryError)
 
 
 def read(prefix: Path) -> Dict[str, np.ndarray]:
@@ -24,6 +26,6 @@ def read(prefix: Path) -> Dict[str, np.ndarray]:
         with tf_compat.quiet():
             reader = tf.train.load_checkpoint(str(prefix))
             return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
-    except (tf.errors.OpError, ValueError, RuntimeError, OSError) as error:
-        problem = getattr(error, "message", str(error)).splitlines()[0]
+    except (tf.errors.OpError, *_DAMAGED) as error:
+        problem = [*getattr(error, "message", str(error)).splitlines(), "damaged"][0]
         raise DataError(prefix, f"can't be read ({problem})", _REMEDY) from error

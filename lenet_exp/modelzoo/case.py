@@ -18,7 +18,7 @@ from typing import Iterator, List, Mapping, NamedTuple
 import numpy as np
 
 from lenet_exp.config.chip.machine import check_environment
-from lenet_exp.data import download, files, mnist
+from lenet_exp.data import download, layout
 from lenet_exp.modelzoo.flags import CASES, CommandLine, quoted
 from lenet_exp.record.run import checkpoints, run_folders
 from lenet_exp.record.run.run_files import write_bytes
@@ -126,7 +126,7 @@ def train(command: CommandLine, arguments: List[str], device: str) -> int:
 
 def _fetch(folder: Path) -> None:
     """Fetch what `folder` lacks of MNIST, as the ModelZoo's reader does."""
-    if (folder / "mnist.npz").exists() or all(mnist.find(folder, file) for file in files.FILES):
+    if not layout.is_without_data(folder):
         return
     with fetch_progress() as progress:
         download.fetch(folder, progress)

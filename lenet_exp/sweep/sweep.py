@@ -32,7 +32,7 @@ def run_sweep(request: Request) -> List[Optional[float]]:
         StoreError: the store can't be used, or another process holds the sweep.
     """
     view = View()
-    jobs = _jobs(request)
+    jobs = _jobs(request, view)
     distinct = list({job.identity: job for job in jobs}.values())
     if request.options.dry_run:
         _say_decisions(_decisions(distinct, request), request, view)
@@ -65,9 +65,16 @@ def run_sweep(request: Request) -> List[Optional[float]]:
     return [_accuracy(job) for job in jobs]
 
 
-def _jobs(request: Request) -> List[SweepJob]:
+def _jobs(request: Request, view: View) -> List[SweepJob]:
     """Return the jobs; refuse what they name before the first of them begins."""
-    jobs = jobs_of(request, lambda path: load_data(path).sha256, tf_compat.stack_of_this_python())
+
+    def data_sha256(path: Optional[str]) -> str:
+        data = load_data(path)
+        for note in data.notes:
+            view.say(note)
+        return data.sha256
+
+    jobs = jobs_of(request, data_sha256, tf_compat.stack_of_this_python())
     each = [job.settings for job in jobs]
     naming = [one for one in each if precision_files(one) or one.precision.keep_dtype]
     for settings in {repr(replace(one, seed=0)): one for one in naming}.values():

@@ -118,3 +118,17 @@ def test_the_runs_that_stand_for_their_configurations(mine, theirs, pair):
 def test_a_verdict_in_words_names_method_and_n(mine, told):
     found = verdicts.verdict(made("a", mine), made("b", REFERENCE), 1, {})
     assert verdicts.sentences([("a", found)]) == [told]
+
+
+@pytest.mark.parametrize("accuracies", [{0: 0.98}, REFERENCE, {7: 0.98, 8: 0.97}])
+def test_runs_of_other_data_are_never_paired_nor_averaged(accuracies):
+    mine, reference = (
+        made(name, values)._replace(settings={"data": name})
+        for name, values in (("a", accuracies), ("b", REFERENCE))
+    )
+    found = verdicts.verdict(mine, reference, 1, {"a0": right(1, 0), "b0": right(1, 1)})
+    assert (found.word, found.difference) == ("no verdict", None)
+    assert "tested on other images" in verdicts.sentences([("a", found)])[0]
+    # A record of an earlier version may not say which data it was.
+    unknown = reference._replace(settings={})
+    assert verdicts.verdict(mine, unknown, 1, {}).method != verdicts.OTHER_DATA

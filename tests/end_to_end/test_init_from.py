@@ -129,10 +129,14 @@ def test_a_checkpoint_of_another_network_is_told_and_leaves_no_run(shared_projec
         tf.get_variable("fc_3/weight", [84, 5])
         session.run(tf.global_variables_initializer())
         tf.train.Saver().save(session, str(prefix))
-    before = len(shared_project.recorded())
+    before = len(shared_project.recorded()), made_in(shared_project)
     done = shared_project.run(*ONE_STEP, f"init_from={prefix}")
     assert done.returncode == 2
     assert "holds no layer_1/weights" in done.stderr
     assert "exclude=[layer_1]" in done.stderr
     assert "Traceback" not in done.stderr
-    assert len(shared_project.recorded()) == before
+    assert (len(shared_project.recorded()), made_in(shared_project)) == before
+
+
+def made_in(project):
+    return sorted(project.folder.glob("outputs/*"))

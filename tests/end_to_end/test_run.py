@@ -11,6 +11,7 @@ import pytest
 from tests.stacks import full_on_tf1
 
 TIMES = re.compile("sec|images")
+TRAIN, TEST = 1203, 271  # of another set: neither is a multiple of a batch
 
 
 @pytest.fixture(scope="module")
@@ -180,3 +181,22 @@ def test_a_store_of_ones_own_is_used_and_named_at_the_end(shared_project):
     assert done.stderr == ""
     assert done.stdout.splitlines()[-1] == f"  mlflow ui --backend-store-uri {uri}"
     assert shared_project.recorded(uri)[0].info.status == "FINISHED"
+
+
+@full_on_tf1
+def test_a_set_of_other_counts_is_trained_and_tested_whole(project):
+    pixels = np.random.RandomState(1).randint(0, 256, (TRAIN + TEST, 784)).astype(np.uint8)
+    labels = np.eye(10)[np.arange(TRAIN + TEST) % 10]
+    arrays = {"x_train": pixels[:TRAIN], "y_train": labels[:TRAIN]}
+    arrays.update(x_test=pixels[TRAIN:], y_test=labels[TRAIN:])
+    np.savez(str(project.folder / "mine.npz"), **arrays)
+    done = project.run("debug=fast", "data.path=mine.npz", "hydra.run.dir=run")
+    assert (done.returncode, done.stderr) == (0, "")
+    line = "data: 1103 training, 100 validation and 271 test examples (MNIST: 55000, 5000, 10000)"
+    assert line in done.stdout
+    assert line in (project.folder / "run" / "run.log").read_text()
+    with np.load(str(project.folder / "run" / "test_predictions.npz")) as kept:
+        assert np.array_equal(kept["labels"], np.arange(TRAIN, TRAIN + TEST) % 10)
+        right = float(np.mean(kept["classes"] == kept["labels"]))
+    run = project.recorded_in(project.folder / "run")
+    assert run.data.metrics["accuracy"] == right

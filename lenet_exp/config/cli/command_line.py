@@ -11,7 +11,7 @@ import contextlib
 import re
 import shlex
 from pathlib import Path
-from typing import Iterator, List, NoReturn, Sequence, Tuple
+from typing import Callable, Iterator, List, NoReturn, Sequence, Tuple
 
 from hydra import compose
 from hydra._internal.utils import get_args_parser
@@ -20,6 +20,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from lenet_exp.config import CONF
 from lenet_exp.config.chip.checks import check_jobs
@@ -31,13 +32,23 @@ from lenet_exp.config.compose import resolve, resolve_sweep
 from lenet_exp.config.schema.run import Settings, all_keys, groups
 from lenet_exp.errors import ConfigError
 
-# What Hydra raises for what was typed: its own errors, and Python's from inside it.
-_NOT_COMPOSED = (HydraException, OmegaConfBaseException, ValueError, TypeError, AttributeError)
+# What Hydra raises for what was typed, or is in a person's files: its own errors, and Python's
+# and YAML's from inside it.
+_NOT_COMPOSED = (
+    HydraException, OmegaConfBaseException, ValueError, TypeError, AttributeError, LookupError,
+    AssertionError, RecursionError, YAMLError,
+)  # fmt: skip
 _NOT_OURS = ("--config-name", "--config-path", "--experimental-rerun")  # the main job is one
 
 
-def check_command_line(argv: Sequence[str]) -> sweep_line.JobConfigs:
+def check_command_line(
+    argv: Sequence[str], check: Callable[[Sequence[Settings]], None] = lambda jobs: None
+) -> sweep_line.JobConfigs:
     """Refuse a command line that can't run; return the jobs of a sweep, none where there is none.
+
+    Args:
+        argv: the words.
+        check: raises for settings of jobs that are to be run and can't; what it needs is heavier.
 
     Raises:
         ConfigError: with the key, the value, what is allowed and what to type instead.
@@ -59,6 +70,8 @@ def check_command_line(argv: Sequence[str]) -> sweep_line.JobConfigs:
         if line.sweeps and settings:
             sweep_line.check_compatible(line, settings)
         check_jobs(settings)
+        if not only_asks and args.cfg is None:
+            check(settings)
         return {tuple(job): cfg for job, cfg in zip(jobs, composed) if line.sweeps and not searched}
 
 

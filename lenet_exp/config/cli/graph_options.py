@@ -128,7 +128,7 @@ class PredictOptions(Options):
 
     settings: Settings
     model: Path = key("a .pb, a SavedModel, a checkpoint, a run folder, ID or latest", "latest")
-    images: Path = key("a PNG, a folder of PNGs or of MNIST's test set, an idx file, or mnist",
+    images: Path = key("a PNG, a folder of PNGs or of a test set, a file of images, or mnist",
                        "mnist")  # fmt: skip
     batch: int = key("a whole number from 1 to 99999", 64, within(1, 99999), default=64)
     format: str = one_of("table", "csv", good="csv", default="table")

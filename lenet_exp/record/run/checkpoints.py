@@ -10,8 +10,12 @@ import hashlib
 import json
 import re
 import shutil
+import struct
+import tokenize
+import zipfile
+import zlib
 from pathlib import Path
-from typing import Callable, List, NamedTuple, Optional
+from typing import Callable, Dict, List, NamedTuple, Optional
 
 import numpy as np
 
@@ -19,6 +23,11 @@ from lenet_exp.record.run.run_files import new_folder
 from lenet_exp.training.history import History
 
 _KEPT = 2  # besides the best
+# What JSON, zip archives and numpy raise for what `write` never wrote.
+_DAMAGED = (
+    OSError, ValueError, LookupError, TypeError, AttributeError, SyntaxError, EOFError,
+    RuntimeError, MemoryError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 class Checkpoint(NamedTuple):
@@ -64,7 +73,7 @@ def newest(folder: Path) -> Checkpoint:
         path = folder / "checkpoints" / str(step)
         try:
             return Checkpoint(path, _read(path), damaged)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except _DAMAGED as error:
             damaged.append(f"checkpoint {path} is damaged ({error})")
     return Checkpoint(None, History(), damaged)
 
@@ -76,7 +85,10 @@ def steps(folder: Path) -> List[int]:
 
 
 def _read(path: Path) -> History:
-    sums = json.loads((path / "manifest.json").read_text())
+    sums: Dict[str, str] = json.loads((path / "manifest.json").read_text())
+    written = {file.name for file in path.iterdir()} - {"manifest.json"}
+    if not {"model.index", "state.npz"} <= {*sums} or not {*sums} <= written:
+        raise ValueError("manifest.json is not what was written")
     for name, recorded in sums.items():
         if _sha256(path / name) != recorded:
             raise ValueError(f"{name} is not what was written")

@@ -31,6 +31,9 @@ _DIFF = (
     "--binary", "--no-color", "--no-ext-diff", "--no-textconv", "--src-prefix=a/",
     "--dst-prefix=b/",
 )  # fmt: skip
+# Of what is read again: anything else was not written here.
+_KINDS = {"data_sha256": str, "code_sha256": str, "python": str, "tensorflow": dict,
+          "files_sha256": dict}  # fmt: skip
 _LARGEST_FILE = 1_000_000  # bytes of an untracked file that goes into the diff
 
 
@@ -142,7 +145,10 @@ def recorded(folder: Path) -> Dict[str, Any]:
         found = json.loads((folder / NAME).read_text())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    whole = isinstance(found, dict) and all(
+        isinstance(found.get(key, kind()), kind) for key, kind in _KINDS.items()
+    )
+    return found if whole else {}
 
 
 def check_to_go_on(folder: Path, data_sha256: str, hashes: Dict[str, str], stack: str) -> None:

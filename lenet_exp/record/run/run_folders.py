@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import List, Tuple
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.compose import resolve
@@ -16,6 +16,13 @@ from lenet_exp.config.schema.run import PRECISION_FILES, Settings
 from lenet_exp.errors import ConfigError, DataError
 from lenet_exp.record.store import journal
 from lenet_exp.record.terminal import go_to
+
+_LARGEST = 1_000_000  # bytes of a run's settings
+# What YAML and OmegaConf raise for what is none of their writing.
+_NO_SETTINGS = (
+    OSError, yaml.YAMLError, OmegaConfBaseException, ValueError, TypeError, AttributeError,
+    LookupError, RecursionError, OverflowError,
+)  # fmt: skip
 
 
 def find(command: str, named: str, root: Path) -> Path:
@@ -78,16 +85,31 @@ def config_of(folder: Path) -> DictConfig:
     """
     path = folder / "config.yaml"
     try:
-        cfg = OmegaConf.load(str(path))
-    except (OSError, YAMLError, OmegaConfBaseException) as error:
-        raise DataError(path, f"can't be read ({error})", PROGRAM) from error
-    if not isinstance(cfg, DictConfig):
-        raise DataError(path, "holds no settings", PROGRAM)
-    for key in PRECISION_FILES:  # the copy is what the run was made with
-        kept = folder / f"precision.{key}"
-        if kept.is_file() and OmegaConf.select(cfg, f"precision.{key}") is not None:
-            OmegaConf.update(cfg, f"precision.{key}", str(kept.resolve()))
+        cfg = _loaded(path)
+        for key in PRECISION_FILES:  # the copy is what the run was made with
+            kept = folder / f"precision.{key}"
+            if kept.is_file() and OmegaConf.select(cfg, f"precision.{key}") is not None:
+                OmegaConf.update(cfg, f"precision.{key}", str(kept.resolve()))
+    except _NO_SETTINGS as error:
+        reason = getattr(error, "strerror", None) or _shortened(str(error))
+        raise DataError(path, f"can't be read ({reason})", PROGRAM) from error
     return cfg
+
+
+def _loaded(path: Path) -> DictConfig:
+    if path.stat().st_size > _LARGEST:
+        raise ValueError(f"more than {_LARGEST} bytes are none of a run's settings")
+    text = path.read_text()
+    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+        raise ValueError("no run has aliases (*), and they may stand for any number of values")
+    cfg = OmegaConf.create(text)
+    if not isinstance(cfg, DictConfig):
+        raise TypeError("it holds no settings")
+    return cfg
+
+
+def _shortened(text: str) -> str:
+    return " ".join(text.split())[:200]
 
 
 def settings_of(folder: Path) -> Settings:

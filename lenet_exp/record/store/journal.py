@@ -10,7 +10,7 @@ import fcntl
 import json
 import os
 import time
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional
 
 from lenet_exp.errors import DataError, StoreError
@@ -41,9 +41,33 @@ def read(folder: Path) -> List[Entry]:
     """
     path = folder / NAME
     try:
-        return [Entry(**json.loads(line)) for line in _whole_lines(path)]
-    except (ValueError, TypeError) as error:
+        return [_entry(line) for line in _whole_lines(path)]
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise DataError(path, f"is damaged ({error})", "another run") from error
+
+
+def _entry(line: bytes) -> Entry:
+    """Return the entry of a line; raises ValueError or TypeError for what nobody wrote."""
+    entry = Entry(**json.loads(line))
+    whole = all(type(number) is int and 0 <= number < 2**63 for number in (entry.time, entry.step))
+    if not whole or not isinstance(entry.values, dict) or not _is_right(entry.kind, entry.values):
+        raise ValueError(f"no entry: {line[:60]!r}")
+    return entry
+
+
+def _is_right(kind: str, values: Mapping[str, Any]) -> bool:
+    """Return whether values are of their kind: what is read here is believed elsewhere."""
+    if kind == "metrics":
+        numbers = [float(value) for value in values.values() if type(value) in (int, float)]
+        return len(numbers) == len(values)
+    if kind == "params":
+        return True
+    texts = all(isinstance(text, str) for text in values.values())
+    if kind == "artifact":
+        path = PurePosixPath(str(values.get("path", "..")))
+        return texts and not path.is_absolute() and ".." not in path.parts
+    wanted = {"run": ("run_id", "name", "cwd"), "status": ("status",), "tags": ()}
+    return kind in wanted and texts and {*wanted[kind]} <= {*values}
 
 
 def _whole_lines(path: Path) -> List[bytes]:

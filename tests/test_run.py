@@ -1,0 +1,70 @@
+"""What a run refuses leaves the folder it was started in as it was."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import numpy as np
+import pytest
+
+from lenet_exp import cli, run
+
+pytestmark = pytest.mark.stackless
+
+
+@pytest.fixture
+def typed(monkeypatch):
+    monkeypatch.setattr(cli, "handle_signals", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["lenet_exp/run.py"])
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    return lambda *words: run.main(list(words))
+
+
+def small_set(path):
+    arrays = {"x": np.ones((24, 28, 28), np.uint8), "y": np.zeros(24, np.uint8)}
+    np.savez(
+        str(path), **{f"{k}_{part}": a for k, a in arrays.items() for part in ("train", "test")}
+    )
+
+
+MIXLIST = ("precision=allow_mix_precision", "precision.modify_mixlist=FILE")
+CUSTOM = ("precision=force_fp16", "precision.customize_dtypes=FILE")
+REFUSED = [
+    (("data.path=FILE",), "garbage", "FILE: is no npz"),
+    (("-m", "data.path=FILE", "seed=0,1"), "garbage", "FILE: is no npz"),
+    (("data.path=gone",), "", "exists"),
+    (MIXLIST, "no JSON", "it is no JSON"),
+    (MIXLIST, '{"red-list": {}}', 'it has the key "red-list"'),
+    (("-m", *MIXLIST, "seed=0,1"), "[", "it is no JSON"),
+    (CUSTOM, "what", "is not of the form"),
+    (("precision=force_fp16", "precision.customize_dtypes=gone"), "", "can be read"),
+    (("precision=force_fp16", "precision.customize_dtypes=PIPE"), "", "no regular file"),
+    (("data.path=PIPE",), "", "a folder, an npz"),
+    (("init_from=FILE",), "garbage", "a checkpoint"),
+    (("init_from=gone",), "", "a checkpoint"),
+]
+
+
+@pytest.mark.parametrize(("words", "content", "told"), REFUSED)
+def test_a_wrong_path_or_file_leaves_nothing(words, content, told, typed, tmp_path, capsys):
+    given, here = tmp_path / "given", tmp_path / "here"
+    given.mkdir()
+    here.mkdir()
+    file = given / "file.npz"
+    file.write_text(content)
+    os.mkfifo(str(given / "pipe"))
+    os.chdir(str(here))
+    named = [word.replace("FILE", str(file)).replace("PIPE", str(given / "pipe")) for word in words]
+    assert typed(*named) == 2
+    said = capsys.readouterr().err
+    assert told.replace("FILE", str(file)) in said
+    assert "Traceback" not in said
+    assert list(here.iterdir()) == []
+
+
+def test_a_batch_larger_than_the_training_set_is_refused(typed, tmp_path, capsys):
+    small_set(tmp_path / "mine.npz")
+    assert typed("data.path=mine.npz", "schedule.batch_size=23") == 2
+    assert "1 to 22 (the training set)" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.npz"]
