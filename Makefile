@@ -34,7 +34,7 @@ test-full: ## the same with every test on every stack, however slow
 lint: ## check format, style, types, layers and sizes
 	@$(environment) && sh scripts/lint.sh "$$env"
 
-bench: ## measure on this machine what a refusal, the memory, a plan, a comparison and a step cost
+bench: ## measure on this machine what a refusal, a start, the memory, a plan, a comparison and a step cost
 	@$(environment) && sh scripts/bench.sh "$$env"
 
 screenshots: ## photograph the last sweep of this folder into docs/images (ARGS=sweep=NAME for another)
