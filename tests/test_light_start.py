@@ -84,7 +84,7 @@ def test_verbs_ask_and_refuse_without_anything_heavy(verb):
 @pytest.mark.parametrize(
     ("words", "first"),
     [
-        (["schedule=smoke"], "allow_mix_precision, loss scale none, adam, seed 0: 1 x 20 steps"),
+        (["schedule=smoke"], "allow_mix_precision, loss_scale none, adam, seed 0: 1 x 20 steps"),
         (["-m", "schedule=smoke", "seed=0,1"], "2 jobs, recorded in ./ml"),
     ],
 )

@@ -17,7 +17,7 @@ def announcement(settings: Settings) -> str:
     """Return what will run: how, where, and where it is recorded."""
     loss_scale, optimizer = settings.loss_scale.name, settings.optimizer.name
     mode = settings.precision.mode
-    what = f"{mode}, loss scale {loss_scale}, {optimizer}, seed {settings.seed}"
+    what = f"{mode}, loss_scale {loss_scale}, {optimizer}, seed {settings.seed}"
     imitates = not on_chip(settings) and (mode != _FLOAT32 or settings.precision.customize_dtypes)
     emulated = ", float16 emulated" if imitates else ""
     return f"{what}: {described(settings.schedule)}\n  {place(settings)}{emulated}"

@@ -27,7 +27,7 @@ def test_it_prints_progress_and_one_closing_block_and_nothing_else(smoke, stack,
     assert done.stderr == "loading MLflow ...\nloading TensorFlow ...\n"
     lines = done.stdout.splitlines()
     assert lines[0] == (
-        "allow_mix_precision, loss scale dynamic, adam, seed 3: 1 x 20 steps of 64 images"
+        "allow_mix_precision, loss_scale dynamic, adam, seed 3: 1 x 20 steps of 64 images"
     )
     assert lines[1].startswith("  recorded in ./ml")
     assert lines[2].startswith("epoch 1/1 step 2/20 loss 2.")

@@ -13,15 +13,15 @@ pytestmark = pytest.mark.stackless
 @pytest.mark.parametrize(
     ("words", "first", "emulated"),
     [
-        ([], "allow_mix_precision, loss scale none, adam, seed 0: 5 x 1000 steps of 64", True),
+        ([], "allow_mix_precision, loss_scale none, adam, seed 0: 5 x 1000 steps of 64", True),
         (
             ["precision=must_keep_origin_dtype", "schedule=smoke", "seed=3"],
-            "must_keep_origin_dtype, loss scale none, adam, seed 3: 1 x 20 steps of 64",
+            "must_keep_origin_dtype, loss_scale none, adam, seed 3: 1 x 20 steps of 64",
             False,
         ),
         (
             ["loss_scale=dynamic", "optimizer=sgd", "schedule.batch_size=32"],
-            "allow_mix_precision, loss scale dynamic, sgd, seed 0: 5 x 1000 steps of 32",
+            "allow_mix_precision, loss_scale dynamic, sgd, seed 0: 5 x 1000 steps of 32",
             True,
         ),
     ],
