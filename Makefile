@@ -37,7 +37,7 @@ lint: ## check format, style, types, layers and sizes
 dist: ## build the sdist and the wheel, into dist/
 	@$(environment) && sh scripts/dist.sh "$$env"
 
-bench: ## measure on this machine what a refusal, the memory, a plan, a comparison and a step cost
+bench: ## measure on this machine what a refusal, a start, the memory, a plan, a comparison and a step cost
 	@$(environment) && sh scripts/bench.sh "$$env"
 
 screenshots: ## photograph the last sweep of this folder into docs/images (ARGS=sweep=NAME for another)

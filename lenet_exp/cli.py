@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 from typing import Any, Callable, Dict, Optional, Sequence, Type
 
+from lenet_exp import tf_compat
 from lenet_exp.config.cli import versions
 from lenet_exp.config.cli.options import Options
 from lenet_exp.config.cli.recorded_options import RecordedRun
 from lenet_exp.errors import LenetExpError, Terminated, handle_signals, wrap_os_error
 from lenet_exp.record.terminal import stop_printing
+from lenet_exp.record.waiting import loading
 
 _RUN = "\n\n  RUN is a run folder, a run id, or latest\n"
 
@@ -54,6 +56,7 @@ def exit_code(work: Callable[[], int], remedy: str = "") -> int:
     `remedy` is for what the system refuses: no room, no permission.
     """
     handle_signals()
+    tf_compat.while_importing = lambda: loading("TensorFlow", "tensorflow")
     try:
         return work()
     except BrokenPipeError:  # `| head`

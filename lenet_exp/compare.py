@@ -13,8 +13,9 @@ tracking.uri=URI           another store than MLflow's default
 
 from lenet_exp.cli import command
 from lenet_exp.config.cli.recorded_options import CompareOptions
+from lenet_exp.record.terminal import leave
 
 main = command(__doc__, CompareOptions)
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    leave(main())

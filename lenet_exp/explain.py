@@ -23,8 +23,9 @@ fetches=[NAME,...]         of that graph, what a run fetches
 
 from lenet_exp.cli import command
 from lenet_exp.config.cli.graph_options import ExplainOptions
+from lenet_exp.record.terminal import leave
 
 main = command(__doc__, ExplainOptions)
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    leave(main())

@@ -7,8 +7,9 @@ to=DIR           another folder than RUN/export
 
 from lenet_exp.cli import command
 from lenet_exp.config.cli.recorded_options import ExportOptions
+from lenet_exp.record.terminal import leave
 
 main = command(__doc__, ExportOptions)
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    leave(main())

@@ -14,8 +14,9 @@ format=csv       every row, and nothing else
 
 from lenet_exp.cli import command
 from lenet_exp.config.cli.graph_options import PredictOptions
+from lenet_exp.record.terminal import leave
 
 main = command(__doc__, PredictOptions)
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    leave(main())

@@ -2,8 +2,9 @@
 
 from lenet_exp.cli import command
 from lenet_exp.config.cli.recorded_options import RerunOptions
+from lenet_exp.record.terminal import leave
 
 main = command(__doc__, RerunOptions)
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    leave(main())

@@ -18,8 +18,8 @@ from omegaconf import DictConfig
 
 from lenet_exp import cli
 from lenet_exp.config import CONF
-from lenet_exp.config.cli import versions
 from lenet_exp.config.checks import check_contents
+from lenet_exp.config.cli import versions
 from lenet_exp.config.cli.command_line import check_command_line
 from lenet_exp.config.cli.json_words import as_hydra_reads
 from lenet_exp.config.cli.suggest import PROGRAM
@@ -27,7 +27,9 @@ from lenet_exp.config.compose import register_resolvers, resolve
 from lenet_exp.config.schema.run import Settings, precision_files
 from lenet_exp.errors import ConfigError, LenetExpError, wrap_os_error
 from lenet_exp.experiment import resume
+from lenet_exp.experiment.summary import announcement
 from lenet_exp.record.store import journal
+from lenet_exp.record.terminal import leave, say
 from lenet_exp.sweep.launcher import register
 
 _SWEEPS = ("-m", "--multirun")
@@ -45,6 +47,7 @@ def _job(cfg: DictConfig) -> Optional[float]:
             key = "hydra.sweep.dir" if sweeping else "hydra.run.dir"
             allowed = "a folder that holds no run yet; each run gets one without this key"
             raise ConfigError(key, folder, allowed, PROGRAM)
+        say(announcement(settings))
         from lenet_exp.experiment.run import run_experiment  # noqa: PLC0415 - TensorFlow
 
         tags = {"sweep": Path(hydra_config.sweep.dir).name} if sweeping else {}
@@ -88,6 +91,7 @@ def _resume(arguments: Sequence[str]) -> None:
         done = upload(going_on.folder)  # it may have been killed before the store knew
         print(f"run {done.run_id} has finished; for more of it add schedule.epochs=NUMBER")
         return
+    say(f"goes on: {announcement(going_on.settings)}")
     from lenet_exp.experiment.run import run_experiment  # noqa: PLC0415 - TensorFlow
 
     run_experiment(going_on.settings, going_on.folder, going_on.tags)
@@ -121,4 +125,4 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

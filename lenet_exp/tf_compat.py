@@ -6,12 +6,12 @@ with ref variables and control flow of version 1 on both stacks, so that one gra
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
 import tempfile
-from contextlib import contextmanager
-from typing import Any, Dict, Iterator
+from typing import Any, Callable, ContextManager, Dict, Iterator
 
 _EXACT = "--xla_cpu_enable_fast_math=false"  # else TensorFlow 1.15's XLA drops roundings
 # ecosystem-facts.md, 2: silence, no Keras (half of TensorFlow 2's import), and oneDNN, without
@@ -21,6 +21,9 @@ _SETTINGS = {
     "TF_USE_LEGACY_KERAS": "1",
     "TF_ENABLE_ONEDNN_OPTS": "1",
 }
+
+# What is around the import: a command says that it waits for it.
+while_importing: Callable[[], ContextManager[None]] = contextlib.nullcontext
 
 
 def configure(hide_gpus: bool, deterministic: bool) -> Dict[str, str]:
@@ -57,7 +60,7 @@ def compiles_loops() -> bool:
 @functools.lru_cache(maxsize=None)
 def load() -> Any:
     """Return TensorFlow's version 1 API, the same on both stacks."""
-    with quiet():
+    with while_importing(), quiet():
         import tensorflow  # noqa: PLC0415 - after `configure`
 
         # 1.15 is lazy: compat.v1 is what really loads it.
@@ -106,7 +109,7 @@ def keep_on_host(config: Any) -> None:
     entry.parameter_map["use_off_line"].b = False
 
 
-@contextmanager
+@contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keep TensorFlow's C++ messages off the screen; show them if the block fails.
 

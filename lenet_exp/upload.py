@@ -2,8 +2,9 @@
 
 from lenet_exp.cli import command
 from lenet_exp.config.cli.recorded_options import UploadOptions
+from lenet_exp.record.terminal import leave
 
 main = command(__doc__, UploadOptions)
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    leave(main())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import List
 
 import pytest
@@ -19,3 +20,9 @@ def full_on_tf1(test):
     for mark in FULL_ON_TF1:
         test = mark(test)
     return test
+
+
+def besides_loading(problems):
+    """Return what a fresh process said on stderr besides which libraries it was loading."""
+    lines = problems.splitlines(keepends=True)
+    return "".join(line for line in lines if not re.fullmatch(r"loading \w+ \.\.\.\n", line))

@@ -51,6 +51,20 @@ LINES = {
     "rerun": [(["run=nothing"], 2)],
     "upload": [(["run=nothing", "uri=x"], 2)],
 }
+# What comes after the first lines says what is loaded by then.
+ANNOUNCING = """
+import sys, types
+def told(*_):
+    heavy = {"tensorflow", "mlflow", "npu_bridge", "numpy", "matplotlib"} & set(sys.modules)
+    print("HEAVY", sorted(heavy))
+    return [0.0, 0.0]
+for name, function in (("experiment.run", "run_experiment"), ("sweep.sweep", "run_sweep")):
+    stub = types.ModuleType("lenet_exp." + name)
+    setattr(stub, function, told)
+    sys.modules[stub.__name__] = stub
+from lenet_exp import run
+sys.exit(run.main(sys.argv[1:]))
+"""
 BOTH_STACKS = ("run", "explain")
 
 
@@ -88,6 +102,21 @@ def test_every_verb_says_the_same_version(module, words, capsys):
     shown, problems = capsys.readouterr()
     assert VERSION.fullmatch(shown)
     assert problems == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        (["schedule=smoke"], "allow_mix_precision, loss_scale none, adam, seed 0: 1 x 20 steps"),
+        (["-m", "schedule=smoke", "seed=0,1"], "2 jobs, recorded in ./ml"),
+    ],
+)
+def test_the_first_line_comes_before_anything_heavy(words, first, tmp_path):
+    command = [sys.executable, "-c", ANNOUNCING, *words]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=str(tmp_path))
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(first)
+    assert lines[-1] == "HEAVY []"
 
 
 @pytest.mark.stackless

@@ -8,17 +8,23 @@ import sys
 from lenet_exp.comparison import assembled, compare, load_runs
 from lenet_exp.comparison.runs import SelectedRuns
 from lenet_exp.config.cli.recorded_options import EXPERIMENT, CompareOptions
+from lenet_exp.record.next_steps import next_steps, open_command
+from lenet_exp.record.store import store_check
 from lenet_exp.record.store.mlflow_store import Store
 from lenet_exp.record.terminal import short
+from lenet_exp.record.waiting import waiting
 
 
 def main(options: CompareOptions) -> int:
     """Print the comparison; return 1 if a configuration misses the accuracy that is required."""
     store = compare.open_store(options.uri, options.experiment or EXPERIMENT)
     width = shutil.get_terminal_size((100, 24)).columns
-    done = compare.compare(store, _found(store, options), options.reference, width)
+    with waiting("comparing"):
+        done = compare.compare(store, _found(store, options), options.reference, width)
     print(done.text)
-    print(f"\npage: {short(done.folder / 'comparison.html')}", flush=True)
+    steps = next_steps(store, store_check.chosen_uri(options.uri))
+    lines = [f"page: {short(done.page)}", open_command(done.page), *steps]
+    print("\n" + "\n  ".join(lines), flush=True)
     missed = assembled.missed(done.comparison, options.require_accuracy)
     for line in missed:
         print(f"lenet-exp: {line}", file=sys.stderr)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import List, NamedTuple, Optional
 
 from lenet_exp import tf_compat
 from lenet_exp.config.cli.recorded_options import UploadOptions
+from lenet_exp.record.next_steps import next_steps
 from lenet_exp.record.run import run_folders
 from lenet_exp.record.store import dead_runs, store_check, sync
 from lenet_exp.record.store.journal import Journal, merged
@@ -16,11 +17,14 @@ from lenet_exp.record.terminal import upload_command
 
 
 class Uploaded(NamedTuple):
-    """Where a record is now; `before` is the id that the store had no run of, or the same."""
+    """Where a record is now, and what to type to see it.
+
+    `before` is the id that the store had no run of, or the same.
+    """
 
     run_id: str
     before: str
-    ui: str
+    seen: List[str]
 
 
 def main(options: UploadOptions, folder: Path) -> int:
@@ -28,7 +32,7 @@ def main(options: UploadOptions, folder: Path) -> int:
     done = upload(folder, options.uri)
     if done.before != done.run_id:
         print(f"the store had no run {done.before}; it is recorded anew")
-    print(f"run {done.run_id} is complete\n  {done.ui}")
+    print("\n  ".join([f"run {done.run_id} is complete", *done.seen]))
     return 0
 
 
@@ -57,4 +61,4 @@ def upload(folder: Path, elsewhere: Optional[str] = None) -> Uploaded:
         sync.complete(run, journal)
     for line in list(dead_runs.end_dead_runs(store, folder)):
         print(line)
-    return Uploaded(run.run_id, known["run_id"], store_check.ui_command(uri))
+    return Uploaded(run.run_id, known["run_id"], next_steps(store, uri))

@@ -40,6 +40,11 @@ class Compared(NamedTuple):
     text: str
     folder: Path
 
+    @property
+    def page(self) -> Path:
+        """The page, which needs no other file."""
+        return self.folder / "comparison.html"
+
 
 def open_store(uri: Optional[str], experiment: str) -> Store:
     """Return the store whose runs are compared; nothing is made in it.

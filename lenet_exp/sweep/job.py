@@ -7,19 +7,20 @@ that open: its end means that the launching process has ended, whatever ended it
 from __future__ import annotations
 
 import json
-import logging
 import os
 import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any, Dict, NoReturn
+from typing import Any, Dict
 
 from omegaconf import OmegaConf
 
 from lenet_exp.config.compose import resolve
 from lenet_exp.errors import LenetExpError, Terminated, handle_signals, wrap_os_error
 from lenet_exp.experiment import resume
+from lenet_exp.experiment.summary import announcement
+from lenet_exp.record.terminal import leave, say
 
 
 def main() -> int:
@@ -42,18 +43,6 @@ def main() -> int:
     return 0
 
 
-def leave(code: int) -> NoReturn:
-    """End this process without Python's own clean-up: TensorFlow's modules take it seconds.
-
-    Every file is closed by now; the chip's driver alone has something left to do.
-    """
-    logging.shutdown()
-    sys.stderr.flush()
-    if "npu_bridge" in sys.modules:
-        sys.exit(code)
-    os._exit(code)
-
-
 def _end_with_the_sweep() -> None:
     """Wait for the end of the launching process, and leave no worker alive after it.
 
@@ -68,6 +57,7 @@ def _run(order: Dict[str, Any]) -> None:
     folder = Path(order["folder"])
     resume.log_to(folder)
     settings = resolve(OmegaConf.create(order["settings"]))
+    say(announcement(settings))
     from lenet_exp.experiment.run import run_experiment  # noqa: PLC0415 - TensorFlow
 
     run_experiment(settings, folder, order["tags"], order["cores"])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections import Counter
 from pathlib import Path
-from typing import Callable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp.config.identity import config_hash
 from lenet_exp.config.schema.run import SWEEP_KEYS, Settings, Sweep
@@ -87,3 +88,12 @@ def deltas(overrides: Sequence[Sequence[str]]) -> List[str]:
     counts = Counter(word for job in varied for word in set(job))
     own = [[word for word in job if counts[word] < len(varied)] for job in varied]
     return [",".join(mine or everything) or "the defaults" for mine, everything in zip(own, varied)]
+
+
+def varied(jobs: Sequence[ComposedJob]) -> Dict[str, str]:
+    """Return what the jobs differ in: each key and its values, in their order, with commas."""
+    values: Dict[str, Dict[str, None]] = {}
+    for word in itertools.chain(*(job.overrides for job in jobs)):
+        key, _, value = word.partition("=")
+        values.setdefault(key, {})[value] = None
+    return {key: ",".join(found) for key, found in values.items() if len(found) > 1}

@@ -18,6 +18,8 @@ from lenet_exp.config.cli.config_loader import without_hydra
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.cli.sweep_line import JobConfigs
 from lenet_exp.config.compose import resolve, resolve_sweep
+from lenet_exp.experiment.summary import place
+from lenet_exp.record.terminal import print_on
 from lenet_exp.sweep.jobs import ComposedJob, Request
 
 
@@ -61,6 +63,8 @@ class SweepLauncher(Launcher):
         composed = list(map(self._compose, job_overrides, itertools.count(initial_job_idx)))
         options = resolve_sweep(without_hydra(self._config))
         command = _command(sys.argv[1:], sweep_folder.name)
+        jobs = f"{len(composed)} job{'s' if len(composed) > 1 else ''}"
+        print_on(sys.stdout, f"{jobs}, {place(composed[0].settings)}\n")
         request = Request(sweep_folder, options, self._n_jobs, command, composed)
         from lenet_exp.sweep.sweep import run_sweep  # noqa: PLC0415 - MLflow
 

@@ -7,13 +7,13 @@ import itertools
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Iterator, List
+from typing import Iterator, List, Mapping
 
 from lenet_exp.errors import DataError, StoreError, Terminated
 from lenet_exp.record.run import run_files
 from lenet_exp.record.store import journal, processes, sync
 from lenet_exp.record.store.journal import Journal
-from lenet_exp.record.store.mlflow_store import Store
+from lenet_exp.record.store.mlflow_store import Run, Store
 
 
 @contextlib.contextmanager
@@ -55,7 +55,9 @@ class Parent:
 
 
 @contextlib.contextmanager
-def open_parent(store: Store, held: Journal, command: str, tracking: str) -> Iterator[Parent]:
+def open_parent(
+    store: Store, held: Journal, command: str, tracking: str, varied: Mapping[str, str]
+) -> Iterator[Parent]:
     """Yield the parent run, new or gone on with; it ends with the right status.
 
     Args:
@@ -63,14 +65,10 @@ def open_parent(store: Store, held: Journal, command: str, tracking: str) -> Ite
         held: the sweep's journal, of which `hold` let this process be the only writer.
         command: what goes on with the sweep.
         tracking: the settings that say where it is recorded, as YAML.
+        varied: what its jobs differ in.
     """
-    own = {
-        "command": command,
-        "sweep": held.folder.name,
-        "sweep_parent": "true",
-        "folder": str(held.folder),
-        processes.TAG: processes.this_process(),
-    }
+    own = {"command": command, "sweep": held.folder.name, "sweep_parent": "true"}
+    own.update({"folder": str(held.folder), processes.TAG: processes.this_process()})
     sync.check_same_store(store, held, command)
     run_files.write_bytes(held.folder / "config.yaml", tracking.encode())
     run = sync.open_run(store, held, held.folder.name, own)
@@ -78,6 +76,7 @@ def open_parent(store: Store, held: Journal, command: str, tracking: str) -> Ite
     held.append("status", {"status": "RUNNING"})
     run.tags(own)
     run.reopen()
+    _say_what_is_varied(run, held, varied)
     parent, status = Parent(run.run_id), "FAILED"
     try:
         yield parent
@@ -92,6 +91,13 @@ def open_parent(store: Store, held: Journal, command: str, tracking: str) -> Ite
         except StoreError as error:
             what, reason, _ = error.args
             parent.store_notes.append(f"the store lacks the parent run ({what}: {reason})")
+
+
+def _say_what_is_varied(run: Run, held: Journal, varied: Mapping[str, str]) -> None:
+    """Of a sweep that is added to it stays what it was: MLflow's parameters can't be changed."""
+    if not journal.merged(held.entries, "params"):
+        held.append("params", varied)
+        run.params(varied)
 
 
 def set_aside(store: Store, folder: Path) -> Path:

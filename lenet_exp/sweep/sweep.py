@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from omegaconf import OmegaConf
 
@@ -12,13 +12,15 @@ from lenet_exp import tf_compat
 from lenet_exp.config.schema.run import precision_files
 from lenet_exp.errors import JobsFailedError, LenetExpError
 from lenet_exp.experiment.dataset import load_data
+from lenet_exp.record.next_steps import next_steps, open_command
 from lenet_exp.record.run import conditions
 from lenet_exp.record.store import dead_runs, journal, store_check
 from lenet_exp.record.store.mlflow_store import Store
-from lenet_exp.record.terminal import next_commands, short
+from lenet_exp.record.terminal import short
+from lenet_exp.record.waiting import waiting
 from lenet_exp.sweep import parent
 from lenet_exp.sweep.decision import Action, Decision, decide
-from lenet_exp.sweep.jobs import Request, SweepJob, jobs_of
+from lenet_exp.sweep.jobs import Request, SweepJob, jobs_of, varied
 from lenet_exp.sweep.pool import JobPool
 from lenet_exp.sweep.view import View
 
@@ -46,8 +48,8 @@ def run_sweep(request: Request) -> List[Optional[float]]:
             view.say(line)
         decisions = _decisions(distinct, request)
         _say_decisions(decisions, request, view)
-        place = {"tracking": {"uri": tracking.uri, "experiment": tracking.experiment}}
-        with parent.open_parent(store, held, request.command, OmegaConf.to_yaml(place)) as run:
+        place = OmegaConf.to_yaml({"tracking": {**vars(tracking)}})
+        with parent.open_parent(store, held, request.command, place, varied(request.jobs)) as run:
             pool = JobPool(request, store, run.run_id, view)
             try:
                 _set_aside_what_is_redone(decisions, store, view)
@@ -59,7 +61,7 @@ def run_sweep(request: Request) -> List[Optional[float]]:
             run.failed = bool(failed)
             for job in pool.stopped:
                 view.say(f"{job.delta}: stopped, because another one failed")
-    _say_end(request, jobs, failed, run.store_notes, view)
+    _say_end(request, jobs, failed, run, store, view)
     if failed:
         raise JobsFailedError(len(failed), len(distinct))
     return [_accuracy(job) for job in jobs]
@@ -119,43 +121,57 @@ def _say_end(
     request: Request,
     jobs: Sequence[SweepJob],
     failed: Dict[str, str],
-    store_notes: Sequence[str],
+    parent_run: parent.Parent,
+    store: Store,
     view: View,
 ) -> None:
-    uri = store_check.chosen_uri(jobs[0].settings.tracking.uri)
+    tracking = jobs[0].settings.tracking
+    uri = store_check.chosen_uri(tracking.uri)
     done = [job for job in jobs if _accuracy(job) is not None]
     again = "redo what failed" if failed else "add to it, or go on with it"
+    with waiting("comparing"):
+        compared, seen = _compared(uri, request, done)
     lines = [
-        f"\n{_compared(uri, request, done)}",
+        f"\n{compared}",
         f"\n  sweep    {request.name}, folder {short(request.folder)}",
-        *(f"  {line}" for line in next_commands(store_check.ui_command(uri))),
-        *store_notes,
+        *(f"  {line}" if line else "" for line in [*seen, *next_steps(store, uri)]),
+        *parent_run.store_notes,
         *([f"\n{len(failed)} failed:", *failed.values()] if failed else []),
         f"to {again}: {request.command}",
     ]
     view.say("\n".join(lines))
 
 
-def _compared(uri: Optional[str], request: Request, done: Sequence[SweepJob]) -> str:
-    """Return the comparison of the finished jobs.
+def _compared(
+    uri: Optional[str], request: Request, done: Sequence[SweepJob]
+) -> Tuple[str, List[str]]:
+    """Return the comparison of the finished jobs, and lines: what it comes to, its page.
 
     Of a store (None: MLflow's default) that can't be read, what the jobs keep in their folders.
     """
-    from lenet_exp.comparison import compare  # noqa: PLC0415 - MLflow, matplotlib
+    from lenet_exp.comparison import assembled, compare, load_runs  # noqa: PLC0415 - MLflow, matplotlib
 
     if not done:
-        return "nothing to compare: no job has finished"
-    experiment = done[0].settings.tracking.experiment
+        return "nothing to compare: no job has finished", []
     try:
-        return compare.compare_sweep(uri, experiment, request.name, request.options.reference)
+        store = compare.open_store(uri, done[0].settings.tracking.experiment)
+        found = load_runs.sweep(store, request.name)
+        made = compare.compare(store, found, request.options.reference, 100)
     except LenetExpError as error:
         lines = [f"not compared: {error}"]
+    else:
+        return made.text, [
+            f"verdict  {assembled.in_a_sentence(made.comparison)}",
+            f"page     {short(made.page)}",
+            "",
+            open_command(made.page),
+        ]
     width = max([3, *(len(job.delta) for job in done)])
     for job in done:
         metrics = journal.merged(job.recorded(), "metrics")
         accuracy, seconds = metrics["accuracy"], metrics["sec_per_step"]
         lines.append(f"  {job.delta:{width}}  accuracy {accuracy:.4f}  sec/step {seconds:.5f}")
-    return "\n".join(lines)
+    return "\n".join(lines), []
 
 
 def _accuracy(job: SweepJob) -> Optional[float]:

@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from lenet_exp.data import files
-from tests.stacks import FULL_ON_TF1, full_on_tf1
+from tests.stacks import FULL_ON_TF1, besides_loading, full_on_tf1
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_an_interrupted_run_is_killed_in_the_store(shared_project, number, code)
         child.send_signal(number)
         _, problems = child.communicate(timeout=120)
     assert child.returncode == code
-    assert problems.strip() in ("lenet-exp: interrupted", "lenet-exp: terminated")
+    assert besides_loading(problems).strip() in ("lenet-exp: interrupted", "lenet-exp: terminated")
     assert shared_project.recorded()[0].info.status == "KILLED"
 
 
@@ -51,7 +51,8 @@ def test_a_checkpoint_that_finds_no_room_is_told_in_words(shared_project):
         _, problems = child.communicate(timeout=300)
     assert child.returncode == 1
     assert re.fullmatch(
-        r"lenet-exp: .*model\.data.*File too large.*\n  try: .*hydra\.run\.dir=.*\n", problems
+        r"lenet-exp: .*model\.data.*File too large.*\n  try: .*hydra\.run\.dir=.*\n",
+        besides_loading(problems),
     )
     run = shared_project.recorded()[0]
     assert run.info.status == "FAILED"

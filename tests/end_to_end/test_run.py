@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 
+from lenet_exp.record.next_steps import compare_command
 from tests.stacks import full_on_tf1
 
 TIMES = re.compile("sec|images")
@@ -22,17 +23,30 @@ def smoke(shared_project):
     return done, shared_project.recorded()[0]
 
 
-def test_it_prints_progress_and_one_closing_block_and_nothing_else(smoke):
+def test_it_prints_progress_and_one_closing_block_and_nothing_else(smoke, stack, shared_project):
     done, run = smoke
-    assert done.stderr == ""
+    assert done.stderr == "loading MLflow ...\nloading TensorFlow ...\n"
     lines = done.stdout.splitlines()
-    assert lines[0].startswith("epoch 1/1 step 2/20 loss 2.")
-    block = "\n".join(lines[-8:])
+    assert lines[0] == (
+        "allow_mix_precision, loss_scale dynamic, adam, seed 3: 1 x 20 steps of 64 images"
+    )
+    assert lines[1].startswith("  recorded in ./ml")
+    assert lines[2].startswith("epoch 1/1 step 2/20 loss 2.")
+    block = "\n".join(lines[lines.index("") :])
+    assert "mode     allow_mix_precision, float16 emulated on this CPU" in block
+    assert "schedule 1 x 20 steps of 64 images: a look, not a training" in block
     accuracy = run.data.metrics["accuracy"]
     assert f"accuracy {accuracy:.4f}" in block
     assert f"sec/step {run.data.metrics['sec_per_step']:.5f}" in block
     assert f"run      {run.info.run_id}" in block
-    assert lines[-1] == "  mlflow ui"
+    page = {"tf1": "", "tf2": "/runs?workflowType=machine_learning"}[stack]
+    assert lines[-2:] == [
+        "  mlflow ui",
+        f"    and open http://127.0.0.1:5000/#/experiments/{run.info.experiment_id}{page}",
+    ]
+    log = next(shared_project.folder.glob("outputs/*/run.log")).read_text()
+    assert lines[0] in log
+    assert lines[1] in log
 
 
 def test_the_record_is_the_design_s(smoke, stack):
@@ -92,8 +106,8 @@ def test_the_plan_of_both_graphs_is_kept_and_the_chip_s_verdict_is_a_tag(bare_pr
     project = bare_project  # so once MLflow makes a store
     done = project.run("precision=must_keep_origin_dtype", "schedule=smoke")
     lines = done.stdout.splitlines()
-    assert lines[0].startswith("warning: on the chip refused: Conv2D, Conv2DBackpropInputD, ")
-    assert lines[1] == "  why: python -m lenet_exp.explain precision=must_keep_origin_dtype"
+    assert lines[2].startswith("warning: on the chip refused: Conv2D, Conv2DBackpropInputD, ")
+    assert lines[3] == "  why: python -m lenet_exp.explain precision=must_keep_origin_dtype"
     tags = project.recorded()[0].data.tags
     assert tags["emulated"] == "false"
     assert tags["chip"].startswith(
@@ -113,7 +127,7 @@ def test_the_plan_of_both_graphs_is_kept_and_the_chip_s_verdict_is_a_tag(bare_pr
 def test_a_graph_that_the_chip_refuses_is_refused_before_training_if_asked(project):
     keep = "precision=must_keep_origin_dtype"
     done = project.run(keep, "schedule=smoke", "hardware.on_refused=error")
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.returncode, len(done.stdout.splitlines())) == (2, 2)  # what would have run
     assert "precision=must_keep_origin_dtype: the chip refuses" in done.stderr
     assert "Conv2D" in done.stderr
     assert "hardware.on_refused=warn" in done.stderr
@@ -176,10 +190,16 @@ def test_a_training_that_diverges_says_so(shared_project):
 @full_on_tf1
 def test_a_store_of_ones_own_is_used_and_named_at_the_end(shared_project):
     uri = f"sqlite:///{shared_project.folder / 'own.db'}"
-    done = shared_project.run("schedule=smoke", "schedule.steps_per_epoch=1", f"tracking.uri={uri}")
+    words = ("schedule=smoke", "schedule.steps_per_epoch=1", f"tracking.uri={uri}")
+    done = shared_project.run(*words)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert done.stdout.splitlines()[-1] == f"  mlflow ui --backend-store-uri {uri}"
+    assert done.stdout.splitlines()[-2] == f"  mlflow ui --backend-store-uri {uri}"
+    assert "lenet_exp.compare" not in done.stdout  # there is nothing to compare it with
+    again = shared_project.run(
+        "schedule=smoke", "schedule.steps_per_epoch=1", f"tracking.uri={uri}"
+    )
+    assert f"  {compare_command('lenet-exp', uri)}" in again.stdout.splitlines()
     assert shared_project.recorded(uri)[0].info.status == "FINISHED"
 
 

@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from lenet_exp.record.next_steps import open_command
 from lenet_exp.record.store import processes
 from tests.end_to_end.sweeps import (
     job_folders,
@@ -43,6 +44,7 @@ def test_one_failure_stops_no_other_and_is_told_with_reason_and_log(mended, shar
     assert statuses(children) == {"seed=0": "FINISHED", "seed=1": "FAILED", "seed=2": "FINISHED"}
     assert parent.info.status == "FAILED"
     assert parent.data.tags["mlflow.runName"] == "mended"
+    assert parent.data.params == {"seed": "0,1,2"}
     told = failed.stdout.splitlines()
     place = told.index("1 failed:")
     assert told[place + 1] == "  seed=1: RuntimeError: planted"
@@ -50,8 +52,17 @@ def test_one_failure_stops_no_other_and_is_told_with_reason_and_log(mended, shar
     assert "RuntimeError: planted" in logs[shared_project.folder / log]
     # The first lines and the last one say what goes on with it.
     command = "python -m lenet_exp.run -m debug=fast schedule.checkpoint_every=5 seed=0,1,2"
-    assert told[1].strip() == f"{command} hydra.launcher.n_jobs=2 sweep=mended"
-    assert told[-1].endswith(told[1].strip())
+    assert told[0].startswith("3 jobs, recorded in ./ml")
+    assert told[2].strip() == f"{command} hydra.launcher.n_jobs=2 sweep=mended"
+    assert told[-1].endswith(told[2].strip())
+    # What came out, and the page, opened by a line that can be typed.
+    assert "  verdict  nothing to hold " in failed.stdout
+    (page,) = [line.split()[-1] for line in told if line.startswith("  page     ")]
+    assert (shared_project.folder / page).exists()
+    assert f"  {open_command(shared_project.folder / page)}" in told
+    assert any(
+        line.startswith("    and open http://127.0.0.1:5000/#/experiments/") for line in told
+    )
 
 
 def test_the_same_command_redoes_what_failed_and_nothing_else(mended, shared_project):

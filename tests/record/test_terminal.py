@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -40,35 +38,37 @@ def test_a_pipe_gets_plain_lines():
 def test_a_terminal_gets_a_bar():
     text = shown(Terminal())
     for part in (
-        "epoch 2/2",
-        "30/100",
-        "loss=1.0000",
-        "sec/step=0.00800",
-        "accuracy 0.9812",
-        "sec/step=0.00700, validation=0.9812",
+        "epoch 2/2 loss 1.2500 sec/step 0.00812 ",
+        "80/100",
+        "epoch 1/2 validation accuracy 0.9812",
+        "epoch 2/2 loss 0.5000 sec/step 0.00700 validation 0.9812 ",
     ):
         assert part in text
 
 
-def test_the_closing_block_has_the_two_figures_as_promised():
-    text = terminal.closing_block(0.98123, 0.008123, Path("outputs/x"), "id", ["mlflow ui"])
-    assert "accuracy 0.9812" in text
-    assert "sec/step 0.00812" in text
-    assert text.splitlines()[-1] == "  mlflow ui"
+@pytest.mark.parametrize("columns", [40, 60, 100, 200])
+def test_a_narrow_terminal_has_a_shorter_bar_and_still_the_figures(columns, monkeypatch):
+    monkeypatch.setattr("tqdm.std._screen_shape_wrapper", lambda: lambda stream: (columns, 24))
+    seen = terminal.Progress(epochs=5, steps_per_epoch=1000, stream=Terminal())
+    seen.window(1100, 100, 0.0673, 0.00445, 1.0)
+    drawn = str(seen._bar)
+    seen.close()
+    assert drawn.startswith("epoch 2/5 loss 0.0673 sec/step 0.00445 ")
+    assert len(drawn) <= columns
+    assert ("1100/5000" in drawn) == (columns > 40)
 
 
-def test_activation_is_printed_until_it_is_done(monkeypatch):
-    monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    lines = terminal.next_commands("mlflow ui --backend-store-uri sqlite:///a.db")
-    assert lines[-1] == "mlflow ui --backend-store-uri sqlite:///a.db"
-    assert lines[0] == f"source {sys.prefix}/bin/activate"
-    monkeypatch.setenv("PATH", f"{sys.prefix}/bin")
-    assert terminal.next_commands("mlflow ui") == ["mlflow ui"]
-
-
-def test_a_server_s_page_needs_no_environment(monkeypatch):
-    monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    assert terminal.next_commands("http://host:5000") == ["http://host:5000"]
+def test_what_is_waited_for_is_in_the_bar_until_the_next_figures():
+    screen = Terminal()
+    seen = terminal.Progress(epochs=1, steps_per_epoch=50, stream=screen)
+    seen.wait_for("compiling")
+    assert screen.getvalue() == ""  # no bar yet, and the sign is for stderr
+    seen.window(10, 10, 1.25, 0.008, 1.0)
+    seen.wait_for("validating")
+    assert str(seen._bar).startswith("validating ")
+    seen.validation(1, 0.5)
+    assert str(seen._bar).startswith("epoch 1/1 loss 1.2500 sec/step 0.00800 validation 0.5000 ")
+    seen.close()
 
 
 def test_fetching_shows_a_bar_or_one_line_a_file():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lenet_exp.sweep.jobs import deltas
+from lenet_exp.sweep.jobs import ComposedJob, deltas, varied
 
 pytestmark = pytest.mark.stackless
 
@@ -28,3 +28,18 @@ pytestmark = pytest.mark.stackless
 )  # fmt: skip
 def test_a_delta_is_what_other_jobs_have_not(words, told):
     assert deltas(words) == told
+
+
+@pytest.mark.parametrize(
+    ("overrides", "found"),
+    [
+        ([["seed=0"]], {}),
+        ([["a=1", "seed=0"], ["a=1", "seed=1"]], {"seed": "0,1"}),
+        (
+            [["precision=x", "seed=0"], ["precision=y", "seed=0"], ["precision=x", "seed=1"]],
+            {"precision": "x,y", "seed": "0,1"},
+        ),
+    ],
+)
+def test_what_the_jobs_differ_in(overrides, found):
+    assert varied([ComposedJob(tuple(words), None, {}) for words in overrides]) == found

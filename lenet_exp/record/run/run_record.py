@@ -13,14 +13,14 @@ import numpy as np
 
 from lenet_exp.data.mnist import Split
 from lenet_exp.errors import StoreError, Terminated
-from lenet_exp.record import terminal
-from lenet_exp.record.run import checkpoints, conditions, plots, run_files
+from lenet_exp.record.run import checkpoints, conditions, run_files
 from lenet_exp.record.store import processes, sync
 from lenet_exp.record.store.journal import Journal, merged
 from lenet_exp.record.store.mlflow_store import Present, Run, Store
 from lenet_exp.record.store.store_check import without_password
 from lenet_exp.record.store.sync import Observer
 from lenet_exp.record.terminal import Progress, resume_command, upload_command
+from lenet_exp.record.waiting import importing
 from lenet_exp.training.history import History, summarize
 from lenet_exp.training.runner import Findings
 
@@ -51,13 +51,13 @@ class RunRecord:
         self.run_id = run.run_id
         self.resumed = any(entry.kind == "metrics" for entry in journal.entries)
         self._journal = journal
-        self._folder = journal.folder
+        self.folder = journal.folder
         self._observer = observer
-        self._progress = progress
+        self.progress = progress
         self._store_failed = False  # and the person knows
         self.pending: List[str] = []  # how the store can have what it lacks, at the very end
         self.accuracy = float("nan")  # of the test set, when that is done
-        self._sec_per_step = float("nan")
+        self.sec_per_step = float("nan")
         self._seconds = 0.0  # spent here, while training waited
         self._cpu_seconds = 0.0
 
@@ -74,7 +74,7 @@ class RunRecord:
                 "window_sec_per_step": sec_per_step,
             }
             self._log("metrics", values, history.step)
-            self._progress.window(history.step, steps, loss, sec_per_step, scale)
+            self.progress.window(history.step, steps, loss, sec_per_step, scale)
             self._warn()
 
     def validation(self, epoch: int, history: History) -> None:
@@ -85,18 +85,18 @@ class RunRecord:
             if reached[-1] and reached.sum() == 1:
                 values[f"seconds_to_{TARGET_ACCURACY}"] = float(history.window_seconds.sum())
             self._log("metrics", values, history.step)
-            self._progress.validation(epoch, float(history.accuracies[-1]))
+            self.progress.validation(epoch, float(history.accuracies[-1]))
 
     def checkpoint(self, history: History, save: Callable[[str], None]) -> None:
         """Keep what a resumed run starts from; `save` writes the variables."""
         with self._timed():
             self._journal.sync()  # first: what a checkpoint has is not logged again
-            checkpoints.write(self._folder, history, save)
+            checkpoints.write(self.folder, history, save)
 
     def finish(self, test: Split, classes: np.ndarray, history: History, batch_size: int) -> None:
         """Record what the test set was taken for, pictures and files."""
         accuracy, speed = float(np.mean(test.labels == classes)), summarize(history)
-        self.accuracy, self._sec_per_step = accuracy, speed.median
+        self.accuracy, self.sec_per_step = accuracy, speed.median
         values = {
             "accuracy": accuracy,
             "accuracy_percent": 100 * accuracy,
@@ -110,12 +110,15 @@ class RunRecord:
         }
         self._log("metrics", values, history.step)
         seconds = float(history.window_seconds.sum())
-        run_files.write_performance_precision(self._folder, accuracy, 1000 * speed.median, seconds)
-        run_files.write_test_predictions(self._folder, classes, test.labels)
+        run_files.write_performance_precision(self.folder, accuracy, 1000 * speed.median, seconds)
+        run_files.write_test_predictions(self.folder, classes, test.labels)
         if not np.isfinite(history.losses[-1]):
             first = int(np.argmin(np.isfinite(history.losses))) + 1
-            self._progress.say(f"the training diverged: the loss of step {first} is no number")
-        figures = self._folder / "figures"
+            self.progress.say(f"the training diverged: the loss of step {first} is no number")
+        self.progress.wait_for("drawing")
+        with importing():
+            from lenet_exp.record.run import plots  # noqa: PLC0415 - matplotlib
+        figures = self.folder / "figures"
         run_files.write_bytes(figures / "loss.png", plots.loss_curve(history))
         matrix = plots.confusion_matrix(*test, classes)
         run_files.write_bytes(figures / "confusion_matrix.png", matrix)
@@ -123,7 +126,7 @@ class RunRecord:
         places = [f"checkpoints/{step}" for step in kept]
         for path in ("output", "figures", "test_predictions.npz", *places):
             self._log("artifact", {"path": path})
-        self._progress.say(f"test accuracy {accuracy:.4f}")
+        self.progress.say(f"test accuracy {accuracy:.4f}")
 
     def report(self, found: Optional[Findings]) -> None:
         """Keep and show what was found out besides, if anything was.
@@ -134,11 +137,11 @@ class RunRecord:
             return
         try:
             for name, content in found.files.items():
-                run_files.write_bytes(self._folder / name, content.encode())
+                run_files.write_bytes(self.folder / name, content.encode())
                 self._log("artifact", {"path": name})
         except OSError as error:
-            self._progress.say(f"{', '.join(found.files)} can't be kept: {error}")
-        self._progress.say(found.text)
+            self.progress.say(f"{', '.join(found.files)} can't be kept: {error}")
+        self.progress.say(found.text)
 
     def _log(self, kind: str, values: Mapping[str, object], step: int = 0) -> None:
         self._observer.send(self._journal.append(kind, values, step))
@@ -153,9 +156,9 @@ class RunRecord:
     def _warn(self) -> None:
         problem = self._observer.problem
         if problem is not None and not self._store_failed:
-            self._progress.say(f"training goes on without the store: {problem}")
+            self.progress.say(f"training goes on without the store: {problem}")
         elif problem is None and self._store_failed:
-            self._progress.say("the store answers again")
+            self.progress.say("the store answers again")
         self._store_failed = problem is not None
 
     def begin(self, identity: Identity) -> None:
@@ -172,12 +175,12 @@ class RunRecord:
     def _keep(self, files: Mapping[str, bytes]) -> None:
         """Keep a run's own files; where they are there and not the same, both, and say so."""
         step = max(entry.step for entry in self._journal.entries)
-        begun, now = conditions.recorded(self._folder), files.get(conditions.NAME)
+        begun, now = conditions.recorded(self.folder), files.get(conditions.NAME)
         changed = conditions.differences(begun, json.loads(now)) if begun and now else []
         if changed:
-            self._progress.say("\n  ".join(["what differs from when it was begun:", *changed]))
+            self.progress.say("\n  ".join(["what differs from when it was begun:", *changed]))
         for name, content in files.items():
-            path = self._folder / name
+            path = self.folder / name
             if path.exists() and changed:
                 path = path.with_name(f"{path.stem}-{step}{path.suffix}")
             if not path.exists():
@@ -191,12 +194,6 @@ class RunRecord:
                 self._journal.append(kind, values)
         with contextlib.suppress(OSError):
             self._journal.sync()
-
-    def say_result(self, ui: str) -> None:
-        """Print the closing block: what came out, where it is, and what to type next."""
-        todo = self.pending or [*terminal.change_folder(), *terminal.next_commands(ui)]
-        result = self.accuracy, self._sec_per_step, terminal.short(self._folder), self.run_id
-        self._progress.say(terminal.closing_block(*result, todo))
 
 
 @contextlib.contextmanager
@@ -253,6 +250,7 @@ def _bring_up_to_date(run: Run, journal: Journal) -> Present:
 
 def _complete(run: Run, journal: Journal, observer: Observer, progress: Progress) -> List[str]:
     """Have the store know all; else return the lines that say how it can later."""
+    progress.wait_for("recording")
     ended = observer.close(_SILENT_WAIT)
     if not ended:
         progress.say("waiting for the store; Ctrl-C loses nothing")

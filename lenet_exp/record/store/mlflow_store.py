@@ -16,6 +16,7 @@ from urllib.parse import quote
 from lenet_exp import tf_compat
 from lenet_exp.errors import StoreError
 from lenet_exp.record.store import store_check
+from lenet_exp.record.waiting import importing, loading
 
 _PARAM_LENGTH = 500  # MLflow 1.30 refuses a longer value
 _PER_BATCH = 100  # parameters or tags that a server takes at once
@@ -32,16 +33,18 @@ def _mlflow() -> Any:
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # a machine without git
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    import mlflow  # noqa: PLC0415 - after the variables
-    import mlflow.store.db.utils  # noqa: PLC0415
-
+    with loading("MLflow", "mlflow"):
+        import mlflow  # noqa: PLC0415 - after the variables
     logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # `_store_errors` says what fails
     return mlflow
 
 
 def schema() -> str:
     """Return the revision of this MLflow's database schema."""
-    return str(_mlflow().store.db.utils._get_latest_schema_revision())  # noqa: SLF001
+    _mlflow()
+    with importing():
+        from mlflow.store.db import utils  # noqa: PLC0415 - SQLAlchemy: not for a store of files
+    return str(utils._get_latest_schema_revision())  # noqa: SLF001
 
 
 class Store:
@@ -56,13 +59,14 @@ class Store:
             StoreError: it can't be reached, is of another MLflow, or isn't there and not made.
         """
         self.uri = uri or str(_mlflow().get_tracking_uri())
-        head = schema()
+        is_database = store_check.sqlite_path(self.uri) is not None
         store_check.check_writable(self.uri)
         if not make:
             store_check.check_exists(self.uri)
         # Nobody may be half through making the store while its schema is looked at.
         with _store_errors(self.uri), _first_use(self.uri), _without_info():
-            store_check.check_schema(self.uri, head, tf_compat.stack_of_this_python())
+            if is_database:
+                store_check.check_schema(self.uri, schema(), tf_compat.stack_of_this_python())
             _make_database(self.uri)
             self.client = _mlflow().tracking.MlflowClient(tracking_uri=self.uri)
             self.experiment_id = _experiment(self.client, experiment, make)
@@ -94,6 +98,18 @@ class Store:
             places = [found.experiment_id for found in pages(self.client.search_experiments)]
             runs = pages(lambda **page: search(places, "attributes.status = 'RUNNING'", **page))
         return {run.info.run_id: run.data.tags for run in runs}
+
+    def has_others(self, run_id: str) -> bool:
+        """Return whether the experiment has a finished run besides; False if it doesn't answer."""
+        search, finished = self.client.search_runs, "attributes.status = 'FINISHED'"
+        try:
+            with self.errors():
+                found = search([self.experiment_id], finished, max_results=3)
+        except StoreError:
+            return False
+        return any(
+            run.info.run_id != run_id and "sweep_parent" not in run.data.tags for run in found
+        )
 
     @contextlib.contextmanager
     def errors(self) -> Iterator[None]:

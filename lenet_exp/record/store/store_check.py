@@ -16,6 +16,7 @@ from lenet_exp.errors import StoreError
 
 _FILE_STORE = "mlruns"
 _DATABASE = "mlflow.db"
+_UI = "http://127.0.0.1:5000"  # where `mlflow ui` is
 _PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):[^/@\s]+@")
 
 
@@ -58,11 +59,34 @@ def ui_command(uri: Optional[str]) -> str:
     """Return what to type, or the page to open, to see the runs of `uri`."""
     if uri is None:
         return "mlflow ui"
-    if uri.startswith(("http://", "https://")):  # a server shows its runs itself
+    if _is_server(uri):  # it shows its runs itself
         return without_password(uri)
     # One with a password comes from the environment only: config/schema/run.py.
     known = uri == without_password(uri)
     return f"mlflow ui --backend-store-uri {shlex.quote(uri) if known else '$MLFLOW_TRACKING_URI'}"
+
+
+def page(uri: str, experiment_id: str, stack: str) -> str:
+    """Return the address of an experiment's runs, in `mlflow ui` or on the server `uri` is.
+
+    MLflow 3 opens on another page, and shows none of them there without the last word.
+    """
+    server = re.sub("(?<=://)[^/@]*@", "", uri).rstrip("/") if _is_server(uri) else _UI
+    runs = "/runs?workflowType=machine_learning" if stack == "tf2" else ""
+    return f"{server}/#/experiments/{experiment_id}{runs}"
+
+
+def shown(setting: Optional[str], stack: str) -> str:
+    """Return the store that `setting`, the environment or MLflow's default choose, as it is read.
+
+    Before MLflow is loaded, so its default is known here.
+    """
+    uri = chosen_uri(setting)
+    return without_password(uri) if uri else f"./{_DATABASE if stack == 'tf2' else _FILE_STORE}"
+
+
+def _is_server(uri: str) -> bool:
+    return uri.startswith(("http://", "https://"))
 
 
 def without_password(text: str) -> str:

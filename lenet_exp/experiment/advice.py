@@ -1,0 +1,75 @@
+"""What is wrong with a run that went wrong, and which command shows why. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Iterator, List, Optional, Sequence
+
+import numpy as np
+
+from lenet_exp.config.cli.suggest import PROGRAM
+from lenet_exp.config.schema.run import Adam, Settings
+from lenet_exp.experiment.summary import Outcome
+from lenet_exp.training.history import History
+
+_GUESSING = 0.2  # an accuracy; who takes every digit for the same one has 0.1
+_LEAST_EPSILON = 2.0**-24  # float16's least subnormal
+_PROGRAMS = (("python", "-m", "lenet_exp.run"), ("lenet-exp", "run"))
+_SWEEPS = {"-m", "--multirun"}
+_OTHER_EPSILON = f"{PROGRAM} experiment=force_fp16_adam"
+
+
+def adam_warning(settings: Settings) -> Optional[str]:
+    """Return why Adam can't learn in float16 as it is set, None where it can."""
+    optimizer, mode = settings.optimizer, settings.precision.mode
+    if mode != "force_fp16" or not isinstance(optimizer, Adam):
+        return None
+    if optimizer.epsilon >= _LEAST_EPSILON:
+        return None
+    return (
+        f"force_fp16 runs Adam in float16, where epsilon {optimizer.epsilon:g} is 0"
+        f" and a small gradient's square too\n  try: {_OTHER_EPSILON}"
+    )
+
+
+def advice(outcome: Outcome, history: History, command: Sequence[str]) -> List[str]:
+    """Return lines: what is wrong, and what shows why; none where nothing is.
+
+    `command`: what was typed.
+    """
+    settings = outcome.settings
+    wrong = list(_wrong(history, outcome))
+    if not wrong:
+        return []
+    if adam_warning(settings) is not None:
+        return [*wrong, f"Adam's epsilon is 0 in float16; try: {_OTHER_EPSILON}"]
+    if settings.precision.trace_overflow:
+        return [*wrong, "which operator overflowed: overflows.txt in the folder"]
+    if settings.precision.mode == "must_keep_origin_dtype":
+        rate = f"optimizer.learning_rate={settings.optimizer.learning_rate / 10:g}"
+        return [*wrong, f"nothing is float16 here; try: {_changed(command, rate)}"]
+    on_a_cpu = [] if outcome.on_cpu else ["hardware=cpu"]
+    traced = _changed(command, "precision.trace_overflow=true", *on_a_cpu)
+    return [*wrong, f"which operator overflows: {traced}"]
+
+
+def _wrong(history: History, outcome: Outcome) -> Iterator[str]:
+    skipped = int(history.skipped.sum())
+    if not np.isfinite(history.losses[-1]):
+        first = int(np.argmin(np.isfinite(history.losses))) + 1
+        yield f"the training diverged: the loss of step {first} is no number"
+    if skipped and 2 * skipped >= history.step:
+        yield f"{skipped} of {history.step} steps were skipped: their gradients overflowed"
+    elif outcome.accuracy < _GUESSING and not outcome.is_a_look:
+        yield f"accuracy {outcome.accuracy:.4f} is no better than guessing"
+
+
+def _changed(command: Sequence[str], *words: str) -> str:
+    """Return a command of one run with these words instead of its own; of others, the words."""
+    of_one_run = [program for program in _PROGRAMS if program == (*command[: len(program)],)]
+    given = command[len(of_one_run[0]) :] if of_one_run else ()
+    if not of_one_run or not _SWEEPS.isdisjoint(given):
+        return " ".join(words)
+    keys = ("hydra.run.dir", *(word.partition("=")[0] for word in words))
+    kept = [word for word in given if word.partition("=")[0] not in keys]
+    return " ".join(map(shlex.quote, [*of_one_run[0], *kept, *words]))

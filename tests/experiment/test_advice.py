@@ -1,0 +1,122 @@
+"""A run that went wrong ends with the command that shows why."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lenet_exp.config.cli.command_line import settings_to_explain
+from lenet_exp.experiment.advice import advice
+from lenet_exp.experiment.summary import Outcome
+from lenet_exp.training.history import History
+
+pytestmark = pytest.mark.stackless
+RUN = ["python", "-m", "lenet_exp.run"]
+NONE, FLOAT32 = "loss_scale=none", "precision=must_keep_origin_dtype"
+RATE = "optimizer.learning_rate"
+
+
+def advised(words, command, accuracy=0.98, skipped=0, losses=(1.0,) * 10, look=False, cpu=True):
+    settings = settings_to_explain(words)
+    done = Outcome(settings, cpu, cpu, "a device", look, 10000, accuracy, 0.01)
+    history = History(losses=np.array(losses, np.float32), skipped=np.arange(len(losses)) < skipped)
+    return advice(done, history, command)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"skipped": 4},
+        {"accuracy": 0.11, "look": True},
+        {"accuracy": 0.21},
+        {"losses": [np.nan] * 3 + [1.0] * 7},  # and it learned all the same
+    ],
+)
+def test_nothing_is_wrong(given):
+    assert advised([], RUN, **given) == []
+
+
+TRACED = "precision.trace_overflow=true"
+
+
+@pytest.mark.parametrize(
+    ("words", "given", "lines"),
+    [
+        (
+            [NONE],
+            {"accuracy": 0.1135},
+            [
+                "accuracy 0.1135 is no better than guessing",
+                f"which operator overflows: python -m lenet_exp.run {NONE} {TRACED}",
+            ],
+        ),
+        (
+            ["loss_scale=fixed"],
+            {"accuracy": 0.11, "skipped": 10},
+            [
+                "10 of 10 steps were skipped: their gradients overflowed",
+                f"which operator overflows: python -m lenet_exp.run loss_scale=fixed {TRACED}",
+            ],
+        ),
+        (
+            [NONE],
+            {"losses": [1.0, np.nan, np.inf]},
+            [
+                "the training diverged: the loss of step 2 is no number",
+                f"which operator overflows: python -m lenet_exp.run {NONE} {TRACED}",
+            ],
+        ),
+        (
+            [NONE],
+            {"accuracy": 0.1, "cpu": False},
+            [
+                "accuracy 0.1000 is no better than guessing",
+                f"which operator overflows: python -m lenet_exp.run {NONE} {TRACED} hardware=cpu",
+            ],
+        ),
+        (
+            ["precision=force_fp16"],
+            {"accuracy": 0.11},
+            [
+                "accuracy 0.1100 is no better than guessing",
+                f"Adam's epsilon is 0 in float16; try: {' '.join(RUN)} experiment=force_fp16_adam",
+            ],
+        ),
+        (
+            [TRACED],
+            {"accuracy": 0.11},
+            [
+                "accuracy 0.1100 is no better than guessing",
+                "which operator overflowed: overflows.txt in the folder",
+            ],
+        ),
+        (
+            [FLOAT32, f"{RATE}=3"],
+            {"accuracy": 0.11},
+            [
+                "accuracy 0.1100 is no better than guessing",
+                f"nothing is float16 here; try: {' '.join(RUN)} {FLOAT32} {RATE}=0.3",
+            ],
+        ),
+    ],
+)
+def test_what_is_wrong_and_what_shows_why(words, given, lines):
+    assert advised(words, [*RUN, *words, "hydra.run.dir=x"], **given) == lines
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        (["lenet-exp", "run", "seed=1"], f"lenet-exp run seed=1 {TRACED}"),
+        (
+            [*RUN, "data.path='a b'"],
+            f"python -m lenet_exp.run 'data.path='\"'\"'a b'\"'\"'' {TRACED}",
+        ),
+        ([*RUN, "-m", "seed=1,2"], TRACED),
+        (["python", "-m", "lenet_exp.rerun", "run=latest"], TRACED),
+        ([], TRACED),
+    ],
+)
+def test_the_command_is_what_was_typed_if_that_makes_the_run_again(command, shown):
+    assert advised([], command, accuracy=0.1)[-1] == f"which operator overflows: {shown}"
