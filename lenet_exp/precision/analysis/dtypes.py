@@ -7,7 +7,14 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from lenet_exp import tf_compat
 from lenet_exp.errors import GraphError
 from lenet_exp.precision.ir.graph import Graph, in_order
-from lenet_exp.precision.ir.op_defs import HANDLE, argument_types, attribute, dtype_name
+from lenet_exp.precision.ir.op_defs import (
+    HANDLE,
+    IMPORTED,
+    MOST_TENSORS,
+    argument_types,
+    attribute,
+    dtype_name,
+)
 from lenet_exp.precision.ir.op_traits import CONTROL_FLOW, PASS_THROUGH
 from lenet_exp.precision.target.operator_library import OperatorLibrary
 
@@ -23,10 +30,11 @@ def output_types(graph: Graph, library: OperatorLibrary) -> Dict[str, Tuple[str,
     attributes, else float32.
 
     Raises:
-        GraphError: an input that is no output of its node, or a node without its type.
+        GraphError: an input that is no output of its node, a node without its type, or with
+            other inputs than TensorFlow's operator takes.
     """
     found: Dict[str, Tuple[str, ...]] = {}
-    wanted = _wanted_types(graph)
+    wanted, count = _wanted_types(graph), 0
     for name in in_order(graph):
         node = graph.nodes[name]
         definition = tf_compat.op_def(node.op)
@@ -38,12 +46,39 @@ def output_types(graph: Graph, library: OperatorLibrary) -> Dict[str, Tuple[str,
         else:
             types = _unregistered(node, library, wanted[name])
         found[name] = _variables_behind_handles(graph, found, name, types)
+        count = _counted(name, count + len(types))
     for name, inputs in graph.data.items():
         for tensor in inputs:
             if tensor.slot >= len(found[tensor.node]):
                 problem = f'its input "{tensor}" is no output of that node'
-                raise GraphError(name, problem, "a graph TensorFlow imports")
+                raise GraphError(name, problem, IMPORTED)
+        _check_inputs(graph, found, name)
     return found
+
+
+def _counted(name: str, tensors: int) -> int:
+    if tensors > MOST_TENSORS:
+        problem = f"with it the graph has {tensors} tensors"
+        raise GraphError(name, problem, f"at most {MOST_TENSORS}")
+    return tensors
+
+
+def _check_inputs(graph: Graph, found: Mapping[str, Tuple[str, ...]], name: str) -> None:
+    """Refuse what TensorFlow would; a handle counts as its variable, so only others compare."""
+    node, inputs = graph.nodes[name], graph.data[name]
+    definition = tf_compat.op_def(node.op)
+    if definition is None:
+        return
+    wanted = argument_types(node, definition.input_arg)
+    if len(wanted) != len(inputs):
+        problem = f"it has {len(inputs)} inputs, and a {node.op} like this takes {len(wanted)}"
+        raise GraphError(name, problem, IMPORTED)
+    for tensor, dtype in zip(inputs, wanted):
+        given = found[tensor.node][tensor.slot]
+        known = tf_compat.op_def(graph.nodes[tensor.node].op) is not None
+        if known and dtype not in (given, "resource"):
+            problem = f'its input "{tensor}" is {given}, and this {node.op} takes {dtype}'
+            raise GraphError(name, problem, IMPORTED)
 
 
 def _wanted_types(graph: Graph) -> Dict[str, List[Optional[str]]]:
@@ -53,13 +88,16 @@ def _wanted_types(graph: Graph) -> Dict[str, List[Optional[str]]]:
     }
     if not wanted:
         return wanted
+    count = 0
     for name, inputs in graph.data.items():
         definition = tf_compat.op_def(graph.nodes[name].op)
         taken = argument_types(graph.nodes[name], definition.input_arg) if definition else ()
         for index, tensor in enumerate(inputs):
             if tensor.node in wanted:
                 types = wanted[tensor.node]
-                types.extend([None] * (tensor.slot + 1 - len(types)))
+                more = max(0, tensor.slot + 1 - len(types))
+                count = _counted(name, count + more)
+                types.extend([None] * more)
                 types[tensor.slot] = taken[index] if index < len(taken) else types[tensor.slot]
     return wanted
 
@@ -73,7 +111,7 @@ def _unregistered(
         if columns and len({column.outputs for column in columns}) == 1:
             return columns[0].outputs
     own = [node.attr[key].type for key in _FROM_NODE if key in node.attr and node.attr[key].type]
-    rest = dtype_name(own[0]) if own else "float32"
+    rest = (dtype_name(own[0]) if own else "") or "float32"
     return tuple(dtype or rest for dtype in wanted)
 
 
