@@ -12,7 +12,7 @@ from lenet_exp.precision.ir.names import Tensor, as_input, split
 from lenet_exp.precision.ir.op_defs import IMPORTED
 from lenet_exp.precision.ir.op_traits import BACK_EDGES, PASS_THROUGH, transparent
 
-MOST_NODES = 200_000  # several kilobytes of memory each
+MOST_NODES = 130_000  # each takes some seven kilobytes of memory
 LONGEST_NAME = 10_000  # a function's nodes have the names of all calls around them in front
 _SLOT = re.compile(r"(?::[0-9]{1,6})?")
 _RUNS, _CYCLE = "a graph TensorFlow can run", "it is part of a cycle"

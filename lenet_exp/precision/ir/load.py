@@ -48,12 +48,14 @@ def load_graph(path: Union[str, Path]) -> LoadedGraph:
     kinds = (tf.MetaGraphDef, tf.GraphDef, saved_model_pb2.SavedModel)
     if any(wire_format.is_bomb(content, kind.DESCRIPTOR) for kind in kinds):
         raise GraphError(path, "it has far more parts than a graph of its size", _ALLOWED)
-    for parsed in (_binary, _text):
-        for kind in kinds:
-            message = kind()
-            meta = _meta(message) if parsed(message, content) else None
-            if meta is not None and _is_graph(meta.graph_def):
-                return LoadedGraph(meta.graph_def, _fetches(meta))
+    # Reading text takes seconds a megabyte, so only what begins as such a message is read.
+    first = _first_field(content)
+    as_text = [(_text, kind) for kind in kinds if first in kind.DESCRIPTOR.fields_by_name]
+    for parsed, kind in [*((_binary, kind) for kind in kinds), *as_text]:
+        message = kind()
+        meta = _meta(message) if parsed(message, content) else None
+        if meta is not None and _is_graph(meta.graph_def):
+            return LoadedGraph(meta.graph_def, _fetches(meta))
     raise GraphError(path, "it holds no TensorFlow graph", _ALLOWED)
 
 
@@ -95,17 +97,21 @@ def _binary(message: Any, content: bytes) -> bool:
 def _text(message: Any, content: bytes) -> bool:
     from google.protobuf import text_format  # noqa: PLC0415 - comes with TensorFlow
 
-    # Reading text takes seconds a megabyte, so only what begins as such a message is read.
-    line = _NO_COMMENT.search(content)
-    first = line and _FIELD.match(content, line.start(1))
-    begins = first and first.group(1).decode() in message.DESCRIPTOR.fields_by_name
-    if not begins or content.count(b"{") + content.count(b"<") > wire_format.most(content):
+    if content.count(b"{") + content.count(b"<") > wire_format.most(content):
         return False
     try:
         text_format.Parse(content.decode(), message, allow_unknown_extension=True)
     except (text_format.ParseError, UnicodeDecodeError, RecursionError):
         return False
     return True
+
+
+def _first_field(content: bytes) -> str:
+    """Return the name of the field that a text begins with, behind blanks and comments, or ""."""
+    text = content.lstrip()
+    begin = _NO_COMMENT.search(text)
+    found = _FIELD.match(text, begin.start(1)) if begin else None
+    return found.group(1).decode() if found else ""
 
 
 def _meta(message: Any) -> Optional[Any]:

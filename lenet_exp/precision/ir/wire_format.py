@@ -21,25 +21,29 @@ def most(content: bytes) -> int:
 
 def is_bomb(content: bytes, descriptor: Any) -> bool:
     """Return whether a large file, read as a message of this kind, has far too many parts."""
+    if len(content) <= _SMALL:
+        return False
     left = 2 * most(content)  # a message is two: its field and itself
-    waiting: List[Tuple[int, int, Any]] = [(0, len(content), descriptor)]
-    while waiting and len(content) > _SMALL:
-        begin, end, kind = waiting.pop()
-        fields = _messages(kind)
-        while begin < end:
-            number, begin, behind = _field(content, begin)
-            if not begin <= behind <= end:  # no field: the parser will say so
+    begin, end, kind = 0, len(content), descriptor
+    around: List[Tuple[int, int, Any]] = []  # where the messages around this one go on
+    while left >= 0:
+        if begin == end:
+            if not around:
                 return False
-            inner = fields.get(number)
-            left -= 1
-            if inner is not None:
-                left -= _OF_NODE if inner.full_name == _NODE else 1
-                if behind > begin:
-                    waiting.append((begin, behind, inner))
-            if left < 0:
-                return True
+            begin, end, kind = around.pop()
+            continue
+        number, begin, behind = _field(content, begin)
+        if not begin <= behind <= end:  # no field: the parser will say so
+            return False
+        inner = _messages(kind).get(number)
+        left -= 1
+        if inner is not None:
+            left -= _OF_NODE if inner.full_name == _NODE else 1
+            around.append((behind, end, kind))
+            end, kind = behind, inner
+        else:
             begin = behind
-    return False
+    return True
 
 
 def _field(content: bytes, begin: int) -> Tuple[int, int, int]:
