@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from lenet_exp import tf_compat
-from tests.precision.ir.test_load import KINDS
+from tests.precision.ir.test_load import meta_of, saved_of, text_of
 from tests.precision.small import floats, graph_of, halves
 
 _SIZES = (0, 1, -1, -2, 3, 127, 65536, 2**31 - 1, 2**31, 4_000_000_000, 2**62, -(2**63))
@@ -85,9 +85,19 @@ def small_graphs():
     return [graph_of(_trained)[0], graph_of(_looped)[0], called(tf_compat.load().GraphDef())]
 
 
+def binary(message):
+    """Return the same bytes in every process: protobuf's own order of a map is by chance."""
+    return message.SerializeToString(deterministic=True)
+
+
 def files():
     """Return every small graph as every kind of file."""
-    return [write(graph_def) for graph_def in small_graphs() for write in KINDS.values()]
+    made = []
+    for graph_def in small_graphs():
+        meta = meta_of(graph_def)
+        made += [binary(graph_def), text_of(graph_def), binary(meta), text_of(meta)]
+        made.append(binary(saved_of(meta)))
+    return made
 
 
 def damaged(rng: random.Random, graph_def):

@@ -30,8 +30,7 @@ def output_types(graph: Graph, library: OperatorLibrary) -> Dict[str, Tuple[str,
     attributes, else float32.
 
     Raises:
-        GraphError: an input that is no output of its node, a node without its type, or with
-            other inputs than TensorFlow's operator takes.
+        GraphError: an input that is no output of its node, or a node without its type.
     """
     found: Dict[str, Tuple[str, ...]] = {}
     wanted, count = _wanted_types(graph), 0
@@ -52,7 +51,6 @@ def output_types(graph: Graph, library: OperatorLibrary) -> Dict[str, Tuple[str,
             if tensor.slot >= len(found[tensor.node]):
                 problem = f'its input "{tensor}" is no output of that node'
                 raise GraphError(name, problem, IMPORTED)
-        _check_inputs(graph, found, name)
     return found
 
 
@@ -63,22 +61,33 @@ def _counted(name: str, tensors: int) -> int:
     return tensors
 
 
-def _check_inputs(graph: Graph, found: Mapping[str, Tuple[str, ...]], name: str) -> None:
-    """Refuse what TensorFlow would; a handle counts as its variable, so only others compare."""
-    node, inputs = graph.nodes[name], graph.data[name]
-    definition = tf_compat.op_def(node.op)
-    if definition is None:
+def check_inputs(graph: Graph, types: Mapping[str, Tuple[str, ...]]) -> None:
+    """Refuse what TensorFlow would; a handle counts as its variable, so only others compare.
+
+    Raises:
+        GraphError: a node has other inputs than its operator takes.
+    """
+    known = {name: tf_compat.op_def(node.op) for name, node in graph.nodes.items()}
+    for name, inputs in graph.data.items():
+        if known[name] is not None:
+            wanted = argument_types(graph.nodes[name], known[name].input_arg)
+            given = tuple(types[tensor.node][tensor.slot] for tensor in inputs)
+            guessed = [known[tensor.node] is None for tensor in inputs]
+            _compare(graph.nodes[name], wanted, given, guessed)
+
+
+def _compare(
+    node: Any, wanted: Sequence[str], given: Sequence[str], guessed: Sequence[bool]
+) -> None:
+    if wanted == given:
         return
-    wanted = argument_types(node, definition.input_arg)
-    if len(wanted) != len(inputs):
-        problem = f"it has {len(inputs)} inputs, and a {node.op} like this takes {len(wanted)}"
-        raise GraphError(name, problem, IMPORTED)
-    for tensor, dtype in zip(inputs, wanted):
-        given = found[tensor.node][tensor.slot]
-        known = tf_compat.op_def(graph.nodes[tensor.node].op) is not None
-        if known and dtype not in (given, "resource"):
-            problem = f'its input "{tensor}" is {given}, and this {node.op} takes {dtype}'
-            raise GraphError(name, problem, IMPORTED)
+    if len(wanted) != len(given):
+        problem = f"it has {len(given)} inputs, and a {node.op} like this takes {len(wanted)}"
+        raise GraphError(node.name, problem, IMPORTED)
+    for index, (takes, has) in enumerate(zip(wanted, given)):
+        if takes not in (has, "resource") and not guessed[index]:
+            problem = f"its input {index} is {has}, and this {node.op} takes {takes}"
+            raise GraphError(node.name, problem, IMPORTED)
 
 
 def _wanted_types(graph: Graph) -> Dict[str, List[Optional[str]]]:

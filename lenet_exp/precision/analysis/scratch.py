@@ -14,7 +14,7 @@ from lenet_exp import tf_compat
 from lenet_exp.errors import GraphError
 from lenet_exp.precision.ir.op_defs import IMPORTED
 
-_OURS = re.compile(r"\bscratch_(\d+)\b")
+_OURS = re.compile(r"(?:\{\{node )?\bscratch_(\d+)\b(?:\}\})?")
 
 
 class RefusedError(GraphError):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Container, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from lenet_exp import tf_compat
 from lenet_exp.precision.analysis.constants import constant_size, growing, largest_sizes
 from lenet_exp.precision.analysis.dtypes import output_types
 from lenet_exp.precision.analysis.scratch import Scratch
-from lenet_exp.precision.ir.graph import Graph, in_order
+from lenet_exp.precision.ir.graph import Graph, in_order, reachable
 from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.op_defs import WRITTEN_SHAPES, copy_attributes
 from lenet_exp.precision.ir.op_traits import CALLS, CONSTANTS
@@ -41,12 +41,12 @@ def static_shapes(
 ) -> Dict[Tensor, Shape]:
     """Return the shapes of some tensors; None where a dimension is not known.
 
-    `_output_shapes` of a node is believed; for the rest the graph is imported, with
+    `_output_shapes` of a node is believed; for the rest what is behind them is imported, with
     placeholders for operators that TensorFlow doesn't know. A constant that can be large is not
     computed for it, so a shape that depends on its values is not known.
 
     Raises:
-        GraphError: TensorFlow can't import the graph.
+        GraphError: TensorFlow can't import it.
     """
     found = {tensor: _written(graph.nodes[tensor.node], tensor.slot) for tensor in tensors}
     unwritten = [tensor for tensor, shape in found.items() if shape is None]
@@ -74,7 +74,8 @@ def _static(proto: Any) -> Shape:
 def _inferred(
     graph: Graph, types: Mapping[str, Tuple[str, ...]], tensors: List[Tensor]
 ) -> Dict[Tensor, Shape]:
-    copy = _Copy(graph, types)
+    behind = reachable([t.node for t in tensors], lambda name: [t.node for t in graph.data[name]])
+    copy = _Copy(graph, types, behind)
     scratch = copy.made.imported()
     found = {}
     for tensor in tensors:
@@ -93,13 +94,16 @@ def _registered(node: Any) -> bool:
 class _Copy:
     """A graph for shape inference: nothing in it but what TensorFlow knows, and nothing large."""
 
-    def __init__(self, graph: Graph, types: Mapping[str, Tuple[str, ...]]) -> None:
+    def __init__(
+        self, graph: Graph, types: Mapping[str, Tuple[str, ...]], behind: Container[str]
+    ) -> None:
         self.made = Scratch(graph.producer)
         self._graph, self._types = graph, types
         self._first: Dict[str, str] = {}  # in the copy, by node
         self._others: Dict[Tensor, str] = {}  # where an output is not that node's
-        self._hidden = growing(largest_sizes(graph, in_order(graph)), graph.nodes)
-        nodes = {name: self._declared(name) for name in graph.nodes}
+        order = [name for name in in_order(graph) if name in behind]
+        self._hidden = growing(largest_sizes(graph, order), graph.nodes)
+        nodes = {name: self._declared(name) for name in graph.nodes if name in behind}
         for name, node in nodes.items():
             if node is not None:
                 node.input.extend(self._value(tensor) for tensor in graph.data[name])

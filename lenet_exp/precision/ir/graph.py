@@ -67,6 +67,8 @@ class Graph(NamedTuple):
         Raises:
             GraphError: they are a cycle.
         """
+        if not transparent(self.nodes[tensor.node]):
+            return tensor
         passed: Dict[str, None] = {}
         while transparent(self.nodes[tensor.node]):
             if tensor.node in passed:

@@ -127,10 +127,15 @@ def _meta(message: Any) -> Optional[Any]:
 
 def _is_graph(graph_def: Any) -> bool:
     """Return whether this is a graph, and not other bytes that happened to parse."""
-    functions = {function.signature.name for function in graph_def.library.function}
-    return bool(graph_def.node) and all(
-        _NAME.fullmatch(node.name) and (_OP.fullmatch(node.op) or node.op in functions)
-        for node in graph_def.node
+    functions = {function.signature.name: function for function in graph_def.library.function}
+    inner = (node.name for function in functions.values() for node in function.node_def)
+    return (
+        bool(graph_def.node)
+        and all(
+            _NAME.fullmatch(node.name) and (_OP.fullmatch(node.op) or node.op in functions)
+            for node in graph_def.node
+        )
+        and all(name.isprintable() for name in (*functions, *inner))  # they are shown, too
     )
 
 

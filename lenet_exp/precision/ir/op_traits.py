@@ -73,7 +73,10 @@ PLAIN_WRITES = _types("Assign AssignVariableOp")  # what they write was rounded 
 
 def stand_in(node: Any) -> str:
     """Return the GE type a stand-in of a vendor's operator was marked with, or ""."""
-    return str(node.attr["_ge_type"].s.decode(errors="replace")) if "_ge_type" in node.attr else ""
+    if "_ge_type" not in node.attr:
+        return ""
+    name = str(node.attr["_ge_type"].s.decode(errors="replace"))
+    return name if name.isprintable() else ascii(name)
 
 
 def transparent(node: Any) -> bool:

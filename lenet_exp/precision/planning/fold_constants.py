@@ -6,13 +6,13 @@ becomes a constant, computed in the graph's own types by TensorFlow on the CPU.
 
 from __future__ import annotations
 
-from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Set, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Set, Tuple
 
 import numpy as np
 
 from lenet_exp import tf_compat
 from lenet_exp.precision.analysis.constants import UNKNOWN, growing, is_pure, largest_sizes
-from lenet_exp.precision.analysis.dtypes import output_types
+from lenet_exp.precision.analysis.dtypes import check_inputs, output_types
 from lenet_exp.precision.analysis.scratch import RefusedError, Scratch
 from lenet_exp.precision.analysis.shapes import Shape, elements, static_shapes
 from lenet_exp.precision.ir.graph import Graph, in_order, reachable, rewired
@@ -34,29 +34,38 @@ def fold_constants(state: Compilation) -> Compilation:
 
     What TensorFlow can't compute, or what is larger than the graph itself, stays as it is.
     """
-    left: FrozenSet[str] = frozenset()
+    nodes = state.graph.nodes.values()
+    limits = _Limits(frozenset(), _WORTH + sum(node.ByteSize() for node in nodes))
     more, rounds = True, 0
     while more and rounds < _ROUNDS:
-        state, left, more = _attempt(state, left)
+        state, limits, more = _attempt(state, limits)
         rounds += 1
     return state
 
 
-def _attempt(state: Compilation, left: FrozenSet[str]) -> Tuple[Compilation, FrozenSet[str], bool]:
-    """Return the graph with constants, what is left alone, and whether to try once more."""
+class _Limits(NamedTuple):
+    """What is left alone, because TensorFlow can't compute it, and bytes that may be computed."""
+
+    left: FrozenSet[str]
+    budget: int
+
+
+def _attempt(state: Compilation, limits: _Limits) -> Tuple[Compilation, _Limits, bool]:
+    """Return the graph with constants, what is left to do so, and whether to try once more."""
     try:
-        made, grown = _folded_once(state, left)
+        made, spent, grown = _folded_once(state, limits)
     except RefusedError as refused:
-        if refused.node is None or refused.node in left:
+        if refused.node is None or refused.node in limits.left:
             raise
-        return state, left | {refused.node}, True
-    return made, left, grown
+        return state, limits._replace(left=limits.left | {refused.node}), True
+    return made, limits._replace(budget=limits.budget - spent), grown
 
 
-def _folded_once(state: Compilation, left: FrozenSet[str]) -> Tuple[Compilation, bool]:
-    """Return the graph with constants, and whether more may follow from their values."""
+def _folded_once(state: Compilation, limits: _Limits) -> Tuple[Compilation, int, bool]:
+    """Return the graph with constants, their bytes, and whether more may follow from them."""
     graph, fetched = state.graph, state.fetched
     types = output_types(graph, state.options.library)
+    check_inputs(graph, types)
     order = list(in_order(graph))
     # A fetched node keeps its name, and one Const has one output.
     several = {name for name in fetched if len(types[name]) > 1}
@@ -65,12 +74,14 @@ def _folded_once(state: Compilation, left: FrozenSet[str]) -> Tuple[Compilation,
     wanted = {t for name in order if graph.nodes[name].op in OF_SHAPES for t in graph.data[name]}
     wanted.update(Tensor(name, slot) for name in large for slot in range(len(types[name])))
     shapes = static_shapes(graph, types, sorted(wanted))
-    constant = _constant_nodes(graph, types, [n for n in order if n not in several | left], shapes)
+    constant = _constant_nodes(
+        graph, types, [n for n in order if n not in several | limits.left], shapes
+    )
     made = {name for name in constant if graph.nodes[name].op not in CONSTANTS}
     known = {name: _bytes(graph, types, shapes, sizes, name) for name in made}
-    made = _affordable(graph, order, known)
+    made = _affordable(graph, order, known, limits.budget)
     if not made:
-        return state, False
+        return state, 0, False
     dimensions = {
         Tensor(name, slot): _of_shape(graph, Tensor(name, slot), shapes)
         for name in made
@@ -79,7 +90,10 @@ def _folded_once(state: Compilation, left: FrozenSet[str]) -> Tuple[Compilation,
     }
     kept = [name for name in constant if name in made or graph.nodes[name].op in CONSTANTS]
     values = _values(graph, dimensions, kept, _frontier(graph, made, set(fetched)))
-    return state._replace(graph=_with_constants(graph, values, made)), bool(made & large.keys())
+    rest = sizes.keys() - kept
+    folded = state._replace(graph=_with_constants(graph, values, made))
+    spent = sum(known[name] for name in made)
+    return folded, spent, bool(made & large.keys() and rest)
 
 
 def _constant_nodes(
@@ -93,7 +107,7 @@ def _constant_nodes(
     for name in order:
         node, data = graph.nodes[name], graph.data[name]
         if node.op in OF_SHAPES:
-            known = all(_fits(node, shapes[tensor]) for tensor in data)
+            known = all(_fits(node, types[name][0], shapes[tensor]) for tensor in data)
         else:
             inputs = all(tensor.node in constant for tensor in data)
             known = inputs and _foldable(node, types[name], len(data))
@@ -102,16 +116,12 @@ def _constant_nodes(
     return constant
 
 
-def _fits(node: Any, shape: Shape) -> bool:
+def _fits(node: Any, dtype: str, shape: Shape) -> bool:
     """Return whether what is asked of a shape is known, and a number of its type."""
-    if shape is None or node.op == "Rank":
-        return shape is not None
-    largest = elements(shape) if node.op == "Size" else max(shape, default=0)
-    return largest <= np.iinfo(_shape_type(node)).max
-
-
-def _shape_type(node: Any) -> Any:
-    return tf_compat.load().as_dtype(attribute(node, "out_type").type).as_numpy_dtype
+    if shape is None or dtype not in ("int32", "int64"):
+        return False
+    largest = {"Size": elements(shape), "Rank": len(shape)}.get(node.op, max(shape, default=0))
+    return bool(largest <= np.iinfo(dtype).max)
 
 
 def _foldable(node: Any, types: Tuple[str, ...], inputs: int) -> bool:
@@ -136,19 +146,19 @@ def _bytes(
     return found
 
 
-def _affordable(graph: Graph, order: Iterable[str], sizes: Mapping[str, int]) -> Set[str]:
-    """Return what can be computed, with all that it is made of, within the graph's worth."""
-    if not sizes:
-        return set()
-    left = _WORTH + sum(node.ByteSize() for node in graph.nodes.values())
+def _affordable(
+    graph: Graph, order: Iterable[str], sizes: Mapping[str, int], budget: int
+) -> Set[str]:
+    """Return what can be computed, with all that it is made of, within the budget of bytes."""
     found: Set[str] = set()
-    for name in order:
-        behind = (tensor.node for tensor in graph.data[name])
-        whole = graph.nodes[name].op in OF_SHAPES if name in sizes else False
-        whole = whole or all(node in found or graph.nodes[node].op in CONSTANTS for node in behind)
-        if name in sizes and sizes[name] <= left and whole:
+    for name in order if sizes else ():
+        if sizes.get(name, UNKNOWN) > budget:
+            continue
+        behind = [tensor.node for tensor in graph.data[name]]
+        constant = (node in found or graph.nodes[node].op in CONSTANTS for node in behind)
+        if graph.nodes[name].op in OF_SHAPES or all(constant):
             found.add(name)
-            left -= sizes[name]
+            budget -= sizes[name]
     return found
 
 
@@ -178,9 +188,11 @@ def _values(
 def _of_shape(graph: Graph, tensor: Tensor, shapes: Mapping[Tensor, Shape]) -> Any:
     node = graph.nodes[tensor.node]
     shape = shapes[graph.data[tensor.node][tensor.slot if node.op == "ShapeN" else 0]] or ()
-    if node.op == "Rank":
-        return np.array(len(shape), np.int32)
-    return np.array(elements(shape) if node.op == "Size" else shape, _shape_type(node))
+    dtype = np.int32
+    if node.op != "Rank":
+        dtype = tf_compat.load().as_dtype(attribute(node, "out_type").type).as_numpy_dtype
+    scalars = {"Rank": len(shape), "Size": elements(shape)}
+    return np.array(scalars.get(node.op, shape), dtype)
 
 
 def _computation(
