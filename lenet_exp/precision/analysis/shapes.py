@@ -79,7 +79,7 @@ def _inferred(
     scratch = copy.made.imported()
     found = {}
     for tensor in tensors:
-        shape = scratch.get_tensor_by_name(copy.stands_for(tensor)).shape
+        shape = scratch.get_tensor_by_name(copy.own(tensor)).shape
         found[tensor] = tuple(shape.as_list()) if shape.is_fully_defined() else None
     return found
 
@@ -108,8 +108,13 @@ class _Copy:
             if node is not None:
                 node.input.extend(self._value(tensor) for tensor in graph.data[name])
 
+    def own(self, tensor: Tensor) -> str:
+        """Return what has a tensor's own shape, as "node:slot"."""
+        first = self._first.get(tensor.node)
+        return self.stands_for(tensor) if first is None else f"{first}:{tensor.slot}"
+
     def stands_for(self, tensor: Tensor) -> str:
-        """Return what has a tensor's shape, as "node:slot"."""
+        """Return what consumers of a tensor read that is not hidden, as "node:slot"."""
         return self._others.get(tensor) or f"{self._first[tensor.node]}:{tensor.slot}"
 
     def _declared(self, name: str) -> Any:
@@ -143,11 +148,14 @@ class _Copy:
         """Return what consumers of a tensor read: its shape without its values, if it is large."""
         if tensor.node not in self._hidden:
             return self.stands_for(tensor)
-        if tensor not in self._others:
+        dtype = self._types[tensor.node][tensor.slot]
+        if tensor not in self._others and dtype in ("int32", "int64"):
+            # It may be meant as a shape: of 2^40 dimensions TensorFlow 1.15 makes a list.
+            self._others[tensor] = f"{self._placeholder(tensor.node, dtype, None)}:0"
+        elif tensor not in self._others:
             # Print does something, so TensorFlow doesn't compute it; it has its input's shape.
             copy = self.made.add(tensor.node, "Print")
             copy.input.append(self.stands_for(tensor))
-            dtype = self._types[tensor.node][tensor.slot]
             copy.attr["T"].type = tf_compat.load().as_dtype(dtype).as_datatype_enum
             copy.attr["U"].list.SetInParent()
             self._others[tensor] = f"{copy.name}:0"
