@@ -1,7 +1,8 @@
 """Every difference between TensorFlow 1.15 and TensorFlow 2's compat.v1, and TensorFlow's silence.
 
-`configure` comes before the first import of TensorFlow; `load` imports it once, in graph mode
-with ref variables and control flow of version 1 on both stacks, so that one graph comes out.
+`configure`, before the first import of TensorFlow, says that this process is ours: `load` then puts
+it in graph mode with ref variables and control flow of version 1 on both stacks, so that one graph
+comes out. A process that never called it, a person's own program, stays as it is.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ _SETTINGS = {
     "TF_USE_LEGACY_KERAS": "1",
     "TF_ENABLE_ONEDNN_OPTS": "1",
 }
+_configured: Dict[str, str] = {}  # what `configure` returned last
 
 # What is around the import: a command says that it waits for it.
 while_importing: Callable[[], ContextManager[None]] = contextlib.nullcontext
@@ -39,7 +41,9 @@ def configure(hide_gpus: bool, deterministic: bool) -> Dict[str, str]:
         os.environ["XLA_FLAGS"] = exact_xla_flags(os.environ.get("XLA_FLAGS", ""))
     if hide_gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    return {"onednn": os.environ["TF_ENABLE_ONEDNN_OPTS"] if sys.version_info >= (3, 8) else "none"}
+    onednn = os.environ["TF_ENABLE_ONEDNN_OPTS"] if sys.version_info >= (3, 8) else "none"
+    _configured["onednn"] = onednn
+    return dict(_configured)
 
 
 def exact_xla_flags(flags: str) -> str:
@@ -57,20 +61,35 @@ def compiles_loops() -> bool:
     return exact and stack_of_this_python() == "tf1" and op_def("XlaLaunch") is not None
 
 
-@functools.lru_cache(maxsize=None)
 def load() -> Any:
     """Return TensorFlow's version 1 API, the same on both stacks."""
+    tf = _imported()
+    if _configured:
+        _use_graph_mode()
+    return tf
+
+
+@functools.lru_cache(maxsize=None)
+def _imported() -> Any:
+    if "tensorflow" in sys.modules:  # a person's: other threads may be writing to the screen
+        import tensorflow  # noqa: PLC0415 - after `configure`
+
+        return tensorflow.compat.v1
     with while_importing(), quiet():
         import tensorflow  # noqa: PLC0415 - after `configure`
 
-        # 1.15 is lazy: compat.v1 is what really loads it.
-        tf = tensorflow.compat.v1
-        tf.logging.set_verbosity(tf.logging.ERROR)
-        if tensorflow.__version__.startswith("2."):
-            tf.disable_v2_behavior()
-        tf.disable_resource_variables()
-        tf.disable_control_flow_v2()
-    return tf
+        return tensorflow.compat.v1  # 1.15 is lazy: compat.v1 is what really loads it
+
+
+@functools.lru_cache(maxsize=None)
+def _use_graph_mode() -> None:
+    """Switch the whole process, for good."""
+    tf = _imported()
+    tf.logging.set_verbosity(tf.logging.ERROR)
+    if stack_of_this_python() == "tf2":
+        tf.disable_v2_behavior()
+    tf.disable_resource_variables()
+    tf.disable_control_flow_v2()
 
 
 @functools.lru_cache(maxsize=None)

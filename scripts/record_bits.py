@@ -322,6 +322,7 @@ def random_graph(number):
     """Return GraphDef `number` and what a run of it fetches."""
     from lenet_exp import tf_compat
 
+    tf_compat.configure(hide_gpus=True, deterministic=True)
     tf, chance = tf_compat.load(), np.random.RandomState(1000 * SEED + number)
     with tf.Graph().as_default() as graph:
         tf.set_random_seed(number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
+from lenet_exp.errors import GraphError
 from lenet_exp.precision.analysis.shapes import Shape, all_shapes, elements
 from lenet_exp.precision.ir.graph import Graph, read_graph
 from lenet_exp.precision.ir.names import Tensor
@@ -90,7 +91,7 @@ def cost_of(plan: Plan) -> Costs:
     graph = read_graph(plan.graph_def)
     try:
         shapes = _Shapes(graph, all_shapes(graph, plan.generation))
-    except ValueError:  # TensorFlow can't import the graph: nothing is counted, and all named
+    except GraphError:  # TensorFlow can't import the graph: nothing is counted, and all named
         shapes = _Shapes(graph, {})
     found = {row.name: Cost(_flops(shapes, row), _moved(shapes, row)) for row in plan.operators}
     return Costs(found, _cast_bytes(shapes, plan.casts))

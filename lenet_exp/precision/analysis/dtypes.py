@@ -7,7 +7,14 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 from lenet_exp import tf_compat
 from lenet_exp.errors import GraphError
 from lenet_exp.precision.ir.graph import Graph, in_order
-from lenet_exp.precision.ir.op_defs import HANDLE, argument_types, attribute, dtype_name
+from lenet_exp.precision.ir.op_defs import (
+    HANDLE,
+    IMPORTED,
+    MOST_TENSORS,
+    argument_types,
+    attribute,
+    dtype_name,
+)
 from lenet_exp.precision.ir.op_traits import CONTROL_FLOW, PASS_THROUGH
 from lenet_exp.precision.target.operator_library import OperatorLibrary
 
@@ -26,7 +33,7 @@ def output_types(graph: Graph, library: OperatorLibrary) -> Dict[str, Tuple[str,
         GraphError: an input that is no output of its node, or a node without its type.
     """
     found: Dict[str, Tuple[str, ...]] = {}
-    wanted = _wanted_types(graph)
+    wanted, count = _wanted_types(graph), 0
     for name in in_order(graph):
         node = graph.nodes[name]
         definition = tf_compat.op_def(node.op)
@@ -38,12 +45,49 @@ def output_types(graph: Graph, library: OperatorLibrary) -> Dict[str, Tuple[str,
         else:
             types = _unregistered(node, library, wanted[name])
         found[name] = _variables_behind_handles(graph, found, name, types)
+        count = _counted(name, count + len(types))
     for name, inputs in graph.data.items():
         for tensor in inputs:
             if tensor.slot >= len(found[tensor.node]):
                 problem = f'its input "{tensor}" is no output of that node'
-                raise GraphError(name, problem, "a graph TensorFlow imports")
+                raise GraphError(name, problem, IMPORTED)
     return found
+
+
+def _counted(name: str, tensors: int) -> int:
+    if tensors > MOST_TENSORS:
+        problem = f"with it the graph has {tensors} tensors"
+        raise GraphError(name, problem, f"at most {MOST_TENSORS}")
+    return tensors
+
+
+def check_inputs(graph: Graph, types: Mapping[str, Tuple[str, ...]]) -> None:
+    """Refuse what TensorFlow would; a handle counts as its variable, so only others compare.
+
+    Raises:
+        GraphError: a node has other inputs than its operator takes.
+    """
+    known = {name: tf_compat.op_def(node.op) for name, node in graph.nodes.items()}
+    for name, inputs in graph.data.items():
+        if known[name] is not None:
+            wanted = argument_types(graph.nodes[name], known[name].input_arg)
+            given = tuple(types[tensor.node][tensor.slot] for tensor in inputs)
+            guessed = [known[tensor.node] is None for tensor in inputs]
+            _compare(graph.nodes[name], wanted, given, guessed)
+
+
+def _compare(
+    node: Any, wanted: Sequence[str], given: Sequence[str], guessed: Sequence[bool]
+) -> None:
+    if wanted == given:
+        return
+    if len(wanted) != len(given):
+        problem = f"it has {len(given)} inputs, and a {node.op} like this takes {len(wanted)}"
+        raise GraphError(node.name, problem, IMPORTED)
+    for index, (takes, has) in enumerate(zip(wanted, given)):
+        if takes not in (has, "resource") and not guessed[index]:
+            problem = f"its input {index} is {has}, and this {node.op} takes {takes}"
+            raise GraphError(node.name, problem, IMPORTED)
 
 
 def _wanted_types(graph: Graph) -> Dict[str, List[Optional[str]]]:
@@ -53,13 +97,16 @@ def _wanted_types(graph: Graph) -> Dict[str, List[Optional[str]]]:
     }
     if not wanted:
         return wanted
+    count = 0
     for name, inputs in graph.data.items():
         definition = tf_compat.op_def(graph.nodes[name].op)
         taken = argument_types(graph.nodes[name], definition.input_arg) if definition else ()
         for index, tensor in enumerate(inputs):
             if tensor.node in wanted:
                 types = wanted[tensor.node]
-                types.extend([None] * (tensor.slot + 1 - len(types)))
+                more = max(0, tensor.slot + 1 - len(types))
+                count = _counted(name, count + more)
+                types.extend([None] * more)
                 types[tensor.slot] = taken[index] if index < len(taken) else types[tensor.slot]
     return wanted
 
@@ -73,7 +120,7 @@ def _unregistered(
         if columns and len({column.outputs for column in columns}) == 1:
             return columns[0].outputs
     own = [node.attr[key].type for key in _FROM_NODE if key in node.attr and node.attr[key].type]
-    rest = dtype_name(own[0]) if own else "float32"
+    rest = (dtype_name(own[0]) if own else "") or "float32"
     return tuple(dtype or rest for dtype in wanted)
 
 

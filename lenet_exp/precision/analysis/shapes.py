@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Container, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from lenet_exp import tf_compat
-from lenet_exp.errors import GraphError
+from lenet_exp.precision.analysis.constants import constant_size, growing, largest_sizes
 from lenet_exp.precision.analysis.dtypes import output_types
-from lenet_exp.precision.ir.graph import Graph
+from lenet_exp.precision.analysis.scratch import Scratch
+from lenet_exp.precision.ir.graph import Graph, in_order, reachable
 from lenet_exp.precision.ir.names import Tensor
-from lenet_exp.precision.ir.op_defs import copy_attributes
+from lenet_exp.precision.ir.op_defs import WRITTEN_SHAPES, copy_attributes
+from lenet_exp.precision.ir.op_traits import CALLS, CONSTANTS
 from lenet_exp.precision.target.modes import Generation
 from lenet_exp.precision.target.operator_library import load_library
 
 Shape = Optional[Tuple[int, ...]]  # None unless every dimension is known
 
 _LARGE = 100_000  # bytes: constants whose shape, not value, can matter to a shape function
+_MOST_VALUES, _MOST_DIMENSIONS = 2**63, 254  # TensorFlow's own limits
 
 
 def elements(shape: Iterable[int]) -> int:
@@ -38,8 +41,12 @@ def static_shapes(
 ) -> Dict[Tensor, Shape]:
     """Return the shapes of some tensors; None where a dimension is not known.
 
-    `_output_shapes` of a node is believed; for the rest the graph is imported, with
-    placeholders for operators that TensorFlow doesn't know.
+    `_output_shapes` of a node is believed; for the rest what is behind them is imported, with
+    placeholders for operators that TensorFlow doesn't know. A constant that can be large is not
+    computed for it, so a shape that depends on its values is not known.
+
+    Raises:
+        GraphError: TensorFlow can't import it.
     """
     found = {tensor: _written(graph.nodes[tensor.node], tensor.slot) for tensor in tensors}
     unwritten = [tensor for tensor, shape in found.items() if shape is None]
@@ -47,69 +54,120 @@ def static_shapes(
 
 
 def _written(node: Any, slot: int) -> Shape:
-    shapes = node.attr["_output_shapes"].list.shape if "_output_shapes" in node.attr else ()
-    if slot >= len(shapes) or shapes[slot].unknown_rank:
-        return None
-    shape = tuple(int(dim.size) for dim in shapes[slot].dim)
-    return None if any(size < 0 for size in shape) else shape
+    shape = _written_proto(node, slot)
+    return None if shape is None else _static(shape)
+
+
+def _written_proto(node: Any, slot: int) -> Any:
+    """Return the TensorShapeProto that TensorFlow wrote of an output; None if it did not."""
+    shapes = node.attr[WRITTEN_SHAPES].list.shape if WRITTEN_SHAPES in node.attr else ()
+    fits = slot < len(shapes) and len(shapes[slot].dim) <= _MOST_DIMENSIONS
+    return shapes[slot] if fits else None
+
+
+def _static(proto: Any) -> Shape:
+    shape = tuple(int(dim.size) for dim in proto.dim)
+    known = not proto.unknown_rank and all(size >= 0 for size in shape)
+    return shape if known and elements(shape) < _MOST_VALUES else None
 
 
 def _inferred(
     graph: Graph, types: Mapping[str, Tuple[str, ...]], tensors: List[Tensor]
 ) -> Dict[Tensor, Shape]:
-    tf = tf_compat.load()
-    scratch = tf.Graph()
-    try:
-        with scratch.as_default():
-            tf.import_graph_def(_importable(graph, types), name="")
-    except ValueError as error:
-        problem = f"TensorFlow can't make it: {str(error).splitlines()[0]}"
-        raise GraphError("the graph", problem, "a graph TensorFlow imports") from error
+    behind = reachable([t.node for t in tensors], lambda name: [t.node for t in graph.data[name]])
+    copy = _Copy(graph, types, behind)
+    scratch = copy.made.imported()
     found = {}
     for tensor in tensors:
-        name, slot = _scratch(graph, tensor)
-        shape = scratch.get_operation_by_name(name).outputs[slot].shape
+        shape = scratch.get_tensor_by_name(copy.own(tensor)).shape
         found[tensor] = tuple(shape.as_list()) if shape.is_fully_defined() else None
     return found
 
 
 def _registered(node: Any) -> bool:
-    # Names with an underscore are TensorFlow's own (_Arg) and refused in an import.
-    return not node.op.startswith("_") and tf_compat.op_def(node.op) is not None
+    # Names with an underscore are TensorFlow's own (_Arg) and refused in an import. What a call
+    # gives is what `_output_shapes` says: functions are not imported.
+    known = tf_compat.op_def(node.op) is not None
+    return known and not node.op.startswith("_") and node.op not in CALLS
 
 
-def _scratch(graph: Graph, tensor: Tensor) -> Tuple[str, int]:
-    """Return what stands for a tensor in the scratch graph: itself or a placeholder."""
-    if _registered(graph.nodes[tensor.node]) or tensor.slot == 0:
-        return tensor.node, tensor.slot
-    return f"{tensor.node}__output_{tensor.slot}", 0
+class _Copy:
+    """A graph for shape inference: nothing in it but what TensorFlow knows, and nothing large."""
 
+    def __init__(
+        self, graph: Graph, types: Mapping[str, Tuple[str, ...]], behind: Container[str]
+    ) -> None:
+        self.made = Scratch(graph.producer)
+        self._graph, self._types = graph, types
+        self._first: Dict[str, str] = {}  # in the copy, by node
+        self._others: Dict[Tensor, str] = {}  # where an output is not that node's
+        order = [name for name in in_order(graph) if name in behind]
+        self._hidden = growing(largest_sizes(graph, order), graph.nodes)
+        nodes = {name: self._declared(name) for name in graph.nodes if name in behind}
+        for name, node in nodes.items():
+            if node is not None:
+                node.input.extend(self._value(tensor) for tensor in graph.data[name])
 
-def _importable(graph: Graph, types: Mapping[str, Tuple[str, ...]]) -> Any:
-    """Return a GraphDef for shape inference: nothing in it but what TensorFlow knows."""
-    made = tf_compat.load().GraphDef()
-    for name, node in graph.nodes.items():
+    def own(self, tensor: Tensor) -> str:
+        """Return what has a tensor's own shape, as "node:slot"."""
+        first = self._first.get(tensor.node)
+        return self.stands_for(tensor) if first is None else f"{first}:{tensor.slot}"
+
+    def stands_for(self, tensor: Tensor) -> str:
+        """Return what consumers of a tensor read that is not hidden, as "node:slot"."""
+        return self._others.get(tensor) or f"{self._first[tensor.node]}:{tensor.slot}"
+
+    def _declared(self, name: str) -> Any:
+        """Append what stands for a node; return it if it still lacks its inputs."""
+        node, graph = self._graph.nodes[name], self._graph
         if not _registered(node):
-            for slot, dtype in enumerate(types[name]):
-                _add_placeholder(made, _scratch(graph, Tensor(name, slot))[0], dtype)
-            continue
-        if node.op == "Const" and node.ByteSize() > _LARGE:
+            for slot, dtype in enumerate(self._types[name]):
+                raw = "resource" if _is_handle(node) else dtype
+                shape = _written_proto(node, slot)
+                self._others[Tensor(name, slot)] = f"{self._placeholder(name, raw, shape)}:0"
+            return None
+        if node.op in CONSTANTS and _is_large(node, self._types[name][0]):
             shape = node.attr["value"].tensor.tensor_shape
-            _add_placeholder(made, name, types[name][0], shape)
-            continue
-        copy = made.node.add(name=name, op=node.op)
-        for tensor in graph.data[name]:
-            producer, slot = _scratch(graph, tensor)
-            copy.input.append(f"{producer}:{slot}")
+            self._first[name] = self._placeholder(name, self._types[name][0], shape)
+            return None
+        copy = self.made.add(name, node.op)
         copy_attributes(node, copy)
-    made.versions.producer = 27  # TensorFlow 1.x: old graphs must not be refused
-    for function in graph.library.values():
-        made.library.function.add().CopyFrom(function)
-    return made
+        self._first[name] = copy.name
+        return copy if graph.data[name] else None
+
+    def _placeholder(self, name: str, dtype: str, shape: Any) -> str:
+        node = self.made.add(name, "Placeholder")
+        node.attr["dtype"].type = tf_compat.load().as_dtype(dtype).as_datatype_enum
+        if shape is None:
+            node.attr["shape"].shape.unknown_rank = True
+        else:
+            node.attr["shape"].shape.CopyFrom(shape)
+        return str(node.name)
+
+    def _value(self, tensor: Tensor) -> str:
+        """Return what consumers of a tensor read: its shape without its values, if it is large."""
+        if tensor.node not in self._hidden:
+            return self.stands_for(tensor)
+        dtype = self._types[tensor.node][tensor.slot]
+        if tensor not in self._others and dtype in ("int32", "int64"):
+            # It may be meant as a shape: of 2^40 dimensions TensorFlow 1.15 makes a list.
+            self._others[tensor] = f"{self._placeholder(tensor.node, dtype, None)}:0"
+        elif tensor not in self._others:
+            # Print does something, so TensorFlow doesn't compute it; it has its input's shape.
+            copy = self.made.add(tensor.node, "Print")
+            copy.input.append(self.stands_for(tensor))
+            copy.attr["T"].type = tf_compat.load().as_dtype(dtype).as_datatype_enum
+            copy.attr["U"].list.SetInParent()
+            self._others[tensor] = f"{copy.name}:0"
+        return self._others[tensor]
 
 
-def _add_placeholder(made: Any, name: str, dtype: str, shape: Any = None) -> None:
-    node = made.node.add(name=name, op="Placeholder")
-    node.attr["dtype"].type = tf_compat.load().as_dtype(dtype).as_datatype_enum
-    if shape is not None:
-        node.attr["shape"].shape.CopyFrom(shape)
+def _is_handle(node: Any) -> bool:
+    """Return whether this argument of a function is the handle of a variable."""
+    handle = tf_compat.load().resource.as_datatype_enum
+    return bool(node.op == "_Arg" and node.attr["T"].type == handle)
+
+
+def _is_large(node: Any, dtype: str) -> bool:
+    size = tf_compat.load().as_dtype(dtype).size or 1
+    return node.ByteSize() > _LARGE or constant_size(node) * size > _LARGE

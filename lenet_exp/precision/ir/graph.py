@@ -3,24 +3,46 @@
 from __future__ import annotations
 
 import heapq
+import re
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Set, Tuple
 
 from lenet_exp.errors import GraphError
 from lenet_exp.precision.ir.builder import copied, set_inputs
 from lenet_exp.precision.ir.names import Tensor, as_input, split
+from lenet_exp.precision.ir.op_defs import IMPORTED
 from lenet_exp.precision.ir.op_traits import BACK_EDGES, PASS_THROUGH, transparent
+
+MOST_NODES = 130_000  # each takes some seven kilobytes of memory
+LONGEST_NAME = 10_000  # a function's nodes have the names of all calls around them in front
+_SLOT = re.compile(r"(?::[0-9]{1,6})?")
+_RUNS, _CYCLE = "a graph TensorFlow can run", "it is part of a cycle"
+
+
+class Sources(Dict[str, Tensor]):
+    """What `Graph.source` found so far, by node: it changes nothing that a graph is."""
+
+    def __repr__(self) -> str:
+        return "Sources()"
 
 
 class Graph(NamedTuple):
     """Nodes by name in the GraphDef's order, their data inputs and their control inputs.
 
-    `library` are the GraphDef's functions by name.
+    `library` are the GraphDef's functions by name; `producer` is the version of the TensorFlow
+    that wrote it, 0 if it does not say. `sources` keeps what `source` found.
     """
 
     nodes: Dict[str, Any]
     data: Dict[str, Tuple[Tensor, ...]]
     control: Dict[str, Tuple[str, ...]]
     library: Mapping[str, Any]
+    producer: int
+    sources: Sources
+
+    @classmethod
+    def empty(cls, library: Mapping[str, Any], producer: int) -> Graph:
+        """Return a graph that is to be made."""
+        return cls({}, {}, {}, library, producer, Sources())
 
     def put(self, name: str, node: Any, data: Tuple[Tensor, ...], control: Tuple[str, ...]) -> None:
         """Add a node to a graph that is being made."""
@@ -40,9 +62,20 @@ class Graph(NamedTuple):
         return after
 
     def source(self, tensor: Tensor) -> Tensor:
-        """Return what a tensor is once Identity and variable reads have been removed."""
+        """Return what a tensor is once Identity and variable reads have been removed.
+
+        Raises:
+            GraphError: they are a cycle.
+        """
+        if not transparent(self.nodes[tensor.node]):
+            return tensor
+        passed: Dict[str, None] = {}
         while transparent(self.nodes[tensor.node]):
-            tensor = self.data[tensor.node][0]
+            if tensor.node in passed:
+                raise GraphError(tensor.node, _CYCLE, _RUNS)
+            passed[tensor.node] = None
+            tensor = self.sources.get(tensor.node) or self.data[tensor.node][0]
+        self.sources.update(dict.fromkeys(passed, tensor))
         return tensor
 
 
@@ -53,35 +86,43 @@ def read_graph(graph_def: Any) -> Graph:
         GraphError: two nodes of one name, or an input that no node of the graph has.
     """
     functions = {function.signature.name: function for function in graph_def.library.function}
-    return graph_of(graph_def.node, functions)
+    return graph_of(graph_def.node, functions, max(0, graph_def.versions.producer))
 
 
-def graph_of(node_defs: Iterable[Any], functions: Mapping[str, Any]) -> Graph:
+def graph_of(node_defs: Iterable[Any], functions: Mapping[str, Any], producer: int) -> Graph:
     """Return the graph of some NodeDefs; see `read_graph`."""
-    nodes: Dict[str, Any] = {}
+    graph = Graph.empty(functions, producer)
     for node in node_defs:
-        if node.name in nodes:
-            raise GraphError(node.name, "two nodes have this name", "a graph TensorFlow imports")
-        nodes[node.name] = node
+        _check_name(graph, node)
+        graph.nodes[node.name] = node
     # One string object per name: comparing copies made a large graph's operators dearer.
-    own = {name: name for name in nodes}
-    graph = Graph(nodes, {}, {}, functions)
-    for name, node in nodes.items():
+    own = {name: name for name in graph.nodes}
+    for name, node in graph.nodes.items():
         data: List[Tensor] = []
         control: List[str] = []
         for text in node.input:
-            mark, producer, slot = split(text)
-            if producer not in own or not (slot[1:] or "0").isdecimal():
-                problem = f'its input "{text}" is no node of the graph'
+            mark, before, slot = split(text)
+            if before not in own or not _SLOT.fullmatch(slot):
+                problem = f'its input "{text[:LONGEST_NAME]}" is no node of the graph'
                 raise GraphError(name, problem, "the whole graph, not a part of it")
             if mark:
-                control.append(own[producer])
+                control.append(own[before])
             else:
-                data.append(Tensor(own[producer], int(slot[1:] or 0)))
+                data.append(Tensor(own[before], int(slot[1:] or 0)))
         if node.op in PASS_THROUGH and not data:
-            raise GraphError(name, f"this {node.op} has no input", "a graph TensorFlow imports")
+            raise GraphError(name, f"this {node.op} has no input", IMPORTED)
         graph.data[name], graph.control[name] = tuple(data), tuple(control)
     return graph
+
+
+def _check_name(graph: Graph, node: Any) -> None:
+    if node.name in graph.nodes:
+        raise GraphError(node.name, "two nodes have this name", IMPORTED)
+    if not 0 < len(node.name) <= LONGEST_NAME:
+        problem = f"the name of this {node.op} has {len(node.name)} characters"
+        raise GraphError(f"{node.name[:60]}...", problem, f"1 to {LONGEST_NAME}")
+    if len(graph.nodes) >= MOST_NODES:
+        raise GraphError("the graph", f"it has more than {MOST_NODES} nodes", "a part of it")
 
 
 def rewired(node: Any, data: Iterable[Tensor], control: Iterable[str]) -> Any:
@@ -102,11 +143,11 @@ def in_order(graph: Graph) -> Iterator[str]:
     return topological_order(before)
 
 
-def topological_order(before: Mapping[str, Set[str]]) -> Iterator[str]:
+def topological_order(before: Mapping[str, Set[str]], problem: str = _CYCLE) -> Iterator[str]:
     """Yield the keys so that those in `before` of a key come first, else in the mapping's order.
 
     Raises:
-        GraphError: a cycle.
+        GraphError: a cycle, which is the `problem` of one of its keys.
     """
     names = list(before)
     waiting = [len(before[name]) for name in names]
@@ -126,7 +167,7 @@ def topological_order(before: Mapping[str, Set[str]]) -> Iterator[str]:
                 heapq.heappush(ready, consumer)
     if done < len(names):
         stuck = next(name for name, count in zip(names, waiting) if count)
-        raise GraphError(stuck, "it is part of a cycle", "a graph TensorFlow can run")
+        raise GraphError(stuck, problem, _RUNS)
 
 
 def reachable(begin: Iterable[str], step: Callable[[str], Iterable[str]]) -> Dict[str, None]:

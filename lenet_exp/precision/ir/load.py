@@ -7,17 +7,22 @@ Messages are only parsed, never imported, so that operators which this TensorFlo
 from __future__ import annotations
 
 import re
+import stat
 import warnings
 from pathlib import Path
 from typing import Any, NamedTuple, Optional, Tuple, Union
 
 from lenet_exp import tf_compat
 from lenet_exp.errors import GraphError
+from lenet_exp.precision.ir import wire_format
 from lenet_exp.precision.ir.names import node_of
 
 _ALLOWED = "a MetaGraph (model.ckpt.meta), a GraphDef or frozen graph (.pb, .pbtxt), a SavedModel"
-_NAME = re.compile(r"[A-Za-z0-9.][\w./>\\-]*$")
-_OP = re.compile(r"[A-Za-z_][\w>]*$")
+_MOST_BYTES = 2**31 - 1  # protobuf's own limit
+_NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_./>\\-]*")
+_OP = re.compile(r"[A-Za-z_][A-Za-z0-9_>]*")
+_NO_COMMENT = re.compile(rb"^[ \t\r\f\v]*([^#\s])", re.MULTILINE)
+_FIELD = re.compile(rb"([a-z_]{1,40})\s{0,40}[:{<]")
 
 
 class LoadedGraph(NamedTuple):
@@ -40,23 +45,36 @@ def load_graph(path: Union[str, Path]) -> LoadedGraph:
     tf = tf_compat.load()
     from tensorflow.core.protobuf import saved_model_pb2  # noqa: PLC0415 - after `load`
 
-    for parsed in (_binary, _text):
-        for kind in (tf.MetaGraphDef, tf.GraphDef, saved_model_pb2.SavedModel):
-            message = kind()
-            meta = _meta(message) if parsed(message, content) else None
-            if meta is not None and _is_graph(meta.graph_def):
-                return LoadedGraph(meta.graph_def, _fetches(meta))
+    kinds = (tf.MetaGraphDef, tf.GraphDef, saved_model_pb2.SavedModel)
+    if any(wire_format.is_bomb(content, kind.DESCRIPTOR) for kind in kinds):
+        raise GraphError(path, "it has far more parts than a graph of its size", _ALLOWED)
+    # Reading text takes seconds a megabyte, so only what begins as such a message is read.
+    first = _first_field(content)
+    as_text = [(_text, kind) for kind in kinds if first in kind.DESCRIPTOR.fields_by_name]
+    for parsed, kind in [*((_binary, kind) for kind in kinds), *as_text]:
+        message = kind()
+        meta = _meta(message) if parsed(message, content) else None
+        if meta is not None and _is_graph(meta.graph_def):
+            return LoadedGraph(meta.graph_def, _fetches(meta))
     raise GraphError(path, "it holds no TensorFlow graph", _ALLOWED)
 
 
 def _content(path: Path) -> bytes:
     if path.is_dir():
-        kept = path / "saved_model.pb"
-        if not kept.exists():
+        inside = [path / "saved_model.pb", path / "saved_model.pbtxt"]
+        kept = next((file for file in inside if file.exists()), None)
+        if kept is None:
             raise GraphError(path, "it is a folder", f"the file in it: {_ALLOWED}")
         path = kept
     try:
-        return path.read_bytes()
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):  # reading a pipe or a device may never end
+            raise GraphError(path, "it is no regular file", _ALLOWED)
+        if about.st_size > _MOST_BYTES:
+            problem = f"it has {about.st_size} bytes, and no graph file has more than {_MOST_BYTES}"
+            raise GraphError(path, problem, _ALLOWED)
+        with path.open("rb") as stream:
+            return stream.read(about.st_size)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise GraphError(path, f"it can't be read ({reason})", _ALLOWED) from error
@@ -79,11 +97,21 @@ def _binary(message: Any, content: bytes) -> bool:
 def _text(message: Any, content: bytes) -> bool:
     from google.protobuf import text_format  # noqa: PLC0415 - comes with TensorFlow
 
+    if content.count(b"{") + content.count(b"<") > wire_format.most(content):
+        return False
     try:
         text_format.Parse(content.decode(), message, allow_unknown_extension=True)
-    except (text_format.ParseError, UnicodeDecodeError):
+    except (text_format.ParseError, UnicodeDecodeError, RecursionError):
         return False
     return True
+
+
+def _first_field(content: bytes) -> str:
+    """Return the name of the field that a text begins with, behind blanks and comments, or ""."""
+    text = content.lstrip()
+    begin = _NO_COMMENT.search(text)
+    found = _FIELD.match(text, begin.start(1)) if begin else None
+    return found.group(1).decode() if found else ""
 
 
 def _meta(message: Any) -> Optional[Any]:
@@ -99,8 +127,15 @@ def _meta(message: Any) -> Optional[Any]:
 
 def _is_graph(graph_def: Any) -> bool:
     """Return whether this is a graph, and not other bytes that happened to parse."""
-    return bool(graph_def.node) and all(
-        _NAME.match(node.name) and _OP.match(node.op) for node in graph_def.node
+    functions = {function.signature.name: function for function in graph_def.library.function}
+    inner = (node.name for function in functions.values() for node in function.node_def)
+    return (
+        bool(graph_def.node)
+        and all(
+            _NAME.fullmatch(node.name) and (_OP.fullmatch(node.op) or node.op in functions)
+            for node in graph_def.node
+        )
+        and all(name.isprintable() for name in (*functions, *inner))  # they are shown, too
     )
 
 

@@ -10,14 +10,20 @@ from lenet_exp import tf_compat
 from lenet_exp.errors import GraphError
 
 HANDLE = "_variable_dtype"  # of a function's argument: the type of the variable it hands in
+WRITTEN_SHAPES = "_output_shapes"  # of a node, as TensorFlow wrote it
+IMPORTED = "a graph TensorFlow imports"
+MOST_TENSORS = 400_000  # of a graph; a file of a hundred bytes can ask for 2^63
 _REF_OFFSET = 100  # DT_FLOAT_REF = DT_FLOAT + 100
 
 
 @functools.lru_cache(maxsize=None)
 def dtype_name(enum: int) -> str:
-    """Return "float32" for DT_FLOAT and for DT_FLOAT_REF."""
+    """Return "float32" for DT_FLOAT and for DT_FLOAT_REF, "" for what is no type."""
     base = enum - _REF_OFFSET if enum > _REF_OFFSET else enum
-    return str(tf_compat.load().as_dtype(base).name)
+    try:
+        return str(tf_compat.load().as_dtype(base).name)
+    except TypeError:
+        return ""
 
 
 def attribute(node: Any, name: str) -> Any:
@@ -35,21 +41,24 @@ def argument_types(node: Any, arguments: Any) -> Tuple[str, ...]:
     """Return the dtype names of a node's tensors; `arguments` are its op def's, in or out.
 
     Raises:
-        GraphError: the node lacks the attribute that says a type.
+        GraphError: the node lacks an attribute that says a type, or has too many tensors.
     """
     types: List[str] = []
     for argument in arguments:
-        if argument.type_list_attr:
-            listed = attribute(node, argument.type_list_attr).list.type
-            types.extend(dtype_name(enum) for enum in listed)
-            continue
-        named = argument.type_attr
-        enum = attribute(node, named).type if named else argument.type
-        if not enum:
-            problem = f"this {node.op} has no attribute {named}, its type"
-            raise GraphError(node.name, problem, "a graph TensorFlow imports")
-        count = attribute(node, argument.number_attr).i if argument.number_attr else 1
-        types.extend([dtype_name(enum)] * count)
+        listed, named = argument.type_list_attr, argument.type_attr
+        if listed:
+            found = [dtype_name(enum) for enum in attribute(node, listed).list.type]
+        else:
+            enum = attribute(node, named).type if named else argument.type
+            count = attribute(node, argument.number_attr).i if argument.number_attr else 1
+            if count > MOST_TENSORS:
+                problem = f"this {node.op} has {count} tensors"
+                raise GraphError(node.name, problem, f"at most {MOST_TENSORS}")
+            found = [dtype_name(enum)] * count
+        if "" in found:
+            problem = f"this {node.op} has no attribute {listed or named} that is a type"
+            raise GraphError(node.name, problem, IMPORTED)
+        types.extend(found)
     return tuple(types)
 
 

@@ -40,6 +40,17 @@ EFFECT_FREE = (
 LEFT_OVER = _types("ZerosLike VarIsInitializedOp IsVariableInitialized")
 OF_SHAPES = _types("Shape ShapeN Size Rank")
 NEVER_FOLDED = CONTROL_FLOW | CALLS | DATA  # data is what a run feeds, with a default or not
+# Constants that can't be large unless what they are made of is. Of these one output has at most as
+# many values as all inputs together,
+JOINS_AND_PARTS = _types("""Abs All Any ArgMax ArgMin BroadcastArgs BroadcastGradientArgs Cast Ceil
+    Concat ConcatOffset ConcatV2 Cumprod Cumsum Exp ExpandDims Floor Identity InvertPermutation
+    ListDiff Log LogicalNot Max Mean Min Neg OnesLike Pack Prod Reciprocal Relu Reshape Reverse
+    ReverseV2 Round Rsqrt Sigmoid Sign Slice Snapshot Split SplitV Sqrt Square Squeeze StopGradient
+    StridedSlice Sum Tanh Transpose Unique Unpack Where ZerosLike""")
+# and of these as many as a product of both sides.
+PAIRWISE = _types("""Add AddV2 Div Equal FloorDiv FloorMod Gather GatherNd GatherV2 Greater
+    GreaterEqual Less LessEqual LogicalAnd LogicalOr Maximum Minimum Mod Mul NotEqual Pow RealDiv
+    Select SelectV2 SquaredDifference Sub TruncateDiv TruncateMod""")
 # Stays as it is though a D form exists (3.3).
 WITHOUT_D_FORM = _types("GatherV2")
 
@@ -62,7 +73,10 @@ PLAIN_WRITES = _types("Assign AssignVariableOp")  # what they write was rounded 
 
 def stand_in(node: Any) -> str:
     """Return the GE type a stand-in of a vendor's operator was marked with, or ""."""
-    return str(node.attr["_ge_type"].s.decode()) if "_ge_type" in node.attr else ""
+    if "_ge_type" not in node.attr:
+        return ""
+    name = str(node.attr["_ge_type"].s.decode(errors="replace"))
+    return name if name.isprintable() else ascii(name)
 
 
 def transparent(node: Any) -> bool:

@@ -6,19 +6,23 @@ becomes a constant, computed in the graph's own types by TensorFlow on the CPU.
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Mapping, Set, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Set, Tuple
 
 import numpy as np
 
 from lenet_exp import tf_compat
-from lenet_exp.precision.analysis.dtypes import output_types
+from lenet_exp.precision.analysis.constants import UNKNOWN, growing, is_pure, largest_sizes
+from lenet_exp.precision.analysis.dtypes import check_inputs, output_types
+from lenet_exp.precision.analysis.scratch import RefusedError, Scratch
 from lenet_exp.precision.analysis.shapes import Shape, elements, static_shapes
 from lenet_exp.precision.ir.graph import Graph, in_order, reachable, rewired
 from lenet_exp.precision.ir.names import Tensor
-from lenet_exp.precision.ir.op_defs import attribute, copy_attributes
-from lenet_exp.precision.ir.op_traits import NEVER_FOLDED, OF_SHAPES, stand_in
+from lenet_exp.precision.ir.op_defs import argument_types, attribute, copy_attributes
+from lenet_exp.precision.ir.op_traits import CONSTANTS, OF_SHAPES
 from lenet_exp.precision.planning.compilation import Compilation
 
+_ROUNDS = 8  # of constants whose sizes only the values of other large ones tell
+_WORTH = 2**25  # bytes of constants that any graph may have folded, besides its own size
 _FOLDABLE_TYPES = frozenset(
     ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
     + ("float16", "float32", "float64")
@@ -26,28 +30,70 @@ _FOLDABLE_TYPES = frozenset(
 
 
 def fold_constants(state: Compilation) -> Compilation:
-    """Replace what depends only on constants and static shapes by constants."""
+    """Replace what depends only on constants and static shapes by constants.
+
+    What TensorFlow can't compute, or what is larger than the graph itself, stays as it is.
+    """
+    nodes = state.graph.nodes.values()
+    limits = _Limits(frozenset(), _WORTH + sum(node.ByteSize() for node in nodes))
+    more, rounds = True, 0
+    while more and rounds < _ROUNDS:
+        state, limits, more = _attempt(state, limits)
+        rounds += 1
+    return state
+
+
+class _Limits(NamedTuple):
+    """What is left alone, because TensorFlow can't compute it, and bytes that may be computed."""
+
+    left: FrozenSet[str]
+    budget: int
+
+
+def _attempt(state: Compilation, limits: _Limits) -> Tuple[Compilation, _Limits, bool]:
+    """Return the graph with constants, what is left to do so, and whether to try once more."""
+    try:
+        made, spent, grown = _folded_once(state, limits)
+    except RefusedError as refused:
+        if refused.node is None or refused.node in limits.left:
+            raise
+        return state, limits._replace(left=limits.left | {refused.node}), True
+    return made, limits._replace(budget=limits.budget - spent), grown
+
+
+def _folded_once(state: Compilation, limits: _Limits) -> Tuple[Compilation, int, bool]:
+    """Return the graph with constants, their bytes, and whether more may follow from them."""
     graph, fetched = state.graph, state.fetched
     types = output_types(graph, state.options.library)
+    check_inputs(graph, types)
     order = list(in_order(graph))
-    shape_inputs = {
-        tensor for name in order if graph.nodes[name].op in OF_SHAPES for tensor in graph.data[name]
-    }
-    shapes = static_shapes(graph, types, sorted(shape_inputs))
     # A fetched node keeps its name, and one Const has one output.
     several = {name for name in fetched if len(types[name]) > 1}
-    constant = _constant_nodes(graph, types, [n for n in order if n not in several], shapes)
-    made = {name for name in constant if graph.nodes[name].op != "Const"}
+    sizes = largest_sizes(graph, order)
+    large = growing(sizes, graph.nodes)
+    wanted = {t for name in order if graph.nodes[name].op in OF_SHAPES for t in graph.data[name]}
+    wanted.update(Tensor(name, slot) for name in large for slot in range(len(types[name])))
+    shapes = static_shapes(graph, types, sorted(wanted))
+    constant = _constant_nodes(
+        graph, types, [n for n in order if n not in several | limits.left], shapes
+    )
+    made = {name for name in constant if graph.nodes[name].op not in CONSTANTS}
+    known = {name: _bytes(graph, types, shapes, sizes, name) for name in made}
+    made = _affordable(graph, order, known, limits.budget)
     if not made:
-        return state
-    sizes = {
+        return state, 0, False
+    dimensions = {
         Tensor(name, slot): _of_shape(graph, Tensor(name, slot), shapes)
-        for name in constant
+        for name in made
         if graph.nodes[name].op in OF_SHAPES
         for slot in range(len(types[name]))
     }
-    values = _values(graph, sizes, constant, _frontier(graph, made, set(fetched)))
-    return state._replace(graph=_with_constants(graph, values, made))
+    kept = [name for name in constant if name in made or graph.nodes[name].op in CONSTANTS]
+    values = _values(graph, dimensions, kept, _frontier(graph, made, set(fetched)))
+    rest = sizes.keys() - kept
+    folded = state._replace(graph=_with_constants(graph, values, made))
+    spent = sum(known[name] for name in made)
+    return folded, spent, bool(made & large.keys() and rest)
 
 
 def _constant_nodes(
@@ -61,7 +107,7 @@ def _constant_nodes(
     for name in order:
         node, data = graph.nodes[name], graph.data[name]
         if node.op in OF_SHAPES:
-            known = all(shapes[tensor] is not None for tensor in data)
+            known = all(_fits(node, types[name][0], shapes[tensor]) for tensor in data)
         else:
             inputs = all(tensor.node in constant for tensor in data)
             known = inputs and _foldable(node, types[name], len(data))
@@ -70,16 +116,50 @@ def _constant_nodes(
     return constant
 
 
+def _fits(node: Any, dtype: str, shape: Shape) -> bool:
+    """Return whether what is asked of a shape is known, and a number of its type."""
+    if shape is None or dtype not in ("int32", "int64"):
+        return False
+    largest = {"Size": elements(shape), "Rank": len(shape)}.get(node.op, max(shape, default=0))
+    return bool(largest <= np.iinfo(dtype).max)
+
+
 def _foldable(node: Any, types: Tuple[str, ...], inputs: int) -> bool:
-    if node.op == "Const":
+    if node.op in CONSTANTS:
         return True
-    if not inputs or stand_in(node) or node.op in NEVER_FOLDED:
-        return False
-    definition = tf_compat.op_def(node.op)
-    if definition is None or definition.is_stateful:
-        return False
-    refs = any(arg.is_ref for arg in (*definition.input_arg, *definition.output_arg))
-    return not refs and bool(types) and set(types) <= _FOLDABLE_TYPES
+    return bool(inputs) and is_pure(node) and bool(types) and set(types) <= _FOLDABLE_TYPES
+
+
+def _bytes(
+    graph: Graph,
+    types: Mapping[str, Tuple[str, ...]],
+    shapes: Mapping[Tensor, Shape],
+    sizes: Mapping[str, int],
+    name: str,
+) -> int:
+    """Return how many bytes a constant has at most."""
+    found = 0
+    for slot, dtype in enumerate(types[name]):
+        shape = shapes.get(Tensor(name, slot))
+        count = sizes.get(name, UNKNOWN) if shape is None else elements(shape)
+        found += count * int(tf_compat.load().as_dtype(dtype).size)
+    return found
+
+
+def _affordable(
+    graph: Graph, order: Iterable[str], sizes: Mapping[str, int], budget: int
+) -> Set[str]:
+    """Return what can be computed, with all that it is made of, within the budget of bytes."""
+    found: Set[str] = set()
+    for name in order if sizes else ():
+        if sizes.get(name, UNKNOWN) > budget:
+            continue
+        behind = [tensor.node for tensor in graph.data[name]]
+        constant = (node in found or graph.nodes[node].op in CONSTANTS for node in behind)
+        if graph.nodes[name].op in OF_SHAPES or all(constant):
+            found.add(name)
+            budget -= sizes[name]
+    return found
 
 
 def _frontier(graph: Graph, made: Set[str], fetched: Set[str]) -> List[Tensor]:
@@ -94,25 +174,14 @@ def _frontier(graph: Graph, made: Set[str], fetched: Set[str]) -> List[Tensor]:
 
 
 def _values(
-    graph: Graph, sizes: Mapping[Tensor, Any], constant: Iterable[str], frontier: List[Tensor]
+    graph: Graph, dimensions: Mapping[Tensor, Any], constant: Iterable[str], frontier: List[Tensor]
 ) -> Dict[Tensor, Any]:
     """Return the frontier's arrays; those of shapes need no session."""
-    tf = tf_compat.load()
-    found = {tensor: sizes[tensor] for tensor in frontier if tensor in sizes}
-    rest = [tensor for tensor in frontier if tensor not in sizes]
-    if not rest:
-        return found
-    with tf.Graph().as_default() as scratch:
-        tf.import_graph_def(_computation(graph, sizes, constant, rest), name="")
-        tensors = [scratch.get_tensor_by_name(str(tensor)) for tensor in rest]
-        # No second folding. A number of threads would be that of all later sessions; none is
-        # all cores, so that a run settles on its own before.
-        config = tf.ConfigProto()
-        config.graph_options.optimizer_options.opt_level = -1
-        config.graph_options.rewrite_options.disable_meta_optimizer = True
-        tf_compat.keep_on_host(config)
-        with tf.Session(graph=scratch, config=config) as session:
-            found.update(zip(rest, session.run(tensors)))
+    found = {tensor: dimensions[tensor] for tensor in frontier if tensor in dimensions}
+    rest = [tensor for tensor in frontier if tensor not in dimensions]
+    if rest:
+        made, names = _computation(graph, dimensions, constant, rest)
+        found.update(zip(rest, made.computed([names[tensor] for tensor in rest])))
     return found
 
 
@@ -127,32 +196,42 @@ def _of_shape(graph: Graph, tensor: Tensor, shapes: Mapping[Tensor, Shape]) -> A
 
 
 def _computation(
-    graph: Graph, sizes: Mapping[Tensor, Any], constant: Iterable[str], wanted: List[Tensor]
-) -> Any:
-    """Return the GraphDef that computes the tensors wanted, from constants alone."""
-    made = tf_compat.load().GraphDef()
-    made.versions.producer = 27
-    known = {tensor: f"{tensor.node}__shape_{tensor.slot}" for tensor in sizes}
-    made.node.extend(_const(name, sizes[tensor]) for tensor, name in known.items())
-    names = reachable(
+    graph: Graph, dimensions: Mapping[Tensor, Any], constant: Iterable[str], wanted: List[Tensor]
+) -> Tuple[Scratch, Dict[Tensor, str]]:
+    """Return what computes the tensors wanted, from constants alone, and their names in it."""
+    made, names = Scratch(graph.producer), {}
+    for tensor, value in dimensions.items():
+        copy = made.add(tensor.node, "Const")
+        _set_value(copy, value)
+        names[tensor] = f"{copy.name}:0"
+    needed = reachable(
         [tensor.node for tensor in wanted],
-        lambda name: [tensor.node for tensor in graph.data[name] if tensor not in sizes],
+        lambda name: [tensor.node for tensor in graph.data[name] if tensor not in dimensions],
     )
     for name in constant:
-        if name in names:
-            node = graph.nodes[name]
-            copy = made.node.add(name=name, op=node.op)
-            copy.input.extend(known.get(tensor, str(tensor)) for tensor in graph.data[name])
+        node = graph.nodes[name]
+        if name in needed and node.op not in OF_SHAPES:
+            copy = made.add(name, node.op)
+            copy.input.extend(names[tensor] for tensor in graph.data[name])
             copy_attributes(node, copy)
-    return made
+            names.update((Tensor(name, slot), f"{copy.name}:{slot}") for slot in _outputs(node))
+    return made, names
 
 
-def _const(name: str, value: Any, control: Iterable[str] = ()) -> Any:
-    proto = tf_compat.load().make_tensor_proto(value)
+def _outputs(node: Any) -> range:
+    return range(len(argument_types(node, tf_compat.op_def(node.op).output_arg)))
+
+
+def _const(name: str, value: Any, control: Iterable[str]) -> Any:
     node = tf_compat.load().NodeDef(name=name, op="Const", input=[f"^{each}" for each in control])
+    _set_value(node, value)
+    return node
+
+
+def _set_value(node: Any, value: Any) -> None:
+    proto = tf_compat.load().make_tensor_proto(value)
     node.attr["dtype"].type = proto.dtype
     node.attr["value"].tensor.CopyFrom(proto)
-    return node
 
 
 def _with_constants(graph: Graph, values: Mapping[Tensor, Any], folded: Set[str]) -> Graph:
@@ -166,7 +245,7 @@ def _with_constants(graph: Graph, values: Mapping[Tensor, Any], folded: Set[str]
         name = tensor.node if tensor.slot == 0 else _free_name(graph, tensor)
         renamed[tensor] = Tensor(name, 0)
         constants.setdefault(tensor.node, {})[name] = value
-    made = Graph({}, {}, {}, graph.library)
+    made = Graph.empty(graph.library, graph.producer)
     for name, node in graph.nodes.items():
         order = _order_of(graph, folded, name) if name in constants else graph.control[name]
         own = constants.get(name, {})

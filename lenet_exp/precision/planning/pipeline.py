@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+from collections import deque
 from pathlib import Path
 from typing import Any, Optional, Sequence, Tuple, Union
 
 from lenet_exp import tf_compat
-from lenet_exp.precision.ir.graph import read_graph
+from lenet_exp.precision.ir.functions import check_calls
+from lenet_exp.precision.ir.graph import in_order, read_graph
 from lenet_exp.precision.plan import Plan
 from lenet_exp.precision.planning.compilation import Compilation, Phase, PlanOptions
 from lenet_exp.precision.planning.eliminate_casts import eliminate_casts
@@ -88,6 +90,8 @@ def begin(graph_def: Any, fetches: Sequence[str], options: PlanOptions) -> Compi
         GraphError: the GraphDef is no graph, or a fetch is not in it.
     """
     graph = read_graph(graph_def)
+    check_calls(graph)
+    deque(in_order(graph), maxlen=0)  # of a cycle nothing may be left that is fetched
     return Compilation(graph, fetched_nodes(graph, fetches), options)
 
 

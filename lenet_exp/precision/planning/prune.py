@@ -27,7 +27,7 @@ def prune(state: Compilation) -> Compilation:
     kept = needed(state.graph, state.fetched)
     if len(kept) == len(state.graph.nodes):
         return state
-    made = Graph({}, {}, {}, state.graph.library)
+    made = Graph.empty(state.graph.library, state.graph.producer)
     for name, node in state.graph.nodes.items():
         if name in kept:
             data, control = state.graph.data[name], state.graph.control[name]

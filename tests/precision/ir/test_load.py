@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from lenet_exp import tf_compat
@@ -142,6 +145,73 @@ def test_what_is_no_graph_is_told_in_words(content, tmp_path):
     path = tmp_path / "model.pb"
     path.write_bytes(content)
     with pytest.raises(GraphError, match=r"model\.pb: it holds no TensorFlow graph(.|\n)*\.meta"):
+        load_graph(path)
+
+
+def length_delimited(number, content):
+    size, made = len(content), bytes([number << 3 | 2])
+    while size >= 128:
+        size, made = size >> 7, made + bytes([size & 127 | 128])
+    return made + bytes([size]) + content
+
+
+def one_attribute(shape):
+    attribute = length_delimited(1, b"s") + length_delimited(2, length_delimited(7, shape))
+    node = length_delimited(1, b"a") + length_delimited(2, b"P") + length_delimited(5, attribute)
+    return length_delimited(1, node)
+
+
+MANY = 9_000_000
+BOMBS = {
+    "nodes of two bytes": b"\n\x00" * MANY,
+    "dimensions of two bytes": one_attribute(b"\x12\x00" * MANY),
+    "numbers of no field": b"\x08\x00" * MANY,
+}
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_file_that_would_be_far_larger_in_memory_is_refused_unread(bomb, tmp_path):
+    path = tmp_path / "model.pb"
+    path.write_bytes(BOMBS[bomb])
+    with pytest.raises(GraphError, match="far more parts than a graph of its size"):
+        load_graph(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [bytes(9_000_000), b"\n" * 9_000_000, b"#\n" * 4_500_000, b"words of a book " * 600_000],
+    ids=["zeros", "lines", "comments", "words"],
+)
+def test_a_large_file_that_is_no_graph_is_told_in_words(content, tmp_path):
+    path = tmp_path / "model.pb"
+    path.write_bytes(content)
+    with pytest.raises(GraphError, match="it holds no TensorFlow graph"):
+        load_graph(path)
+
+
+def test_what_may_never_end_is_not_read(tmp_path):
+    os.mkfifo(str(tmp_path / "pipe"))
+    with (tmp_path / "zeros").open("wb") as stream:
+        stream.truncate(3_000_000_000)
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(GraphError, match="it is no regular file"):
+            load_graph(path)
+    with pytest.raises(GraphError, match="it has 3000000000 bytes, and no graph file has more"):
+        load_graph(tmp_path / "zeros")
+
+
+def test_text_begins_behind_comments_and_is_read_in_a_folder_too(tmp_path):
+    content = b"# a graph\n\n  # of ours\n  " + KINDS["text MetaGraph"](lenet_step())
+    (tmp_path / "saved_model.pbtxt").write_bytes(content)
+    assert load_graph(tmp_path).graph_def == lenet_step()
+
+
+@pytest.mark.parametrize("opening", [b'func{attr{key:"k" value{', b"list{func{attr{value{"])
+def test_text_that_is_nested_too_deep_is_told_in_words(opening, tmp_path):
+    path = tmp_path / "model.pbtxt"
+    path.write_bytes(b'node{name:"a" op:"b" attr{key:"k" value{' + opening * 3000)
+    with pytest.raises(GraphError, match="no TensorFlow graph"):
         load_graph(path)
 
 

@@ -43,7 +43,8 @@ def compile_loops(
     """
     if not tf_compat.compiles_loops():
         return body
-    shapes = known_shapes(graph_of(whole, {}), context.lookup.plan.generation)
+    own = graph_of(whole, {}, 27)  # up to 21 a placeholder without dimensions had any shape
+    shapes = known_shapes(own, context.lookup.plan.generation)
     made, functions = launched(body, {**shapes, **known}, seen, context.nodes)
     context.library.extend(functions)
     return made
