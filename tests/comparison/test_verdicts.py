@@ -118,3 +118,10 @@ def test_the_runs_that_stand_for_their_configurations(mine, theirs, pair):
 def test_a_verdict_in_words_names_method_and_n(mine, told):
     found = verdicts.verdict(made("a", mine), made("b", REFERENCE), 1, {})
     assert verdicts.sentences([("a", found)]) == [told]
+
+
+@pytest.mark.parametrize(("comparisons", "told"), [(1, "95 %"), (3, "98.3 %"), (0, "95 %")])
+def test_a_level_is_written_alike_everywhere(comparisons, told):
+    assert verdicts.percent(verdicts.level_of(comparisons)) == told
+    judged = [verdicts.AccuracyVerdict("worse", "Welch's t")]
+    assert f"intervals at {told}" in verdicts.method_notes(judged, comparisons)[0]

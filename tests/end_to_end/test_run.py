@@ -82,6 +82,7 @@ def test_artifacts_are_whole(smoke, shared_project):
         "figures/loss.png",
         "output/performance_precision.txt",
         "precision.csv",
+        "report.html",
         "run.log",
         "test_predictions.npz",
     ]
