@@ -93,7 +93,7 @@ def _notes(
     judged: Sequence[verdicts.AccuracyVerdict],
     several: int,
 ) -> List[str]:
-    notes = verdicts.method_notes(judged, several) + table.footnotes(shown)
+    notes = verdicts.method_notes(judged, several) + table.footnotes(shown) + _on_the_chip(made)
     ended = Counter(run.status for run in found.runs if run.status != "FINISHED")
     if ended:
         counts = ", ".join(f"{count} {status}" for status, count in sorted(ended.items()))
@@ -102,6 +102,12 @@ def _notes(
     if older:
         notes.append(f"left out: {older} earlier runs of a configuration and seed that ran again")
     return notes
+
+
+def _on_the_chip(made: Sequence[Configuration]) -> List[str]:
+    """Return which configurations the chip would not run as they are, by their plans."""
+    said = {one.label: (one.runs or one.others)[0].tags.get("chip", "compiles") for one in made}
+    return [f"on the chip, {label}: {chip}" for label, chip in said.items() if chip != "compiles"]
 
 
 def missed(comparison: ComparisonReport, required: Optional[float]) -> List[str]:

@@ -196,6 +196,7 @@ def accuracy_by_step(found: Sequence[Curve], look: Dict[str, Style]) -> bytes:
     for mine, axes in zip(found, panels):
         _draw_curves(axes, mine, found, look[mine.label], marked=True)
         _accuracy_axis(axes, least, named=axes is panels[0])
+    panels[0].set_xlim(left=0)
     return png(figure, _DPI)
 
 
@@ -210,6 +211,7 @@ def loss_by_step(found: Sequence[Curve], look: Dict[str, Style]) -> bytes:
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter("{x:g}")
             axes.yaxis.set_minor_locator(NullLocator())
+    panels[0].set_xlim(left=0)
     return png(figure, _DPI)
 
 
@@ -225,6 +227,7 @@ def loss_scales(found: Sequence[Scale], look: Dict[str, Style]) -> bytes:
         axes.set_yscale("log", base=2)
         axes.yaxis.set_major_locator(LogLocator(base=2, numticks=8))
         axes.yaxis.set_major_formatter(lambda scale, _: f"2^{np.log2(scale):.0f}")
+    panels[0].set_xlim(left=0)
     return png(figure, _DPI)
 
 
@@ -329,7 +332,7 @@ def _panels(labels: Sequence[str], vertical: str) -> Tuple[Figure, List[Axes]]:
     height = lines * (_PANEL_HEIGHT + above) + 0.5
     figure = Figure(figsize=(_WIDTH, height), facecolor="white")
     figure.subplots_adjust(
-        left=0.13, right=0.98, top=1 - above / height, bottom=0.5 / height, wspace=0.08,
+        left=0.17, right=0.98, top=1 - above / height, bottom=0.5 / height, wspace=0.08,
         hspace=above / _PANEL_HEIGHT,
     )  # fmt: skip
     grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
@@ -338,7 +341,7 @@ def _panels(labels: Sequence[str], vertical: str) -> Tuple[Figure, List[Axes]]:
         is_last = place + columns >= len(labels)
         _plain(axes, "step" if is_last else "", vertical if place % columns == 0 else "")
         axes.tick_params(labelbottom=is_last)
-        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=(1, 2, 5, 10)))
     for title, axes in zip(titles, panels):
         axes.set_title(title, color=_INK, loc="left", fontsize=9.5)
     for axes in panels[len(labels) :]:

@@ -28,7 +28,8 @@ FLOAT32, MIXED, HALF = (
 )
 DYNAMIC = (2**17, 2**16, 2**16, 2**17)
 JOBS = [
-    *(((FLOAT32, f"seed={s}"), r, {}) for s, r in enumerate((9829, 9815, 9839))),
+    *(((FLOAT32, f"seed={s}"), r, {"chip": "refused: Conv2D"})
+      for s, r in enumerate((9829, 9815, 9839))),
     *(((MIXED, f"seed={s}"), r, {"sec_per_step": 0.008, "scales": DYNAMIC})
       for s, r in enumerate((9842, 9829, 9851))),
     ((HALF, "seed=0"), 1010, {"alone": "false"}),
@@ -79,6 +80,7 @@ def test_a_sweep_is_a_table_with_verdicts(uri):
     assert "*: ran beside other jobs" in text
     assert "1.60x" in text  # 8 ms over 5 ms
     assert "0.0021" not in text
+    assert "on the chip, must_keep_origin_dtype: refused: Conv2D" in text
 
 
 def test_another_reference_turns_the_verdict(uri):

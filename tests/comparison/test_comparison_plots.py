@@ -79,7 +79,9 @@ def row(label, accuracy, difference=None, half=None, **more):
 
 
 ROWS = [row("a", 0.98, 0.001, 0.0002), row("b", 0.1, -0.88, 0.03)]
+LARGE = {key: points([10, 20], [5.5e4, 2]) for key in KNOWN}
 DRAWINGS = {
+    "large loss": lambda look: plots.loss_by_step(plots.curves([A, B], "loss", LARGE), look),
     "loss": lambda look: plots.loss_by_step(plots.curves([A, B], "loss", KNOWN), look),
     "loss scale": lambda look: plots.loss_scales(plots.scales([A, B], KNOWN), look),
     "difference": lambda look: plots.differences(ROWS, look),

@@ -35,7 +35,7 @@ def render(folder: Path, entries: Sequence[Entry], baseline: float) -> bytes:
         name=merged(entries, "run").get("name", folder.name),
         headline=conclusion(entries, baseline),
         emulated=tags.get("emulated") == "true",
-        facts=facts(entries, folder),
+        facts=facts(entries),
         pictures=_pictures(folder, metrics),
         operators=operators.of_plan(plan, tags.get("precision", "?")) if plan else None,
         shares=_shares(plan),
@@ -57,7 +57,7 @@ def conclusion(entries: Sequence[Entry], baseline: float) -> str:
     return f"{said}, {side} the ModelZoo's {baseline}."
 
 
-def facts(entries: Sequence[Entry], folder: Path) -> Dict[str, str]:
+def facts(entries: Sequence[Entry]) -> Dict[str, str]:
     """Return what a run was and did, by its name on the page; what is not known is left out."""
     metrics, tags, params = (merged(entries, kind) for kind in ("metrics", "tags", "params"))
     emulated = ", float16 emulated" if tags.get("emulated") == "true" else ""
@@ -76,7 +76,6 @@ def facts(entries: Sequence[Entry], folder: Path) -> Dict[str, str]:
         "seed": str(params.get("seed", "")),
         "TensorFlow": tags.get("tensorflow", ""),
         "run": merged(entries, "run").get("run_id", ""),
-        "folder": str(folder),
     }
     return {what: str(value) for what, value in found.items() if value}
 

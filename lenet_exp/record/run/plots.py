@@ -32,7 +32,7 @@ def loss_curve(history: History, name: str) -> bytes:
     """
     losses = history.losses
     figure = Figure(figsize=(8, 4.5))
-    figure.subplots_adjust(left=0.09, right=0.91, bottom=0.12, top=0.92)
+    figure.subplots_adjust(left=0.12, right=0.91, bottom=0.12, top=0.92)
     axes = figure.add_subplot()
     steps = np.arange(1, len(losses) + 1)
     axes.plot(steps, losses, color="#b8c4d6", linewidth=0.6, label="loss of a step")
@@ -43,7 +43,7 @@ def loss_curve(history: History, name: str) -> bytes:
     last = max(2, len(losses))
     axes.set(xlabel="step", ylabel="loss (cross-entropy)", xlim=(0, last + 0.02 * last))
     axes.set_ylim(bottom=0)
-    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=(1, 2, 5, 10)))
     right = axes.twinx()
     style: Dict[str, Any] = {"color": "#c2571a", "markersize": 4, "label": "validation accuracy"}
     style.update(clip_on=False, zorder=3)  # an accuracy of 0 or 1 lies on the frame
@@ -51,7 +51,7 @@ def loss_curve(history: History, name: str) -> bytes:
     right.set(ylabel="validation accuracy", ylim=(0, 1))
     handles = [*axes.get_legend_handles_labels()[0], *right.get_legend_handles_labels()[0]]
     axes.legend(handles=handles, loc="center right", frameon=False)
-    axes.set_title(f"{name}: training loss, {len(losses)} steps", loc="left")
+    axes.set_title(f"{name}: training loss, {len(losses)} steps")
     return png(figure)
 
 

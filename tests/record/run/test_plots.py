@@ -27,6 +27,14 @@ def test_loss_curve_of_any_length(steps):
     assert min(picture.size) > 300
 
 
+@pytest.mark.parametrize("largest", [0.001, 2.3, 60_000, 2e6, 3e38])
+def test_every_label_of_the_loss_is_inside(largest):
+    history = History(losses=np.linspace(largest, 0, 20).astype(np.float32)).with_validation(0.9)
+    drawn = np.asarray(Image.open(io.BytesIO(plots.loss_curve(history, "a run"))).convert("L"))
+    for edge in (drawn[0], drawn[-1], drawn[:, 0], drawn[:, -1]):
+        assert set(edge.tolist()) == {255}
+
+
 def pixels_of(png, colour):
     drawn = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
     return int(np.sum(np.all(drawn == colour, axis=2)))
