@@ -30,8 +30,8 @@ def photograph(driver, name, width, height=None, phone=False):
     path = IMAGES / name
     driver.save_screenshot(str(path))
     with Image.open(str(path)) as taken:
-        # A palette makes the file a third of what it would be; this one keeps thin lines' colours.
-        small = taken.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
+        # A palette makes the file a third of what it would be; this one keeps rare colours.
+        small = taken.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=2)
     small.save(str(path), optimize=True)
     print("{}: {} kB".format(path, path.stat().st_size // 1000))
 

@@ -35,7 +35,7 @@ _LEAST_EXTENT = 0.25  # points
 COLOURS = (
     "#0072b2", "#d55e00", "#009e73", "#b0437f", "#8a6d00", "#3a8fc2", "#6a51a3", "#444444",
 )  # fmt: skip
-_INK, _GRID, _OTHERS = "#1d2733", "#dfe4ea", "#b3bcc6"
+_INK, _GRID, _OTHERS = "#1d2733", "#dfe4ea", "#9aa5b1"
 _WIDE = 5.0  # largest over least loss, beyond which a linear axis hides the end
 
 

@@ -87,11 +87,16 @@ def test_the_sweep_s_runs_are_selected_and_compared(driver, tmp_path, stack):
 
         driver.get(f"{address}/#/experiments/1/runs/{parent}")
         link = driver.find_element(TEXT, "Compare these runs")
+        page = driver.find_element(TEXT, "the page of this comparison").get_attribute("href")
         described = text_with(driver, "Description")
         assert "modes: 3 runs, 3 configurations" in described
         link.click()
         driver.switch_to.window(driver.window_handles[-1])
         check_compared(driver, children)
+
+        driver.get(page)
+        driver.switch_to.frame(driver.find_element(CSS, "iframe"))
+        assert "force_fp16 does not learn" in text_with(driver, "lenet-exp comparison: modes")
 
 
 @pytest.fixture
