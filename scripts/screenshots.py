@@ -3,6 +3,7 @@
 python scripts/screenshots.py [sweep=NAME]: of the store in this folder; the last sweep.
 """
 
+import shutil
 import subprocess
 import sys
 import time
@@ -88,7 +89,9 @@ def main(words):
     best = next(
         (one for one in made if one.label == "allow_mix_precision"), reference_of(made, None)
     )
-    of_pages(page, Path(best.runs[0].tags["folder"], "report.html"))
+    run = Path(best.runs[0].tags["folder"])
+    of_pages(page, run / "report.html")
+    shutil.copy(str(run / "figures" / "loss.png"), str(IMAGES / "loss.png"))
     with browser.mlflow_ui(Path.cwd()) as address:
         of_mlflow(address, found)
 

@@ -117,6 +117,8 @@ def scales(found: Iterable[Configuration], series: Mapping[Tuple[str, str], Poin
 
 
 _BAND = "Line: mean over seeds; band: from the lowest seed to the highest; gray: the others."
+_BASELINE = f"Dotted: the ModelZoo's {BASELINE_ACCURACY}."
+_LINES = f"{_BAND} {_BASELINE}"
 _SKIPPED = "Of the first seed; x: in that window a step was skipped for an overflow."
 
 
@@ -136,7 +138,7 @@ def pictures(
     reference = next((row.configuration for row in rows if row.verdict.word == REFERENCE), "")
     plots: Sequence[Tuple[str, str, str, Callable[..., bytes], Sequence[Any]]] = (
         ("difference", f"Test accuracy against {reference}", _intervals(held), differences, held),
-        ("accuracy", "Validation accuracy by step", _BAND, accuracy_by_step, accuracies),
+        ("accuracy", "Validation accuracy by step", _LINES, accuracy_by_step, accuracies),
         ("loss", "Training loss by step", _BAND, loss_by_step, losses),
         ("speed", "Test accuracy against time", _times(timed), accuracy_by_speed, timed),
         ("loss_scale", "Loss scale by step", _SKIPPED, loss_scales, scales(drawn, points)),
@@ -159,7 +161,7 @@ def _intervals(rows: Sequence[TableRow]) -> str:
 
 
 def _times(rows: Sequence[TableRow]) -> str:
-    said = "Bars: 95 % intervals over seeds."
+    said = f"Bars: 95 % intervals over seeds. {_BASELINE}"
     if any(row.emulated for row in rows):
         said += " Float16 is emulated: the time is the CPU's, not a chip's."
     if not all(row.comparable for row in rows):
@@ -195,7 +197,7 @@ def accuracy_by_step(found: Sequence[Curve], look: Dict[str, Style]) -> bytes:
     least = [float(curve.low.min()) for curve in found]
     for mine, axes in zip(found, panels):
         _draw_curves(axes, mine, found, look[mine.label], marked=True)
-        _accuracy_axis(axes, least, named=axes is panels[0])
+        _accuracy_axis(axes, least)
     panels[0].set_xlim(left=0)
     return png(figure, _DPI)
 
@@ -285,9 +287,9 @@ def accuracy_by_speed(rows: Sequence[TableRow], look: Dict[str, Style]) -> bytes
             markerfacecolor=style.color if row.comparable else "none", label=row.configuration,
         )  # fmt: skip
     axes.set_xlim(0, 1.25 * max(row.sec_per_step or 0.0 for row in rows))
-    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=(1, 2, 5, 10)))
     axes.xaxis.set_major_formatter("{x:g}")
-    _accuracy_axis(axes, [row.accuracy or 0.0 for row in rows], named=True)
+    _accuracy_axis(axes, [row.accuracy or 0.0 for row in rows])
     return _with_legend(figure, axes)
 
 
@@ -305,7 +307,7 @@ def _draw_curves(
     )  # fmt: skip
 
 
-def _accuracy_axis(axes: Axes, values: Sequence[float], named: bool) -> None:
+def _accuracy_axis(axes: Axes, values: Sequence[float]) -> None:
     axes.set_yscale("logit")
     low = max(0.9 * min(values), _LEAST)
     axes.set_ylim(low, _MOST)
@@ -314,12 +316,6 @@ def _accuracy_axis(axes: Axes, values: Sequence[float], named: bool) -> None:
     axes.yaxis.set_major_formatter(FixedFormatter([f"{tick:g}" for tick in ticks]))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.axhline(BASELINE_ACCURACY, color=_INK, linewidth=0.8, linestyle=(0, (1, 3)))
-    if named:
-        axes.annotate(
-            f"ModelZoo's {BASELINE_ACCURACY}", (1, BASELINE_ACCURACY), color=_INK, fontsize=8,
-            xycoords=("axes fraction", "data"), xytext=(-2, -3), textcoords="offset points",
-            ha="right", va="top",
-        )  # fmt: skip
 
 
 def _panels(labels: Sequence[str], vertical: str) -> Tuple[Figure, List[Axes]]:

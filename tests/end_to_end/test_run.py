@@ -94,7 +94,7 @@ def test_the_run_has_a_page_of_its_own_and_its_description_leads_there(smoke):
     run = smoke[1]
     accuracy, run_id = run.data.metrics["accuracy"], run.info.run_id
     said = (
-        f"allow_mix_precision reached accuracy {accuracy:.4f} in 20 steps: a look, not a training."
+        f"allow_mix_precision has accuracy {accuracy:.4f} after 20 steps: a look, not a training."
     )
     page = Path(run.data.tags["folder"], "report.html").read_text("utf-8")
     assert problems(page) == []

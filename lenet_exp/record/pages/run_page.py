@@ -50,11 +50,11 @@ def conclusion(entries: Sequence[Entry], baseline: float) -> str:
     accuracy, steps = merged(entries, "metrics").get("accuracy"), _steps(entries)
     if accuracy is None:
         return f"{mode}: not tested yet."
-    said = f"{mode} reached accuracy {accuracy:.4f} in {steps} step{'s' * (steps != 1)}"
+    shown = f"{accuracy:.4f} after {steps} step{'s' * (steps != 1)}"
     if steps < _FEW_STEPS:
-        return f"{said}: a look, not a training."
-    side = "which reaches" if accuracy >= baseline else "which misses"
-    return f"{said}, {side} the ModelZoo's {baseline}."
+        return f"{mode} has accuracy {shown}: a look, not a training."
+    reached = "reached" if accuracy >= baseline else "missed"
+    return f"{mode} {reached} the ModelZoo's accuracy of {baseline}: {shown}."
 
 
 def facts(entries: Sequence[Entry]) -> Dict[str, str]:

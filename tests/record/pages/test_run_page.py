@@ -58,7 +58,7 @@ def test_the_page_shows_the_run_and_needs_no_other_file(folder):
     assert problems(page) == []
     assert page.count("data:image/png;base64,") == 2
     for told in (
-        "allow_mix_precision reached accuracy 0.9829 in 5000 steps, which reaches the",
+        "<h1>allow_mix_precision reached the ModelZoo&#39;s accuracy of 0.975: 0.9829 after 5000",
         "Emulated: float16 is imitated",
         "refused: Conv2D",
         "0.00552",
@@ -92,10 +92,10 @@ def test_what_is_not_there_is_left_out(tmp_path):
 @pytest.mark.parametrize(
     ("accuracy", "steps", "told"),
     [
-        (0.975, 5000, "reached accuracy 0.9750 in 5000 steps, which reaches the ModelZoo's 0.975."),
-        (0.1, 5000, "reached accuracy 0.1000 in 5000 steps, which misses the ModelZoo's 0.975."),
-        (0.3, 20, "reached accuracy 0.3000 in 20 steps: a look, not a training."),
-        (0.1, 1, "reached accuracy 0.1000 in 1 step: a look, not a training."),
+        (0.975, 5000, "reached the ModelZoo's accuracy of 0.975: 0.9750 after 5000 steps."),
+        (0.1, 5000, "missed the ModelZoo's accuracy of 0.975: 0.1000 after 5000 steps."),
+        (0.3, 20, "has accuracy 0.3000 after 20 steps: a look, not a training."),
+        (0.1, 1, "has accuracy 0.1000 after 1 step: a look, not a training."),
     ],
 )
 def test_the_conclusion_is_one_sentence(accuracy, steps, told):
