@@ -1,22 +1,25 @@
-"""Photograph a sweep's comparison and its pages in `mlflow ui` into docs/images/.
+"""Photograph a sweep's comparison, a run's page and both in `mlflow ui` into docs/images/.
 
 python scripts/screenshots.py [sweep=NAME]: of the store in this folder; the last sweep.
 """
 
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import browser
+from PIL import Image
 
 from lenet_exp.comparison import compare, load_runs
-from lenet_exp.comparison.configurations import configurations
+from lenet_exp.comparison.configurations import configurations, reference_of
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 EXPERIMENT = "lenet-exp"
 SETTLED = 4  # seconds until MLflow's own plots stand still
 CLOSE_ASSISTANT = "[data-component-id='mlflow.assistant.chat_panel.close']"  # MLflow 3's
+RUNS_FIRST = "workflowType=machine_learning"  # else MLflow 3 opens on another kind of page
 
 
 def photograph(driver, name, width, height=None, phone=False):
@@ -25,31 +28,43 @@ def photograph(driver, name, width, height=None, phone=False):
     metrics = {"width": width, "height": min(whole, height or whole), "mobile": phone}
     metrics["deviceScaleFactor"] = 1
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    driver.save_screenshot(str(IMAGES / name))
-    print(IMAGES / name)
+    path = IMAGES / name
+    driver.save_screenshot(str(path))
+    with Image.open(str(path)) as taken:
+        # A palette makes the file a third of what it would be; this one keeps rare colours.
+        small = taken.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=2)
+    small.save(str(path), optimize=True)
+    print("{}: {} kB".format(path, path.stat().st_size // 1000))
 
 
-def of_the_page(page):
-    with browser.open_browser(1280, 900) as driver:
-        driver.get(page.as_uri())
-        photograph(driver, "comparison.png", 1280)
+def of_pages(comparison, run):
+    for name, page, height in (("comparison", comparison, 1800), ("run", run, 1500)):
+        with browser.open_browser(1280, 900) as driver:
+            driver.get(page.as_uri())
+            photograph(driver, "{}.png".format(name), 1280, height)
     with browser.open_browser(390, 844, phone=True, dark=True) as driver:
-        driver.get(page.as_uri())
+        driver.get(comparison.as_uri())
         photograph(driver, "comparison-phone.png", 390, 1500, phone=True)
 
 
 def of_mlflow(address, found):
-    link = compare.compare_link(configurations(found.runs))
-    pages = {"mlflow-compare.png": link}
+    experiment = "#/experiments/{}/runs".format(found.runs[0].experiment_id)
+    pages = {
+        "mlflow-runs.png": "{}?{}".format(experiment, RUNS_FIRST),
+        "mlflow-compare.png": compare.compare_link(configurations(found.runs)),
+    }
     if found.parent is not None:
-        run = found.parent
-        pages["mlflow-sweep.png"] = f"#/experiments/{run.experiment_id}/runs/{run.run_id}"
+        pages["mlflow-sweep.png"] = "{}/{}?{}".format(experiment, found.parent.run_id, RUNS_FIRST)
     for name, path in pages.items():
         with browser.open_browser(1500, 900) as driver:
             driver.get(f"{address}/{path}")
             time.sleep(SETTLED)
             for button in driver.find_elements("css selector", CLOSE_ASSISTANT):
                 button.click()
+            if found.parent is not None and path.startswith(experiment + "?"):
+                row = "[row-id='{}'] ".format(found.parent.run_id)
+                expander = "{0}.ExperimentView-expander, {0}button".format(row)
+                driver.find_element("css selector", expander).click()
             for more in driver.find_elements("xpath", "//*[text()='Show more']"):
                 more.click()
             time.sleep(SETTLED)
@@ -67,11 +82,18 @@ def main(words):
         sys.exit(done.returncode)
     print(done.stdout)
     page = Path(done.stdout.rpartition("page: ")[2].strip()).resolve()
-    of_the_page(page)
     names = [word.partition("=")[2] for word in words if word.startswith("sweep=")]
     store = compare.open_store(None, EXPERIMENT)
+    found = load_runs.sweep(store, (names or [load_runs.LATEST])[0])
+    made = configurations(found.runs)
+    best = next(
+        (one for one in made if one.label == "allow_mix_precision"), reference_of(made, None)
+    )
+    run = Path(best.runs[0].tags["folder"])
+    of_pages(page, run / "report.html")
+    shutil.copy(str(run / "figures" / "loss.png"), str(IMAGES / "loss.png"))
     with browser.mlflow_ui(Path.cwd()) as address:
-        of_mlflow(address, load_runs.sweep(store, (names or [load_runs.LATEST])[0]))
+        of_mlflow(address, found)
 
 
 if __name__ == "__main__":

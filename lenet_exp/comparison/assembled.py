@@ -7,8 +7,10 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp.comparison import plan_differences, table, verdicts
 from lenet_exp.comparison.configurations import Configuration, common
+from lenet_exp.comparison.headline import headline
 from lenet_exp.comparison.rows import TableRow, rows
 from lenet_exp.comparison.runs import Details, SelectedRuns
+from lenet_exp.record.pages.operators import share
 
 _MOST_PLANS = 6  # side by side
 _SETTINGS_SHOWN = ("precision.mode", "optimizer.name", "loss_scale.name", "stack")
@@ -17,10 +19,12 @@ _SETTINGS_SHOWN = ("precision.mode", "optimizer.name", "loss_scale.name", "stack
 class ComparisonReport(NamedTuple):
     """What is known of the configurations of some runs.
 
-    `configurations` and `rows` are in the same order, best accuracy first; `said` are the
-    verdicts in words, `notes` what else a reader has to know; `settings` are YAML by label.
+    `headline` is the conclusion in a sentence; `configurations` and `rows` are in the same
+    order, best accuracy first; `said` are the verdicts in words, `notes` what else a reader has
+    to know; `settings` are YAML by label.
     """
 
+    headline: str
     title: str
     about: str
     reference: str
@@ -39,11 +43,12 @@ def assembled(
     several = sum(bool(one.runs) and one is not reference for one in made)
     judged = {one.label: verdicts.verdict(one, reference, several, details.right) for one in made}
     plans = details.plans
-    shares = {label: plan_differences.share(text) for label, text in plans.items()}
+    shares = {label: share(text) for label, text in plans.items()}
     shown = rows(made, judged, shares)
     labels = [row.configuration for row in shown]
     listed = [(label, plans[label]) for label in labels if label in plans]
     return ComparisonReport(
+        headline(shown, _steps(made)),
         found.title,
         _about(found, made),
         reference.label,
@@ -54,6 +59,15 @@ def assembled(
         plan_differences.compare_plans(listed[:_MOST_PLANS]),
         details.settings,
     )
+
+
+def _steps(made: Sequence[Configuration]) -> Optional[int]:
+    """Return the steps of each run, None where they differ or are not known."""
+    alike = common(made)
+    try:
+        return int(alike["schedule.epochs"]) * int(alike["schedule.steps_per_epoch"])
+    except (KeyError, ValueError):
+        return None
 
 
 def _about(found: SelectedRuns, made: Sequence[Configuration]) -> str:
@@ -79,7 +93,7 @@ def _notes(
     judged: Sequence[verdicts.AccuracyVerdict],
     several: int,
 ) -> List[str]:
-    notes = verdicts.method_notes(judged, several) + table.footnotes(shown)
+    notes = verdicts.method_notes(judged, several) + table.footnotes(shown) + _on_the_chip(made)
     ended = Counter(run.status for run in found.runs if run.status != "FINISHED")
     if ended:
         counts = ", ".join(f"{count} {status}" for status, count in sorted(ended.items()))
@@ -88,6 +102,12 @@ def _notes(
     if older:
         notes.append(f"left out: {older} earlier runs of a configuration and seed that ran again")
     return notes
+
+
+def _on_the_chip(made: Sequence[Configuration]) -> List[str]:
+    """Return which configurations the chip would not run as they are, by their plans."""
+    said = {one.label: (one.runs or one.others)[0].tags.get("chip", "compiles") for one in made}
+    return [f"on the chip, {label}: {chip}" for label, chip in said.items() if chip != "compiles"]
 
 
 def missed(comparison: ComparisonReport, required: Optional[float]) -> List[str]:

@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
-import base64
 import itertools
 import json
 import re
 from pathlib import Path
-from typing import Dict, Mapping, NamedTuple, Optional, Sequence, Tuple, TypeVar
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, TypeVar
 from urllib.parse import quote
-
-from jinja2 import Environment
 
 from lenet_exp import tf_compat
 from lenet_exp.comparison import load_runs, plots, table
 from lenet_exp.comparison.assembled import ComparisonReport, assembled
 from lenet_exp.comparison.configurations import Configuration, configurations, reference_of
-from lenet_exp.comparison.rows import BASELINE_ACCURACY
 from lenet_exp.comparison.runs import Details, Points, Recorded, SelectedRuns
 from lenet_exp.comparison.verdicts import single_pair
+from lenet_exp.record.pages import page
 from lenet_exp.record.run import run_files
+from lenet_exp.record.run.plots import in_words
 from lenet_exp.record.store import store_check
-from lenet_exp.record.store.mlflow_store import Run, Store
+from lenet_exp.record.store.mlflow_store import NOTE, Run, Store
 
 _TEMPLATE = Path(__file__).with_name("page.html")
 _ARTIFACTS = "comparison"
-_NOTE = "mlflow.note.content"
 _LONGEST_NOTE = 4900  # MLflow 1.30 refuses a tag above 5000 characters
 _LONGEST_LINK = 2000
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
+
+
+class Misread(NamedTuple):
+    """The confusion matrix of a configuration's first run, with digits that it misread."""
+
+    label: str
+    seed: int
+    alt: str
+    png: bytes
 
 
 class Compared(NamedTuple):
@@ -92,8 +98,8 @@ def compare(store: Store, found: SelectedRuns, reference: Optional[str], width: 
         "comparison.txt": (text + "\n").encode(),
         "comparison.csv": table.as_csv(comparison.rows).encode(),
         "comparison.md": _markdown(comparison).encode(),
-        "comparison.html": _page(comparison, shown, len(drawn)).encode(),
-        **{f"{picture.name}.png": picture.light for picture in shown},
+        "comparison.html": _page(comparison, shown, _misread(store, drawn), len(drawn)),
+        **{f"{picture.name}.png": picture.png for picture in shown},
     }
     for name, content in files.items():
         run_files.write_bytes(folder / name, content)
@@ -101,24 +107,41 @@ def compare(store: Store, found: SelectedRuns, reference: Optional[str], width: 
         run = Run(store, found.parent.run_id)
         for name in files:
             run.artifact(folder / name, _ARTIFACTS)
-        run.tags({_NOTE: note(comparison)})
+        run.tags({NOTE: note(comparison, run.link(f"{_ARTIFACTS}/comparison.html"))})
     return Compared(comparison, text, folder)
 
 
-def _page(comparison: ComparisonReport, pictures: Sequence[plots.Picture], shown: int) -> str:
+def _page(
+    comparison: ComparisonReport,
+    pictures: Sequence[plots.Picture],
+    matrices: Sequence[Misread],
+    shown: int,
+) -> bytes:
     """Return an HTML page that needs no other file; `shown` configurations are in the pictures."""
-    environment = Environment(autoescape=True)
-    encode = base64.b64encode
-    environment.filters.update(typeset=table.typeset, base64=lambda png: encode(png).decode())
     finished = sum(bool(one.runs) for one in comparison.configurations)
-    return environment.from_string(_TEMPLATE.read_text("utf-8")).render(
+    return page.render(
+        _TEMPLATE,
         comparison=comparison,
         columns=table.ALL,
-        baseline=BASELINE_ACCURACY,
+        baseline=table.baseline(comparison.rows),
         plots=pictures,
+        matrices=matrices,
         shown=shown,
         hidden=finished - shown,
     )
+
+
+def _misread(store: Store, drawn: Sequence[Configuration]) -> List[Misread]:
+    """Read the confusion matrix of the first run of each configuration, where there is one."""
+    found = []
+    for one in drawn:
+        run = one.runs[0]
+        png = load_runs.picture(store, run, "confusion_matrix.png")
+        if png is not None:
+            known = load_runs.predictions(store, run)
+            alt = "Confusion matrix" + (f": {in_words(*known)}" if known else "")
+            found.append(Misread(one.label, run.seed, alt, png))
+    return found
 
 
 def _details(store: Store, made: Sequence[Configuration], chosen: Configuration) -> Details:
@@ -146,6 +169,7 @@ def _series(store: Store, drawn: Sequence[Configuration]) -> Dict[Tuple[str, str
 def _text(comparison: ComparisonReport, width: int) -> str:
     against = f"against {comparison.reference}:" if comparison.said else ""
     parts = [
+        _wrapped([comparison.headline], width),
         _wrapped([f"{comparison.title}: {comparison.about}"], width),
         table.terminal(comparison.rows, width),
         _wrapped([against, *(f"  {line}" for line in comparison.said)], width),
@@ -164,14 +188,20 @@ def _markdown(
     against = [f"Against {comparison.reference}:", ""] if comparison.said else []
     listed = "\n".join([*against, *(f"- {line}" for line in (*comparison.said, *comparison.notes))])
     shown = table.markdown(comparison.rows, columns)
-    head = f"**{comparison.title}**: {comparison.about}"
-    return table.typeset(f"{head}\n\n{shown}\n{listed}\n")
+    escaped = comparison.headline.replace("_", "\\_")
+    head = f"**{escaped}**\n\n{comparison.title}: {comparison.about}"
+    reached = table.baseline(comparison.rows)
+    return page.typeset(f"{head}\n\n{shown}\n{reached}\n\n{listed}\n")
 
 
-def note(comparison: ComparisonReport) -> str:
-    """Return the parent run's description: the compare link, then the table as far as it fits."""
+def note(comparison: ComparisonReport, page_link: str) -> str:
+    """Return the parent run's description: links, then the table as far as it fits.
+
+    `page_link` leads to the comparison's page among the run's artifacts.
+    """
     link = compare_link(comparison.configurations)
-    text = f"[Compare these runs]({link})\n\n{_markdown(comparison, table.IN_SHORT)}"
+    links = f"[Compare these runs]({link}), [the page of this comparison]({page_link})"
+    text = f"{links}\n\n{_markdown(comparison, table.IN_SHORT)}"
     if len(text) <= _LONGEST_NOTE:
         return text
     return text[:_LONGEST_NOTE].rpartition("\n")[0] + f"\n\nThe rest is in {_ARTIFACTS}/.\n"

@@ -7,7 +7,7 @@ import tempfile
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any, Iterable, List, Optional, Sequence
+from typing import Any, Iterable, List, Optional, Sequence, Tuple
 from urllib.parse import unquote, urlparse
 
 import numpy as np
@@ -100,14 +100,26 @@ def text(store: Store, run: Recorded, name: str) -> Optional[str]:
     return None if content is None else content.decode("utf-8", "replace")
 
 
+def picture(store: Store, run: Recorded, name: str) -> Optional[bytes]:
+    """Return a run's picture figures/`name`, a PNG; None if it wasn't recorded."""
+    return _artifact(store, run, f"figures/{name}")
+
+
 def right_images(store: Store, run: Recorded) -> Optional[np.ndarray]:
     """Return which test images a run has right, bool [images]; None where its record has none."""
+    found = predictions(store, run)
+    return None if found is None else found[0] == found[1]
+
+
+def predictions(store: Store, run: Recorded) -> Optional[Tuple[np.ndarray, np.ndarray]]:
+    """Return the test set's labels and what a run took them for, uint8 [images] each."""
     content = _artifact(store, run, "test_predictions.npz")
     if content is None:
         return None
     try:
         with np.load(io.BytesIO(content)) as kept:
-            return np.asarray(kept["classes"] == kept["labels"])
+            labels, classes = kept["labels"], kept["classes"]
+            return (labels, classes) if labels.shape == classes.shape else None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
         return None  # damaged, or of a version that kept no labels
 

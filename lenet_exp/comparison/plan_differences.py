@@ -1,51 +1,19 @@
-"""What precision.csv of some runs says: float16's share, and which operators differ."""
+"""Which operators the plans of several configurations set apart."""
 
 from __future__ import annotations
 
-import csv
-import io
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import NamedTuple, Sequence, Tuple
 
-_HALF = "float16"
-
-
-class Share(NamedTuple):
-    """Of the training step, 0..1: operators with a float16 tensor, cube FLOP in float16."""
-
-    operators: float
-    flops: Optional[float]
-
-
-class OperatorDifference(NamedTuple):
-    """One operator that differs; `types` under each plan ("hhh>h, 2 casts"; "" if not there)."""
-
-    graph: str
-    name: str
-    types: Tuple[str, ...]
+from lenet_exp.record.pages import operators
+from lenet_exp.record.pages.operators import OperatorTable, OperatorTypes
 
 
 class Plans(NamedTuple):
-    """Plans that differ: the labels that each belongs to, and the operators that set them apart."""
+    """Plans that differ: a column each in `table`, and in `rows` the operators one by one."""
 
-    labels: Tuple[Tuple[str, ...], ...]
-    rows: Tuple[OperatorDifference, ...]
+    table: OperatorTable
+    rows: Tuple[OperatorTypes, ...]
     alike: int  # operators that are the same under every plan
-
-
-def _rows(text: str) -> List[Dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(text)))
-
-
-def share(text: str) -> Optional[Share]:
-    """Return float16's share in the training step of a precision.csv; None if it has none."""
-    rows = [row for row in _rows(text) if row["graph"] == "train"]
-    if not rows:
-        return None
-    half = sum(_HALF in f"{row['inputs']} {row['outputs']}".split() for row in rows)
-    cube = [row for row in rows if row["unit"] == "cube" and row["flops"]]
-    total = sum(int(row["flops"]) for row in cube)
-    halves = sum(int(row["flops"]) for row in cube if row["inputs"].split()[:1] == [_HALF])
-    return Share(half / len(rows), halves / total if total else None)
 
 
 def compare_plans(plans: Sequence[Tuple[str, str]]) -> Plans:
@@ -54,24 +22,27 @@ def compare_plans(plans: Sequence[Tuple[str, str]]) -> Plans:
     Configurations of equal plans share a column.
     """
     read = [
-        {(row["graph"], row["name"]): (row["ge_type"], _cell(row)) for row in _rows(text)}
+        {
+            (row["graph"], row["name"]): (
+                operators.section(row),
+                row["ge_type"],
+                operators.types(row),
+            )
+            for row in operators.rows_of(text)
+        }
         for _, text in plans
     ]
     tables = [one for place, one in enumerate(read) if one not in read[:place]]
     labels = [
         tuple(label for (label, _), one in zip(plans, read) if one == table) for table in tables
     ]
-    keys = dict.fromkeys(key for table in tables for key in table)
-    rows = [
-        OperatorDifference(*key, tuple(table.get(key, ("", ""))[1] for table in tables))
-        for key in keys
-    ]
+    rows = []
+    for key in dict.fromkeys(key for table in tables for key in table):
+        found = [table.get(key) for table in tables]
+        there = [one for one in found if one is not None]
+        ge_types = " / ".join(dict.fromkeys(ge_type for _, ge_type, _ in there))
+        types = tuple("" if one is None else one[2] for one in found)
+        rows.append(OperatorTypes(there[0][0], ge_types, key[1], types))
     differing = tuple(row for row in rows if len(set(row.types)) > 1)
-    return Plans(tuple(labels), differing, len(rows) - len(differing))
-
-
-def _cell(row: Mapping[str, str]) -> str:
-    count = len(row["casts"].split())
-    casts = f", {count} cast{'s' if count > 1 else ''}" if count else ""
-    refused = f", {row['engine']}" if row["engine"] in ("refused", "ai_cpu") else ""
-    return f"{row['types']}{casts}{refused}"
+    table = OperatorTable(tuple(labels), operators.grouped(differing))
+    return Plans(table, differing, len(rows) - len(differing))

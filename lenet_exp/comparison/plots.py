@@ -1,4 +1,4 @@
-"""The plots of a comparison, each as a picture for a light and for a dark page."""
+"""The plots of a comparison."""
 
 from __future__ import annotations
 
@@ -11,51 +11,39 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure  # without pyplot: no display, no global state
 from matplotlib.ticker import FixedFormatter, FixedLocator, LogLocator, MaxNLocator, NullLocator
 
+from lenet_exp.comparison import table
 from lenet_exp.comparison.configurations import Configuration
 from lenet_exp.comparison.rows import BASELINE_ACCURACY, TableRow
 from lenet_exp.comparison.runs import Points, Recorded
+from lenet_exp.comparison.verdicts import REFERENCE, percent
 from lenet_exp.record.run.plots import png
 
 METRICS = ("validation_accuracy", "loss", "loss_scale", "skipped_steps")
-MOST_CURVES = 8  # that colours and dashes keep apart
+MOST_CURVES = 8  # that colours and markers keep apart
 _MOST_RUNS = 5  # whose spread a curve shows
-_DASHES = ("-", "--", "-.", ":")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 # On a logit axis 0.98 and 0.99 are as far apart as 0.90 and 0.95.
 _TICKS = (0.1, 0.2, 0.5, 0.8, 0.9, 0.95, 0.975, 0.99, 0.995)
 _LEAST, _MOST = 0.05, 0.998
-_WIDTH, _PLOT_HEIGHT, _LEGEND_LINE, _LEGEND_LETTERS = 7.0, 3.9, 0.2, 44  # inches, letters
+# Inches: small, so that letters are large enough where a phone shows the whole width.
+_WIDTH, _PLOT_HEIGHT, _PANEL_HEIGHT, _ROW_HEIGHT, _LINE_HEIGHT = 4.8, 3.0, 1.7, 0.5, 0.19
+_DPI = 150
+_LETTERS = 24  # of a label in half the width
+_NEAR = 1.0  # points; differences beyond are at the edge of a plot that shows a tenth of a point
+_LEAST_EXTENT = 0.25  # points
+# Okabe and Ito's colours, which colour-blind people tell apart; markers and panels say it again.
+COLOURS = (
+    "#0072b2", "#d55e00", "#009e73", "#b0437f", "#8a6d00", "#3a8fc2", "#6a51a3", "#444444",
+)  # fmt: skip
+_INK, _GRID, _OTHERS = "#1d2733", "#dfe4ea", "#9aa5b1"
 _WIDE = 5.0  # largest over least loss, beyond which a linear axis hides the end
 
 
-class Theme(NamedTuple):
-    """Colours of a page."""
-
-    paper: str
-    ink: str
-    grid: str
-    colours: Tuple[str, ...]
-
-
-# Okabe and Ito's colours, which colour-blind people tell apart; dashes and markers say it again.
-LIGHT = Theme("#ffffff", "#1d2733", "#dfe4ea", (
-    "#0072b2", "#d55e00", "#009e73", "#b0437f", "#8a6d00", "#3a8fc2", "#6a51a3", "#444444",
-))  # fmt: skip
-DARK = Theme("#161c24", "#e3e8ee", "#333d49", (
-    "#56b4e9", "#ff9a56", "#2fc79f", "#f09ac6", "#f0d35e", "#9ad0f5", "#b8a5f0", "#d0d0d0",
-))  # fmt: skip
-
-
 class Style(NamedTuple):
-    """How one configuration is drawn, in every picture alike; the first lines are the widest.
-
-    So a line shows beneath another one that covers it.
-    """
+    """How one configuration is drawn, in every picture alike."""
 
     color: str
-    dashes: str
     marker: str
-    width: float
 
 
 class Curve(NamedTuple):
@@ -78,12 +66,13 @@ class Scale(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """A plot as PNGs for a light and a dark page; `name` is that of its file."""
+    """A plot as a PNG; `name` is that of its file, `alt` says in words what it shows."""
 
     name: str
     title: str
-    light: bytes
-    dark: bytes
+    caption: str
+    alt: str
+    png: bytes
 
 
 def drawable(found: Sequence[Configuration]) -> List[Configuration]:
@@ -127,6 +116,12 @@ def scales(found: Iterable[Configuration], series: Mapping[Tuple[str, str], Poin
     return made
 
 
+_BAND = "Line: mean over seeds; band: from the lowest seed to the highest; gray: the others."
+_BASELINE = f"Dotted: the ModelZoo's {BASELINE_ACCURACY}."
+_LINES = f"{_BAND} {_BASELINE}"
+_SKIPPED = "Of the first seed; x: in that window a step was skipped for an overflow."
+
+
 def pictures(
     drawn: Sequence[Configuration],
     rows: Sequence[TableRow],
@@ -134,109 +129,185 @@ def pictures(
 ) -> List[Picture]:
     """Return the plots that there is something to draw in."""
     labels = [one.label for one in drawn]
-    looks = [(styles(labels, theme), theme) for theme in (LIGHT, DARK)]
-    timed = [row for row in rows if row.configuration in labels and row.sec_per_step is not None]
+    look = styles(labels)
+    shown = [row for row in rows if row.configuration in labels]
+    timed = [row for row in shown if row.sec_per_step is not None]
+    held = [row for row in shown if row.verdict.difference is not None]
     accuracies = curves(drawn, "validation_accuracy", points)
     losses = curves(drawn, "loss", points)
-    plots: Sequence[Tuple[str, str, Callable[[Any, Dict[str, Style], Theme], bytes], Any]] = (
-        ("accuracy", "Validation accuracy by step", accuracy_by_step, accuracies),
-        ("loss", "Training loss by step", loss_by_step, losses),
-        ("speed", "Test accuracy against time of a step", accuracy_by_speed, timed),
-        ("loss_scale", "Loss scale by step", loss_scales, scales(drawn, points)),
+    reference = next((row.configuration for row in rows if row.verdict.word == REFERENCE), "")
+    plots: Sequence[Tuple[str, str, str, Callable[..., bytes], Sequence[Any]]] = (
+        ("difference", f"Test accuracy against {reference}", _intervals(held), differences, held),
+        ("accuracy", "Validation accuracy by step", _LINES, accuracy_by_step, accuracies),
+        ("loss", "Training loss by step", _BAND, loss_by_step, losses),
+        ("speed", "Test accuracy against time", _times(timed), accuracy_by_speed, timed),
+        ("loss_scale", "Loss scale by step", _SKIPPED, loss_scales, scales(drawn, points)),
     )
     return [
-        Picture(name, title, *(draw(found, *look) for look in looks))
-        for name, title, draw, found in plots
+        Picture(name, title, caption, f"{title}: {in_words(found)}.", draw(found, look))
+        for name, title, caption, draw, found in plots
         if found
     ]
 
 
-def styles(labels: Sequence[str], theme: Theme) -> Dict[str, Style]:
+def _intervals(rows: Sequence[TableRow]) -> str:
+    levels = {percent(row.verdict.level) for row in rows if row.verdict.half_width is not None}
+    said = "A point is 0.01 of accuracy. The difference"
+    if levels:
+        said += f", with its interval at {' and '.join(sorted(levels))}"
+    if any(row.verdict.half_width is None for row in rows):
+        said += "; hollow: no interval is known"
+    return said + "; arrow: beyond the plot."
+
+
+def _times(rows: Sequence[TableRow]) -> str:
+    said = f"Bars: 95 % intervals over seeds. {_BASELINE}"
+    if any(row.emulated for row in rows):
+        said += " Float16 is emulated: the time is the CPU's, not a chip's."
+    if not all(row.comparable for row in rows):
+        said += " Hollow: other jobs ran beside, so the time is not comparable."
+    return said
+
+
+def in_words(found: Sequence[Any]) -> str:
+    """Return what a plot of curves, loss scales or rows shows."""
+    said = []
+    for one in found:
+        if isinstance(one, Curve):
+            said.append(f"{one.label} ends at {one.mean[-1]:.4g}")
+        elif isinstance(one, Scale):
+            said.append(f"{one.label} ends at {table.number(float(one.values[-1]))}")
+        else:
+            difference = table.difference(one)
+            against = f", {difference} points" if difference else ""
+            time = "" if one.sec_per_step is None else f", {one.sec_per_step:.5f} sec/step"
+            said.append(f"{one.configuration} accuracy {table.accuracy(one)}{against}{time}")
+    return "; ".join(said)
+
+
+def styles(labels: Sequence[str]) -> Dict[str, Style]:
     """Return a style for each label."""
-    looks = zip(
-        itertools.cycle(theme.colours),
-        itertools.cycle(_DASHES),
-        itertools.cycle(_MARKERS),
-        np.linspace(3.2, 1.4, max(2, len(labels))),
-    )
+    looks = zip(itertools.cycle(COLOURS), itertools.cycle(_MARKERS))
     return {label: Style(*look) for label, look in zip(labels, looks)}
 
 
-def accuracy_by_step(found: Sequence[Curve], look: Dict[str, Style], theme: Theme) -> bytes:
-    """Return a PNG: validation accuracy by step, its spread over seeds shaded."""
-    figure, axes = _figure(theme, "Validation accuracy", "step", "accuracy")
-    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
-    for one in found:
-        _draw(axes, one, look[one.label], marked=True)
-    _accuracy_axis(axes, [float(curve.low.min()) for curve in found], theme)
-    return _with_legend(figure, axes, theme)
+def accuracy_by_step(found: Sequence[Curve], look: Dict[str, Style]) -> bytes:
+    """Return a PNG: validation accuracy by step, a panel for each configuration."""
+    figure, panels = _panels([one.label for one in found], "accuracy")
+    least = [float(curve.low.min()) for curve in found]
+    for mine, axes in zip(found, panels):
+        _draw_curves(axes, mine, found, look[mine.label], marked=True)
+        _accuracy_axis(axes, least)
+    panels[0].set_xlim(left=0)
+    return png(figure, _DPI)
 
 
-def loss_by_step(found: Sequence[Curve], look: Dict[str, Style], theme: Theme) -> bytes:
-    """Return a PNG: the training loss by step, its spread over seeds shaded."""
-    figure, axes = _figure(theme, "Training loss", "step", "loss (cross-entropy)")
-    for one in found:
-        _draw(axes, one, look[one.label], marked=False)
+def loss_by_step(found: Sequence[Curve], look: Dict[str, Style]) -> bytes:
+    """Return a PNG: the training loss by step, a panel for each configuration."""
+    figure, panels = _panels([one.label for one in found], "loss (cross-entropy)")
     finite = np.concatenate([one.mean[np.isfinite(one.mean)] for one in found])
-    if len(finite) and finite.min() > 0 and finite.max() > _WIDE * finite.min():
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_locator(NullLocator())
-    return _with_legend(figure, axes, theme)
+    wide = len(finite) > 0 and finite.min() > 0 and finite.max() > _WIDE * finite.min()
+    for mine, axes in zip(found, panels):
+        _draw_curves(axes, mine, found, look[mine.label], marked=False)
+        if wide:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_locator(NullLocator())
+    panels[0].set_xlim(left=0)
+    return png(figure, _DPI)
 
 
-def accuracy_by_speed(rows: Sequence[TableRow], look: Dict[str, Style], theme: Theme) -> bytes:
+def loss_scales(found: Sequence[Scale], look: Dict[str, Style]) -> bytes:
+    """Return a PNG: the loss scale by step, a cross where a step overflowed."""
+    figure, panels = _panels([one.label for one in found], "loss scale")
+    for mine, axes in zip(found, panels):
+        for one in found:
+            axes.step(one.steps, one.values, where="post", color=_OTHERS, linewidth=1)
+        color, over = look[mine.label].color, mine.overflowed
+        axes.step(mine.steps, mine.values, where="post", color=color, linewidth=1.8)
+        axes.plot(mine.steps[over], mine.values[over], "x", color=color, markersize=6)
+        axes.set_yscale("log", base=2)
+        axes.yaxis.set_major_locator(LogLocator(base=2, numticks=8))
+        axes.yaxis.set_major_formatter(lambda scale, _: f"2^{np.log2(scale):.0f}")
+    panels[0].set_xlim(left=0)
+    return png(figure, _DPI)
+
+
+def differences(rows: Sequence[TableRow], look: Dict[str, Style]) -> bytes:
+    """Return a PNG: rows' differences to the reference in points, with their intervals.
+
+    The axis shows those below a point; if there are none, all.
+    """
+    found = [(100 * (r.verdict.difference or 0.0), r.verdict.half_width) for r in rows]
+    reach = [abs(points) + 100 * (half or 0.0) for points, half in found]
+    limit = max(_LEAST_EXTENT, 1.15 * max([r for r in reach if r <= _NEAR] or reach))
+    height = _ROW_HEIGHT * len(rows) + 0.75
+    figure = Figure(figsize=(_WIDTH, height), facecolor="white")
+    figure.subplots_adjust(left=0.04, right=0.96, top=1 - 0.1 / height, bottom=0.6 / height)
+    axes = figure.add_subplot()
+    for place, (row, (points, half)) in enumerate(zip(rows, found)):
+        style = look[row.configuration]
+        if abs(points) > limit:
+            edge, arrow = np.copysign(limit, points), "<>"[points > 0]
+            axes.plot(edge, place, arrow, markersize=9, color=style.color, clip_on=False)
+        else:
+            axes.errorbar(
+                points, place, xerr=None if half is None else 100 * half, fmt=style.marker,
+                color=style.color, markersize=7, capsize=4,
+                markerfacecolor="none" if half is None else style.color,
+            )  # fmt: skip
+        label = textwrap.shorten(row.configuration, 2 * _LETTERS, placeholder=" ...")
+        shown = f"{table.difference(row)} points".replace("+-", "\u00b1")
+        axes.text(-limit, place - 0.3, label, color=_INK, fontsize=9.5)
+        axes.text(limit, place - 0.3, shown, color=_INK, fontsize=9.5, ha="right")
+    axes.set(xlim=(-limit, limit), ylim=(len(rows) - 0.5, -0.75), yticks=[])
+    axes.axvline(0, color=_INK, linewidth=1)
+    _plain(axes, "points of test accuracy, 0: the reference", "")
+    axes.spines["left"].set_visible(False)
+    return png(figure, _DPI)
+
+
+def accuracy_by_speed(rows: Sequence[TableRow], look: Dict[str, Style]) -> bytes:
     """Return a PNG: test accuracy against sec/step of rows that have one.
 
     Hollow where the time is not comparable.
     """
     hardware = " and ".join(sorted({row.hardware for row in rows}))
     emulated = ", float16 emulated" if any(row.emulated for row in rows) else ""
-    figure, axes = _figure(
-        theme, "Test accuracy against time", f"ms a step ({hardware}{emulated})", "accuracy"
-    )
+    figure = Figure(facecolor="white")
+    axes = figure.add_subplot()
+    _plain(axes, f"sec/step ({hardware}{emulated})", "accuracy")
     for row in rows:
         style, accuracy, half = look[row.configuration], row.accuracy or 0.0, row.half_width or 0.0
         low, middle, high = np.clip([accuracy - half, accuracy, accuracy + half], _LEAST, _MOST)
         axes.errorbar(
-            [1000 * (row.sec_per_step or 0.0)], [middle],
+            [row.sec_per_step or 0.0], [middle],
             yerr=None if row.half_width is None else [[middle - low], [high - middle]],
-            fmt=style.marker, color=style.color, markersize=9, capsize=4,
+            fmt=style.marker, color=style.color, markersize=8, capsize=4,
             markerfacecolor=style.color if row.comparable else "none", label=row.configuration,
         )  # fmt: skip
-    axes.set_xlim(0, 1250 * max(row.sec_per_step or 0.0 for row in rows))
-    _accuracy_axis(axes, [row.accuracy or 0.0 for row in rows], theme)
-    return _with_legend(figure, axes, theme)
+    axes.set_xlim(0, 1.25 * max(row.sec_per_step or 0.0 for row in rows))
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=(1, 2, 5, 10)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    _accuracy_axis(axes, [row.accuracy or 0.0 for row in rows])
+    return _with_legend(figure, axes)
 
 
-def loss_scales(found: Sequence[Scale], look: Dict[str, Style], theme: Theme) -> bytes:
-    """Return a PNG: the loss scale by step, a cross where a step overflowed."""
-    figure, axes = _figure(theme, "Loss scale (x: skipped for an overflow)", "step", "loss scale")
-    for one in found:
-        style = look[one.label]
-        axes.step(
-            one.steps, one.values, where="post", color=style.color, linestyle=style.dashes,
-            linewidth=style.width, label=one.label,
-        )  # fmt: skip
-        over = one.overflowed
-        axes.plot(one.steps[over], one.values[over], "x", color=style.color, markersize=8)
-    axes.set_yscale("log", base=2)
-    axes.yaxis.set_major_locator(LogLocator(base=2, numticks=10))
-    axes.yaxis.set_major_formatter(lambda scale, _: f"2^{np.log2(scale):.0f}")
-    return _with_legend(figure, axes, theme)
-
-
-def _draw(axes: Axes, one: Curve, style: Style, marked: bool) -> None:
-    axes.plot(
-        one.steps, one.mean, color=style.color, linestyle=style.dashes,
-        marker=style.marker if marked or len(one.steps) < 3 else None, markersize=5,
-        linewidth=style.width, label=one.label,
+def _draw_curves(
+    axes: Axes, mine: Curve, found: Sequence[Curve], style: Style, marked: bool
+) -> None:
+    for other in found:
+        axes.plot(other.steps, other.mean, color=_OTHERS, linewidth=1)
+    axes.fill_between(
+        mine.steps, mine.low, mine.high, color=style.color, alpha=0.25, linewidth=0
     )  # fmt: skip
-    if np.any(one.high > one.low):
-        axes.fill_between(one.steps, one.low, one.high, color=style.color, alpha=0.15, linewidth=0)
+    axes.plot(
+        mine.steps, mine.mean, color=style.color, linewidth=1.8, markersize=4,
+        marker=style.marker if marked or len(mine.steps) < 3 else None,
+    )  # fmt: skip
 
 
-def _accuracy_axis(axes: Axes, values: Sequence[float], theme: Theme) -> None:
+def _accuracy_axis(axes: Axes, values: Sequence[float]) -> None:
     axes.set_yscale("logit")
     low = max(0.9 * min(values), _LEAST)
     axes.set_ylim(low, _MOST)
@@ -244,41 +315,59 @@ def _accuracy_axis(axes: Axes, values: Sequence[float], theme: Theme) -> None:
     axes.yaxis.set_major_locator(FixedLocator(ticks))
     axes.yaxis.set_major_formatter(FixedFormatter([f"{tick:g}" for tick in ticks]))
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.axhline(BASELINE_ACCURACY, color=theme.ink, linewidth=0.8, linestyle=(0, (1, 3)))
-    axes.annotate(
-        f"ModelZoo's {BASELINE_ACCURACY}", (1, BASELINE_ACCURACY), color=theme.ink, fontsize=8,
-        xycoords=("axes fraction", "data"), xytext=(-4, 3), textcoords="offset points", ha="right",
+    axes.axhline(BASELINE_ACCURACY, color=_INK, linewidth=0.8, linestyle=(0, (1, 3)))
+
+
+def _panels(labels: Sequence[str], vertical: str) -> Tuple[Figure, List[Axes]]:
+    """Return a figure with a panel for each label, all with the same axes."""
+    columns = min(2, len(labels))
+    lines = -(-len(labels) // columns)
+    letters = _LETTERS * 2 // columns
+    titles = [textwrap.fill(label, letters) for label in labels]
+    above = 0.12 + _LINE_HEIGHT * max(title.count("\n") + 1 for title in titles)
+    height = lines * (_PANEL_HEIGHT + above) + 0.5
+    figure = Figure(figsize=(_WIDTH, height), facecolor="white")
+    figure.subplots_adjust(
+        left=0.17, right=0.98, top=1 - above / height, bottom=0.5 / height, wspace=0.08,
+        hspace=above / _PANEL_HEIGHT,
     )  # fmt: skip
+    grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
+    panels = list(grid.flat)
+    for place, axes in enumerate(panels):
+        is_last = place + columns >= len(labels)
+        _plain(axes, "step" if is_last else "", vertical if place % columns == 0 else "")
+        axes.tick_params(labelbottom=is_last)
+        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=(1, 2, 5, 10)))
+    for title, axes in zip(titles, panels):
+        axes.set_title(title, color=_INK, loc="left", fontsize=9.5)
+    for axes in panels[len(labels) :]:
+        axes.set_visible(False)
+    return figure, panels[: len(labels)]
 
 
-def _figure(theme: Theme, title: str, horizontal: str, vertical: str) -> Tuple[Figure, Axes]:
-    figure = Figure(facecolor=theme.paper)
-    axes = figure.add_subplot()
-    axes.set_facecolor(theme.paper)
-    axes.set_title(title, color=theme.ink, loc="left", fontsize=12)
-    axes.set_xlabel(horizontal, color=theme.ink)
-    axes.set_ylabel(vertical, color=theme.ink)
-    axes.tick_params(colors=theme.ink)
-    axes.grid(color=theme.grid, linewidth=0.7)
+def _plain(axes: Axes, horizontal: str, vertical: str) -> None:
+    axes.set_xlabel(horizontal, color=_INK)
+    axes.set_ylabel(vertical, color=_INK)
+    axes.tick_params(colors=_INK, labelsize=8.5)
+    axes.grid(color=_GRID, linewidth=0.7)
     axes.set_axisbelow(True)
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(theme.ink)
-    return figure, axes
+        spine.set_color(_INK)
 
 
-def _with_legend(figure: Figure, axes: Axes, theme: Theme) -> bytes:
+def _with_legend(figure: Figure, axes: Axes) -> bytes:
     """Draw with the legend below; sizes are set here, for a tight box would draw all twice."""
     handles, labels = axes.get_legend_handles_labels()
-    shown = [textwrap.fill(label, _LEGEND_LETTERS) for label in labels]
+    shown = [textwrap.fill(label, _LETTERS) for label in labels]
     rows = -(-len(shown) // 2)
     lines = sum(max(label.count("\n") + 1 for label in shown[row::rows]) for row in range(rows))
-    below = 0.75 + _LEGEND_LINE * lines
+    below = 0.65 + _LINE_HEIGHT * lines
     height = _PLOT_HEIGHT + below
     figure.set_size_inches(_WIDTH, height)
-    figure.subplots_adjust(left=0.12, right=0.97, top=1 - 0.4 / height, bottom=below / height)
+    figure.subplots_adjust(left=0.13, right=0.97, top=1 - 0.1 / height, bottom=below / height)
     figure.legend(
         handles, shown, ncol=2, loc="lower left", bbox_to_anchor=(0.02, 0), frameon=False,
-        fontsize=9, labelcolor=theme.ink, handlelength=3.2,
+        fontsize=9, labelcolor=_INK, handlelength=1.5,
     )  # fmt: skip
-    return png(figure)
+    return png(figure, _DPI)

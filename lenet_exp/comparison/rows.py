@@ -7,9 +7,9 @@ from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp.comparison.configurations import Configuration, float32_of
 from lenet_exp.comparison.estimates import mean_of
-from lenet_exp.comparison.plan_differences import Share
 from lenet_exp.comparison.runs import Recorded
 from lenet_exp.comparison.verdicts import SURE, AccuracyVerdict
+from lenet_exp.record.pages.operators import Share
 
 BASELINE_ACCURACY = 0.975  # the ModelZoo's
 CHIP_SEC_PER_STEP = 0.0021  # the ModelZoo's, on the chip: only a run on a chip is held against it

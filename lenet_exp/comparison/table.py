@@ -23,21 +23,21 @@ class TableColumn(NamedTuple):
     cell: Callable[[TableRow], str]
 
 
-def _plus_minus(shown: str, half_width: Optional[float]) -> str:
-    return shown if half_width is None else f"{shown} +-{half_width:.4f}"
-
-
 def accuracy(row: TableRow) -> str:
     """Return the accuracy with its 95 % interval: "0.9829 +-0.0013"."""
-    return UNKNOWN if row.accuracy is None else _plus_minus(f"{row.accuracy:.4f}", row.half_width)
+    if row.accuracy is None:
+        return UNKNOWN
+    half = "" if row.half_width is None else f" +-{row.half_width:.4f}"
+    return f"{row.accuracy:.4f}{half}"
 
 
 def difference(row: TableRow) -> str:
-    """Return the difference to the reference's accuracy with its interval."""
+    """Return the difference to the reference's accuracy with its interval, in points."""
     verdict = row.verdict
     if verdict.difference is None:
         return "" if verdict.word == REFERENCE else UNKNOWN
-    return _plus_minus(f"{verdict.difference:+.4f}", verdict.half_width)
+    half = "" if verdict.half_width is None else f" +-{100 * verdict.half_width:.2f}"
+    return f"{100 * verdict.difference:+.2f}{half}"
 
 
 def cost(row: TableRow) -> str:
@@ -91,13 +91,22 @@ IN_SHORT = (*ACCURACY, SPEED[0], SPEED[2])  # what MLflow's narrow description h
 def terminal(rows: Sequence[TableRow], width: int) -> str:
     """Return two blocks of columns, neither wider than `width`."""
     width = max(width, _NARROWEST)
-    baseline = f"ModelZoo's baseline: accuracy {BASELINE_ACCURACY}"
-    below = [
-        row.configuration for row in rows if row.runs and (row.accuracy or 0.0) < BASELINE_ACCURACY
-    ]
-    reached = f"; not reached by {'; '.join(below)}" if below else ", reached by all"
-    ending = wrapped(baseline + reached, width)
+    ending = wrapped(baseline(rows), width)
     return "\n".join([*_block(rows, ACCURACY, width), *ending, "", *_block(rows, SPEED, width)])
+
+
+def baseline(rows: Sequence[TableRow]) -> str:
+    """Return who reached the ModelZoo's accuracy, by the mean over seeds, and who did not."""
+    known = [(row.configuration, row.accuracy) for row in rows]
+    below = [f"{name} ({value:.4f})" for name, value in known
+             if value is not None and value < BASELINE_ACCURACY]  # fmt: skip
+    unknown = [name for name, value in known if value is None]
+    said = f"ModelZoo's baseline: accuracy {BASELINE_ACCURACY}"
+    if len(unknown) == len(known):
+        return f"{said}; no run has finished"
+    said += f"; not reached by {', '.join(below)}" if below else ""
+    said += f"; no finished run of {', '.join(unknown)}" if unknown else ""
+    return said if below or unknown else f"{said}, reached by all"
 
 
 def wrapped(line: str, width: int) -> List[str]:
@@ -127,11 +136,6 @@ def markdown(rows: Sequence[TableRow], columns: Sequence[TableColumn] = ALL) -> 
     lines += [[row.configuration, *(column.cell(row) for column in columns)] for row in rows]
     escaped = [[re.sub(r"[|*_]", r"\\\g<0>", cell) for cell in line] for line in lines]
     return "".join(f"| {' | '.join(line)} |\n" for line in escaped)
-
-
-def typeset(text: str) -> str:
-    """Return text with the signs that a terminal may lack."""
-    return text.replace("+-", "\u00b1")
 
 
 def as_csv(rows: Sequence[TableRow]) -> str:

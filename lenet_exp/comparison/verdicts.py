@@ -162,9 +162,14 @@ def _sentence(verdict: AccuracyVerdict) -> str:
     return f"{said}; {needed} seeds would settle a difference of that size"
 
 
+def percent(level: float) -> str:
+    """Return a level as it is written everywhere: "95 %", "98.3 %"."""
+    return f"{100 * level:.3g} %"
+
+
 def method_notes(judged: Sequence[AccuracyVerdict], comparisons: int) -> List[str]:
     """Return what a reader has to know of the methods that were used."""
-    level = f"{100 * level_of(comparisons):.1f} %"
+    level = percent(level_of(comparisons))
     methods = {verdict.method for verdict in judged}
     notes = []
     if methods & {PAIRED, WELCH}:

@@ -14,7 +14,7 @@ from lenet_exp.config.compose import flatten
 from lenet_exp.config.identity import config_hash
 from lenet_exp.experiment import graphs
 from lenet_exp.experiment.identity import PLAN_FILE
-from lenet_exp.record.run import run_files
+from lenet_exp.record.run import plots, run_files
 from lenet_exp.record.store.mlflow_store import Point, Run, Store
 
 IMAGES = 10_000
@@ -36,6 +36,12 @@ def classes_with(right, seed):
     classes = LABELS.copy()
     classes[wrong] = (classes[wrong] + 1) % 10
     return classes
+
+
+@functools.lru_cache(maxsize=None)
+def confusion_matrix():
+    """Return a picture that stands for that of any run."""
+    return plots.confusion_matrix(np.zeros((IMAGES, 28, 28, 1), np.uint8), LABELS, LABELS, "a run")
 
 
 def metrics_of(right, sec_per_step, scales):
@@ -70,7 +76,8 @@ def record(store, folder, words, right, *, sec_per_step=0.005, scales=(1,) * WIN
     run_files.write_bytes(folder / "config.yaml", yaml.encode())
     run_files.write_bytes(folder / PLAN_FILE, plan.csv)
     run_files.write_test_predictions(folder, classes_with(right, settings.seed), LABELS)
-    for name in ("config.yaml", PLAN_FILE, "test_predictions.npz"):
+    run_files.write_bytes(folder / "figures" / "confusion_matrix.png", confusion_matrix())
+    for name in ("config.yaml", PLAN_FILE, "test_predictions.npz", "figures"):
         run.artifact(folder / name)
     run.end(status)
     return run.run_id

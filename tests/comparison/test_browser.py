@@ -87,8 +87,54 @@ def test_the_sweep_s_runs_are_selected_and_compared(driver, tmp_path, stack):
 
         driver.get(f"{address}/#/experiments/1/runs/{parent}")
         link = driver.find_element(TEXT, "Compare these runs")
+        page = driver.find_element(TEXT, "the page of this comparison").get_attribute("href")
         described = text_with(driver, "Description")
         assert "modes: 3 runs, 3 configurations" in described
         link.click()
         driver.switch_to.window(driver.window_handles[-1])
         check_compared(driver, children)
+
+        driver.get(page)
+        driver.switch_to.frame(driver.find_element(CSS, "iframe"))
+        assert "force_fp16 does not learn" in text_with(driver, "lenet-exp comparison: modes")
+
+
+@pytest.fixture
+def page(tmp_path):
+    """A comparison's page, of runs in a real store."""
+    uri = new_store(tmp_path / "runs.db")
+    record_sweep(uri, tmp_path / "runs", "modes", JOBS)
+    compare_sweep(uri, "lenet-exp", "modes")
+    return Path("outputs", "comparisons", "modes", "comparison.html").resolve()
+
+
+SEEN = """
+const shown = [...document.images].map(one => one.naturalWidth > 0);
+const style = getComputedStyle(document.body), image = getComputedStyle(document.images[0]);
+return {width: document.documentElement.scrollWidth, paper: style.backgroundColor,
+        filter: image.filter, pictures: shown.length, whole: shown.every(Boolean),
+        fetched: performance.getEntriesByType("resource").map(one => one.name)
+                 .filter(name => !name.startsWith("data:"))};
+"""
+LIGHT, DARK = "rgb(255, 255, 255)", "rgb(22, 28, 36)"
+
+
+@full_on_tf1
+def test_the_page_is_read_on_a_phone_at_night_in_print_and_offline(driver, page):
+    for width, media, scheme, paper in (
+        (390, "", "light", LIGHT),
+        (390, "", "dark", DARK),
+        (1280, "", "dark", DARK),
+        (1040, "print", "dark", LIGHT),
+    ):
+        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width == 390}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        driver.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia", {"media": media, "features": [feature]}
+        )
+        driver.get(page.as_uri())
+        seen = driver.execute_script(SEEN)
+        assert (seen["width"], seen["paper"]) == (width, paper)
+        assert (seen["filter"] == "none") == (paper == LIGHT)  # plots on the page's own paper
+        assert (seen["pictures"], seen["whole"], seen["fetched"]) == (4 + 3, True, [])

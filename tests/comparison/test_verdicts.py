@@ -132,3 +132,10 @@ def test_runs_of_other_data_are_never_paired_nor_averaged(accuracies):
     # A record of an earlier version may not say which data it was.
     unknown = reference._replace(settings={})
     assert verdicts.verdict(mine, unknown, 1, {}).method != verdicts.OTHER_DATA
+
+
+@pytest.mark.parametrize(("comparisons", "told"), [(1, "95 %"), (3, "98.3 %"), (0, "95 %")])
+def test_a_level_is_written_alike_everywhere(comparisons, told):
+    assert verdicts.percent(verdicts.level_of(comparisons)) == told
+    judged = [verdicts.AccuracyVerdict("worse", "Welch's t")]
+    assert f"intervals at {told}" in verdicts.method_notes(judged, comparisons)[0]

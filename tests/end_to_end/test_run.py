@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lenet_exp.record.next_steps import compare_command
+from tests.pages import problems
 from tests.stacks import full_on_tf1
 
 TIMES = re.compile("sec|images")
@@ -97,9 +99,27 @@ def test_artifacts_are_whole(smoke, shared_project):
         "figures/loss.png",
         "output/performance_precision.txt",
         "precision.csv",
+        "report.html",
         "run.log",
         "test_predictions.npz",
     ]
+
+
+def test_the_run_has_a_page_of_its_own_and_its_description_leads_there(smoke):
+    run = smoke[1]
+    accuracy, run_id = run.data.metrics["accuracy"], run.info.run_id
+    said = (
+        f"allow_mix_precision has accuracy {accuracy:.4f} after 20 steps: a look, not a training."
+    )
+    page = Path(run.data.tags["folder"], "report.html").read_text("utf-8")
+    assert problems(page) == []
+    assert f"<h1>{said}</h1>" in page
+    assert page.count("<img") == 2
+    assert run_id in page
+    note = run.data.tags["mlflow.note.content"]
+    assert said.replace("_", "\\_") in note
+    link = f"(#/experiments/{run.info.experiment_id}/runs/{run_id}/artifactPath/report.html)"
+    assert link in note
 
 
 def test_the_plan_of_both_graphs_is_kept_and_the_chip_s_verdict_is_a_tag(bare_project):

@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Tuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure  # without pyplot: no display, no global state
+from matplotlib.ticker import MaxNLocator
 
 from lenet_exp.training.history import History
 
@@ -16,19 +17,22 @@ _EXAMPLES = 5  # of each
 _TITLE, _GAP = 12, 4  # pixels of an image: above each row of examples, and beside each example
 
 
-def png(figure: Figure) -> bytes:
+def png(figure: Figure, dpi: int = 110) -> bytes:
     """Return a figure as a PNG."""
     packed = io.BytesIO()
     # Margins are set by hand: bbox_inches="tight" draws everything twice.
-    figure.savefig(packed, format="png", dpi=110)
+    figure.savefig(packed, format="png", dpi=dpi)
     return packed.getvalue()
 
 
-def loss_curve(history: History) -> bytes:
-    """Return a PNG: the loss of each step, its running mean, validation accuracy by epoch."""
+def loss_curve(history: History, name: str) -> bytes:
+    """Return a PNG: the loss of each step, its running mean, validation accuracy by epoch.
+
+    `name` is the run's, for the title.
+    """
     losses = history.losses
     figure = Figure(figsize=(8, 4.5))
-    figure.subplots_adjust(left=0.09, right=0.91, bottom=0.12, top=0.92)
+    figure.subplots_adjust(left=0.12, right=0.91, bottom=0.12, top=0.92)
     axes = figure.add_subplot()
     steps = np.arange(1, len(losses) + 1)
     axes.plot(steps, losses, color="#b8c4d6", linewidth=0.6, label="loss of a step")
@@ -36,15 +40,18 @@ def loss_curve(history: History) -> bytes:
     if span > 1:
         smooth = np.convolve(losses, np.ones(span) / span, mode="valid")
         axes.plot(steps[span - 1 :], smooth, color="#1f4e8c", label=f"mean of {span} steps")
-    axes.set(xlabel="step", ylabel="loss (cross-entropy)", xlim=(1, max(2, len(losses))))
+    last = max(2, len(losses))
+    axes.set(xlabel="step", ylabel="loss (cross-entropy)", xlim=(0, last + 0.02 * last))
     axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=(1, 2, 5, 10)))
     right = axes.twinx()
     style: Dict[str, Any] = {"color": "#c2571a", "markersize": 4, "label": "validation accuracy"}
+    style.update(clip_on=False, zorder=3)  # an accuracy of 0 or 1 lies on the frame
     right.plot(history.validated, history.accuracies, "o--", **style)
     right.set(ylabel="validation accuracy", ylim=(0, 1))
     handles = [*axes.get_legend_handles_labels()[0], *right.get_legend_handles_labels()[0]]
     axes.legend(handles=handles, loc="center right", frameon=False)
-    axes.set_title(f"Training loss, {len(losses)} steps")
+    axes.set_title(f"{name}: training loss, {len(losses)} steps")
     return png(figure)
 
 
@@ -63,14 +70,27 @@ def worst_confused(labels: np.ndarray, classes: np.ndarray) -> List[Tuple[int, i
     return [pair for pair in pairs if wrong[pair]]
 
 
-def confusion_matrix(images: np.ndarray, labels: np.ndarray, classes: np.ndarray) -> bytes:
+def in_words(labels: np.ndarray, classes: np.ndarray) -> str:
+    """Return what a confusion matrix shows, for those who don't see it."""
+    right = int(np.sum(labels == classes))
+    said = f"{right} of {len(labels)} test images right"
+    wrong = confusion_counts(labels, classes)
+    pairs = [f"{a} for {b} ({wrong[a, b]} times)" for a, b in worst_confused(labels, classes)]
+    return f"{said}; most often mistaken: {', '.join(pairs)}" if pairs else said
+
+
+def confusion_matrix(
+    images: np.ndarray, labels: np.ndarray, classes: np.ndarray, name: str
+) -> bytes:
     """Return a PNG: the test set's confusion matrix, and images of the worst-confused digits.
 
-    `images` are uint8 [n, height, width, 1]; `labels`, the truth, and `classes` uint8 [n].
+    `images` are uint8 [n, height, width, 1]; `labels`, the truth, and `classes` uint8 [n];
+    `name` is the run's, for the title.
     """
     pairs = worst_confused(labels, classes)
     figure = Figure(figsize=(11.5, 6.2) if pairs else (7, 6.2))
-    figure.subplots_adjust(left=0.07, right=0.98, bottom=0.09, top=0.94, wspace=0.12)
+    figure.subplots_adjust(left=0.07, right=0.98, bottom=0.09, top=0.9, wspace=0.12)
+    figure.suptitle(name, x=0.07, y=0.97, ha="left", fontsize=12, fontweight="bold")
     grid = figure.add_gridspec(1, 2 if pairs else 1, width_ratios=[8, 5] if pairs else [1])
     _draw_counts(figure.add_subplot(grid[0]), confusion_counts(labels, classes))
     if pairs:
@@ -113,5 +133,5 @@ def _draw_counts(axes: Axes, counts: np.ndarray) -> None:
         )  # fmt: skip
     axes.set(
         xticks=range(10), yticks=range(10), xlabel="predicted digit", ylabel="true digit",
-        title=f"{np.trace(counts)} of {counts.sum()} test images right",
     )  # fmt: skip
+    axes.set_title(f"{np.trace(counts)} of {counts.sum()} test images right", loc="left")

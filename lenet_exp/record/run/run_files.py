@@ -12,7 +12,7 @@ from typing import Iterator
 
 import numpy as np
 
-_UNFINISHED = re.compile(r"\.(\d+|[\w.]+\.(png|txt|npz|yaml|json|diff|csv))\.\d+\.part")
+_UNFINISHED = re.compile(r"\.(\d+|[\w.]+\.(png|txt|npz|yaml|json|diff|csv|html))\.\d+\.part")
 
 
 def remove_unfinished(folder: Path) -> None:

@@ -16,7 +16,7 @@ from lenet_exp.errors import StoreError, Terminated
 from lenet_exp.record.run import checkpoints, conditions, run_files
 from lenet_exp.record.store import processes, sync
 from lenet_exp.record.store.journal import Journal, merged
-from lenet_exp.record.store.mlflow_store import Present, Run, Store
+from lenet_exp.record.store.mlflow_store import NOTE, Present, Run, Store
 from lenet_exp.record.store.store_check import without_password
 from lenet_exp.record.store.sync import Observer
 from lenet_exp.record.terminal import Progress, resume_command, upload_command
@@ -28,6 +28,7 @@ _LOG = logging.getLogger("lenet_exp")
 _SILENT_WAIT = 3.0  # seconds for the store, at the end
 _LONGEST_WAIT = 90.0  # a dead server's time-outs and retries
 TARGET_ACCURACY = 0.975  # the ModelZoo's
+PAGE = "report.html"
 
 
 class Identity(NamedTuple):
@@ -49,11 +50,13 @@ class RunRecord:
     def __init__(self, run: Run, journal: Journal, observer: Observer, progress: Progress) -> None:
         """Record into `journal` and its folder; `observer` passes it on to `run`."""
         self.run_id = run.run_id
+        self._page = run.link(PAGE)
         self.resumed = any(entry.kind == "metrics" for entry in journal.entries)
         self._journal = journal
         self.folder = journal.folder
         self._observer = observer
         self.progress = progress
+        self._name = str(merged(journal.entries, "run").get("name", self.run_id))
         self._store_failed = False  # and the person knows
         self.pending: List[str] = []  # how the store can have what it lacks, at the very end
         self.accuracy = float("nan")  # of the test set, when that is done
@@ -119,14 +122,24 @@ class RunRecord:
         with importing():
             from lenet_exp.record.run import plots  # noqa: PLC0415 - matplotlib
         figures = self.folder / "figures"
-        run_files.write_bytes(figures / "loss.png", plots.loss_curve(history))
-        matrix = plots.confusion_matrix(*test, classes)
+        run_files.write_bytes(figures / "loss.png", plots.loss_curve(history, self._name))
+        matrix = plots.confusion_matrix(*test, classes, self._name)
         run_files.write_bytes(figures / "confusion_matrix.png", matrix)
+        self._write_page()
         kept = sorted({history.step, history.best_step} - {0})
         places = [f"checkpoints/{step}" for step in kept]
-        for path in ("output", "figures", "test_predictions.npz", *places):
+        for path in ("output", "figures", "test_predictions.npz", PAGE, *places):
             self._log("artifact", {"path": path})
         self.progress.say(f"test accuracy {accuracy:.4f}")
+
+    def _write_page(self) -> None:
+        """Write the run's own page of what is in its folder, and lead there from the store."""
+        from lenet_exp.record.pages import run_page  # noqa: PLC0415 - jinja2
+
+        page = run_page.render(self.folder, self._journal.entries, TARGET_ACCURACY)
+        run_files.write_bytes(self.folder / PAGE, page)
+        said = run_page.conclusion(self._journal.entries, TARGET_ACCURACY).replace("_", "\\_")
+        self._log("tags", {NOTE: f"**{said}**\n\n[The page of this run]({self._page})\n"})
 
     def report(self, found: Optional[Findings]) -> None:
         """Keep and show what was found out besides, if anything was.

@@ -18,6 +18,7 @@ from lenet_exp.errors import StoreError
 from lenet_exp.record.store import store_check
 from lenet_exp.record.waiting import importing, loading
 
+NOTE = "mlflow.note.content"  # the tag that `mlflow ui` shows as a run's description, Markdown
 _PARAM_LENGTH = 500  # MLflow 1.30 refuses a longer value
 _PER_BATCH = 100  # parameters or tags that a server takes at once
 _METRICS_PER_BATCH = 1000
@@ -149,6 +150,11 @@ class Run:
         self._client = store.client
         self.run_id = run_id
         self.is_remote = store.uri.startswith(("http://", "https://"))
+
+    def link(self, artifact: str) -> str:
+        """Return where `mlflow ui` shows an artifact of this run, within its own address."""
+        place = f"#/experiments/{self._store.experiment_id}/runs/{self.run_id}"
+        return f"{place}/artifactPath/{artifact}"
 
     def present(self) -> Present:
         """Return what the store has of this run."""

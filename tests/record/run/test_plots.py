@@ -22,9 +22,61 @@ def test_confusion_counts_rows_of_truth_and_columns_of_prediction():
 def test_loss_curve_of_any_length(steps):
     losses = np.linspace(2.3, 0.1, steps).astype(np.float32)
     history = History(losses=losses).with_validation(0.9)
-    picture = Image.open(io.BytesIO(plots.loss_curve(history)))
+    picture = Image.open(io.BytesIO(plots.loss_curve(history, "a run")))
     assert picture.format == "PNG"
     assert min(picture.size) > 300
+
+
+@pytest.mark.parametrize("largest", [0.001, 2.3, 60_000, 2e6, 3e38])
+def test_every_label_of_the_loss_is_inside(largest):
+    history = History(losses=np.linspace(largest, 0, 20).astype(np.float32)).with_validation(0.9)
+    drawn = np.asarray(Image.open(io.BytesIO(plots.loss_curve(history, "a run"))).convert("L"))
+    for edge in (drawn[0], drawn[-1], drawn[:, 0], drawn[:, -1]):
+        assert set(edge.tolist()) == {255}
+
+
+def pixels_of(png, colour):
+    drawn = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+    return int(np.sum(np.all(drawn == colour, axis=2)))
+
+
+@pytest.mark.parametrize(
+    ("place", "accuracy"),
+    [(20, 0.5), (1, 0.5), (10, 1.0), (10, 0.0), (20, 1.0), (20, 0.0)],
+    ids=["last", "first", "all right", "all wrong", "upper corner", "lower corner"],
+)
+def test_a_single_validation_is_seen_whole_wherever_it_lies(place, accuracy):
+    losses = np.linspace(2.3, 0.1, 20).astype(np.float32)
+
+    def orange(place, accuracy):
+        history = History(
+            losses=losses, validated=np.array([place]), accuracies=np.array([accuracy])
+        )
+        return pixels_of(plots.loss_curve(history, "a run"), (194, 87, 26))
+
+    assert abs(orange(place, accuracy) - orange(10, 0.3)) <= 4  # how it falls on the pixels
+
+
+@pytest.mark.parametrize("draw", ["loss", "matrix"])
+def test_the_title_names_the_run(draw):
+    labels = np.arange(100, dtype=np.uint8) % 10
+    history = History(losses=np.ones(20, np.float32)).with_validation(0.5)
+
+    def drawn(name):
+        if draw == "loss":
+            return plots.loss_curve(history, name)
+        return plots.confusion_matrix(np.zeros((100, 28, 28, 1), np.uint8), labels, labels, name)
+
+    upper = [np.asarray(Image.open(io.BytesIO(drawn(name))).convert("L"))[:60]
+             for name in ("allow_mix_precision-seed0", "force_fp16-seed0")]  # fmt: skip
+    assert (upper[0] < 128).sum() > (upper[1] < 128).sum() > 100
+
+
+def test_a_matrix_in_words_names_what_was_mistaken():
+    labels, classes = np.array([4, 4, 4, 9], np.uint8), np.array([9, 9, 4, 9], np.uint8)
+    said = "2 of 4 test images right; most often mistaken: 4 for 9 (2 times)"
+    assert plots.in_words(labels, classes) == said
+    assert plots.in_words(labels, labels) == "4 of 4 test images right"
 
 
 @pytest.mark.parametrize("classes", ["right", "all 3", "random"])
@@ -33,7 +85,7 @@ def test_confusion_matrix_of_any_outcome(classes):
     random = np.random.RandomState(0).randint(0, 10, 1000)
     found = {"right": labels, "all 3": np.full(1000, 3), "random": random}[classes]
     images = np.zeros((1000, 28, 28, 1), np.uint8)
-    drawn = plots.confusion_matrix(images, labels, found.astype(np.uint8))
+    drawn = plots.confusion_matrix(images, labels, found.astype(np.uint8), "a run")
     picture = Image.open(io.BytesIO(drawn))
     assert min(picture.size) > 400
     assert len(np.unique(np.asarray(picture.convert("L")))) > 20  # not blank
@@ -63,6 +115,6 @@ def test_the_worst_confused_digits_are_shown_as_pictures():
     sizes = []
     for value in (0, 255):  # ink on a page: more of it makes the page darker
         images = np.full((10, 28, 28, 1), value, np.uint8)
-        drawn = plots.confusion_matrix(images, labels, classes)
+        drawn = plots.confusion_matrix(images, labels, classes, "a run")
         sizes.append(np.asarray(Image.open(io.BytesIO(drawn)).convert("L")).mean())
     assert sizes[1] < sizes[0] - 1
