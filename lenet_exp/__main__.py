@@ -6,6 +6,8 @@ import runpy
 import sys
 from typing import Optional, Sequence
 
+from lenet_exp.errors import end_quietly
+
 VERBS = {
     "run": "train once, or sweep with -m",
     "explain": "show what a precision mode does to every operator, of LeNet or of any graph",
@@ -24,6 +26,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run a verb as its module would run; return the exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments and arguments[0] in VERBS:
+        end_quietly()  # until the verb is imported
         sys.argv = [f"lenet-exp {arguments[0]}", *arguments[1:]]
         runpy.run_module(f"lenet_exp.{arguments[0]}", run_name="__main__", alter_sys=False)
         return 0

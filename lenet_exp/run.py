@@ -8,6 +8,11 @@ import sys
 from pathlib import Path
 from typing import Optional, Sequence
 
+from lenet_exp.errors import end_quietly
+
+if __name__ == "__main__":
+    end_quietly()  # until the lines below are imported
+
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException, HydraException
@@ -17,14 +22,14 @@ from omegaconf import DictConfig
 from lenet_exp import cli
 from lenet_exp.config import CONF
 from lenet_exp.config.cli.command_line import check_command_line
+from lenet_exp.config.cli.mend import CommandLine, flags_first
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.compose import register_resolvers, resolve
+from lenet_exp.config.passwords import without_password
 from lenet_exp.errors import ConfigError, LenetExpError, wrap_os_error
 from lenet_exp.experiment import resume
 from lenet_exp.record.store import journal
 from lenet_exp.sweep.launcher import register
-
-_SWEEPS = ("-m", "--multirun")
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
@@ -46,7 +51,7 @@ def _job(cfg: DictConfig) -> Optional[float]:
     except (LenetExpError, OSError) as error:
         if sweeping:  # the other jobs go on
             raise CompactHydraException(f"lenet-exp: {wrap_os_error(error)}") from error
-        sys.exit(cli.refuse(wrap_os_error(error)))
+        sys.exit(cli.refuse(wrap_os_error(error), CommandLine(PROGRAM, sys.argv[1:])))
 
 
 def _resume(arguments: Sequence[str]) -> None:
@@ -72,7 +77,7 @@ def _train(arguments: Sequence[str]) -> int:
             register_resolvers()
             _job()
     except HydraException as error:
-        print(error, file=sys.stderr)
+        print(without_password(str(error)), file=sys.stderr)
         return 1
     return 0
 
@@ -80,12 +85,11 @@ def _train(arguments: Sequence[str]) -> int:
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Check the command line, then hand it to Hydra; return the exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
-    # Hydra takes no arguments on both sides of it.
-    arguments.sort(key=lambda argument: argument not in _SWEEPS)
-    sys.argv = [sys.argv[0], *arguments]  # where Hydra reads it
+    sys.argv = [sys.argv[0], *flags_first(arguments)]  # where Hydra reads it
     logging.raiseExceptions = False  # a full disk: the run says so itself
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # what Hydra meets comes to the lines below
-    return cli.exit_code(lambda: _train(arguments))
+    line = CommandLine(PROGRAM, sys.argv[1:])
+    return cli.exit_code(lambda: _train(line.words), line=line)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Dict, Iterable, Iterator
 
@@ -10,6 +11,7 @@ import numpy as np
 from lenet_exp import tf_compat
 from lenet_exp.config.identity import file_hashes
 from lenet_exp.config.schema.run import Adam, Settings
+from lenet_exp.config.tracking import experiment_notices
 from lenet_exp.data import mnist
 from lenet_exp.errors import stop_if_interrupted
 from lenet_exp.experiment import backends
@@ -52,7 +54,8 @@ def run_experiment(settings: Settings, folder: Path, tags: Dict[str, str], cores
         stop_if_interrupted()  # TensorFlow's import may have swallowed a Ctrl-C
         chip_plan = plan(settings, built)
         initial = initial_state(settings, folder, built)
-        others = dead_runs.end_dead_runs(store, folder)
+        known = experiment_notices(settings.tracking.experiment)
+        others = itertools.chain(known, dead_runs.end_dead_runs(store, folder))
         progress = _progress(backend, chip_plan, initial, others)
         identity = identify(backend, chip_plan, data.sha256, configured, tags)
         with open_record(store, identity, folder, progress) as record, backend.open_runner(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from pathlib import Path
-from typing import Callable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from lenet_exp.config.cli.suggest import shown
+from lenet_exp.config.compose import flatten
 from lenet_exp.config.identity import config_hash
 from lenet_exp.config.schema.run import SWEEP_KEYS, Settings, Sweep
 from lenet_exp.record.store import journal
@@ -14,11 +16,15 @@ from lenet_exp.record.store.journal import Entry
 
 
 class ComposedJob(NamedTuple):
-    """A job as it was composed: its overrides, its settings, and Hydra's files of it."""
+    """A job as it was composed: its overrides, its settings, and Hydra's files of it.
+
+    `left_out`: what was typed that only jobs with another option of its group have.
+    """
 
     overrides: Tuple[str, ...]
     settings: Settings
     files: Mapping[str, str]
+    left_out: Tuple[str, ...] = ()
 
 
 class Request(NamedTuple):
@@ -78,6 +84,17 @@ def jobs_of(
         settings = composed.settings
         identity = config_hash(settings, hash_once(settings.data.path), stack)
         found.append(SweepJob(composed, delta, identity, request.folder / identity))
+    return found
+
+
+def varied(jobs: Sequence[ComposedJob]) -> Dict[str, str]:
+    """Return each setting that is not alike in all jobs -> its values, with commas between."""
+    flat = [flatten(job.settings) for job in jobs]
+    found = {}
+    for key in dict.fromkeys(key for one in flat for key in one):
+        values = dict.fromkeys(str(shown(one[key])) for one in flat if key in one)
+        if len(values) > 1 or any(key not in one for one in flat):
+            found[key] = ",".join(values)
     return found
 
 

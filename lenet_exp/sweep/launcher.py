@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from lenet_exp.config.cli.config_loader import without_hydra
 from lenet_exp.config.cli.suggest import PROGRAM
-from lenet_exp.config.cli.sweep_line import JobConfigs
+from lenet_exp.config.cli.sweep_line import JobConfigs, applicable
 from lenet_exp.config.compose import resolve, resolve_sweep
 from lenet_exp.sweep.jobs import ComposedJob, Request
 
@@ -39,9 +39,10 @@ class SweepLauncher(Launcher):
         compose, made = self._loader.load_sweep_config, self.composed
 
         def compose_once(master_config: DictConfig, sweep_overrides: List[str]) -> DictConfig:
-            overrides = (*master_config.hydra.overrides.hydra, *sweep_overrides)
+            own = applicable(sweep_overrides)
+            overrides = (*master_config.hydra.overrides.hydra, *own)
             if overrides not in made:
-                made[overrides] = compose(master_config, sweep_overrides)
+                made[overrides] = compose(master_config, own)
             return made[overrides]
 
         # The sweeper composes each job before us, only to see whether that is possible.
@@ -83,7 +84,9 @@ class SweepLauncher(Launcher):
             "hydra.yaml": OmegaConf.to_yaml(OmegaConf.masked_copy(cfg, ["hydra"])),
             "overrides.yaml": OmegaConf.to_yaml(cfg.hydra.overrides.task),
         }
-        return ComposedJob(tuple(overrides), resolve(of_run), files)
+        own = applicable(overrides)
+        left_out = tuple(word for word in overrides if word not in own)
+        return ComposedJob(tuple(own), resolve(of_run), files, left_out)
 
 
 def _forget(folder: Path) -> None:

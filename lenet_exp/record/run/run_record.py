@@ -11,6 +11,7 @@ from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional
 
 import numpy as np
 
+from lenet_exp.config.passwords import without_password
 from lenet_exp.data.mnist import Split
 from lenet_exp.errors import StoreError, Terminated
 from lenet_exp.record import terminal
@@ -18,7 +19,6 @@ from lenet_exp.record.run import checkpoints, conditions, plots, run_files
 from lenet_exp.record.store import processes, sync
 from lenet_exp.record.store.journal import Journal, merged
 from lenet_exp.record.store.mlflow_store import Present, Run, Store
-from lenet_exp.record.store.store_check import without_password
 from lenet_exp.record.store.sync import Observer
 from lenet_exp.record.terminal import Progress, resume_command, upload_command
 from lenet_exp.training.history import History, summarize
@@ -238,7 +238,7 @@ def open_record(
             record.end(status)
             record.pending = _complete(run, journal, observer, progress)
             if status != "FINISHED":
-                progress.say("\n".join([*record.pending, resume_command(folder)]))
+                progress.say("\n".join([*record.pending, f"to go on: {resume_command(folder)}"]))
 
 
 def _bring_up_to_date(run: Run, journal: Journal) -> Present:
