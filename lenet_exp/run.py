@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sys
@@ -30,6 +31,7 @@ from lenet_exp.errors import ConfigError, LenetExpError, wrap_os_error
 from lenet_exp.experiment import resume
 from lenet_exp.record.store import journal
 from lenet_exp.sweep.launcher import register
+from lenet_exp.sweep.view import followed
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
@@ -73,7 +75,8 @@ def _train(arguments: Sequence[str]) -> int:
         if resume.asks_to_resume(arguments):
             _resume(arguments)
         else:
-            register(check_command_line(arguments))
+            follow = functools.partial(followed, doing="checking job")
+            register(check_command_line(arguments, follow))
             register_resolvers()
             _job()
     except HydraException as error:

@@ -19,6 +19,7 @@ from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.cli.sweep_line import JobConfigs, applicable
 from lenet_exp.config.compose import resolve, resolve_sweep
 from lenet_exp.sweep.jobs import ComposedJob, Request
+from lenet_exp.sweep.view import followed
 
 
 class SweepLauncher(Launcher):
@@ -59,7 +60,8 @@ class SweepLauncher(Launcher):
         """
         setup_globals()
         sweep_folder = Path(str(self._config.hydra.sweep.dir)).resolve()
-        composed = list(map(self._compose, job_overrides, itertools.count(initial_job_idx)))
+        each = followed(job_overrides, "preparing job")
+        composed = list(map(self._compose, each, itertools.count(initial_job_idx)))
         options = resolve_sweep(without_hydra(self._config))
         command = _command(sys.argv[1:], sweep_folder.name)
         request = Request(sweep_folder, options, self._n_jobs, command, composed)

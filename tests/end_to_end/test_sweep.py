@@ -43,6 +43,7 @@ def test_one_failure_stops_no_other_and_is_told_with_reason_and_log(mended, shar
     assert statuses(children) == {"seed=0": "FINISHED", "seed=1": "FAILED", "seed=2": "FINISHED"}
     assert parent.info.status == "FAILED"
     assert parent.data.tags["mlflow.runName"] == "mended"
+    assert parent.data.params == {"seed": "0,1,2"}
     told = failed.stdout.splitlines()
     place = told.index("1 failed:")
     assert told[place + 1] == "  seed=1: RuntimeError: planted"
@@ -184,3 +185,12 @@ def test_hydra_s_basic_launcher_still_works(shared_project):
     assert {run.data.tags["folder"].rpartition("/")[2] for run in runs} == {"0", "1"}
     again = shared_project.run(*words)
     assert "a folder that holds no run yet" in again.stderr + again.stdout
+
+
+def test_a_key_of_one_swept_option_is_said_in_the_list_of_jobs(shared_project):
+    words = ("-m", *FAST, "loss_scale=none,fixed", "loss_scale.value=128", "dry_run=true")
+    done = shared_project.run(*words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\n  loss_scale.value=128: of the jobs with loss_scale=fixed only\n" in done.stdout
+    jobs = [line.split()[1] for line in done.stdout.splitlines() if ": it was never" in line]
+    assert jobs == ["loss_scale=none", "loss_scale=fixed,loss_scale.value=128"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lenet_exp.sweep.jobs import deltas
+from lenet_exp.config.cli.command_line import settings_to_explain
+from lenet_exp.sweep.jobs import ComposedJob, deltas, varied
 
 pytestmark = pytest.mark.stackless
 
@@ -28,3 +29,20 @@ pytestmark = pytest.mark.stackless
 )  # fmt: skip
 def test_a_delta_is_what_other_jobs_have_not(words, told):
     assert deltas(words) == told
+
+
+@pytest.mark.parametrize(
+    ("jobs", "found"),
+    [
+        (["seed=1", "seed=1"], {}),
+        (["seed=1", "seed=2", "seed=1"], {"seed": "1,2"}),
+        (
+            ["loss_scale=none", "loss_scale=fixed loss_scale.value=128"],
+            {"loss_scale.name": "none,fixed", "loss_scale.value": "128.0"},
+        ),
+        (["threads=null", "threads=2"], {"threads": "null,2"}),
+    ],
+)
+def test_what_is_not_alike_in_all_jobs_is_what_was_varied(jobs, found):
+    composed = [ComposedJob((), settings_to_explain(words.split()), {}) for words in jobs]
+    assert varied(composed) == found

@@ -11,7 +11,7 @@ import contextlib
 import re
 import shlex
 from pathlib import Path
-from typing import Iterator, List, NoReturn, Sequence, Tuple
+from typing import Callable, Iterable, Iterator, List, NoReturn, Sequence, Tuple
 
 from hydra import compose
 from hydra._internal.utils import get_args_parser
@@ -35,8 +35,14 @@ _NOT_COMPOSED = (HydraException, OmegaConfBaseException, ValueError, TypeError, 
 _NOT_OURS = ("--config-name", "--config-path", "--experimental-rerun")  # the main job is one
 
 
-def check_command_line(argv: Sequence[str]) -> sweep_line.JobConfigs:
+def check_command_line(
+    argv: Sequence[str], follow: Callable[[List[List[str]]], Iterable[List[str]]] = iter
+) -> sweep_line.JobConfigs:
     """Refuse a command line that can't run; return the jobs of a sweep, none where there is none.
+
+    Args:
+        argv: the arguments, flags first.
+        follow: yields each job that it is given, and shows how far that is.
 
     Raises:
         ConfigError: with the key, the value, what is allowed and what to type instead.
@@ -52,10 +58,13 @@ def check_command_line(argv: Sequence[str]) -> sweep_line.JobConfigs:
         personal = args.config_dir and Path(args.config_dir).resolve()
         searched = [f"hydra.searchpath=[file://{personal}]"] if personal else []
         line, jobs = _line(overrides, args, searched)
-        with _composing(overrides):
-            composed = [compose("config", searched + job, return_hydra_config=True) for job in jobs]
-        with _commas(line):
-            settings = [_settings(cfg) for cfg in composed]
+        composed, settings = [], []
+        for job in follow(jobs):
+            with _composing(overrides):
+                cfg = compose("config", searched + job, return_hydra_config=True)
+            with _commas(line):
+                settings.append(_settings(cfg))
+            composed.append(cfg)
         if line.sweeps and settings:
             sweep_line.check_compatible(line, settings)
         check_jobs(settings)

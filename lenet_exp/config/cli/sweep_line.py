@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import functools
+import math
+import operator
 import re
 import shlex
 from typing import Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
@@ -11,7 +14,7 @@ from hydra import compose
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, RangeSweep
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
@@ -26,6 +29,7 @@ from lenet_exp.config.schema.run import (
     takes_text,
 )
 
+MOST_JOBS = 10_000  # each takes its time, and memory, before the first begins
 _LAUNCHER, _SWEEPER = "local", "basic"
 _N_JOBS = "hydra.launcher.n_jobs"
 _MAX_BATCH = "hydra.sweeper.max_batch_size"
@@ -104,11 +108,36 @@ def jobs(line: Line) -> Optional[List[List[str]]]:
     first = [str(one.input_line) for one in line.overrides if _is_of_hydra(one)]
     first += [] if line.mode == RunMode.MULTIRUN else ["hydra.mode=MULTIRUN"]
     swept = [one for one in line.overrides if not _is_of_hydra(one)]
+    _check_count(swept)
     split = BasicSweeper.split_arguments(swept, max_batch_size=None)[0]
     if not _is_ours(line, "hydra/launcher", _LAUNCHER):
         return [first + job for job in split]
     options = {job_word for job in split for job_word in job}
     return [first + applicable(job, options) for job in split]
+
+
+def _check_count(swept: Sequence[Override]) -> None:
+    counts = [_count(override) for override in swept]
+    jobs = functools.reduce(operator.mul, counts, 1)
+    if jobs <= MOST_JOBS:
+        return
+    override = swept[counts.index(max(counts))]
+    key, sweep, each = override.key_or_group, override.value(), MOST_JOBS * max(counts) // jobs
+    good = "--help"
+    if isinstance(sweep, RangeSweep) and each:
+        start, step = sweep.start or 0, sweep.step
+        good = f"range({start},{start + each * step}{'' if step == 1 else f',{step}'})"
+        good = f"-m '{key}={good}'"
+    allowed = f"at most {MOST_JOBS} jobs in one sweep; these are {jobs}"
+    raise suggest.not_possible(key, typed_value(override), allowed, good)
+
+
+def _count(override: Override) -> int:
+    sweep = override.value()
+    if isinstance(sweep, RangeSweep):  # not one by one: it may be long
+        span = (sweep.stop or 0) - (sweep.start or 0)
+        return max(0, math.ceil(span / sweep.step)) if sweep.step else 0
+    return len(list(override.sweep_string_iterator())) if override.is_sweep_override() else 1
 
 
 def applicable(job: Sequence[str], all_jobs: Optional[Collection[str]] = None) -> List[str]:

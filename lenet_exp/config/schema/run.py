@@ -5,6 +5,7 @@ A group whose options have different keys is a family: one dataclass per option.
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from dataclasses import dataclass, fields, is_dataclass
@@ -238,6 +239,7 @@ FAMILIES: Dict[str, Dict[str, type]] = {
 }
 
 
+@functools.lru_cache(maxsize=None)
 def groups() -> Dict[str, Tuple[type, ...]]:
     """Return group name -> the dataclasses its options may be."""
     return {
@@ -261,6 +263,7 @@ def takes_text(dotted: str, value: str) -> bool:
     )
 
 
+@functools.lru_cache(maxsize=None)
 def all_keys() -> Dict[str, Tuple[str, ...]]:
     """Return every key of every option, dotted -> the names of the options that have it."""
     found: Dict[str, Tuple[str, ...]] = {}
