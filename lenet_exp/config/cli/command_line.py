@@ -190,7 +190,11 @@ def _line(
         raise _refused(str(error), "a sweep of values: key=a,b or 'key=range(0,3)'") from error
     if jobs is None:
         with _composing(overrides):  # at least what is not swept over has to be there
-            compose("config", [*searched, *sweep_line.not_swept(line)], return_hydra_config=True)
+            compose(
+                "config",
+                [*searched, *sweep_line.not_swept(line.overrides)],
+                return_hydra_config=True,
+            )
     if jobs == []:
         raise _no_job(line)
     return line, jobs or []

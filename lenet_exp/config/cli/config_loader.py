@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Dict, Iterator, List, Optional, Tuple
 
@@ -18,12 +19,14 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
 from hydra.core.default_element import ResultDefault
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, ValueType
 from hydra.plugins.config_source import ConfigResult
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from lenet_exp.config import CONF
 from lenet_exp.config.compose import register_resolvers
+from lenet_exp.config.schema.run import FAMILIES, all_keys
 from lenet_exp.errors import DataError
 
 _PERSONAL = "command-line"  # the provider of --config-dir
@@ -61,6 +64,15 @@ class _PersonalFiles(CachingConfigRepository):
         return DataError(there[0] if there else name, problem, remedy)
 
 
+def _left_to_jobs(override: Override) -> Override:
+    """Return an override that Hydra leaves to the jobs, where only some options have its key."""
+    key = override.key_or_group
+    owners = all_keys().get(key, ())
+    if 0 < len(owners) < len(FAMILIES.get(key.partition(".")[0], ())):
+        return replace(override, value_type=ValueType.CHOICE_SWEEP)
+    return override
+
+
 class CachingConfigLoader(ConfigLoaderImpl):
     """Composes what Hydra's loader does; reads each file and merges each choice once a process.
 
@@ -71,7 +83,33 @@ class CachingConfigLoader(ConfigLoaderImpl):
     _files: ClassVar[Dict[Tuple[object, ...], CachingConfigRepository]] = {}
     _merged: ClassVar[Dict[Tuple[int, str], DictConfig]] = {}
 
+    _of_all_jobs = False  # whether a configuration is composed that no job has
+
+    def load_configuration(
+        self,
+        config_name: Optional[str],
+        overrides: List[str],
+        run_mode: RunMode,
+        from_shell: bool = True,
+        validate_sweep_overrides: bool = True,
+    ) -> DictConfig:
+        """Return a configuration; of a sweep as a whole without what only some jobs may have."""
+        self._of_all_jobs = run_mode == RunMode.MULTIRUN or not validate_sweep_overrides
+        return super().load_configuration(
+            config_name,
+            overrides,
+            run_mode=run_mode,
+            from_shell=from_shell,
+            validate_sweep_overrides=validate_sweep_overrides,
+        )
+
     def _parse_overrides_and_create_caching_repo(
+        self, config_name: Optional[str], overrides: List[str]
+    ) -> Tuple[List[Override], CachingConfigRepository]:
+        parsed, files = self._parsed_and_files(config_name, overrides)
+        return list(map(_left_to_jobs, parsed)) if self._of_all_jobs else parsed, files
+
+    def _parsed_and_files(
         self, config_name: Optional[str], overrides: List[str]
     ) -> Tuple[List[Override], CachingConfigRepository]:
         places = [(source.provider, source.path) for source in self.get_sources()]

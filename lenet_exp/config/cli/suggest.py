@@ -40,13 +40,16 @@ _GOOD_OPTIONS = {
 
 
 def command(key: str = "", value: object = None, options: Sequence[str] = ()) -> str:
-    """Return a command line that works: key=value, or key with a good option of a group."""
+    """Return a command line that works: key=value, or key with a good option of a group.
+
+    `value` is as a shell takes it.
+    """
     arguments = [PROGRAM, "-m"] if key in SWEEP_KEYS else [PROGRAM]
     group = key.partition(".")[0]
     if options and len(options) < len(groups()[group]):
         arguments.append(f"{group}={options[0]}")
     if value is not None:
-        arguments.append(shlex.quote(f"{key}={value}"))
+        arguments.append(f"{key}={value}")
     elif group in _GOOD_OPTIONS:
         arguments.append(f"{group}={_GOOD_OPTIONS[group]}")
     return " ".join(arguments)
@@ -106,10 +109,10 @@ def unknown_key(
         return _not_an_own_key(leaf, shown)
     if owners:  # right key, wrong option
         allowed = f"this key only with {group}={' or '.join(owners)}"
-        return ConfigError(dotted, shown, allowed, command(dotted, shown, owners))
+        return ConfigError(dotted, shown, allowed, command(dotted, shlex.quote(str(shown)), owners))
     meant = _meant_key(dotted, list(dotted_keys))
     if meant:
-        good = command(meant, shown, dotted_keys.get(meant, ()))
+        good = command(meant, shlex.quote(str(shown)), dotted_keys.get(meant, ()))
         return ConfigError(dotted, shown, f"no such key; {meant} is one", good)
     if cls is not None and prefix:
         names = ", ".join(prefix + item.name for item in fields(cls))

@@ -59,14 +59,15 @@ def read(overrides: Sequence[Override], args: argparse.Namespace, searched: Sequ
         searched: an override that has a person's own folder of options found.
     """
     mode, params = None, []
-    plain = [str(item.input_line) for item in overrides if not item.is_sweep_override()]
     presets = (*suggest.PRESETS, "hydra.mode", *(groups() if searched else ()))
     chosen = [item for item in overrides if item.key_or_group in presets]
     for item in chosen:
         if item.is_discrete_sweep():
             _check_no_sweep_of_sweeps(item, searched)
     if chosen:
-        cfg = compose("config", [*searched, *plain], return_hydra_config=True)
+        asked = [item for item in overrides if item in chosen or item.is_hydra_override()]
+        words = [str(item.input_line) for item in asked if not item.is_sweep_override()]
+        cfg = compose("config", [*searched, *words], return_hydra_config=True)
         mode = cfg.hydra.mode
         of_preset = cfg.hydra.sweeper.get("params") or {}
         params = [f"{key}={value}" for key, value in of_preset.items()]
@@ -159,16 +160,17 @@ def _of_another_option(
     group, owners = key.partition(".")[0], all_keys().get(key, ())
     option = chosen.get(group)
     return (
-        option in FAMILIES.get(group, ())
+        bool(owners)
+        and option in FAMILIES.get(group, ())
         and option not in owners
         and (all_jobs is None or any(f"{group}={owner}" in all_jobs for owner in owners))
     )
 
 
-def not_swept(line: Line) -> List[str]:
+def not_swept(overrides: Sequence[Override]) -> List[str]:
     """Return the words that every job has, but keys of a group that is swept over."""
-    swept = {one.key_or_group for one in line.overrides if one.is_sweep_override()}
-    fixed = [one for one in line.overrides if not one.is_sweep_override()]
+    swept = {one.key_or_group for one in overrides if one.is_sweep_override()}
+    fixed = [one for one in overrides if not one.is_sweep_override()]
     of_all = [one for one in fixed if one.key_or_group.partition(".")[0] not in swept]
     return [str(one.input_line) for one in of_all]
 

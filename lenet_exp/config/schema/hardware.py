@@ -44,7 +44,7 @@ class Chip(Hardware):
         "null or a whole number, 1 or more", 10, within(1, 10**6)
     )
     extra: Optional[Mapping[str, Any]] = key(
-        "null or a mapping of options: {KEY:VALUE}", "{hcom_parallel:true}", unset=True
+        "null or a mapping of options: {KEY:VALUE}", "'{hcom_parallel:true}'", unset=True
     )
 
 

@@ -275,7 +275,7 @@ def test_what_holds_no_password_is_taken(uri):
     check_command_line([f'tracking.uri="{uri}"'])
 
 
-VALUE = "loss_scale.value=128"
+VALUE, PRESET = "loss_scale.value=128", "experiment=modelzoo_baseline"
 NONE, FIXED, DYNAMIC = (f"loss_scale={name}" for name in ("none", "fixed", "dynamic"))
 
 
@@ -288,6 +288,10 @@ NONE, FIXED, DYNAMIC = (f"loss_scale={name}" for name in ("none", "fixed", "dyna
         (
             f"loss_scale=none,fixed,dynamic {VALUE} loss_scale.incr_ratio=4",
             [[NONE], [FIXED, VALUE], [DYNAMIC, "loss_scale.incr_ratio=4"]],
+        ),
+        (
+            f"experiment=modelzoo_baseline loss_scale=none,fixed {VALUE}",
+            [[PRESET, NONE], [PRESET, FIXED, VALUE]],
         ),
         (
             "optimizer=adam,momentum optimizer.momentum=0.8,0.9 seed=3",
@@ -304,10 +308,18 @@ def test_a_key_of_one_swept_option_is_of_the_jobs_with_that_option(typed, jobs):
     assert [list(words[1:]) for words in composed] == jobs
 
 
+def test_a_key_of_one_swept_option_counts_beside_a_presets_own_sweep():
+    composed = check_command_line(["-m", "experiment=loss_scale_sweep", VALUE])
+    assert [words[-1] for words in composed if FIXED in words] == 3 * [VALUE]
+    assert sum(VALUE in words for words in composed) == 3
+    check_command_line(["--config-dir", ".", "-m", "loss_scale=none,fixed", VALUE, PRESET])
+
+
 def test_a_key_that_no_swept_option_has_is_left_to_be_refused():
     job = ["loss_scale=none", VALUE]
     assert applicable(job, ["loss_scale=none", "loss_scale=dynamic", VALUE]) == job
     assert applicable(["loss_scale=mine", VALUE]) == ["loss_scale=mine", VALUE]
+    assert applicable(["seed=3", NONE, VALUE]) == ["seed=3", NONE]
 
 
 @pytest.mark.parametrize(
