@@ -7,6 +7,7 @@ import sys
 from typing import Optional, Sequence
 
 from lenet_exp.config.cli import versions
+from lenet_exp.errors import end_quietly
 
 VERBS = {
     "run": "train once, or sweep with -m",
@@ -30,6 +31,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
         return completion.main(arguments[arguments.index("-sc") + 1 :], VERBS)
     if arguments and arguments[0] in VERBS:
+        end_quietly()  # until the verb is imported
         sys.argv = [f"lenet-exp {arguments[0]}", *arguments[1:]]
         runpy.run_module(f"lenet_exp.{arguments[0]}", run_name="__main__", alter_sys=False)
         return 0

@@ -9,8 +9,10 @@ from typing import Any, Callable, Dict, Optional, Sequence, Type
 
 from lenet_exp import tf_compat
 from lenet_exp.config.cli import versions
+from lenet_exp.config.cli.mend import CommandLine
 from lenet_exp.config.cli.options import Options
 from lenet_exp.config.cli.recorded_options import RecordedRun
+from lenet_exp.config.passwords import without_password
 from lenet_exp.errors import LenetExpError, Terminated, handle_signals, wrap_os_error
 from lenet_exp.record.terminal import stop_printing
 from lenet_exp.record.waiting import loading
@@ -34,7 +36,8 @@ def command(about: Optional[str], options: Type[Options]) -> Callable[..., int]:
         if arguments in (["-h"], ["--help"]):
             of_run = _RUN if issubclass(options, RecordedRun) else ""
             return exit_code(lambda: print(f"{about}{of_run}", end="") or 0)
-        return exit_code(lambda: _carry_out(options.read(arguments)), remedy)
+        line = CommandLine(options.program(), arguments)
+        return exit_code(lambda: _carry_out(options.read(arguments)), remedy, line)
 
     return main
 
@@ -50,10 +53,10 @@ def _carry_out(options: Options) -> int:
     return int(body.main(options, **found))
 
 
-def exit_code(work: Callable[[], int], remedy: str = "") -> int:
+def exit_code(work: Callable[[], int], remedy: str = "", line: Optional[CommandLine] = None) -> int:
     """Return the exit code of `work`, or of what ended it, which is said in words.
 
-    `remedy` is for what the system refuses: no room, no permission.
+    `remedy` is for what the system refuses: no room, no permission; `line` what was typed.
     """
     handle_signals()
     tf_compat.while_importing = lambda: loading("TensorFlow", "tensorflow")
@@ -63,7 +66,7 @@ def exit_code(work: Callable[[], int], remedy: str = "") -> int:
         stop_printing()
         return 0
     except (LenetExpError, OSError) as error:
-        return refuse(wrap_os_error(error, remedy))
+        return refuse(wrap_os_error(error, remedy), line)
     except KeyboardInterrupt:
         print("lenet-exp: interrupted", file=sys.stderr)
         return 130
@@ -72,7 +75,8 @@ def exit_code(work: Callable[[], int], remedy: str = "") -> int:
         return 143
 
 
-def refuse(error: LenetExpError) -> int:
-    """Say an error in words; return its exit code."""
-    print(f"lenet-exp: {error}", file=sys.stderr)
+def refuse(error: LenetExpError, line: Optional[CommandLine] = None) -> int:
+    """Say an error in words, with `line` mended as its remedy; return its exit code."""
+    shown = error if line is None else line.mended(error)
+    print(without_password(f"lenet-exp: {shown}"), file=sys.stderr)
     return error.exit_code

@@ -11,6 +11,11 @@ require_accuracy=0.975     exit with 1 if the mean of any configuration is below
 tracking.uri=URI           another store than MLflow's default
 """
 
+from lenet_exp.errors import end_quietly
+
+if __name__ == "__main__":
+    end_quietly()  # until the lines below are imported
+
 from lenet_exp.cli import command
 from lenet_exp.config.cli.recorded_options import CompareOptions
 from lenet_exp.record.terminal import leave

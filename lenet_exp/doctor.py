@@ -3,6 +3,11 @@
 Exits with 0 if nothing is missing, else with 1.
 """
 
+from lenet_exp.errors import end_quietly
+
+if __name__ == "__main__":
+    end_quietly()  # until the lines below are imported
+
 from lenet_exp.cli import command
 from lenet_exp.config.cli.options import Options
 

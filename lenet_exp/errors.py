@@ -5,6 +5,7 @@ The exit code is 2 where what was typed or named is wrong, and 1 where something
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import List, NoReturn, Union
 
@@ -99,6 +100,20 @@ def _interrupt(number: int, frame: object) -> NoReturn:
 
 
 _interrupts: List[int] = []
+
+
+def end_quietly() -> None:
+    """Have a Ctrl-C end this process without a traceback, until `handle_signals` is called.
+
+    For what is imported before that: it leaves nothing half done.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _quit)
+
+
+def _quit(number: int, frame: object) -> NoReturn:
+    os.write(2, b"lenet-exp: interrupted\n")
+    os._exit(130)
 
 
 def stop_if_interrupted() -> None:

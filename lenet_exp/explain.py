@@ -21,6 +21,11 @@ graph=FILE                 any TensorFlow 1 graph: model.ckpt.meta, .pb, .pbtxt;
 fetches=[NAME,...]         of that graph, what a run fetches
 """
 
+from lenet_exp.errors import end_quietly
+
+if __name__ == "__main__":
+    end_quietly()  # until the lines below are imported
+
 from lenet_exp.cli import command
 from lenet_exp.config.cli.graph_options import ExplainOptions
 from lenet_exp.record.terminal import leave

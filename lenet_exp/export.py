@@ -5,6 +5,11 @@ DIR/saved_model  the same as a SavedModel
 to=DIR           another folder than RUN/export
 """
 
+from lenet_exp.errors import end_quietly
+
+if __name__ == "__main__":
+    end_quietly()  # until the lines below are imported
+
 from lenet_exp.cli import command
 from lenet_exp.config.cli.recorded_options import ExportOptions
 from lenet_exp.record.terminal import leave

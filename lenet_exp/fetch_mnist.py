@@ -3,6 +3,11 @@
 LENET_EXP_DATA=DIR chooses the folder
 """
 
+from lenet_exp.errors import end_quietly
+
+if __name__ == "__main__":
+    end_quietly()  # until the lines below are imported
+
 from lenet_exp.cli import command
 from lenet_exp.config.cli.options import Options
 

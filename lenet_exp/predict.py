@@ -12,6 +12,11 @@ batch=64         images a call
 format=csv       every row, and nothing else
 """
 
+from lenet_exp.errors import end_quietly
+
+if __name__ == "__main__":
+    end_quietly()  # until the lines below are imported
+
 from lenet_exp.cli import command
 from lenet_exp.config.cli.graph_options import PredictOptions
 from lenet_exp.record.terminal import leave

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import shutil
 import sys
 from pathlib import Path
 from typing import Optional, Sequence
+
+from lenet_exp.errors import end_quietly
+
+if __name__ == "__main__":
+    end_quietly()  # until the lines below are imported
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -22,8 +28,10 @@ from lenet_exp.config.checks import check_contents
 from lenet_exp.config.cli import versions
 from lenet_exp.config.cli.command_line import check_command_line
 from lenet_exp.config.cli.json_words import as_hydra_reads
+from lenet_exp.config.cli.mend import CommandLine, flags_first
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.compose import register_resolvers, resolve
+from lenet_exp.config.passwords import without_password
 from lenet_exp.config.schema.run import Settings, precision_files
 from lenet_exp.errors import ConfigError, LenetExpError, wrap_os_error
 from lenet_exp.experiment import resume
@@ -31,8 +39,7 @@ from lenet_exp.experiment.summary import announcement
 from lenet_exp.record.store import journal
 from lenet_exp.record.terminal import leave, say
 from lenet_exp.sweep.launcher import register
-
-_SWEEPS = ("-m", "--multirun")
+from lenet_exp.sweep.view import followed
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
@@ -56,7 +63,7 @@ def _job(cfg: DictConfig) -> Optional[float]:
         if sweeping:  # the other jobs go on
             raise CompactHydraException(f"lenet-exp: {wrap_os_error(error)}") from error
         _forget(folder)
-        sys.exit(cli.refuse(wrap_os_error(error)))
+        sys.exit(cli.refuse(wrap_os_error(error), CommandLine(PROGRAM, sys.argv[1:])))
 
 
 def _forget(folder: Path) -> None:
@@ -102,11 +109,12 @@ def _train(arguments: Sequence[str]) -> int:
         if resume.asks_to_resume(arguments):
             _resume(arguments)
         else:
-            register(check_command_line(arguments, _check_files))
+            follow = functools.partial(followed, doing="checking job")
+            register(check_command_line(arguments, follow, _check_files))
             register_resolvers()
             _job()
     except HydraException as error:
-        print(error, file=sys.stderr)
+        print(without_password(str(error)), file=sys.stderr)
         return 1
     return 0
 
@@ -116,12 +124,11 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     arguments = as_hydra_reads(sys.argv[1:] if argv is None else argv)
     if versions.FLAG in arguments:  # Hydra would say its own
         return cli.exit_code(versions.show)
-    # Hydra takes no arguments on both sides of it.
-    arguments.sort(key=lambda argument: argument not in _SWEEPS)
-    sys.argv = [sys.argv[0], *arguments]  # where Hydra reads it
+    sys.argv = [sys.argv[0], *flags_first(arguments)]  # where Hydra reads it
     logging.raiseExceptions = False  # a full disk: the run says so itself
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # what Hydra meets comes to the lines below
-    return cli.exit_code(lambda: _train(arguments))
+    line = CommandLine(PROGRAM, sys.argv[1:])
+    return cli.exit_code(lambda: _train(line.words), line=line)
 
 
 if __name__ == "__main__":

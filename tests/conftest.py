@@ -114,8 +114,8 @@ def mnist_folder() -> Path:
 @pytest.fixture(autouse=True)
 def own_environment(monkeypatch, tmp_path):
     """Run each test in an empty folder, with no store chosen from outside."""
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_ALLOW_FILE_STORE"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("TRACKING_URI", "RUN_ID", "ALLOW_FILE_STORE", "EXPERIMENT_NAME", "EXPERIMENT_ID"):
+        monkeypatch.delenv(f"MLFLOW_{name}", raising=False)
     monkeypatch.setenv("COLUMNS", "100")  # whatever a worker inherits
     monkeypatch.chdir(tmp_path)
 

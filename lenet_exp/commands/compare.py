@@ -7,7 +7,8 @@ import sys
 
 from lenet_exp.comparison import assembled, compare, load_runs
 from lenet_exp.comparison.runs import SelectedRuns
-from lenet_exp.config.cli.recorded_options import EXPERIMENT, CompareOptions
+from lenet_exp.config.cli.recorded_options import CompareOptions
+from lenet_exp.config.tracking import experiment_name
 from lenet_exp.record.next_steps import next_steps, open_command
 from lenet_exp.record.store import store_check
 from lenet_exp.record.store.mlflow_store import Store
@@ -17,7 +18,7 @@ from lenet_exp.record.waiting import waiting
 
 def main(options: CompareOptions) -> int:
     """Print the comparison; return 1 if a configuration misses the accuracy that is required."""
-    store = compare.open_store(options.uri, options.experiment or EXPERIMENT)
+    store = compare.open_store(options.uri, options.experiment or experiment_name())
     width = shutil.get_terminal_size((100, 24)).columns
     with waiting("comparing"):
         done = compare.compare(store, _found(store, options), options.reference, width)
@@ -38,5 +39,5 @@ def _found(store: Store, options: CompareOptions) -> SelectedRuns:
     if sweep is None and options.experiment is None:
         sweep = load_runs.latest_sweep(store)
     if sweep is None:
-        return load_runs.experiment(store, options.experiment or EXPERIMENT)
+        return load_runs.experiment(store, options.experiment or experiment_name())
     return load_runs.sweep(store, sweep)

@@ -15,6 +15,7 @@ from typing import Callable, Iterator, List, NamedTuple, Optional, Tuple
 
 from lenet_exp.config.chip import machine
 from lenet_exp.config.cli.options import Options
+from lenet_exp.config.passwords import without_password
 from lenet_exp.data import files
 from lenet_exp.errors import LenetExpError
 from lenet_exp.hardware import cpu, presence
@@ -201,7 +202,7 @@ def _store() -> Iterator[Finding]:
         what, problem, remedy = error.args
         yield Finding(MISSING, "MLflow store", f"{what} {problem}", remedy)
         return
-    shown = store_check.without_password(uri) if uri else "MLflow's default in this folder"
+    shown = without_password(uri) if uri else "MLflow's default in this folder"
     yield Finding(OK, "MLflow store", f"{shown}; {store_check.ui_command(uri)}")
 
 

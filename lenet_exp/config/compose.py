@@ -20,6 +20,7 @@ from lenet_exp.config.checks import check_precision, check_runnable
 from lenet_exp.config.chip.checks import check_options
 from lenet_exp.config.cli import suggest
 from lenet_exp.config.schema.run import FAMILIES, SWEEP_KEYS, Settings, Sweep, all_keys
+from lenet_exp.config.tracking import experiment_name
 from lenet_exp.errors import ConfigError
 
 # Shrinking 2**32 to a scale that float16 gradients hold takes 34 skipped steps
@@ -34,6 +35,7 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver("sweep_folder", _sweep_folder, replace=True)
     OmegaConf.register_new_resolver("pid", os.getpid, replace=True)
     OmegaConf.register_new_resolver("first_loss_scale", _first_loss_scale, replace=True)
+    OmegaConf.register_new_resolver("experiment_name", experiment_name, replace=True)
 
 
 @functools.lru_cache(maxsize=None, typed=True)

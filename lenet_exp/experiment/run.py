@@ -11,6 +11,7 @@ import numpy as np
 from lenet_exp import tf_compat
 from lenet_exp.config.identity import file_hashes
 from lenet_exp.config.schema.run import PLAN_FILES, Settings
+from lenet_exp.config.tracking import experiment_notices
 from lenet_exp.data import mnist
 from lenet_exp.errors import stop_if_interrupted
 from lenet_exp.experiment import backends
@@ -61,8 +62,9 @@ def run_experiment(settings: Settings, folder: Path, tags: Dict[str, str], cores
         initial = initial_state(settings, folder, built)
         # Not before: what is refused above leaves no store behind.
         store = Store(uri, tracking.experiment)
+        notes = [*data.notes, *experiment_notices(tracking.experiment)]
         others = dead_runs.end_dead_runs(store, folder)
-        _say_before(progress, backend, chip_plan, initial, [*data.notes, *others])
+        _say_before(progress, backend, chip_plan, initial, [*notes, *others])
         identity = identify(backend, chip_plan, data.sha256, configured, tags)
         with open_record(store, identity, folder, progress) as record, backend.open_runner(
             built, chip_plan, data.train, initial.checkpoint.history.step, progress.say

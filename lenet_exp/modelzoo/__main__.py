@@ -18,6 +18,11 @@ import os
 import sys
 from typing import Optional, Sequence
 
+from lenet_exp.errors import end_quietly
+
+if __name__ == "__main__":
+    end_quietly()  # until the lines below are imported
+
 from lenet_exp import cli
 from lenet_exp.config.cli import versions
 from lenet_exp.config.cli.command_line import check_command_line

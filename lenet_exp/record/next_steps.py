@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
-import shutil
-import sys
 from pathlib import Path
 from typing import List, Optional
 
@@ -27,19 +24,7 @@ def next_steps(store: Store, tracking_uri: Optional[str], *commands: str) -> Lis
     shown = [f"{ui}", f"  and open {page}"] if ui.startswith("mlflow ") else [f"open {page}"]
     lines = [*commands, *shown]
     needed = any(line.startswith(_OURS) for line in lines)
-    return [*terminal.change_folder(), *(_activate() if needed else []), *lines]
-
-
-def _activate() -> List[str]:
-    """Return what activates this environment; nothing where it is active, or none."""
-    script = Path(sys.prefix, "bin", "activate")
-    python = shutil.which("python")
-    is_active = python is not None and Path(python).parent == script.parent
-    if is_active or not script.exists():
-        return []
-    with contextlib.suppress(ValueError):
-        script = script.relative_to(Path.cwd())
-    return [f"source {shlex.quote(str(script))}"]
+    return [*terminal.change_folder(), *(terminal.activate() if needed else []), *lines]
 
 
 def compare_command(experiment: str, uri: Optional[str]) -> str:

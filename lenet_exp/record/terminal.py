@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import Any, Callable, Iterator, List, NoReturn, Optional, TextIO
@@ -188,3 +189,15 @@ def short(path: Path) -> Path:
         return path.relative_to(here())
     except ValueError:
         return path
+
+
+def activate() -> List[str]:
+    """Return what activates this environment; nothing where it is active, or none."""
+    script = Path(sys.prefix, "bin", "activate")
+    python = shutil.which("python")
+    is_active = python is not None and Path(python).parent == script.parent
+    if is_active or not script.exists():
+        return []
+    with contextlib.suppress(ValueError):
+        script = script.relative_to(Path.cwd())
+    return [f"source {shlex.quote(str(script))}"]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from collections import Counter
 from pathlib import Path
 from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from lenet_exp.config.cli.suggest import shown
+from lenet_exp.config.compose import flatten
 from lenet_exp.config.identity import config_hash
 from lenet_exp.config.schema.run import SWEEP_KEYS, Settings, Sweep
 from lenet_exp.record.store import journal
@@ -15,11 +16,15 @@ from lenet_exp.record.store.journal import Entry
 
 
 class ComposedJob(NamedTuple):
-    """A job as it was composed: its overrides, its settings, and Hydra's files of it."""
+    """A job as it was composed: its overrides, its settings, and Hydra's files of it.
+
+    `left_out`: what was typed that only jobs with another option of its group have.
+    """
 
     overrides: Tuple[str, ...]
     settings: Settings
     files: Mapping[str, str]
+    left_out: Tuple[str, ...] = ()
 
 
 class Request(NamedTuple):
@@ -82,18 +87,20 @@ def jobs_of(
     return found
 
 
+def varied(jobs: Sequence[ComposedJob]) -> Dict[str, str]:
+    """Return each setting that is not alike in all jobs -> its values, with commas between."""
+    flat = [flatten(job.settings) for job in jobs]
+    found = {}
+    for key in dict.fromkeys(key for one in flat for key in one):
+        values = dict.fromkeys(str(shown(one[key])) for one in flat if key in one)
+        if len(values) > 1 or any(key not in one for one in flat):
+            found[key] = ",".join(values)
+    return found
+
+
 def deltas(overrides: Sequence[Sequence[str]]) -> List[str]:
     """Return what tells each job from the others; all it has, where there is no other."""
     varied = [[w for w in job if w.partition("=")[0] not in SWEEP_KEYS] for job in overrides]
     counts = Counter(word for job in varied for word in set(job))
     own = [[word for word in job if counts[word] < len(varied)] for job in varied]
     return [",".join(mine or everything) or "the defaults" for mine, everything in zip(own, varied)]
-
-
-def varied(jobs: Sequence[ComposedJob]) -> Dict[str, str]:
-    """Return what the jobs differ in: each key and its values, in their order, with commas."""
-    values: Dict[str, Dict[str, None]] = {}
-    for word in itertools.chain(*(job.overrides for job in jobs)):
-        key, _, value = word.partition("=")
-        values.setdefault(key, {})[value] = None
-    return {key: ",".join(found) for key, found in values.items() if len(found) > 1}

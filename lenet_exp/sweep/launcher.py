@@ -16,11 +16,12 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from lenet_exp.config.cli.config_loader import without_hydra
 from lenet_exp.config.cli.suggest import PROGRAM
-from lenet_exp.config.cli.sweep_line import JobConfigs
+from lenet_exp.config.cli.sweep_line import JobConfigs, applicable
 from lenet_exp.config.compose import resolve, resolve_sweep
 from lenet_exp.experiment.summary import place
 from lenet_exp.record.terminal import print_on
 from lenet_exp.sweep.jobs import ComposedJob, Request
+from lenet_exp.sweep.view import followed
 
 
 class SweepLauncher(Launcher):
@@ -41,9 +42,10 @@ class SweepLauncher(Launcher):
         compose, made = self._loader.load_sweep_config, self.composed
 
         def compose_once(master_config: DictConfig, sweep_overrides: List[str]) -> DictConfig:
-            overrides = (*master_config.hydra.overrides.hydra, *sweep_overrides)
+            own = applicable(sweep_overrides)
+            overrides = (*master_config.hydra.overrides.hydra, *own)
             if overrides not in made:
-                made[overrides] = compose(master_config, sweep_overrides)
+                made[overrides] = compose(master_config, own)
             return made[overrides]
 
         # The sweeper composes each job before us, only to see whether that is possible.
@@ -60,7 +62,8 @@ class SweepLauncher(Launcher):
         """
         setup_globals()
         sweep_folder = Path(str(self._config.hydra.sweep.dir)).resolve()
-        composed = list(map(self._compose, job_overrides, itertools.count(initial_job_idx)))
+        each = followed(job_overrides, "preparing job")
+        composed = list(map(self._compose, each, itertools.count(initial_job_idx)))
         options = resolve_sweep(without_hydra(self._config))
         command = _command(sys.argv[1:], sweep_folder.name)
         jobs = f"{len(composed)} job{'s' if len(composed) > 1 else ''}"
@@ -87,7 +90,9 @@ class SweepLauncher(Launcher):
             "hydra.yaml": OmegaConf.to_yaml(OmegaConf.masked_copy(cfg, ["hydra"])),
             "overrides.yaml": OmegaConf.to_yaml(cfg.hydra.overrides.task),
         }
-        return ComposedJob(tuple(overrides), resolve(of_run), files)
+        own = applicable(overrides)
+        left_out = tuple(word for word in overrides if word not in own)
+        return ComposedJob(tuple(own), resolve(of_run), files, left_out)
 
 
 def _forget(folder: Path) -> None:

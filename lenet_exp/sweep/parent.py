@@ -7,13 +7,15 @@ import itertools
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Iterator, List, Mapping
+from typing import Iterator, List, Mapping, NamedTuple
 
 from lenet_exp.errors import DataError, StoreError, Terminated
 from lenet_exp.record.run import run_files
 from lenet_exp.record.store import journal, processes, sync
 from lenet_exp.record.store.journal import Journal
-from lenet_exp.record.store.mlflow_store import Run, Store
+from lenet_exp.record.store.mlflow_store import Store
+
+_COMMAND = "command.txt"
 
 
 @contextlib.contextmanager
@@ -54,29 +56,43 @@ class Parent:
     store_notes: List[str] = field(default_factory=list)
 
 
+class About(NamedTuple):
+    """What a sweep is.
+
+    `command` goes on with it; `tracking`: the settings that say where it is recorded, as YAML;
+    `varied`: key -> its values, of what its jobs have not alike.
+    """
+
+    command: str
+    tracking: str
+    varied: Mapping[str, str]
+
+
 @contextlib.contextmanager
-def open_parent(
-    store: Store, held: Journal, command: str, tracking: str, varied: Mapping[str, str]
-) -> Iterator[Parent]:
+def open_parent(store: Store, held: Journal, about: About) -> Iterator[Parent]:
     """Yield the parent run, new or gone on with; it ends with the right status.
 
     Args:
         store: the tracking store.
         held: the sweep's journal, of which `hold` let this process be the only writer.
-        command: what goes on with the sweep.
-        tracking: the settings that say where it is recorded, as YAML.
-        varied: what its jobs differ in.
+        about: what is recorded of it.
     """
-    own = {"command": command, "sweep": held.folder.name, "sweep_parent": "true"}
-    own.update({"folder": str(held.folder), processes.TAG: processes.this_process()})
-    sync.check_same_store(store, held, command)
-    run_files.write_bytes(held.folder / "config.yaml", tracking.encode())
+    own = {
+        "command": about.command,
+        "sweep": held.folder.name,
+        "sweep_parent": "true",
+        "folder": str(held.folder),
+        processes.TAG: processes.this_process(),
+    }
+    sync.check_same_store(store, held, about.command)
+    run_files.write_bytes(held.folder / "config.yaml", about.tracking.encode())
     run = sync.open_run(store, held, held.folder.name, own)
     held.append("tags", own)
     held.append("status", {"status": "RUNNING"})
     run.tags(own)
     run.reopen()
-    _say_what_is_varied(run, held, varied)
+    _describe(held, about)
+    sync.write(run, sync.missing(held.entries, run.present()), held.folder)
     parent, status = Parent(run.run_id), "FAILED"
     try:
         yield parent
@@ -93,11 +109,14 @@ def open_parent(
             parent.store_notes.append(f"the store lacks the parent run ({what}: {reason})")
 
 
-def _say_what_is_varied(run: Run, held: Journal, varied: Mapping[str, str]) -> None:
-    """Of a sweep that is added to it stays what it was: MLflow's parameters can't be changed."""
-    if not journal.merged(held.entries, "params"):
-        held.append("params", varied)
-        run.params(varied)
+def _describe(held: Journal, about: About) -> None:
+    """Record what is varied, and the command in full: a store may have cut it."""
+    before = journal.merged(held.entries, "params")
+    held.append("params", {k: v for k, v in about.varied.items() if k not in before})
+    # MLflow's parameters can't be changed.
+    held.append("tags", {k: v for k, v in about.varied.items() if before.get(k, v) != v})
+    run_files.write_bytes(held.folder / _COMMAND, about.command.encode() + b"\n")
+    held.append("artifact", {"path": _COMMAND})
 
 
 def set_aside(store: Store, folder: Path) -> Path:

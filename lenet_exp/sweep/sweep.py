@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
@@ -9,7 +10,8 @@ from typing import Dict, List, Optional, Sequence, Tuple
 from omegaconf import OmegaConf
 
 from lenet_exp import tf_compat
-from lenet_exp.config.schema.run import precision_files
+from lenet_exp.config.schema.run import all_keys, precision_files
+from lenet_exp.config.tracking import experiment_notices
 from lenet_exp.errors import JobsFailedError, LenetExpError
 from lenet_exp.experiment.dataset import load_data
 from lenet_exp.record.next_steps import next_steps, open_command
@@ -44,12 +46,12 @@ def run_sweep(request: Request) -> List[Optional[float]]:
     store_check.check_root(uri, Path.cwd(), tf_compat.stack_of_this_python())
     with parent.hold(request.folder) as held:
         store = Store(uri, tracking.experiment)
-        for line in dead_runs.end_dead_runs(store, request.folder):
+        known = experiment_notices(tracking.experiment)
+        for line in itertools.chain(known, dead_runs.end_dead_runs(store, request.folder)):
             view.say(line)
         decisions = _decisions(distinct, request)
         _say_decisions(decisions, request, view)
-        place = OmegaConf.to_yaml({"tracking": {**vars(tracking)}})
-        with parent.open_parent(store, held, request.command, place, varied(request.jobs)) as run:
+        with parent.open_parent(store, held, _about(request)) as run:
             pool = JobPool(request, store, run.run_id, view)
             try:
                 _set_aside_what_is_redone(decisions, store, view)
@@ -65,6 +67,11 @@ def run_sweep(request: Request) -> List[Optional[float]]:
     if failed:
         raise JobsFailedError(len(failed), len(distinct))
     return [_accuracy(job) for job in jobs]
+
+
+def _about(request: Request) -> parent.About:
+    place = OmegaConf.to_yaml({"tracking": {**vars(request.jobs[0].settings.tracking)}})
+    return parent.About(request.command, place, varied(request.jobs))
 
 
 def _jobs(request: Request, view: View) -> List[SweepJob]:
@@ -107,6 +114,8 @@ def _say_decisions(decisions: Sequence[Decision], request: Request, view: View) 
         f"sweep {request.name}, {len(decisions)} job{plural} ({summary}); to go on with it:",
         request.command,
     ]
+    left_out = [word for job in request.jobs for word in job.left_out]
+    lines += [f"{word}: {_owners(word)}" for word in dict.fromkeys(left_out)]
     named = [(f"{one.job.identity}  {one.job.delta}", one) for one in decisions]
     if request.options.dry_run:
         lines += [f"{name}  {one.action.value}: {one.why}" for name, one in named]
@@ -115,6 +124,11 @@ def _say_decisions(decisions: Sequence[Decision], request: Request, view: View) 
     if others:
         head = "finished with other code than today's, and kept (on_changed_code=redo):"
         view.say("\n  ".join([head, *others]))
+
+
+def _owners(word: str) -> str:
+    key = word.partition("=")[0].lstrip("+")
+    return f"of the jobs with {key.partition('.')[0]}={' or '.join(all_keys()[key])} only"
 
 
 def _say_end(

@@ -5,13 +5,35 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from typing import List, NamedTuple, Optional, Sequence, TextIO
+from typing import Iterator, List, NamedTuple, Optional, Sequence, TextIO, TypeVar
 
 from lenet_exp.record.terminal import print_on
 
 _EVERY = 0.5  # seconds between two drawings
+_SELDOM = 10.0  # seconds between two lines that stay
 _ORDER = ("running", "failed", "waiting", "stopped", "finished", "kept")
 _CLEAR = "\x1b[J"  # from the cursor on
+
+
+_Item = TypeVar("_Item")
+
+
+def followed(
+    items: Sequence[_Item], doing: str, stream: Optional[TextIO] = None
+) -> Iterator[_Item]:
+    """Yield the items; where that takes long, say how many are done."""
+    out = stream or sys.stderr
+    live = out.isatty()
+    last = time.monotonic()
+    for done, item in enumerate(items):
+        now = time.monotonic()
+        if now - last > (_EVERY if live else _SELDOM):
+            last = now
+            text = f"{doing} {done}/{len(items)}"
+            print_on(out, f"\r{text}{_CLEAR}" if live else f"{text}\n")
+        yield item
+    if live:
+        print_on(out, f"\r{_CLEAR}")
 
 
 class JobRow(NamedTuple):

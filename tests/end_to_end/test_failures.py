@@ -24,8 +24,9 @@ def test_an_interrupted_run_is_killed_in_the_store(shared_project, number, code)
         while " loss " not in child.stdout.readline():
             assert child.poll() is None
         child.send_signal(number)
-        _, problems = child.communicate(timeout=120)
+        said, problems = child.communicate(timeout=120)
     assert child.returncode == code
+    assert said.splitlines()[-1].startswith("to go on: python -m lenet_exp.run resume=outputs/")
     assert besides_loading(problems).strip() in ("lenet-exp: interrupted", "lenet-exp: terminated")
     assert shared_project.recorded()[0].info.status == "KILLED"
 
@@ -48,8 +49,9 @@ def test_a_checkpoint_that_finds_no_room_is_told_in_words(shared_project):
         resource.setrlimit(resource.RLIMIT_FSIZE, (1_200_000, 1_200_000))  # bytes a file
 
     with shared_project.start("debug=fast", preexec_fn=little_room) as child:
-        _, problems = child.communicate(timeout=300)
+        said, problems = child.communicate(timeout=300)
     assert child.returncode == 1
+    assert said.splitlines()[-1].startswith("to go on: python -m lenet_exp.run resume=outputs/")
     assert re.fullmatch(
         r"lenet-exp: .*model\.data.*File too large.*\n  try: .*hydra\.run\.dir=.*\n",
         besides_loading(problems),

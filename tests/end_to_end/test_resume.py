@@ -167,7 +167,7 @@ def test_the_next_command_ends_what_was_killed_and_says_so_and_leaves_alone_what
         said, _ = living.communicate()
     living_run = project.recorded_in(project.folder / "living")
     assert living_run.info.status == "KILLED"
-    assert "python -m lenet_exp.run resume=living" in said.splitlines()
+    assert "to go on: python -m lenet_exp.run resume=living" in said.splitlines()
 
 
 @full_on_tf1

@@ -195,3 +195,12 @@ def test_hydra_s_basic_launcher_still_works(shared_project):
     assert {run.data.tags["folder"].rpartition("/")[2] for run in runs} == {"0", "1"}
     again = shared_project.run(*words)
     assert "a folder that holds no run yet" in again.stderr + again.stdout
+
+
+def test_a_key_of_one_swept_option_is_said_in_the_list_of_jobs(shared_project):
+    words = ("-m", *FAST, "loss_scale=none,fixed", "loss_scale.value=128", "dry_run=true")
+    done = shared_project.run(*words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\n  loss_scale.value=128: of the jobs with loss_scale=fixed only\n" in done.stdout
+    jobs = [line.split()[1] for line in done.stdout.splitlines() if ": it was never" in line]
+    assert jobs == ["loss_scale=none", "loss_scale=fixed,loss_scale.value=128"]

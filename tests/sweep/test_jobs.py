@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.sweep.jobs import ComposedJob, deltas, varied
 
 pytestmark = pytest.mark.stackless
@@ -31,15 +32,17 @@ def test_a_delta_is_what_other_jobs_have_not(words, told):
 
 
 @pytest.mark.parametrize(
-    ("overrides", "found"),
+    ("jobs", "found"),
     [
-        ([["seed=0"]], {}),
-        ([["a=1", "seed=0"], ["a=1", "seed=1"]], {"seed": "0,1"}),
+        (["seed=1", "seed=1"], {}),
+        (["seed=1", "seed=2", "seed=1"], {"seed": "1,2"}),
         (
-            [["precision=x", "seed=0"], ["precision=y", "seed=0"], ["precision=x", "seed=1"]],
-            {"precision": "x,y", "seed": "0,1"},
+            ["loss_scale=none", "loss_scale=fixed loss_scale.value=128"],
+            {"loss_scale.name": "none,fixed", "loss_scale.value": "128.0"},
         ),
+        (["threads=null", "threads=2"], {"threads": "null,2"}),
     ],
 )
-def test_what_the_jobs_differ_in(overrides, found):
-    assert varied([ComposedJob(tuple(words), None, {}) for words in overrides]) == found
+def test_what_is_not_alike_in_all_jobs_is_what_was_varied(jobs, found):
+    composed = [ComposedJob((), settings_to_explain(words.split()), {}) for words in jobs]
+    assert varied(composed) == found

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import itertools
 
 import pytest
 
-from lenet_exp.sweep.view import JobRow, View, duration, table
+from lenet_exp.sweep import view
+from lenet_exp.sweep.view import JobRow, View, duration, followed, table
 
 pytestmark = pytest.mark.stackless
 
@@ -77,3 +79,27 @@ def test_elsewhere_there_are_lines_only():
 )
 def test_a_duration_is_read_at_a_glance(seconds, text):
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("stream", "seconds", "said"),
+    [
+        (io.StringIO(), 4, "checking job 2/6\nchecking job 5/6\n"),
+        (io.StringIO(), 1, ""),
+        (
+            Terminal(),
+            1,
+            "".join(f"\rchecking job {done}/6\x1b[J" for done in range(6)) + "\r\x1b[J",
+        ),
+    ],
+)
+def test_what_takes_long_says_how_many_are_done(monkeypatch, stream, seconds, said):
+    clock = itertools.count(0, seconds)
+    last = []
+
+    def tick():
+        return last.append(next(clock)) or last[-1]
+
+    monkeypatch.setattr(view.time, "monotonic", tick)
+    assert list(followed("abcdef", "checking job", stream)) == list("abcdef")
+    assert stream.getvalue() == said

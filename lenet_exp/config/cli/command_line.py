@@ -11,7 +11,7 @@ import contextlib
 import re
 import shlex
 from pathlib import Path
-from typing import Callable, Iterator, List, NoReturn, Sequence, Tuple
+from typing import Callable, Iterable, Iterator, List, NoReturn, Sequence, Tuple
 
 from hydra import compose
 from hydra._internal.utils import get_args_parser
@@ -42,12 +42,15 @@ _NOT_OURS = ("--config-name", "--config-path", "--experimental-rerun")  # the ma
 
 
 def check_command_line(
-    argv: Sequence[str], check: Callable[[Sequence[Settings]], None] = lambda jobs: None
+    argv: Sequence[str],
+    follow: Callable[[List[List[str]]], Iterable[List[str]]] = iter,
+    check: Callable[[Sequence[Settings]], None] = lambda jobs: None,
 ) -> sweep_line.JobConfigs:
     """Refuse a command line that can't run; return the jobs of a sweep, none where there is none.
 
     Args:
-        argv: the words.
+        argv: the arguments, flags first.
+        follow: yields each job that it is given, and shows how far that is.
         check: raises for settings of jobs that are to be run and can't; what it needs is heavier.
 
     Raises:
@@ -64,9 +67,13 @@ def check_command_line(
         personal = args.config_dir and Path(args.config_dir).resolve()
         searched = [f"hydra.searchpath=[file://{personal}]"] if personal else []
         line, jobs = _line(overrides, args, searched)
-        with _composing(overrides):
-            composed = [compose("config", searched + job, return_hydra_config=True) for job in jobs]
-        settings = [_settings(cfg) for cfg in composed]
+        composed, settings = [], []
+        for job in follow(jobs):
+            with _composing(overrides):
+                cfg = compose("config", searched + job, return_hydra_config=True)
+            with _commas(line):
+                settings.append(_settings(cfg))
+            composed.append(cfg)
         if line.sweeps and settings:
             sweep_line.check_compatible(line, settings)
         check_jobs(settings)
@@ -108,7 +115,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         flag = flags[0] if flags else message
         plain = flag.lstrip("-").replace("-", "_").partition("=")
         meant = [key for key in all_keys() if key.split(".")[-1] == plain[0]]
-        good = f"{meant[0]}={plain[2] or '...'}" if len(meant) == 1 else "--help"
+        after = [word for word, before in zip(argv[1:], argv) if before == flag and "=" not in word]
+        value = plain[2] or (after or ["..."])[0]
+        good = shlex.quote(f"{meant[0]}={value}") if len(meant) == 1 else "--help"
         allowed = "key=value without dashes; flags are -m, --cfg job, --help, --config-dir DIR"
         raise suggest.not_possible(flag, None, allowed, good)
 
@@ -116,14 +125,26 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     args = parser.parse_args(list(argv))
     for flag in _NOT_OURS:
         if getattr(args, flag[2:].replace("-", "_")) is not None:
-            refuse(f"{flag} {flag}")
-    chosen = args.run + (args.cfg is not None) + args.multirun + (args.info is not None)
-    if chosen > 1 or (args.resolve and args.cfg is None):
-        allowed = "one of -m, --run, --cfg, --info; --resolve with --cfg"
-        raise suggest.not_possible(" ".join(argv), None, allowed, "--cfg job --resolve")
-    if args.config_dir and not Path(args.config_dir).is_dir():
-        raise suggest.not_possible("--config-dir", args.config_dir, "a folder that exists")
+            allowed = "conf/config.yaml alone; options of your own beside it: --config-dir DIR"
+            raise suggest.not_possible(flag, None, allowed)
+    _check_flags(args)
     return args
+
+
+def _check_flags(args: argparse.Namespace) -> None:
+    allowed = "one of -m, --run, --cfg, --info; --resolve with --cfg"
+    if args.resolve and args.cfg is None:
+        raise suggest.not_possible("--resolve", None, allowed, "--cfg job --resolve")
+    given = {"--cfg": args.cfg, "--info": args.info, "-m": args.multirun, "--run": args.run}
+    chosen = [flag for flag, value in given.items() if value not in (None, False)]
+    if len(chosen) > 1:
+        raise suggest.not_possible(chosen[1], None, f"not beside {chosen[0]}; {allowed}")
+    folder = Path(args.config_dir or ".")
+    if not folder.is_dir():
+        there = [path.name for path in folder.absolute().parent.glob("*") if path.is_dir()]
+        meant = suggest.close_to(folder.name, there)
+        good = f"--config-dir={shlex.quote(str(folder.with_name(meant)))}" if meant else ""
+        raise suggest.not_possible("--config-dir", args.config_dir, "a folder that exists", good)
 
 
 def _parse_override(word: str) -> Override:
@@ -180,11 +201,39 @@ def _line(
         jobs = sweep_line.jobs(line)
     except _NOT_COMPOSED as error:
         raise _refused(str(error), "a sweep of values: key=a,b or 'key=range(0,3)'") from error
+    if jobs is None:
+        with _composing(overrides):  # at least what is not swept over has to be there
+            compose(
+                "config",
+                [*searched, *sweep_line.not_swept(line.overrides)],
+                return_hydra_config=True,
+            )
     if jobs == []:
-        swept = " ".join(str(one.input_line) for one in overrides if one.is_sweep_override())
-        good = "-m 'precision=glob(*)' 'seed=range(0,3)'"
-        raise suggest.not_possible(f"-m {swept}", None, "values; these give no job", good)
+        raise _no_job(line)
     return line, jobs or []
+
+
+def _no_job(line: sweep_line.Line) -> ConfigError:
+    swept = [one for one in line.overrides if one.is_discrete_sweep()]
+    empty = next(one for one in swept if not list(one.sweep_string_iterator()))
+    key, values = empty.key_or_group, typed_value(empty)
+    good = f"{key}=range(0,3)" if values.startswith("range") else f"{key}=glob(*)"
+    return suggest.not_possible(key, values, "values; these are none", f"-m {shlex.quote(good)}")
+
+
+@contextlib.contextmanager
+def _commas(line: sweep_line.Line) -> Iterator[None]:
+    """Say how a comma is typed where one of several texts, which it made, is refused."""
+    try:
+        yield
+    except ConfigError as error:
+        key, _, allowed, _ = error.args
+        for override in line.overrides:
+            whole = override.key_or_group == key and sweep_line.with_comma(override)
+            if whole:
+                allowed += "; a value that holds a comma in quotes"
+                raise suggest.not_possible(key, typed_value(override), allowed, whole) from error
+        raise
 
 
 @contextlib.contextmanager
@@ -211,8 +260,8 @@ def _unknown_option(error: MissingConfigException) -> ConfigError:
     meant = suggest.close_to(option, options)
     good = f"{suggest.PROGRAM} {group}={meant}" if meant else suggest.command(group)
     allowed = " | ".join(options) or "an option that exists"
-    if re.search("bf16|bfloat16", option):
-        allowed += "; an Ascend 910 has no bfloat16"
+    if group == "precision":
+        allowed, good = suggest.of_no_mode(option, allowed, good)
     return ConfigError(group, option, allowed, good)
 
 

@@ -8,9 +8,8 @@ from typing import Dict, Optional, Tuple
 
 from lenet_exp.config.cli.options import Options
 from lenet_exp.config.schema.keys import key, within
+from lenet_exp.config.tracking import EXPERIMENT
 from lenet_exp.errors import ConfigError
-
-EXPERIMENT = "lenet-exp"
 
 
 @dataclass(frozen=True)

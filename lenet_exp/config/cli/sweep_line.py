@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import argparse
+import functools
+import math
+import operator
 import re
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+import shlex
+from typing import Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from hydra import compose
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, RangeSweep
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from lenet_exp.config.cli import suggest
 from lenet_exp.config.compose import flatten
-from lenet_exp.config.schema.run import SWEEP_KEYS, Settings
+from lenet_exp.config.schema.run import (
+    FAMILIES,
+    SWEEP_KEYS,
+    Settings,
+    all_keys,
+    groups,
+    takes_text,
+)
 
-_LAUNCHER = "local"
+MOST_JOBS = 10_000  # each takes its time, and memory, before the first begins
+_LAUNCHER, _SWEEPER = "local", "basic"
 _N_JOBS = "hydra.launcher.n_jobs"
 _MAX_BATCH = "hydra.sweeper.max_batch_size"
 _PER_PROCESS = ("threads", "deterministic")  # what TensorFlow takes once a process
@@ -47,13 +59,15 @@ def read(overrides: Sequence[Override], args: argparse.Namespace, searched: Sequ
         searched: an override that has a person's own folder of options found.
     """
     mode, params = None, []
-    plain = [str(item.input_line) for item in overrides if not item.is_sweep_override()]
-    chosen = [item for item in overrides if item.key_or_group in (*suggest.PRESETS, "hydra.mode")]
+    presets = (*suggest.PRESETS, "hydra.mode", *(groups() if searched else ()))
+    chosen = [item for item in overrides if item.key_or_group in presets]
     for item in chosen:
         if item.is_discrete_sweep():
             _check_no_sweep_of_sweeps(item, searched)
     if chosen:
-        cfg = compose("config", [*searched, *plain], return_hydra_config=True)
+        asked = [item for item in overrides if item in chosen or item.is_hydra_override()]
+        words = [str(item.input_line) for item in asked if not item.is_sweep_override()]
+        cfg = compose("config", [*searched, *words], return_hydra_config=True)
         mode = cfg.hydra.mode
         of_preset = cfg.hydra.sweeper.get("params") or {}
         params = [f"{key}={value}" for key, value in of_preset.items()]
@@ -72,7 +86,7 @@ def _check_no_sweep_of_sweeps(override: Override, searched: Sequence[str]) -> No
     for value in override.sweep_string_iterator():
         word = f"{override.key_or_group}={value}"
         cfg = compose("config", [*searched, word], return_hydra_config=True)
-        if cfg.hydra.mode == RunMode.MULTIRUN:
+        if cfg.hydra.mode == RunMode.MULTIRUN or cfg.hydra.sweeper.get("params"):
             key, allowed = override.key_or_group, f"one sweep at a time; {value} is one"
             raise suggest.not_possible(key, typed_value(override), allowed, word)
 
@@ -83,17 +97,82 @@ def jobs(line: Line) -> Optional[List[List[str]]]:
     Raises:
         ConfigError: something can't be swept over, or means nothing without a sweep.
     """
+    chosen_by_another = line.sweeps and not _is_ours(line, "hydra/sweeper", _SWEEPER)
     for override in line.overrides:
-        _check_override(override, line.sweeps)
+        if not (chosen_by_another and override.is_interval_sweep()):
+            _check_override(override, line.sweeps)
     if not line.sweeps:
         return [[str(override.input_line) for override in line.overrides]]
-    if _given(line, "hydra/sweeper"):
+    if chosen_by_another:
         return None
     # Hydra puts its own before those of each job.
     first = [str(one.input_line) for one in line.overrides if _is_of_hydra(one)]
     first += [] if line.mode == RunMode.MULTIRUN else ["hydra.mode=MULTIRUN"]
     swept = [one for one in line.overrides if not _is_of_hydra(one)]
-    return [first + job for job in BasicSweeper.split_arguments(swept, max_batch_size=None)[0]]
+    _check_count(swept)
+    split = BasicSweeper.split_arguments(swept, max_batch_size=None)[0]
+    if not _is_ours(line, "hydra/launcher", _LAUNCHER):
+        return [first + job for job in split]
+    options = {job_word for job in split for job_word in job}
+    return [first + applicable(job, options) for job in split]
+
+
+def _check_count(swept: Sequence[Override]) -> None:
+    counts = [_count(override) for override in swept]
+    jobs = functools.reduce(operator.mul, counts, 1)
+    if jobs <= MOST_JOBS:
+        return
+    override = swept[counts.index(max(counts))]
+    key, sweep, each = override.key_or_group, override.value(), MOST_JOBS * max(counts) // jobs
+    good = "--help"
+    if isinstance(sweep, RangeSweep) and each:
+        start, step = sweep.start or 0, sweep.step
+        good = f"range({start},{start + each * step}{'' if step == 1 else f',{step}'})"
+        good = f"-m '{key}={good}'"
+    allowed = f"at most {MOST_JOBS} jobs in one sweep; these are {jobs}"
+    raise suggest.not_possible(key, typed_value(override), allowed, good)
+
+
+def _count(override: Override) -> int:
+    sweep = override.value()
+    if isinstance(sweep, RangeSweep):  # not one by one: it may be long
+        span = (sweep.stop or 0) - (sweep.start or 0)
+        return max(0, math.ceil(span / sweep.step)) if sweep.step else 0
+    return len(list(override.sweep_string_iterator())) if override.is_sweep_override() else 1
+
+
+def applicable(job: Sequence[str], all_jobs: Optional[Collection[str]] = None) -> List[str]:
+    """Return the words of a job without those that only other options of its group have.
+
+    Args:
+        job: its overrides; `loss_scale.value=128` is none of the job with `loss_scale=none`.
+        all_jobs: the overrides of all jobs of the sweep: one of them has to have the key. None:
+            one has, as was checked.
+    """
+    chosen = dict(word.partition("=")[::2] for word in job)
+    return [word for word in job if not _of_another_option(word, chosen, all_jobs)]
+
+
+def _of_another_option(
+    word: str, chosen: Mapping[str, str], all_jobs: Optional[Collection[str]]
+) -> bool:
+    key = word.partition("=")[0].lstrip("+")
+    group, owners = key.partition(".")[0], all_keys().get(key, ())
+    option = chosen.get(group)
+    return (
+        bool(owners)
+        and option in FAMILIES.get(group, ())
+        and option not in owners
+        and (all_jobs is None or any(f"{group}={owner}" in all_jobs for owner in owners))
+    )
+
+
+def not_swept(overrides: Sequence[Override]) -> List[str]:
+    """Return the words that every job has, but keys of a group that is swept over."""
+    swept = {one.key_or_group for one in overrides if one.is_sweep_override()}
+    fixed = [one for one in overrides if not one.is_sweep_override()]
+    of_all = [one for one in fixed if one.key_or_group.partition(".")[0] not in swept]
+    return [str(one.input_line) for one in of_all]
 
 
 def _is_of_hydra(override: Override) -> bool:
@@ -102,6 +181,13 @@ def _is_of_hydra(override: Override) -> bool:
 
 def _check_override(override: Override, in_sweep: bool) -> None:
     key, value, word = override.key_or_group, typed_value(override), str(override.input_line)
+    whole = with_comma(override)
+    if whole and (not in_sweep or key in SWEEP_KEYS):
+        allowed = "one value; one that holds a comma in quotes"
+        raise suggest.not_possible(key, value, allowed, whole)
+    if override.is_interval_sweep():
+        allowed = "one value, or in a sweep each of them: key=a,b or key=range(0,3)"
+        raise suggest.not_possible(key, value, allowed, f"-m {key}={value[len('interval(') : -1]}")
     if in_sweep and key in SWEEP_KEYS and override.is_sweep_override():
         good = f"-m {key}={value.partition(',')[0]}"
         raise suggest.not_possible(key, value, "one value for the whole sweep", good)
@@ -110,19 +196,26 @@ def _check_override(override: Override, in_sweep: bool) -> None:
         raise suggest.not_possible(key, value, allowed, f"-m {word}")
     if not in_sweep and override.is_sweep_override():
         allowed = "one value; several only in a sweep, with -m"
-        whole = suggest.whole_value(key, value)
-        allowed = "in quotes, one value with commas" if whole else allowed
-        raise suggest.not_possible(key, value, allowed, whole or f"-m '{word}'")
+        quoted = suggest.whole_value(key, value)
+        allowed = "in quotes, one value with commas" if quoted else allowed
+        raise suggest.not_possible(key, value, allowed, quoted or f"-m '{word}'")
+
+
+def with_comma(override: Override) -> str:
+    """Return what a shell takes where a choice of texts was one text with a comma; else ""."""
+    key, value = override.key_or_group, typed_value(override)
+    plain = override.is_choice_sweep() and not set(value) & set("\"'()[]{}")
+    return shlex.quote(f'{key}="{value}"') if plain and takes_text(key, value) else ""
 
 
 def check_compatible(line: Line, settings: Sequence[Settings]) -> None:
     """Refuse what one sweep can't have, given the settings of all its jobs."""
     keys = [key for key in flatten(settings[0]) if key.startswith("tracking.")]
     _check_same(settings, keys, "one store and experiment in a sweep; sweep once for each")
-    launcher = _given(line, "hydra/launcher") or _LAUNCHER
-    if launcher == _LAUNCHER:
+    if _is_ours(line, "hydra/launcher", _LAUNCHER):
         _check_launcher(line)
         return
+    launcher = _given(line, "hydra/launcher")
     for key in SWEEP_KEYS[1:]:
         value = _given(line, key)
         if value is not None:
@@ -147,6 +240,10 @@ def _check_same(settings: Sequence[Settings], keys: Sequence[str], allowed: str)
         values = sorted({str(suggest.shown(flatten(job)[key])) for job in settings})
         if len(values) > 1:
             raise suggest.not_possible(key, ",".join(values), allowed, f"-m {key}={values[0]}")
+
+
+def _is_ours(line: Line, group: str, ours: str) -> bool:
+    return _given(line, group) in (None, ours)
 
 
 def _given(line: Line, key: str) -> Optional[str]:

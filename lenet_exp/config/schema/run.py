@@ -5,12 +5,14 @@ A group whose options have different keys is a family: one dataclass per option.
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Dict, Optional, Tuple, Union, get_type_hints
 
+from lenet_exp.config.passwords import without_password
 from lenet_exp.config.schema.hardware import Ascend910, Hardware
 from lenet_exp.config.schema.keys import key, one_of, switch, within
 
@@ -166,7 +168,7 @@ class Tracking:
     uri: Optional[str] = key(
         "null or an MLflow tracking URI; one with a password only as MLFLOW_TRACKING_URI",
         "null",
-        lambda value: value != "" and not re.search("://[^/@:]*:[^/@]*@", value),
+        lambda value: value != "" and value == without_password(value),
     )
     experiment: str = key("a name", "lenet-exp", lambda value: value.strip() != "")
 
@@ -238,6 +240,7 @@ FAMILIES: Dict[str, Dict[str, type]] = {
 }
 
 
+@functools.lru_cache(maxsize=None)
 def groups() -> Dict[str, Tuple[type, ...]]:
     """Return group name -> the dataclasses its options may be."""
     return {
@@ -247,6 +250,21 @@ def groups() -> Dict[str, Tuple[type, ...]]:
     }
 
 
+def takes_text(dotted: str, value: str) -> bool:
+    """Return whether a key takes a text of a person's own choice, and this one."""
+    group, _, leaf = dotted.rpartition(".")
+    classes = groups().get(group, ()) if group else (Settings, Sweep)
+    found = [(get_type_hints(cls), item) for cls in classes for item in fields(cls)]
+    return any(
+        item.name == leaf
+        and hints[leaf] in (str, Optional[str])
+        and "options" not in item.metadata
+        and bool(item.metadata["check"](value))
+        for hints, item in found
+    )
+
+
+@functools.lru_cache(maxsize=None)
 def all_keys() -> Dict[str, Tuple[str, ...]]:
     """Return every key of every option, dotted -> the names of the options that have it."""
     found: Dict[str, Tuple[str, ...]] = {}

@@ -11,13 +11,13 @@ from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional
 
 import numpy as np
 
+from lenet_exp.config.passwords import without_password
 from lenet_exp.data.mnist import Split
 from lenet_exp.errors import StoreError, Terminated
 from lenet_exp.record.run import checkpoints, conditions, run_files
 from lenet_exp.record.store import processes, sync
 from lenet_exp.record.store.journal import Journal, merged
 from lenet_exp.record.store.mlflow_store import NOTE, Present, Run, Store
-from lenet_exp.record.store.store_check import without_password
 from lenet_exp.record.store.sync import Observer
 from lenet_exp.record.terminal import Progress, resume_command, upload_command
 from lenet_exp.record.waiting import importing
@@ -231,9 +231,8 @@ def open_record(
         journal.append("tags", tags)
         present = _bring_up_to_date(run, journal) if before else sync.NOTHING
         observer = Observer(run, folder, present)
-        record = RunRecord(run, journal, observer, progress)
+        record, status = RunRecord(run, journal, observer, progress), "FAILED"
         _LOG.info("run %s in %s", run.run_id, without_password(store.uri))
-        status = "FAILED"
         try:
             record.begin(identity)
             yield record
@@ -246,9 +245,27 @@ def open_record(
             raise
         finally:
             record.end(status)
-            record.pending = _complete(run, journal, observer, progress)
-            if status != "FINISHED":
-                progress.say("\n".join([*record.pending, resume_command(folder)]))
+            lines = [] if status == "FINISHED" else [f"to go on: {resume_command(folder)}"]
+            with _said_if_interrupted(progress, [*_store_lacks(folder), *lines]):
+                record.pending = _complete(run, journal, observer, progress)
+            if lines:
+                progress.say("\n".join([*record.pending, *lines]))
+
+
+@contextlib.contextmanager
+def _said_if_interrupted(progress: Progress, lines: List[str]) -> Iterator[None]:
+    try:
+        yield
+    except (KeyboardInterrupt, Terminated):
+        progress.say("\n".join(lines))
+        raise
+
+
+def _store_lacks(folder: Path) -> List[str]:
+    return [
+        "everything is kept in the run folder; to record it in the store:",
+        upload_command(folder),
+    ]
 
 
 def _bring_up_to_date(run: Run, journal: Journal) -> Present:
@@ -279,6 +296,5 @@ def _complete(run: Run, journal: Journal, observer: Observer, progress: Progress
     what, reason, _ = problem.args
     return [
         f"the store lacks this run ({what}: {reason})",
-        "everything is kept in the run folder; to record it in the store:",
-        upload_command(journal.folder),
+        *_store_lacks(journal.folder),
     ]

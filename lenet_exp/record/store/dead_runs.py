@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Iterator, Tuple
+from typing import Iterator, Mapping, Tuple
 
 from lenet_exp.errors import DataError, StoreError
 from lenet_exp.record.store import journal, processes
@@ -30,7 +30,7 @@ def end_dead_runs(store: Store, resumed: Path) -> Iterator[str]:
         ended = status != "RUNNING" and time
         Run(store, run_id).end(status if ended else "KILLED", time or None)
         if tags.get("sweep_parent") == "true":
-            yield f"sweep {tags.get('sweep')} was killed; to go on: {tags.get('command')}"
+            yield f"sweep {tags.get('sweep')} was killed; to go on: {_command(folder, tags)}"
         elif "mlflow.parentRunId" in tags:  # the sweep goes on with its jobs
             continue
         elif ended:
@@ -39,6 +39,13 @@ def end_dead_runs(store: Store, resumed: Path) -> Iterator[str]:
             yield f"run {run_id} was killed; to go on: {resume_command(folder)}"
         else:
             yield f"run {run_id} was killed"
+
+
+def _command(folder: Path, tags: Mapping[str, str]) -> object:
+    """Return what goes on with a sweep: the store may have cut it."""
+    with contextlib.suppress(DataError, OSError):
+        tags = journal.merged(journal.read(folder), "tags") or tags
+    return tags.get("command")
 
 
 def _known(folder: Path) -> Tuple[int, str]:

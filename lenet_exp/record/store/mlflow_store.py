@@ -14,12 +14,14 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Opt
 from urllib.parse import quote
 
 from lenet_exp import tf_compat
+from lenet_exp.config.passwords import without_password
 from lenet_exp.errors import StoreError
 from lenet_exp.record.store import store_check
 from lenet_exp.record.waiting import importing, loading
 
 NOTE = "mlflow.note.content"  # the tag that `mlflow ui` shows as a run's description, Markdown
-_PARAM_LENGTH = 500  # MLflow 1.30 refuses a longer value
+_PARAM_LENGTH, _TAG_LENGTH = 500, 5000  # MLflow 1.30 refuses longer values
+_CUT = " ... (cut: whole in the artifacts)"
 _PER_BATCH = 100  # parameters or tags that a server takes at once
 _METRICS_PER_BATCH = 1000
 
@@ -70,14 +72,15 @@ class Store:
                 store_check.check_schema(self.uri, schema(), tf_compat.stack_of_this_python())
             _make_database(self.uri)
             self.client = _mlflow().tracking.MlflowClient(tracking_uri=self.uri)
-            self.experiment_id = _experiment(self.client, experiment, make)
+            self.experiment_id = _experiment(self.client, self.uri, experiment, make)
         self._file = _file_number(self.uri)
 
     def create(self, name: str, tags: Mapping[str, str], start_time: Optional[int] = None) -> Run:
         """Return a new run that is RUNNING; `start_time` in ms since 1970, None: now."""
         context = _mlflow().tracking.context.registry
         with self.errors():
-            resolved = context.resolve_tags({**tags, "mlflow.runName": name})
+            fitting = {key: tag_value(value) for key, value in tags.items()}
+            resolved = context.resolve_tags({**fitting, "mlflow.runName": name})
             made = self.client.create_run(self.experiment_id, start_time, resolved)
         return Run(self, made.info.run_id)
 
@@ -171,12 +174,12 @@ class Run:
         """Record parameters; None is recorded as null."""
         param = _mlflow().entities.Param
         texts = {key: "null" if value is None else str(value) for key, value in values.items()}
-        self._log("params", [param(key, text[:_PARAM_LENGTH]) for key, text in texts.items()])
+        self._log("params", [param(key, _cut(text, _PARAM_LENGTH)) for key, text in texts.items()])
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Record tags."""
         tag = _mlflow().entities.RunTag
-        self._log("tags", [tag(key, value) for key, value in values.items()])
+        self._log("tags", [tag(key, tag_value(value)) for key, value in values.items()])
 
     def metrics(self, points: List[Point]) -> None:
         """Record metrics, as many at once as a server takes."""
@@ -206,6 +209,15 @@ class Run:
         """Say how the run ended: FINISHED, FAILED or KILLED; `time` in ms since 1970."""
         with self._store.errors():
             self._client.set_terminated(self.run_id, status, time)
+
+
+def tag_value(text: str) -> str:
+    """Return what a store keeps of a tag; of one that is too long, the beginning, and that."""
+    return _cut(text, _TAG_LENGTH)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - len(_CUT)] + _CUT
 
 
 def pages(search: Callable[..., Any]) -> List[Any]:
@@ -247,13 +259,16 @@ def _store_errors(uri: str) -> Iterator[None]:
     except StoreError:
         raise
     except Exception as error:
+        schemes = getattr(error, "supported_uri_schemes", None)
+        if schemes is not None:
+            raise store_check.unknown_scheme(uri, schemes) from error
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         remedy = store_check.another_store()
-        shown, reason = map(store_check.without_password, (uri, reason))
+        shown, reason = map(without_password, (uri, reason))
         raise StoreError(shown, f"can't be used ({reason})", remedy) from error
 
 
-def _experiment(client: Any, name: str, make: bool) -> str:
+def _experiment(client: Any, uri: str, name: str, make: bool) -> str:
     found = client.get_experiment_by_name(name)
     if found is None and not make:
         names = [other.name for other in pages(client.search_experiments)]
@@ -263,7 +278,7 @@ def _experiment(client: Any, name: str, make: bool) -> str:
     if found is None:
         return str(client.create_experiment(name))
     if found.lifecycle_stage != "active":
-        remedy = "mlflow experiments restore, or another name"
+        remedy = store_check.restore_command(uri, str(found.experiment_id))
         raise StoreError(f"experiment {name}", "was deleted", remedy)
     return str(found.experiment_id)
 

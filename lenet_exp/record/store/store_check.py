@@ -9,15 +9,16 @@ import shlex
 import sqlite3
 import tempfile
 from pathlib import Path
-from typing import Optional
+from typing import Iterable, Optional
 from urllib.parse import unquote
 
+from lenet_exp.config.passwords import without_password
 from lenet_exp.errors import StoreError
+from lenet_exp.record.terminal import activate
 
 _FILE_STORE = "mlruns"
 _DATABASE = "mlflow.db"
 _UI = "http://127.0.0.1:5000"  # where `mlflow ui` is
-_PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):[^/@\s]+@")
 
 
 def chosen_uri(setting: Optional[str]) -> Optional[str]:
@@ -89,9 +90,19 @@ def _is_server(uri: str) -> bool:
     return uri.startswith(("http://", "https://"))
 
 
-def without_password(text: str) -> str:
-    """Return `text` with the password of any URI in it hidden."""
-    return _PASSWORD.sub(r"\1:***@", text)
+def restore_command(uri: str, experiment_id: str) -> str:
+    """Return what makes a deleted experiment of the store at `uri` one again."""
+    restore = f"mlflow experiments restore --experiment-id {experiment_id}"
+    if uri == without_password(uri):  # else it came from there
+        restore = f"MLFLOW_TRACKING_URI={shlex.quote(uri)} {restore}"
+    return " && ".join([*activate(), restore])
+
+
+def unknown_scheme(uri: str, schemes: Iterable[str]) -> StoreError:
+    """Return the error of a URI that MLflow knows nothing of; it knows `schemes`."""
+    known = " | ".join(f"{scheme}://" for scheme in sorted(schemes) if scheme)
+    problem = f"is of no kind that this MLflow knows: a folder, or {known}"
+    return StoreError(without_password(uri), problem, another_store())
 
 
 def another_store() -> str:

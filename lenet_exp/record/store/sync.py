@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 from typing import Dict, Iterable, List, NamedTuple, Optional
 
+from lenet_exp.config.passwords import without_password
 from lenet_exp.errors import StoreError
 from lenet_exp.record.store.journal import Entry, Journal, merged
-from lenet_exp.record.store.mlflow_store import Point, Present, Run, Store
-from lenet_exp.record.store.store_check import without_password
+from lenet_exp.record.store.mlflow_store import Point, Present, Run, Store, tag_value
 
 _EVERY = 5.0  # seconds between two batches: a batch costs some ms however little is in it
 _LONGEST_PAUSE = 60.0  # seconds until a store that refused is tried again
@@ -43,7 +43,7 @@ def missing(entries: Iterable[Entry], present: Present) -> Missing:
     paths = [entry.values["path"] for entry in entries if entry.kind == "artifact"]
     return Missing(
         {k: v for k, v in merged(entries, "params").items() if k not in present.params},
-        {k: v for k, v in merged(entries, "tags").items() if present.tags.get(k) != v},
+        {k: v for k, v in merged(entries, "tags").items() if present.tags.get(k) != tag_value(v)},
         points,
         list(dict.fromkeys(paths)),
     )

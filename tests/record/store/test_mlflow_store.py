@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from lenet_exp.config.passwords import without_password
+from lenet_exp.errors import StoreError
+from lenet_exp.record.store.journal import Journal
+from lenet_exp.record.store.mlflow_store import Store
+from lenet_exp.record.store.sync import complete
+from tests.stores import new_store
 
 OPEN = """
 import sys, time
@@ -44,3 +54,45 @@ def test_a_new_store_is_made_once_however_its_users_are_staggered(places, tmp_pa
     for child in children:
         said, problem = child.communicate(timeout=120)
         assert (child.returncode, said) == (0, "open\n"), problem
+
+
+@pytest.mark.parametrize("uri", ["foo://x", "foo://me:secret@host"])
+def test_a_store_of_no_known_kind_is_refused_in_our_words(uri):
+    with pytest.raises(StoreError) as caught:
+        Store(uri, "lenet-exp")
+    what, problem, remedy = caught.value.args
+    assert (what, "secret" in str(caught.value)) == (without_password(uri), False)
+    assert problem.startswith("is of no kind that this MLflow knows: a folder, or ")
+    assert "sqlite://" in problem
+    assert remedy.startswith("python -m lenet_exp.run tracking.uri=sqlite:///")
+
+
+def test_a_deleted_experiment_is_told_with_the_command_that_brings_it_back(tmp_path):
+    uri = new_store(tmp_path / "of mine.db")
+    store = Store(uri, "mine")
+    store.client.delete_experiment(store.experiment_id)
+    with pytest.raises(StoreError) as caught:
+        Store(uri, "mine")
+    assert caught.value.args[1] == "was deleted"
+    remedy = caught.value.args[2]
+    assert f"MLFLOW_TRACKING_URI='{uri}' mlflow experiments restore" in remedy
+    assert remedy.endswith(f" --experiment-id {store.experiment_id}")
+    here = str(Path(sys.executable).parent)
+    environment = {**os.environ, "PATH": f"{here}{os.pathsep}{os.environ['PATH']}"}
+    subprocess.run(["bash", "-c", remedy], env=environment, capture_output=True, check=True)
+    assert Store(uri, "mine").experiment_id == store.experiment_id
+
+
+def test_what_is_too_long_for_a_store_is_cut_and_says_so(tmp_path):
+    store = Store(new_store(tmp_path / "store.db"), "mine")
+    command = "python -m lenet_exp.run " + 6000 * "x"
+    run = store.create("long", {"command": command})
+    with contextlib.closing(Journal(tmp_path / "run")) as journal:
+        journal.append("tags", {"command": command, "short": "x" * 600})
+        journal.append("params", {"data.path": command})
+        complete(run, journal)
+    data = store.client.get_run(run.run_id).data
+    cut = " ... (cut: whole in the artifacts)"
+    assert data.tags["command"] == command[: 5000 - len(cut)] + cut
+    assert data.tags["short"] == "x" * 600
+    assert data.params["data.path"] == command[: 500 - len(cut)] + cut

@@ -1,0 +1,105 @@
+"""The remedy of a refusal: what the person typed, with the one word mended that was wrong."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Dict, List, NamedTuple, Sequence
+
+from lenet_exp.errors import ConfigError, LenetExpError
+
+SWEEPS = ("-m", "--multirun")
+_WITH_VALUE = ("--config-dir", "-cd", "--cfg", "-c", "--info", "-i", "--package", "-p")
+_FLAGS = (*SWEEPS, "--cfg", "job", "--resolve")
+_NO_PLAIN_CHOICE = set("()[]{}'\"\\$")
+
+
+class CommandLine(NamedTuple):
+    """What was typed: the program, as it is typed anywhere, and its arguments."""
+
+    program: str
+    words: Sequence[str]
+
+    def mended(self, error: LenetExpError) -> LenetExpError:
+        """Return the same refusal; its remedy is this line, mended.
+
+        As it is where its remedy is another program's line, prose, or asks for help.
+        """
+        *said, remedy = error.args or ("",)
+        first, *others = str(remedy).split("\n")
+        if not f"{first} ".startswith(f"{self.program} "):
+            return error
+        try:
+            good = shlex.split(first[len(self.program) :])
+        except ValueError:
+            return error
+        if not all("=" in word or word in _FLAGS for word in good):
+            return error
+        key, value = map(str, said[:2] if isinstance(error, ConfigError) else ("", ""))
+        line = _mended(self.words, key, value, good)
+        first = " ".join([self.program, *map(shlex.quote, line)])
+        return type(error)(*said, "\n".join([first, *others]))
+
+
+def flags_first(words: Sequence[str]) -> List[str]:
+    """Return the words in an order that Hydra takes: it has no flags after a key."""
+    flags: List[str] = []
+    others: List[str] = []
+    for before, word in zip(["", *words], words):
+        is_value = before in _WITH_VALUE and not word.startswith("-") and "=" not in word
+        (flags if is_value or word.startswith("-") else others).append(word)
+    return sorted(flags, key=lambda flag: flag not in SWEEPS) + others
+
+
+def _mended(words: Sequence[str], key: str, value: str, good: Sequence[str]) -> List[str]:
+    """Return `words` with those of `good` in place of those of `key`, and of their own keys."""
+    wrong = _places(words, key)
+    beside = {_key(word) for at, word in enumerate(words) if at not in wrong}
+    new = {_key(word): word for word in good if _key(word) in beside}
+    instead = [word for word in good if _key(word) not in beside]
+    line: List[str] = []
+    for at, word in enumerate(words):
+        if at in wrong[:1]:
+            line += [_in_choice(word, value, other) for other in instead]
+        if at not in wrong:
+            line.append(_replaced(word, new))
+    line += [] if wrong else instead
+    return flags_first(line)
+
+
+def _places(words: Sequence[str], key: str) -> List[int]:
+    """Return where the words of `key` are: a flag's value may be the next one."""
+    found = []
+    for at, word in enumerate(words):
+        if word == key or _key(word) == _key(key):
+            found.append(at)
+        elif at - 1 in found and words[at - 1].startswith("--") and not set("=-") & set(word[:1]):
+            found += [at] if "=" not in words[at - 1] + word else []
+    return found
+
+
+def _key(word: str) -> str:
+    return SWEEPS[0] if word in SWEEPS else word.lstrip("+~").partition("=")[0]
+
+
+def _choices(word: str) -> List[str]:
+    text = word.partition("=")[2]
+    return [] if _NO_PLAIN_CHOICE & set(text) else text.split(",")
+
+
+def _in_choice(word: str, value: str, good: str) -> str:
+    """Return `good`; of a choice of several, only in place of the `value` that was wrong."""
+    name, _, mended = good.partition("=")
+    choices = _choices(word)
+    if _key(word) != name or value not in choices:
+        return good
+    kept = dict.fromkeys(mended if choice == value else choice for choice in choices)
+    return f"{name}={','.join(kept)}"
+
+
+def _replaced(word: str, new: Dict[str, str]) -> str:
+    """Return the word of the same key in `new`; a choice keeps its others, if it lacked it."""
+    good = new.get(_key(word), word)
+    choices, added = _choices(word), good.partition("=")[2]
+    if len(choices) > 1 and added not in choices and good != word:
+        return f"{_key(word)}={','.join([*choices, added])}"
+    return good
