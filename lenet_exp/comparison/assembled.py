@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp.comparison import plan_differences, table, verdicts
 from lenet_exp.comparison.configurations import Configuration, common
@@ -121,15 +121,3 @@ def missed(comparison: ComparisonReport, required: Optional[float]) -> List[str]
         for row in comparison.rows
         if row.accuracy is None or row.accuracy < required
     ]
-
-
-def in_a_sentence(comparison: ComparisonReport) -> str:
-    """Return what the verdicts come to."""
-    by_word: Dict[str, List[str]] = {}
-    for row in comparison.rows:
-        if row.configuration != comparison.reference:
-            by_word.setdefault(row.verdict.word, []).append(row.configuration)
-    if not by_word:
-        return f"nothing to hold {comparison.reference} against"
-    found = "; ".join(f"{word}: {', '.join(labels)}" for word, labels in by_word.items())
-    return f"against {comparison.reference}: {found}"

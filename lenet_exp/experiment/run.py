@@ -60,6 +60,7 @@ def run_experiment(settings: Settings, folder: Path, tags: Dict[str, str], cores
         stop_if_interrupted()  # TensorFlow's import may have swallowed a Ctrl-C
         chip_plan = plan(settings, built)
         initial = initial_state(settings, folder, built)
+        progress.stop_waiting()
         # Not before: what is refused above leaves no store behind.
         store = Store(uri, tracking.experiment)
         notes = [*data.notes, *experiment_notices(tracking.experiment)]

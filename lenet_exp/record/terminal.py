@@ -50,6 +50,10 @@ class Progress:
         else:
             self._bar.set_description_str(what)
 
+    def stop_waiting(self) -> None:
+        """Take the sign away: what follows has one of its own."""
+        self._wait.close()
+
     def window(self, step: int, steps: int, loss: float, sec_per_step: float, scale: float) -> None:
         """Show the window of `steps` steps that ended with step `step` (counted from 1)."""
         epoch, place = divmod(step - 1, self._steps_per_epoch)

@@ -163,7 +163,7 @@ def _compared(
 
     Of a store (None: MLflow's default) that can't be read, what the jobs keep in their folders.
     """
-    from lenet_exp.comparison import assembled, compare, load_runs  # noqa: PLC0415 - MLflow, matplotlib
+    from lenet_exp.comparison import compare, load_runs  # noqa: PLC0415 - MLflow, matplotlib
 
     if not done:
         return "nothing to compare: no job has finished", []
@@ -175,7 +175,7 @@ def _compared(
         lines = [f"not compared: {error}"]
     else:
         return made.text, [
-            f"verdict  {assembled.in_a_sentence(made.comparison)}",
+            f"verdict  {made.comparison.headline}",
             f"page     {short(made.page)}",
             "",
             open_command(made.page),

@@ -27,7 +27,7 @@ def smoke(shared_project):
 
 def test_it_prints_progress_and_one_closing_block_and_nothing_else(smoke, stack, shared_project):
     done, run = smoke
-    assert done.stderr == "loading MLflow ...\nloading TensorFlow ...\n"
+    assert done.stderr == "loading TensorFlow ...\nloading MLflow ...\n"
     lines = done.stdout.splitlines()
     assert lines[0] == (
         "allow_mix_precision, loss_scale dynamic, adam, seed 3: 1 x 20 steps of 64 images"

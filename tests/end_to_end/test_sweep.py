@@ -56,7 +56,7 @@ def test_one_failure_stops_no_other_and_is_told_with_reason_and_log(mended, shar
     assert told[2].strip() == f"{command} hydra.launcher.n_jobs=2 sweep=mended"
     assert told[-1].endswith(told[2].strip())
     # What came out, and the page, opened by a line that can be typed.
-    assert "  verdict  nothing to hold " in failed.stdout
+    assert "  verdict  After 20 steps no configuration has learned yet" in failed.stdout
     (page,) = [line.split()[-1] for line in told if line.startswith("  page     ")]
     assert (shared_project.folder / page).exists()
     assert f"  {open_command(shared_project.folder / page)}" in told

@@ -189,8 +189,8 @@ def _problem_of(read: Callable[[Path], object], path: Path) -> str:
 
 
 def _debug_config_problem(path: Path) -> str:
-    content = path.read_bytes()
-    return "it has both" if b"ccec_O0" in content and b"oom" in content else ""
+    content = path.read_text(encoding="utf-8")
+    return "it has both" if "ccec_O0" in content and "oom" in content else ""
 
 
 def _problem(form: str, text: Any) -> str:

@@ -143,7 +143,7 @@ class Data:
     """Which images; `path`: a person's own folder instead of the verified cache."""
 
     name: str = one_of("mnist")
-    path: Optional[str] = _text("null or a folder that exists")
+    path: Optional[str] = _text("null, or a folder or a file that exists")
 
 
 @dataclass(frozen=True)

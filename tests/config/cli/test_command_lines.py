@@ -83,7 +83,7 @@ MENDED = [
     ("-m data.path=/x/a,b seed=0,1", "a comma in quotes", "-m 'data.path=\"/x/a,b\"' seed=0,1"),
     ("data.path=/x/a,b", "a comma in quotes", "'data.path=\"/x/a,b\"'"),
     ("init_from=/x/a,b", "a comma in quotes", "'init_from=\"/x/a,b\"'"),
-    ("-m 'data.path=\"/x/a,b\"'", "a folder that exists", "-m data.path=null"),
+    ("-m 'data.path=\"/x/a,b\"'", "a folder or a file that exists", "-m data.path=null"),
     ("-m reference=a,b", "a comma in quotes", "-m 'reference=\"a,b\"'"),
     ("-m 'seed=range(0,0)' threads=2", "these are none", "-m 'seed=range(0,3)' threads=2"),
     ("-m 'precision=glob(zz*)'", "these are none", "-m 'precision=glob(*)'"),

@@ -112,7 +112,7 @@ def test_a_run_and_explain_refuse_a_mixlist_alike(project, content, problem):
     words = ("precision=allow_mix_precision", "precision.modify_mixlist=mix.json")
     run, explain = (project.run(*words, verb=verb) for verb in ("run", "explain"))
     assert run.returncode == explain.returncode == 2
-    assert (len(run.stdout.splitlines()), explain.stdout) == (2, "")  # what would have run
+    assert (run.stdout, explain.stdout) == ("", "")
     assert run.stderr == explain.stderr
     assert problem in run.stderr
 

@@ -13,7 +13,7 @@ import pytest
 from tests.end_to_end.forked import Forked
 from tests.stacks import FULL_ON_TF1, full_on_tf1
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 EXPLAIN, RUN = "explain ", "run "
 QUICK = "precision=allow_mix_precision"  # of the runs, the one for every day
 

@@ -1,0 +1,129 @@
+"""Every command of README and docs does what its page shows, figures and times aside."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+
+import pytest
+from PIL import Image
+
+from lenet_exp import tf_compat
+from tests.docs import pages
+from tests.end_to_end.conftest import Project, with_store
+from tests.hardware import double
+from tests.stacks import FULL_ON_TF1
+
+QUICK = ("README.md", "runs.md", "settings.md")
+ELSEWHERE = (
+    "README.zh-CN.md",  # test_readme.py: the same commands as README.md
+    "precision.md",  # test_pages.py: to the letter
+)
+DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+SHORT = ("schedule=smoke",)
+
+
+def parameter(page):
+    return pytest.param(
+        page, marks=FULL_ON_TF1 if page.name in QUICK else [pytest.mark.full], id=page.name
+    )
+
+
+@pytest.mark.parametrize("page", [parameter(p) for p in pages.PAGES if p.name not in ELSEWHERE])
+def test_the_commands_of_a_page_print_what_it_shows(page, tmp_path, mnist_folder):
+    project, chip = with_store(Project(tmp_path)), {}
+    for command in pages.commands(page):
+        if "hardware=ascend910" in command.words and "dump_step" not in str(command):
+            if sys.version_info >= (3, 8):
+                continue  # npu_bridge is for TensorFlow 1.15 alone
+            chip = double.environment()
+        words = prepare(project, command)
+        done = project.run(*shortened(command, words), verb=command.verb, **chip)
+        printed = done.stdout.splitlines() + done.stderr.splitlines()
+        assert done.returncode == exit_code(command), (str(command), done.stderr)
+        assert "Traceback" not in done.stderr, (str(command), done.stderr)
+        seen = pages.begins if command.verb == "compare" else pages.form  # other runs, verdicts
+        assert pages.missing(command.printed, printed, seen) == [], (str(command), printed)
+
+
+def exit_code(command):
+    if any("is not possible" in line for line in command.printed):
+        return 2
+    return int(any(word.startswith("require_accuracy=") for word in command.words))
+
+
+def shortened(command, words):
+    """Return words with a schedule that takes seconds, where a training would take minutes."""
+    own = any(word.startswith(("schedule", "debug", "--", "hardware.dump")) for word in words)
+    if command.verb != "run" or own or exit_code(command):
+        return words
+    # What is shown is a training's end, and 20 steps are none.
+    return (*words, "schedule.epochs=1") if command.printed else (*words, *SHORT)
+
+
+def prepare(project, command):
+    """Make what a command speaks of; return its words with the names that things have here."""
+    if any("was killed" in line for line in command.printed):
+        killed_run(project)
+    if command.verb == "compare" and not list(project.folder.glob("multirun/*")):
+        named = [word for word in command.words if word.startswith("sweep=")]
+        words = named or ["experiment=precision_sweep", "sweep=modes"]
+        assert project.run("-m", *words, *SHORT).returncode == 0
+    return tuple(prepared(project, word) for word in command.words)
+
+
+def prepared(project, word):
+    """Return a word, naming the newest run where a page names one; make the file it names."""
+    key, _, value = word.partition("=")
+    if value == "latest" or key in ("init_from", "resume"):
+        folder = trained_run(project)
+        return word if value == "latest" else f"{key}={folder}"
+    if key == "images" and value != "mnist":
+        pictures(project.folder / value)
+    elif key == "graph":
+        graph(project.folder / value)
+    return word
+
+
+def killed_run(project):
+    with project.start("schedule=full") as child:
+        while " loss " not in child.stdout.readline():
+            assert child.poll() is None, child.stderr.read()
+        child.kill()
+
+
+def trained_run(project):
+    """Return the folder of the newest run, relative to the project's; make one if none is there."""
+    if not list(project.folder.glob("outputs/*/checkpoints/*")):
+        assert project.run(*SHORT).returncode == 0
+    newest = max(
+        project.folder.glob("outputs/*/checkpoints"), key=lambda path: path.stat().st_mtime
+    )
+    return newest.parent.relative_to(project.folder)
+
+
+def pictures(folder):
+    folder.mkdir(exist_ok=True)
+    for number, name in enumerate(DIGITS):
+        Image.new("L", (28, 28), 20 * number).save(str(folder / f"{name}.png"))
+
+
+def graph(path):
+    tf = tf_compat.load()
+    with tf.Graph().as_default():
+        images = tf.placeholder(tf.float32, [8, 4], "images")
+        weights = tf.get_variable("weights", [4, 2])
+        loss = tf.reduce_mean(tf.matmul(images, weights))
+        tf.train.GradientDescentOptimizer(0.1).minimize(loss)
+        tf.train.export_meta_graph(str(path))
+
+
+@pytest.mark.stackless
+@pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.name)
+def test_a_page_names_only_make_targets_that_are_there(page):
+    made = (pages.ROOT / "Makefile").read_text()
+    for block in pages.blocks(page):
+        for line in block.splitlines():
+            words = shlex.split(line, comments=True) if line.startswith("make ") else []
+            for target in (word for word in words[1:] if "=" not in word):
+                assert f"\n{target}:" in made, line
