@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sys
+from typing import List
 
 from lenet_exp.comparison import assembled, compare, load_runs
 from lenet_exp.comparison.runs import SelectedRuns
 from lenet_exp.config.cli.recorded_options import CompareOptions
 from lenet_exp.config.tracking import experiment_name
-from lenet_exp.record.next_steps import next_steps, open_command
+from lenet_exp.record.next_steps import compare_command, next_steps, open_command
 from lenet_exp.record.store import store_check
 from lenet_exp.record.store.mlflow_store import Store
 from lenet_exp.record.terminal import short
@@ -24,12 +25,19 @@ def main(options: CompareOptions) -> int:
         done = compare.compare(store, _found(store, options), options.reference, width)
     print(done.text)
     steps = next_steps(store, store_check.chosen_uri(options.uri))
-    lines = [f"page: {short(done.page)}", open_command(done.page), *steps]
+    lines = [f"page: {short(done.page)}", open_command(done.page), *_wider(options), *steps]
     print("\n" + "\n  ".join(lines), flush=True)
     missed = assembled.missed(done.comparison, options.require_accuracy)
     for line in missed:
         print(f"lenet-exp: {line}", file=sys.stderr)
     return 1 if missed else 0
+
+
+def _wider(options: CompareOptions) -> List[str]:
+    """Return how to compare more than the sweep that was taken because nothing was named."""
+    if options.runs or options.sweep or options.experiment:
+        return []
+    return [f"every run, not this sweep's alone: {compare_command(experiment_name(), options.uri)}"]
 
 
 def _found(store: Store, options: CompareOptions) -> SelectedRuns:

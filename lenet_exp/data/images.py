@@ -53,6 +53,8 @@ def read(path: Path) -> Images:
             return _read_idx(test) if test is not None else _read_folder(path)
         if not path.exists():
             raise DataError(path, "is not there", _REMEDY)
+        if not path.is_file():
+            raise DataError(path, "is no regular file: it may have no end", _REMEDY)
         return _read_pngs([path], path.parent) if _is_png(path) else _read_idx(path)
     except OSError as error:  # a folder that may be listed but not entered
         raise DataError(path, f"can't be read ({error.strerror or error})", _REMEDY) from error

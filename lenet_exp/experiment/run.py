@@ -166,7 +166,7 @@ def _say_result(store: Store, record: RunRecord, outcome: Outcome, history: Hist
     folder = str(terminal.short(record.folder))
     todo = record.pending
     if not todo:
-        others = store.has_others(record.run_id)
+        others = not outcome.is_a_look and store.has_others(record.run_id)
         compare = [compare_command(tracking.experiment, tracking.uri)] if others else []
         todo = next_steps(store, store_check.chosen_uri(tracking.uri), *compare)
     advised = advice(outcome, history, conditions.recorded(record.folder).get("command", []))

@@ -78,6 +78,7 @@ def closing_block(
         f"accuracy {outcome.accuracy:.4f} on all {outcome.test_images} test images",
         f"sec/step {outcome.sec_per_step:.5f}{of_cpu}",
         f"folder   {folder}",
+        f"page     {folder}/report.html",
         f"run      {run_id}",
     ]
     parts = [lines, advised, next_lines]

@@ -35,7 +35,7 @@ def waiting(
         yield
         return
     try:
-        if not shown.isatty():
+        if not shown.isatty() or os.environ.get("TERM") == "dumb":  # takes no line back
             if said_on_a_pipe:
                 _write(shown, f"{what} ...\n")
             yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 
 import numpy as np
@@ -103,3 +104,9 @@ def test_labels_that_are_too_few_are_told(mnist_folder, tmp_path):
     )
     with pytest.raises(DataError, match="holds 60000 labels for 10000 images"):
         images.read(tmp_path / "t10k-images-idx3-ubyte")
+
+
+def test_what_may_never_end_is_not_read(tmp_path):
+    os.mkfifo(str(tmp_path / "run.png"))
+    with pytest.raises(DataError, match="no regular file"):
+        images.read(tmp_path / "run.png")

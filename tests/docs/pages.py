@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
-from typing import Callable, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Iterator, List, NamedTuple, Sequence, Tuple
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 READMES = (ROOT / "README.md", ROOT / "README.zh-CN.md")
@@ -62,16 +62,16 @@ def form(line: str) -> str:
     return re.sub(r"\s+", " ", _VARIES.sub("#", line)).strip()
 
 
-def begins(line: str) -> str:
-    """Return what stands in front of a line's first figure or verdict: how a comparison differs."""
-    return re.split(r"#|within noise|worse|better|identical|reference", form(line))[0].strip()
+def missing(shown: Sequence[str], printed: Sequence[str]) -> List[str]:
+    """Return the lines shown that were not printed in this order.
 
-
-def missing(shown: Sequence[str], printed: Sequence[str], seen: Callable[[str], str]) -> List[str]:
-    """Return the lines shown that were not printed in this order; "..." leaves some out.
-
-    Args:
-        seen: what of a line is compared: `form` or `begins`.
+    A line "..." leaves some out, "..." at the end of a line the rest of it.
     """
-    rest = iter([seen(line) for line in printed])
-    return [line for line in shown if line.strip(" .") and seen(line) not in rest]
+    rest = iter([form(line) for line in printed])
+    return [line for line in shown if line.strip(" .") and not _is_among(form(line), rest)]
+
+
+def _is_among(line: str, rest: Iterator[str]) -> bool:
+    if line.endswith(" ..."):
+        return any(other.startswith(line[: -len("...")]) for other in rest)
+    return line in rest

@@ -18,7 +18,7 @@ def test_both_have_the_same_commands_and_samples():
 
 @pytest.mark.parametrize(
     "pattern",
-    [r"^#+ ", r"^\|", r"`[^`\n]+`", r"\d+(?:[.,]\d+)*", r"\]\(([^)]*)\)"],
+    [r"^#+ ", r"^\|", r"`[^`\n]+`", r"\d+(?:[.,]\d+)*", r"\]\(((?!README)[^)]*)\)"],
     ids=["headings", "rows", "code", "figures", "links"],
 )
 def test_both_have_the_same(pattern):

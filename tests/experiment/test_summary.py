@@ -58,7 +58,12 @@ def outcome(**given):
     return summary.Outcome(**{**known, **given})
 
 
-ALONE = ["accuracy 0.9812 on all 10000 test images", "folder   outputs/x", "run      id"]
+ALONE = [
+    "accuracy 0.9812 on all 10000 test images",
+    "folder   outputs/x",
+    "page     outputs/x/report.html",
+    "run      id",
+]
 
 
 @pytest.mark.parametrize(
