@@ -17,6 +17,14 @@ OURS = ("python -m lenet_exp.", "lenet-exp ")
 _VARIES = re.compile(r"\b[0-9a-f]{32}\b|[-+\u00b1]*\d[\d.,:_+-]*(e[-+]?\d+)?")
 
 
+# What is another one on another machine or stack: its CPU, its store, where MLflow shows runs.
+_OF_A_MACHINE = (
+    (r"this CPU \([^)]*\)", "this CPU"),
+    (r"\./ml(flow\.db|runs)", "./STORE"),
+    (r"/runs\?workflowType=\w+", ""),
+)
+
+
 class Command(NamedTuple):
     """One command of a page: its verb and words, and the lines that the page shows after it."""
 
@@ -56,9 +64,8 @@ def _command(page: str, line: str, printed: List[str]) -> Command:
 
 def form(line: str) -> str:
     """Return a line without what is another one each time, and without its alignment."""
-    line = re.sub(
-        r"\./ml(flow\.db|runs)", "./STORE", re.sub(r"this CPU \([^)]*\)", "this CPU", line)
-    )
+    for pattern, put in _OF_A_MACHINE:
+        line = re.sub(pattern, put, line)
     return re.sub(r"\s+", " ", _VARIES.sub("#", line)).strip()
 
 
