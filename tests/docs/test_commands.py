@@ -74,10 +74,11 @@ def prepare(project, command):
     """Make what a command speaks of; return its words with the names that things have here."""
     if any("was killed" in line for line in command.printed):
         killed_run(project)
-    if command.verb == "compare" and not list(project.folder.glob("multirun/*")):
+    if command.verb == "compare":
         named = [word for word in command.words if word.startswith("sweep=")]
-        words = named or ["experiment=precision_sweep", "sweep=modes"]
-        assert project.run("-m", *words, *SHORT).returncode == 0
+        words = ["seed=0", *named] if named else ["experiment=precision_sweep", "sweep=modes"]
+        if named or not list(project.folder.glob("multirun/*")):
+            assert project.run("-m", *words, *SHORT).returncode == 0
     return tuple(prepared(project, word) for word in command.words)
 
 
