@@ -13,7 +13,6 @@ from lenet_exp.config.cli.command_line import check_command_line, settings_to_ex
 from lenet_exp.config.cli.json_words import as_hydra_reads
 from lenet_exp.errors import ConfigError
 
-pytestmark = pytest.mark.stackless
 PROFILE = {"output": "/tmp/a b,c", "task_trace": "on", "fp_point": "", "bp_point": "x/y:0"}
 # As people quote it in a shell, and what the adapter is to be sent.
 LINES = [
