@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import List, NoReturn, Union
+import sys
+from types import TracebackType
+from typing import List, NoReturn, Optional, Type, Union
 
 
 class LenetExpError(Exception):
@@ -105,10 +107,26 @@ _interrupts: List[int] = []
 def end_quietly() -> None:
     """Have a Ctrl-C end this process without a traceback, until `handle_signals` is called.
 
-    For what is imported before that: it leaves nothing half done.
+    For what is imported before that: it leaves nothing half done. A Python that lacks a package is
+    told so in words, whenever that shows.
     """
+    sys.excepthook = _say_what_is_missing
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _quit)
+
+
+def _say_what_is_missing(
+    kind: Type[BaseException], error: BaseException, trace: Optional[TracebackType]
+) -> None:
+    package = str(getattr(error, "name", "")).partition(".")[0]
+    if not isinstance(error, ModuleNotFoundError) or package in ("lenet_exp", ""):
+        sys.__excepthook__(kind, error, trace)
+        return
+    print(
+        f"lenet-exp: {sys.executable} has no {package}\n"
+        "  try: `make setup` and the line that it prints; python -m lenet_exp.doctor tells more",
+        file=sys.stderr,
+    )
 
 
 def _quit(number: int, frame: object) -> NoReturn:

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import pytest
 
-from lenet_exp import cli
+from lenet_exp import cli, errors
 from lenet_exp.config.cli.options import Options
 from lenet_exp.config.schema.keys import switch
 from lenet_exp.errors import DataError, StoreError, Terminated, WriteError
@@ -86,3 +86,20 @@ def test_help_needs_no_body(ends, capsys, word):
 def test_a_wrong_word_needs_no_body(ends, capsys):
     assert ends(None)(["wel=true"]) == 2
     assert "no such key; well is one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ModuleNotFoundError("no", name="hydra.core"), "has no hydra\n  try: `make setup`"),
+        (ModuleNotFoundError("no", name="lenet_exp.gone"), "ModuleNotFoundError: no"),
+        (ValueError("of ours"), "ValueError: of ours"),
+    ],
+)
+def test_a_python_that_lacks_a_package_says_which(error, said, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    kept = signal.getsignal(signal.SIGINT)
+    errors.end_quietly()
+    signal.signal(signal.SIGINT, kept)
+    sys.excepthook(type(error), error, None)
+    assert said in capsys.readouterr().err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from typing import List
+from typing import Optional
 
 from lenet_exp.comparison import assembled, compare, load_runs
 from lenet_exp.comparison.runs import SelectedRuns
@@ -22,10 +22,12 @@ def main(options: CompareOptions) -> int:
     store = compare.open_store(options.uri, options.experiment or experiment_name())
     width = shutil.get_terminal_size((100, 24)).columns
     with waiting("comparing"):
-        done = compare.compare(store, _found(store, options), options.reference, width)
+        sweep = _sweep(store, options)
+        done = compare.compare(store, _found(store, options, sweep), options.reference, width)
     print(done.text)
-    steps = next_steps(store, store_check.chosen_uri(options.uri))
-    lines = [f"page: {short(done.page)}", open_command(done.page), *_wider(options), *steps]
+    wider = [] if sweep is None or options.sweep else [_of_all_runs(options)]
+    steps = next_steps(store, store_check.chosen_uri(options.uri), *wider)
+    lines = [f"page: {short(done.page)}", open_command(done.page), *steps]
     print("\n" + "\n  ".join(lines), flush=True)
     missed = assembled.missed(done.comparison, options.require_accuracy)
     for line in missed:
@@ -33,19 +35,21 @@ def main(options: CompareOptions) -> int:
     return 1 if missed else 0
 
 
-def _wider(options: CompareOptions) -> List[str]:
-    """Return how to compare more than the sweep that was taken because nothing was named."""
-    if options.runs or options.sweep or options.experiment:
-        return []
-    return [f"every run, not this sweep's alone: {compare_command(experiment_name(), options.uri)}"]
+def _of_all_runs(options: CompareOptions) -> str:
+    """Return what compares more than the sweep that is taken where nothing is named."""
+    command = compare_command(options.experiment or experiment_name(), options.uri)
+    return f"{command}  # every run, not this sweep's alone"
 
 
-def _found(store: Store, options: CompareOptions) -> SelectedRuns:
+def _sweep(store: Store, options: CompareOptions) -> Optional[str]:
+    """Return the sweep that is compared: the one that is named, the last where nothing is."""
+    nothing_named = not (options.runs or options.sweep or options.experiment)
+    return load_runs.latest_sweep(store) if nothing_named else options.sweep
+
+
+def _found(store: Store, options: CompareOptions, sweep: Optional[str]) -> SelectedRuns:
     if options.runs:
         return load_runs.chosen(store, options.runs)
-    sweep = options.sweep
-    if sweep is None and options.experiment is None:
-        sweep = load_runs.latest_sweep(store)
     if sweep is None:
         return load_runs.experiment(store, options.experiment or experiment_name())
     return load_runs.sweep(store, sweep)

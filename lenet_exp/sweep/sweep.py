@@ -44,8 +44,8 @@ def run_sweep(request: Request) -> List[Optional[float]]:
     tracking = jobs[0].settings.tracking
     uri = store_check.chosen_uri(tracking.uri)
     store_check.check_root(uri, Path.cwd(), tf_compat.stack_of_this_python())
+    store = Store(uri, tracking.experiment)  # first: one that is refused leaves no sweep behind
     with parent.hold(request.folder) as held:
-        store = Store(uri, tracking.experiment)
         known = experiment_notices(tracking.experiment)
         for line in itertools.chain(known, dead_runs.end_dead_runs(store, request.folder)):
             view.say(line)

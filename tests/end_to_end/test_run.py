@@ -203,7 +203,7 @@ def test_a_training_that_diverges_says_so(shared_project):
     done = shared_project.run(*words, "optimizer.learning_rate=3e38")
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(
-        r"^the training diverged: the loss of step \d+ is no number$", done.stdout, re.M
+        r"^  the training diverged: the loss of step \d+ is no number$", done.stdout, re.M
     )
 
 

@@ -7,6 +7,7 @@ the table's, in options.py.
 from __future__ import annotations
 
 import math
+import shlex
 from typing import Any, Mapping, Sequence
 
 from lenet_exp.config.chip import options
@@ -77,16 +78,16 @@ _ALLOWED = {"b": "true | false", "i": "a whole number", "s": "text"}
 
 def _check_pairs(key: str, value: object, values: Mapping[str, Any]) -> None:
     """6, 7, 8, 9, 10, 11: what is read only beside another, or never beside it."""
-    option = TABLE[key]
+    option, given = TABLE[key], shlex.quote(f"hardware.{key}={suggest.shown(value)}")
     if option.needs and not any(values.get(other) for other in option.needs):
         allowed = "only with " + " or ".join(f"hardware.{other}" for other in option.needs)
         switch = TABLE[option.needs[0]]
-        raise impossible(key, value, allowed, f"hardware.{switch.key}={switch.good}")
+        raise impossible(key, value, allowed, given, f"hardware.{switch.key}={switch.good}")
     for other_key in option.requires:
         other = f"hardware.{other_key}"
         if values.get(other_key) is None:
-            both = (f"hardware.{key}={suggest.shown(value)}", f"{other}={TABLE[other_key].good}")
-            raise impossible(key, value, f"only with {other}", *both)
+            good = f"{other}={TABLE[other_key].good}"
+            raise impossible(key, value, f"only with {other}", given, good)
     for other_key in option.excludes:
         if values.get(other_key):
             raise impossible(key, value, f"not with hardware.{other_key}, one of them a run")

@@ -115,9 +115,6 @@ class RunRecord:
         seconds = float(history.window_seconds.sum())
         run_files.write_performance_precision(self.folder, accuracy, 1000 * speed.median, seconds)
         run_files.write_test_predictions(self.folder, classes, test.labels)
-        if not np.isfinite(history.losses[-1]):
-            first = int(np.argmin(np.isfinite(history.losses))) + 1
-            self.progress.say(f"the training diverged: the loss of step {first} is no number")
         self.progress.wait_for("drawing")
         with importing():
             from lenet_exp.record.run import plots  # noqa: PLC0415 - matplotlib
