@@ -99,10 +99,7 @@ def loading(name: str, module: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def importing() -> Iterator[None]:
-    """Import without garbage collection: what an import makes stays, and is looked through often.
-
-    It takes a third of MLflow's time and a sixth of TensorFlow 2's.
-    """
+    """Import without garbage collection: what an import makes stays, and is looked through often."""
     collects = gc.isenabled()
     gc.disable()
     try:
