@@ -99,7 +99,7 @@ def loading(name: str, module: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def importing() -> Iterator[None]:
-    """Import without garbage collection: what an import makes stays, and is looked through often."""
+    """Import without garbage collection: what an import makes stays, and would be searched."""
     collects = gc.isenabled()
     gc.disable()
     try:
