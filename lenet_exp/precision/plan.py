@@ -66,10 +66,11 @@ class CastEdge(NamedTuple):
     """A Cast put on the edge from `producer` to input `slot` of the operator `consumer`.
 
     `producer` is the tensor in front, Identity and variable reads looked through; `port` where
-    the edge enters the GraphDef (None inside a fused group). `on_host`: the producer is a
-    constant, so that the compiler computes the Cast and no flag is set. `removed`: a later pass
-    merges it with its inverse, so that nothing is rounded here; `reads` is then the tensor in
-    front of both, None if only a Reshape or a Relu between them keeps it from being read.
+    the edge enters the GraphDef (None inside a fused group), `others` where else: at other parts
+    of a fused one. `on_host`: the producer is a constant, so that the compiler computes the Cast
+    and no flag is set. `removed`: a later pass merges it with its inverse, so that nothing is
+    rounded here; `reads` is then the tensor in front of both, None if only a Reshape or a Relu
+    between them keeps it from being read.
     """
 
     producer: Tensor
@@ -81,6 +82,7 @@ class CastEdge(NamedTuple):
     on_host: bool
     removed: bool = False
     reads: Optional[Tensor] = None
+    others: Tuple[Port, ...] = ()
 
 
 class RemovedCast(NamedTuple):

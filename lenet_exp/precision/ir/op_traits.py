@@ -68,6 +68,8 @@ EXACT = _types("""Abs Assign BroadcastTo BroadcastToD Concat ConcatD ConcatV2 Co
     ReluGradV2 ReluV2 ReverseV2 ReverseV2D Select SelectV2 Sign Slice SliceD SpaceToDepth Split
     SplitD SplitV SplitVD StridedSlice StridedSliceD Tile TileD Transpose TransposeD Unpack
     ZerosLike""")
+# Made of several operators by a fusion, and computed one after the other: each rounds (8.2).
+STEPWISE = _types("AdamApplyOne AdamApplyOneWithDecay ClipByNormNoDivSum")
 PLAIN_WRITES = _types("Assign AssignVariableOp")  # what they write was rounded before
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
 
+from lenet_exp.precision.analysis.composites import float16_normalisations, float16_updates
 from lenet_exp.precision.plan import Engine, Operator, Rule
 from lenet_exp.precision.planning.compilation import Compilation
 from lenet_exp.precision.planning.dtype_overrides import CustomDtypes
@@ -99,8 +100,27 @@ def warnings_of(state: Compilation) -> Tuple[str, ...]:
         slow = (row for row in rows if row.engine is engine)
         for (ge_type, why), names in _grouped(slow).items():
             warnings.append(f"{ge_type} {why}: {meaning} ({abbreviated(names)})")
+    warnings += _composites(state)
     custom = state.options.custom
     return (*warnings, *(_unmatched(rows, custom) if custom else ()))
+
+
+def _composites(state: Compilation) -> List[str]:
+    """Say what is written with single operators and squares in float16 (real-networks.md 2.3)."""
+    compiled = [(one.operator, one.row) for one in state.decided]
+    found = {
+        "the update of": float16_updates(compiled),
+        "the normalisation that ends in": float16_normalisations(compiled),
+    }
+    return [
+        f"{what} {abbreviated([each.name for each in composites])} is written with single "
+        f"operators, and squares in float16 "
+        f"({abbreviated(list(dict.fromkeys(s for each in composites for s in each.squares)))}): "
+        "there the square of what is below 0.00017 is 0, and of what is above 255 65504; "
+        "keep_dtype, or their types on the black list, keeps them in float32"
+        for what, composites in found.items()
+        if composites
+    ]
 
 
 def refuses(warning: str) -> bool:
