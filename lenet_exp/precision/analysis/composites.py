@@ -62,7 +62,7 @@ def float16_updates(compiled: Compiled) -> List[Composite]:
     """Return the variables whose new value comes of their own and of a square in float16."""
     rows = _Rows(compiled)
     found = []
-    for operator, row in rows.all:
+    for operator, _ in rows.all:
         if operator.tf_type in PLAIN_WRITES and len(operator.inputs) > 1:
             variable = operator.inputs[0].source
             behind, sources = rows.behind(operator.inputs[1].source, _ELEMENTWISE)
