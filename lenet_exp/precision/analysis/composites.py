@@ -6,7 +6,7 @@ single ones each gets a type of its own.
 
 from __future__ import annotations
 
-from typing import AbstractSet, Dict, Iterable, List, Mapping, NamedTuple, Set, Tuple
+from typing import AbstractSet, Collection, Dict, Iterable, List, Mapping, NamedTuple, Tuple
 
 from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.op_traits import PLAIN_WRITES
@@ -37,21 +37,21 @@ class _Rows:
 
     def __init__(self, compiled: Compiled) -> None:
         self.all = list(compiled)
-        self._made_by: Dict[Tensor, Tuple[GraphOperator, Operator]] = {
+        self.made_by: Dict[Tensor, Tuple[GraphOperator, Operator]] = {
             output.key: pair for pair in self.all for output in pair[0].outputs
         }
 
     def behind(
         self, tensor: Tensor, through: AbstractSet[str]
-    ) -> Tuple[Mapping[str, Operator], Set[Tensor]]:
+    ) -> Tuple[Mapping[str, Operator], Collection[Tensor]]:
         """Return the rows of types `through` that a tensor is computed by, and what they take."""
         rows: Dict[str, Operator] = {}
-        sources: Set[Tensor] = set()
+        sources: Dict[Tensor, None] = {}
         waiting: List[Tensor] = [tensor]
         for each in waiting:  # grows on the way
-            operator, row = self._made_by.get(each, (None, None))
+            operator, row = self.made_by.get(each, (None, None))
             if operator is None or row is None or row.ge_type not in through:
-                sources.add(each)
+                sources[each] = None
             elif row.name not in rows and len(rows) < _MOST:
                 rows[row.name] = row
                 waiting += [value.source for value in operator.inputs]
@@ -78,10 +78,16 @@ def float16_normalisations(compiled: Compiled) -> List[Composite]:
     found = []
     for operator, row in rows.all:
         if row.ge_type in _ROOTS:
-            behind, _ = rows.behind(operator.inputs[0].source, _ELEMENTWISE | _MEANS)
-            squares = _float16_squares(behind)
-            if squares and any(each.ge_type in _MEANS for each in behind.values()):
-                found.append(Composite(row.name, squares))
+            _, sources = rows.behind(operator.inputs[0].source, _ELEMENTWISE)
+            means = [rows.made_by[each] for each in sources if each in rows.made_by]
+            behind = [
+                rows.behind(mean.inputs[0].source, _ELEMENTWISE)[0]
+                for mean, made in means
+                if made.ge_type in _MEANS
+            ]
+            squares = [name for each in behind for name in _float16_squares(each)]
+            if squares:
+                found.append(Composite(row.name, tuple(squares)))
     return found
 
 
