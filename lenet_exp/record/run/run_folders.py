@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 from pathlib import Path
 from typing import List, Tuple
 
@@ -13,11 +15,14 @@ from omegaconf.errors import OmegaConfBaseException
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.compose import resolve
 from lenet_exp.config.schema.run import PRECISION_FILES, Settings
-from lenet_exp.errors import ConfigError, DataError
+from lenet_exp.errors import ConfigError, DataError, StoreError
 from lenet_exp.record.store import journal
 from lenet_exp.record.terminal import go_to
 
 _LARGEST = 1_000_000  # bytes of a run's settings
+# What is in its folder before a run or a sweep is in the store.
+_BY_HYDRA = {".hydra", "run.log", "multirun.yaml"}
+_BY_A_RECORD = {journal.NAME, "config.yaml"}
 # What YAML and OmegaConf raise for what is none of their writing.
 _NO_SETTINGS = (
     OSError, yaml.YAMLError, OmegaConfBaseException, ValueError, TypeError, AttributeError,
@@ -133,3 +138,32 @@ def go_to_start(folder: Path) -> List[journal.Entry]:
     if start.is_dir():
         go_to(start)
     return entries
+
+
+def forget_unbegun(folder: Path) -> None:
+    """Remove what was made in the folder of a run or a sweep before it was refused or ended.
+
+    Only what Hydra and we make, only where no store has heard of it, and nobody is at work on it;
+    then the folder, and outputs/ or multirun/ of this place, if they are empty.
+    """
+    present = {path.name for path in folder.glob("*")}
+    ours = _BY_HYDRA | (_BY_A_RECORD if journal.NAME in present else set())
+    if not present <= ours or (journal.NAME in present and _is_begun(folder)):
+        return
+    shutil.rmtree(str(folder / ".hydra"), ignore_errors=True)
+    with contextlib.suppress(OSError):  # other runs are in it, or it is not ours to remove
+        for name in present - {".hydra"}:
+            (folder / name).unlink()
+        above = [Path.cwd() / name for name in ("outputs", "multirun")]
+        for made in (folder.resolve(), folder.resolve().parent):
+            if made in above or made.parent in above:
+                made.rmdir()
+
+
+def _is_begun(folder: Path) -> bool:
+    """Return whether a store has heard of what is recorded here, or another process may tell it."""
+    try:
+        with contextlib.closing(journal.Journal(folder)) as held:
+            return held.run_id is not None
+    except (OSError, DataError, StoreError):
+        return True
