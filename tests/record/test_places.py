@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,8 +11,6 @@ from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.data import files
 from lenet_exp.errors import PlaceError
 from lenet_exp.record import places, writable
-from lenet_exp.record.run import run_folders
-from lenet_exp.record.store import journal, processes
 
 pytestmark = pytest.mark.stackless
 
@@ -106,52 +102,3 @@ def test_data_that_is_there_needs_no_room(here, monkeypatch):
             stream.truncate(one.bytes)
     read_only(monkeypatch, cache)
     checked([], "tf2")
-
-
-TAGS = ("tags", {"process": "mine"})
-RUN = ("run", {"run_id": "1", "name": "a", "cwd": "/", "uri": ""})
-MADE = [
-    # files besides the journal, its entries, whether it is held, whether it goes
-    ([".hydra/config.yaml", "run.log"], None, False, True),
-    (["multirun.yaml"], None, False, True),
-    (["multirun.yaml", "config.yaml"], [TAGS], False, True),
-    ([".hydra/config.yaml", "run.log", "config.yaml"], [], False, True),
-    (["multirun.yaml", "config.yaml"], [TAGS, RUN], False, False),
-    (["multirun.yaml"], [TAGS], True, False),
-    (["run.log", "config.yaml"], None, False, False),  # a person's own settings
-    (["multirun.yaml", "0/run.log"], None, False, False),
-    (["run.log", "notes.txt"], None, False, False),
-]
-
-
-@pytest.mark.parametrize(("names", "entries", "held", "goes"), MADE)
-@pytest.mark.parametrize("above", ["outputs", "multirun"])
-def test_nothing_of_what_never_began_remains(names, entries, held, goes, above, here):
-    folder = here / above / "one"
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text("")
-    if entries is not None:
-        record = journal.Journal(folder)
-        for entry in entries:
-            record.append(*entry)
-        if not held:
-            record.close()
-    before = sorted(here.rglob("*"))
-    run_folders.forget_unbegun(folder)
-    assert sorted(here.rglob("*")) == ([] if goes else before)
-
-
-def test_what_a_dead_process_left_of_a_file_is_known_from_what_a_living_one_makes(tmp_path):
-    child = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
-                           stdout=subprocess.PIPE, check=True)  # fmt: skip
-    dead, path = int(child.stdout), tmp_path / "mlflow.db"
-    mine = processes.unfinished(path)
-    host = mine.name[len(".mlflow.db.") :].partition(".")[0]
-    left = [f".mlflow.db.{dead}.part", f".mlflow.db.{dead}.part-journal"]
-    left += [f".mlflow.db.{host}.{dead}.part{end}" for end in ("", "-journal", "-wal", "-shm")]
-    kept = [mine.name, f"{mine.name}-journal", f".mlflow.db.{os.getpid()}.part", ".mlflow.db.part"]
-    kept += [f".mlflow.db.another.{dead}.part", f".other.db.{dead}.part", "mlflow.db"]
-    for name in (*left, *kept):
-        (tmp_path / name).write_text("")
-    assert sorted(found.name for found in processes.left_unfinished(path)) == sorted(left)

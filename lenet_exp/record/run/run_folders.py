@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 from pathlib import Path
-from typing import List, Tuple
+from typing import List, Optional, Tuple
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
@@ -14,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.compose import resolve
-from lenet_exp.config.schema.run import PRECISION_FILES, Settings
+from lenet_exp.config.schema.run import PLAN_FILES, Settings
 from lenet_exp.errors import ConfigError, DataError, StoreError
 from lenet_exp.record.store import journal
 from lenet_exp.record.terminal import go_to
@@ -91,10 +92,10 @@ def config_of(folder: Path) -> DictConfig:
     path = folder / "config.yaml"
     try:
         cfg = _loaded(path)
-        for key in PRECISION_FILES:  # the copy is what the run was made with
-            kept = folder / f"precision.{key}"
-            if kept.is_file() and OmegaConf.select(cfg, f"precision.{key}") is not None:
-                OmegaConf.update(cfg, f"precision.{key}", str(kept.resolve()))
+        for group, key in itertools.product(("precision", "hardware"), PLAN_FILES):
+            kept = folder / f"precision.{key}"  # the copy is what the run was made with
+            if kept.is_file() and OmegaConf.select(cfg, f"{group}.{key}") is not None:
+                OmegaConf.update(cfg, f"{group}.{key}", str(kept.resolve()))
     except _NO_SETTINGS as error:
         reason = getattr(error, "strerror", None) or _shortened(str(error))
         raise DataError(path, f"can't be read ({reason})", PROGRAM) from error
@@ -117,9 +118,19 @@ def _shortened(text: str) -> str:
     return " ".join(text.split())[:200]
 
 
-def settings_of(folder: Path) -> Settings:
-    """Return the settings of the run in `folder`; raises as `config_of`, and ConfigError."""
-    return resolve(config_of(folder))
+def settings_of(folder: Path, to_run: bool = True) -> Settings:
+    """Return the settings of the run in `folder`; raises as `config_of`, and ConfigError.
+
+    `to_run`: as for `resolve`.
+    """
+    return resolve(config_of(folder), to_run)
+
+
+def around(path: Path) -> Optional[Path]:
+    """Return the run folder that a path is, or is in: a checkpoint, what was exported."""
+    whole = path.absolute()
+    near = [whole, *list(whole.parents)[:3]]
+    return next((one for one in near if (one / journal.NAME).is_file()), None)
 
 
 def go_to_start(folder: Path) -> List[journal.Entry]:
