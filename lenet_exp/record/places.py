@@ -20,6 +20,7 @@ from lenet_exp.record.store import store_check
 from lenet_exp.record.writable import obstacle
 
 _DIR_KEYS = ("hydra.run.dir", "hydra.sweep.dir")
+_OWN_FILES = ("--config-dir", "-cd")  # they may say where a run is made
 
 
 class Place(NamedTuple):
@@ -58,9 +59,10 @@ def check(settings: Settings, words: Sequence[str], sweeps: bool, stack: str) ->
 def _places(settings: Settings, words: Sequence[str], sweeps: bool, stack: str) -> Iterator[Place]:
     key = _DIR_KEYS[sweeps]
     typed = [word.partition("=")[2] for word in words if word.startswith(f"{key}=")]
+    own = any(word.startswith(_OWN_FILES) for word in words)
     if typed and "$" not in typed[-1]:  # else it is Hydra's to say what that is
         yield Place(Path(typed[-1]), key)
-    elif not typed:
+    elif not typed and not own:
         yield Place(Path("multirun" if sweeps else "outputs"))
     if sweeps:
         yield Place(Path("outputs"))  # the comparison

@@ -39,7 +39,9 @@ def read_only(monkeypatch, *below):
 
 def checked(words, stack):
     sweeps = words[:1] == ["-m"]
-    settings = settings_to_explain([w for w in words[sweeps:] if not w.startswith("hydra.")])
+    settings = settings_to_explain(
+        [w for w in words[sweeps:] if not w.startswith(("hydra.", "--"))]
+    )
     places.check(settings, words, sweeps, stack)
 
 
@@ -60,6 +62,7 @@ WHERE = [
      "python -m lenet_exp.run tracking.uri=sqlite:///{home}/lenet-exp/mlflow.db"),
     (["tracking.uri={root}/store"], "tf1", {"store"}, "{root}/store", "python -m lenet_exp.run "),
     (["tracking.uri=http://host"], "tf2", {"here"}, "outputs", ELSEWHERE),
+    (["--config-dir={root}/conf", "tracking.uri=http://host"], "tf2", {"here"}, None, ""),
     (["hydra.run.dir={root}/mine", "seed=3"], "tf2", {"mine"}, "{root}/mine",
      "python -m lenet_exp.run seed=3 hydra.run.dir={home}/lenet-exp/outputs/mine"),
 ]  # fmt: skip
