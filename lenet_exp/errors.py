@@ -66,6 +66,10 @@ class StoreError(_InputError):
     """The tracking store can't be used, or using it would harm another one."""
 
 
+class PlaceError(_InputError):
+    """A run could not write where it would be made, recorded or keep its data."""
+
+
 class WriteError(_ProblemError):
     """A file or folder of the run could not be written."""
 

@@ -19,6 +19,7 @@ from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.cli.sweep_line import JobConfigs, applicable
 from lenet_exp.config.compose import resolve, resolve_sweep
 from lenet_exp.experiment.summary import place
+from lenet_exp.record.run import run_folders
 from lenet_exp.record.terminal import print_on
 from lenet_exp.sweep.jobs import ComposedJob, Request
 from lenet_exp.sweep.view import followed
@@ -62,6 +63,14 @@ class SweepLauncher(Launcher):
         """
         setup_globals()
         sweep_folder = Path(str(self._config.hydra.sweep.dir)).resolve()
+        try:
+            return self._run(sweep_folder, job_overrides, initial_job_idx)
+        finally:
+            run_folders.forget_unbegun(sweep_folder)
+
+    def _run(
+        self, sweep_folder: Path, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
         each = followed(job_overrides, "preparing job")
         composed = list(map(self._compose, each, itertools.count(initial_job_idx)))
         options = resolve_sweep(without_hydra(self._config))
@@ -71,10 +80,7 @@ class SweepLauncher(Launcher):
         request = Request(sweep_folder, options, self._n_jobs, command, composed)
         from lenet_exp.sweep.sweep import run_sweep  # noqa: PLC0415 - MLflow
 
-        try:
-            accuracies = run_sweep(request)
-        finally:
-            _forget(sweep_folder)
+        accuracies = run_sweep(request)
         return [
             JobReturn(list(job.overrides), status=JobStatus.COMPLETED, _return_value=accuracy)
             for job, accuracy in zip(composed, accuracies)
@@ -93,13 +99,6 @@ class SweepLauncher(Launcher):
         own = applicable(overrides)
         left_out = tuple(word for word in overrides if word not in own)
         return ComposedJob(tuple(own), resolve(of_run), files, left_out)
-
-
-def _forget(folder: Path) -> None:
-    """Remove what Hydra's sweeper makes before it asks, where nothing came of it."""
-    if [path.name for path in folder.glob("*")] == ["multirun.yaml"]:
-        (folder / "multirun.yaml").unlink()
-        folder.rmdir()
 
 
 def _command(arguments: Sequence[str], name: str) -> str:

@@ -37,10 +37,14 @@ class Cost(NamedTuple):
 
 
 class Costs(NamedTuple):
-    """The cost of every operator by name, and the bytes that casts on the chip move."""
+    """The cost of every operator by name, and the bytes that casts on the chip move.
+
+    `refusal`: what TensorFlow doesn't take in the graph, and then no cost is known.
+    """
 
     operators: Mapping[str, Cost]
     cast_bytes: int
+    refusal: str = ""
 
 
 class Totals(NamedTuple):
@@ -66,7 +70,7 @@ class Totals(NamedTuple):
 
 def totals(plan: Plan, costs: Optional[Costs] = None) -> Totals:
     """Return what a plan adds up to; `costs` are those of `cost_of`, if they are at hand."""
-    known, cast_bytes = costs or cost_of(plan)
+    known, cast_bytes, _ = costs or cost_of(plan)
     rows = [(row, *known[row.name]) for row in plan.operators]
     return Totals(
         operators=len(rows),
@@ -87,14 +91,18 @@ def totals(plan: Plan, costs: Optional[Costs] = None) -> Totals:
 
 
 def cost_of(plan: Plan) -> Costs:
-    """Return what operators and casts cost; a null operator moves nothing."""
-    graph = read_graph(plan.graph_def)
+    """Return what operators and casts cost; a null operator moves nothing.
+
+    This is where a graph is asked to be valid as a whole: `assign` infers only the shapes that a
+    decision needs, because those of all nodes take TensorFlow three times as long as a plan.
+    """
+    graph, refusal = read_graph(plan.graph_def), ""
     try:
         shapes = _Shapes(graph, all_shapes(graph, plan.generation))
-    except GraphError:  # TensorFlow can't import the graph: nothing is counted, and all named
-        shapes = _Shapes(graph, {})
+    except GraphError as error:  # nothing is counted, and all named
+        shapes, refusal = _Shapes(graph, {}), f"{error.args[0]}: {error.args[1]}"
     found = {row.name: Cost(_flops(shapes, row), _moved(shapes, row)) for row in plan.operators}
-    return Costs(found, _cast_bytes(shapes, plan.casts))
+    return Costs(found, _cast_bytes(shapes, plan.casts), refusal)
 
 
 class _Shapes(NamedTuple):

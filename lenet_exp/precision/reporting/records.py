@@ -107,7 +107,11 @@ class Comparison(NamedTuple):
 
 
 def report(plan: Plan) -> Report:
-    """Return the records and totals of a plan."""
+    """Return the records and totals of a plan.
+
+    That TensorFlow refuses the graph, say for ranks that can't be, is a warning: the chip's
+    compiler has shape rules of its own, and decides types without them.
+    """
     known, costs = sections(plan.graph_def), cost_of(plan)
     records = [
         Record(section_of(row.name, known), row, costs.operators[row.name])
@@ -115,7 +119,8 @@ def report(plan: Plan) -> Report:
     ]
     records.sort(key=lambda record: SECTIONS.index(record.section))  # stable
     mode, generation, sums = plan.mode.value, plan.generation.value, totals(plan, costs)
-    return Report(mode, generation, tuple(records), sums, plan.warnings)
+    said = [f"no cost is counted: {costs.refusal}"] if costs.refusal else []
+    return Report(mode, generation, tuple(records), sums, (*plan.warnings, *said))
 
 
 def compact(dtypes: Sequence[str]) -> str:

@@ -10,6 +10,8 @@ from lenet_exp.precision.reporting.records import LETTERS
 
 _HALF, _SINGLE = "float16", "float32"
 _TRAIN = "train"
+_READ = ("graph", "section", "name", "ge_type", "types", "inputs", "outputs", "casts", "engine",
+         "unit", "flops")  # fmt: skip
 
 
 class Share(NamedTuple):
@@ -51,13 +53,15 @@ class OperatorTable(NamedTuple):
 
 
 def rows_of(text: str) -> List[Dict[str, str]]:
-    """Return the rows of a precision.csv by column."""
-    return list(csv.DictReader(io.StringIO(text)))
+    """Return the rows of a precision.csv by column; "" where a version had no such column."""
+    lacking = dict.fromkeys(_READ, "")
+    rows = csv.DictReader(io.StringIO(text))
+    return [{**lacking, **{key: row[key] or "" for key in _READ if key in row}} for row in rows]
 
 
 def section(row: Mapping[str, str]) -> str:
     """Return where a row's operator is: a part of the training step, or inference."""
-    return row.get("section", _TRAIN) if row["graph"] == _TRAIN else row["graph"]
+    return row["section"] or _TRAIN if row["graph"] == _TRAIN else row["graph"]
 
 
 def types(row: Mapping[str, str]) -> str:
