@@ -45,7 +45,10 @@ def check_files(hardware: Chip) -> None:
     for key, value in options.chosen(hardware).items():
         problem = _problem(TABLE[key].form, value) if key in TABLE else ""
         if problem:
-            raise impossible(key, value, f"{TABLE[key].allowed} ({problem})")
+            of_profile = TABLE[key].form == "profiling"
+            typed = {**json.loads(value), "output": ""} if of_profile else value
+            good = f"hardware.{key}={options.mended(TABLE[key], typed)}"
+            raise impossible(key, value, f"{TABLE[key].allowed} ({problem})", good)
 
 
 def missing_for_chip() -> Optional[str]:

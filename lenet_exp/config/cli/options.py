@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Dict, List, Optional, Sequence, Tuple, Type, T
 
 from lenet_exp.config.cli import suggest
 from lenet_exp.config.schema.run import all_keys, groups
-from lenet_exp.errors import ConfigError
+from lenet_exp.errors import ConfigError, UsageError
 
 _Self = TypeVar("_Self", bound="Options")
 
@@ -73,7 +73,7 @@ class Options:
             raise cls.unknown(strange[0], typed)
         for name in lacking:
             allowed = f"{name}={keys[name].metadata['allowed']}"
-            raise ConfigError(f"no {name}", None, allowed, cls.command(typed=typed))
+            raise UsageError(f"the key {name}", "is missing", allowed, cls.command(typed=typed))
         return given, others
 
     @classmethod

@@ -65,8 +65,8 @@ MENDED = [
     ),
     (
         "-m optimizer=adam,sgd optimizer.momentum=0.5",
-        "optimizer=momentum or rmsprop",
-        "-m optimizer=adam,sgd,momentum optimizer.momentum=0.5",
+        "optimizer=momentum or rmsprop, and no job of this sweep has that",
+        "-m optimizer=adam,sgd",
     ),
     (
         "-m hydra/launcher=basic loss_scale=none,fixed loss_scale.value=128",

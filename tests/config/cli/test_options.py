@@ -57,8 +57,8 @@ def test_a_command_without_keys_takes_no_argument(options, word):
 @pytest.mark.parametrize(
     ("words", "key", "remedy"),
     [
-        ([], "no model", "model=latest images=mnist"),
-        (["images=b"], "no model", "model=latest images=b"),
+        ([], "the key model", "model=latest images=mnist"),
+        (["images=b"], "the key model", "model=latest images=b"),
         (["model=a", "images=b", "batch=0"], "batch", "model=a images=b batch=64"),
         (["model=a", "images=b", "batch=1e3"], "batch", "model=a images=b batch=64"),
         (["model=a", "images=b", "format=cvs"], "format", "model=a images=b format=csv"),
