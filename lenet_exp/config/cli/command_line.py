@@ -28,6 +28,7 @@ from lenet_exp.config.chip.checks import check_jobs
 from lenet_exp.config.cli import suggest, sweep_line
 from lenet_exp.config.cli.config_loader import hydra_session, without_hydra
 from lenet_exp.config.cli.json_words import argument, as_hydra_reads
+from lenet_exp.config.cli.personal_files import located
 from lenet_exp.config.cli.sweep_line import overrides_parser, typed_value
 from lenet_exp.config.compose import resolve, resolve_sweep
 from lenet_exp.config.schema.run import Settings, all_keys, groups, takes_text, what_works
@@ -81,7 +82,7 @@ def _check(
         for job in follow(jobs):
             with _commas(line), _composing(overrides):
                 cfg = compose("config", searched + job, return_hydra_config=True)
-            with _commas(line):
+            with _commas(line), located(cfg, line.overrides):
                 settings.append(_settings(cfg))
             composed.append(cfg)
         if line.sweeps and settings:
