@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Callable, Container, Dict, Iterator, Mapping, Optional, Tuple
 
-from lenet_exp.config.chip import options
+from lenet_exp.config.chip import options, rank_table
 from lenet_exp.config.chip.checks import impossible
 from lenet_exp.config.chip.options import TABLE
 from lenet_exp.config.cli import suggest
@@ -114,12 +114,18 @@ _VARIABLES: Tuple[Tuple[str, str, Callable[[Environment], object]], ...] = (
      lambda environ: not os.access(environ["RANK_TABLE_FILE"], os.R_OK)),
     ("RANK_TABLE_FILE", "unset on one device; it needs RANK_ID or POD_NAME",
      lambda environ: not (environ.get("RANK_ID") or environ.get("POD_NAME"))),
+    ("RANK_TABLE_FILE", 'unset on one device, or a .json file of JSON with "status": "completed"',
+     lambda environ: not rank_table.is_loaded(environ["RANK_TABLE_FILE"])),
+    ("RANK_TABLE_FILE", f"unset, or a table of one device: {_ALONE}",
+     lambda environ: rank_table.devices(environ["RANK_TABLE_FILE"]) > 1),
     ("RANK_TABLE_FILE", "unset where CM_WORKER_SIZE or CM_CHIEF_IP is set",
      lambda environ: environ.get("CM_WORKER_SIZE") or environ.get("CM_CHIEF_IP")),
     ("ASCEND_DEVICE_ID", "digits: the number of a device",
      lambda environ: not _is_number(environ["ASCEND_DEVICE_ID"])),
     ("DEVICE_ID", "digits: the number of a device",
      lambda environ: not (environ.get("ASCEND_DEVICE_ID") or _is_number(environ["DEVICE_ID"]))),
+    ("TF_CONFIG", "unset, or of a task that is no ps: for that no device is opened",
+     lambda environ: not rank_table.task_is_trained(environ["TF_CONFIG"])),
     ("AOE_MODE", " | ".join(TABLE["aoe_mode"].values),
      lambda environ: environ["AOE_MODE"] not in ("", *TABLE["aoe_mode"].values)),
 )  # fmt: skip
