@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Dict, List, NamedTuple, Sequence, Tuple
 
 from lenet_exp.config.cli import suggest
+from lenet_exp.config.cli.blanks import check_equals_signs
 from lenet_exp.config.cli.json_words import as_typed
 from lenet_exp.config.schema.run import PRECISION_MODES
 from lenet_exp.errors import ConfigError, UsageError
@@ -93,6 +94,7 @@ def read(typed: Sequence[str]) -> CommandLine:
     Raises:
         ConfigError: a flag is unknown, has no value or an impossible one.
     """
+    check_equals_signs(PROGRAM, typed)
     flags, others = _split(typed)
     given = dict(argument.partition("=")[::2] for argument in others)
     case, output, project = (given.get(key, start) for key, start in _OWN.items())

@@ -273,6 +273,8 @@ def test_help_names_every_flag(capsys):
 
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
+    assert main([]) == 0
+    assert capsys.readouterr().out == shown
     assert [name for name in FLAGS if f"--{name} " not in shown] == []
 
 
