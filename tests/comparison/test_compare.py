@@ -179,7 +179,7 @@ def test_a_required_accuracy_is_an_exit_code(compare, required, code, told):
     ("words", "told"),
     [
         pytest.param(["sweep=nope"], "which has lonely, modes", id="no such sweep"),
-        pytest.param(["runs=[123]"], "run 123: is not in this store", id="no such run"),
+        pytest.param(["runs=[123]"], "run 123 is not in this store", id="no such run"),
         pytest.param(["tracking.experiment=nope"], "which has lenet-exp", id="no such experiment"),
         pytest.param(["sweep=modes", "reference=x"], "allowed: must_keep_origin_dtype |",
                      id="no such reference"),

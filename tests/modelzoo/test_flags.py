@@ -137,7 +137,7 @@ def test_a_flag_that_is_not_possible_is_told(typed, told):
 
 @pytest.mark.parametrize("case", ["full", "performance"])
 def test_the_scripts_need_to_be_told_where_mnist_is(case):
-    with pytest.raises(ConfigError, match="no --data_path"):
+    with pytest.raises(ConfigError, match="--data_path is missing"):
         flags.read([f"case={case}"])
 
 

@@ -37,6 +37,7 @@ class ExplainOptions(Options):
     """
 
     VERB = "explain"
+    BARE = ((r".*\.(pb|pbtxt|meta)|.*/.*", "graph"),)
 
     settings: Settings
     diff: Optional[str] = one_of(*PRECISION_MODES, *_GENERATIONS, good="force_fp16", default=None)
@@ -124,6 +125,7 @@ class PredictOptions(Options):
     """`model` and `images`: a path, or the id of a run, latest, mnist; `batch` images a call."""
 
     VERB = "predict"
+    BARE = ((r".*\.(pb|pbtxt|index)|latest|outputs/.*", "model"), (".+", "images"))
     OF_A_RUN = ("precision", "hardware", "threads")
 
     settings: Settings

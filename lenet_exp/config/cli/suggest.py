@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import shlex
 from dataclasses import fields
 from typing import Iterable, Optional, Sequence, Tuple
 
 from lenet_exp.config.chip import options
+from lenet_exp.config.cli.json_words import argument, as_typed, as_value
 from lenet_exp.config.schema.run import PRECISION_MODES, SWEEP_KEYS, all_keys, groups
 from lenet_exp.errors import ConfigError
 
@@ -62,6 +64,8 @@ def not_possible(key: str, value: object, allowed: str, arguments: str = "") -> 
 
 def shown(value: object) -> object:
     """Return a value as it is typed."""
+    if isinstance(value, (dict, list, tuple)):
+        return as_typed(value)
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else value
 
 
@@ -102,18 +106,19 @@ def unknown_key(
     """Return the error for a key that nothing has, or not the option that was chosen."""
     dotted_keys = all_keys()
     shown = "..." if value is None else value
+    typed = ",".join(value) if isinstance(value, tuple) else shown
     owners = dotted_keys.get(dotted, ())
     group, _, leaf = dotted.partition(".")
     of_chip = group == "hardware" and leaf.partition(".")[0] in (*options.TABLE, "extra")
     if of_chip and not owners:
-        return _not_an_own_key(leaf, shown)
+        return _not_an_own_key(leaf, typed, shown)
     if owners:  # right key, wrong option
         allowed = f"this key only with {group}={' or '.join(owners)}"
-        return ConfigError(dotted, shown, allowed, command(dotted, shlex.quote(str(shown)), owners))
+        return ConfigError(dotted, typed, allowed, command(dotted, shlex.quote(str(typed)), owners))
     meant = _meant_key(dotted, list(dotted_keys))
     if meant:
-        good = command(meant, shlex.quote(str(shown)), dotted_keys.get(meant, ()))
-        return ConfigError(dotted, shown, f"no such key; {meant} is one", good)
+        good = command(meant, shlex.quote(str(typed)), dotted_keys.get(meant, ()))
+        return ConfigError(dotted, typed, f"no such key; {meant} is one", good)
     if cls is not None and prefix:
         names = ", ".join(prefix + item.name for item in fields(cls))
     elif "." in dotted and group in groups():
@@ -122,11 +127,11 @@ def unknown_key(
         names = ", ".join([*groups(), *(key for key in dotted_keys if "." not in key)])
     if group == "hardware":
         names = "the keys of conf/hardware/ascend910.yaml; in hardware.extra any of npu_bridge"
-        return not_possible(dotted, shown, f"one of {names}", _in_extra(leaf, shown))
-    return not_possible(dotted, shown, f"one of {names}", "--help")
+        return not_possible(dotted, typed, f"one of {names}", _in_extra(leaf, shown))
+    return not_possible(dotted, typed, f"one of {names}", "--help")
 
 
-def _not_an_own_key(leaf: str, shown: object) -> ConfigError:
+def _not_an_own_key(leaf: str, typed: object, shown: object) -> ConfigError:
     """Return the error for an option of the chip that can't be set by hardware.OPTION."""
     name, remedy = leaf.rpartition(".")[2], "hardware=ascend910"
     option = options.TABLE.get(name)
@@ -135,11 +140,20 @@ def _not_an_own_key(leaf: str, shown: object) -> ConfigError:
         remedy = _in_extra(name, shown)
     else:
         allowed = option.help if option.by == "refused" else f"only by {option.by}"
-    return not_possible(f"hardware.{leaf}", shown, allowed, remedy)
+    return not_possible(f"hardware.{leaf}", typed, allowed, remedy)
 
 
 def _in_extra(name: str, shown: object) -> str:
-    return f"hardware=ascend910 'hardware.extra={{{name}:{shown}}}'"
+    """Return what sets an option of npu_bridge to a typed text, to each of several, or a value."""
+    values = shown if isinstance(shown, tuple) else (shown,)
+    mappings = ",".join(f"{{{name}:{_text_in_mapping(value)}}}" for value in values)
+    return f"hardware=ascend910 {shlex.quote(f'hardware.extra={mappings}')}"
+
+
+def _text_in_mapping(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    simple = re.fullmatch(r"[\w./+-]+|\"[^\"\\]*\"", text, re.ASCII)
+    return text if simple else as_value(text)
 
 
 def whole_value(dotted: str, text: str) -> Optional[str]:
@@ -147,7 +161,7 @@ def whole_value(dotted: str, text: str) -> Optional[str]:
     option = options.TABLE.get(dotted.partition("hardware.")[2])
     if option is None or option.by or option.field != "s" or not option.accepts(text):
         return None
-    return f"hardware=ascend910 '{dotted}=\"{text}\"'"
+    return f"hardware=ascend910 {argument(dotted, text)}"
 
 
 def _meant_key(dotted: str, keys: Sequence[str]) -> Optional[str]:

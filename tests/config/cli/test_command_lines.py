@@ -65,8 +65,8 @@ MENDED = [
     ),
     (
         "-m optimizer=adam,sgd optimizer.momentum=0.5",
-        "optimizer=momentum or rmsprop",
-        "-m optimizer=adam,sgd,momentum optimizer.momentum=0.5",
+        "optimizer=momentum or rmsprop, and no job of this sweep has that",
+        "-m optimizer=adam,sgd",
     ),
     (
         "-m hydra/launcher=basic loss_scale=none,fixed loss_scale.value=128",
@@ -366,3 +366,31 @@ def test_a_ctrl_c_while_a_command_is_imported_is_no_traceback(tmp_path, words):
         child.send_signal(signal.SIGINT)
         _, said = child.communicate(timeout=60)
     assert (child.returncode, said) == (130, "lenet-exp: interrupted\n")
+
+
+@pytest.mark.parametrize("words", [["run"], ["explain"], ["__main__", "run"]])
+def test_a_ctrl_c_in_the_first_import_of_ours_is_no_traceback(tmp_path, words):
+    (tmp_path / "typing.py").write_text("raise KeyboardInterrupt")  # what errors.py imports
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules.pop('typing', None)\n")
+    done = subprocess.run(
+        [sys.executable, "-m", f"lenet_exp.{words[0]}", *words[1:]],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (130, "lenet-exp: interrupted\n")
+
+
+@pytest.mark.parametrize(
+    "words", [["-c", "import lenet_exp"], ["-m", "another"], ["another/__main__.py"]]
+)
+def test_a_program_that_imports_the_package_keeps_its_ctrl_c(tmp_path, words):
+    asks = "import lenet_exp, signal\nprint(signal.getsignal(signal.SIGINT).__name__)\n"
+    (tmp_path / "another").mkdir()
+    for name in ("__init__.py", "__main__.py"):
+        (tmp_path / "another" / name).write_text(asks)
+    if words[0] == "-c":
+        words = ["-c", asks]
+    done = subprocess.run(
+        [sys.executable, *words], cwd=str(tmp_path), capture_output=True, text=True, check=False
+    )
+    assert {*done.stdout.split()} == {"default_int_handler"}

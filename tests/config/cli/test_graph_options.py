@@ -76,6 +76,9 @@ WRONG = [
     ("schedule.batch_size=0", ["from 1 to 55000", "explain schedule.batch_size=64"]),
     ("+extra=1", ["extra"]),
     ("nokey=1", ["nokey=1", "explain --help"]),
+    ("lenet.pb", ["key=value, as graph=lenet.pb", "explain graph=lenet.pb"]),
+    ("folder/saved fetches=[x]", ["explain graph=folder/saved"]),
+    ("force_fp16", ["explain precision=force_fp16"]),
 ]
 
 
