@@ -24,10 +24,11 @@ class Rule(TextEnum):
 
 
 class Engine(TextEnum):
-    """Where an operator runs; NONE for null operators and for those the library lacks."""
+    """Where an operator runs; NONE for null operators, the compiler's own, and unknown ones."""
 
     AI_CORE = "ai_core"
     AI_CPU = "ai_cpu"
+    HOST = "host"
     REFUSED = "refused"
     NONE = "none"
 

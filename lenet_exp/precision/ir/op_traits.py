@@ -80,13 +80,25 @@ def stand_in(node: Any) -> str:
 
 
 def transparent(node: Any) -> bool:
-    """Return whether the compiler removes this node and joins its ends."""
-    return node.op in PASS_THROUGH and not stand_in(node)
+    """Return whether the compiler removes this node and joins its ends.
+
+    So it does with a Cast that casts nothing: Grappler's arithmetic optimizer, `CastRemovePass`
+    of the graph engine and `CastRemoveFusionPass` of the operator library. Source:
+    precision-modes.md 1 and 3.3; hicann/ge, compiler/graph/passes/format_optimize/
+    cast_remove_pass.cc, `IsRedundantCastNode`.
+    """
+    return (node.op in PASS_THROUGH or _casts_nothing(node)) and not stand_in(node)
+
+
+def _casts_nothing(node: Any) -> bool:
+    if node.op != "Cast" or not ("SrcT" in node.attr and "DstT" in node.attr):
+        return False
+    return bool(node.attr["SrcT"].type == node.attr["DstT"].type)
 
 
 def invisible(node: Any) -> bool:
     """Return whether this node is no operator: a source, an order, or removed."""
-    return node.op in NO_OPERATOR and not stand_in(node)
+    return (node.op in NO_OPERATOR and not stand_in(node)) or transparent(node)
 
 
 def updates(node: Any) -> bool:

@@ -18,6 +18,7 @@ _FIXED = {
 _MEANING = {
     Engine.REFUSED: "the chip refuses to compile this graph",
     Engine.AI_CPU: "slower than the AI core",
+    Engine.HOST: "the chip's graph is cut there",
 }
 
 
