@@ -51,6 +51,15 @@ JOINS_AND_PARTS = _types("""Abs All Any ArgMax ArgMin BroadcastArgs BroadcastGra
 PAIRWISE = _types("""Add AddV2 Div Equal FloorDiv FloorMod Gather GatherNd GatherV2 Greater
     GreaterEqual Less LessEqual LogicalAnd LogicalOr Maximum Minimum Mod Mul NotEqual Pow RealDiv
     Select SelectV2 SquaredDifference Sub TruncateDiv TruncateMod""")
+# These give whole numbers of whole numbers: of all inputs, of all if their type is an integer, of
+# the first, and of those at some places.
+WHOLE_OF_ALL = MERGES | _types("""Add AddN AddV2 AssignAdd AssignSub Concat ConcatV2 Maximum
+    Minimum Pack Sub""")
+WHOLE_OF_INTEGERS = _types("Cumprod FloorDiv Mul Pow Prod Square TruncateDiv")
+WHOLE_OF_FIRST = CONTROL_FLOW | _types("""Abs BroadcastTo Cast Ceil Cumsum ExpandDims Floor Gather
+    GatherNd GatherV2 Max Min Neg Pad Reshape ReverseV2 Rint Round Slice Squeeze StridedSlice Sum
+    Tile Transpose Unpack""")
+WHOLE_OF_SOME = {"Fill": (1,), "Select": (1, 2), "SelectV2": (1, 2), "Split": (1,), "SplitV": (0,)}
 # Stays as it is though a D form exists (3.3).
 WITHOUT_D_FORM = _types("GatherV2")
 
