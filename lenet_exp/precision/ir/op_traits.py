@@ -78,6 +78,9 @@ EXACT = _types("""Abs Assign BroadcastTo BroadcastToD Concat ConcatD ConcatV2 Co
     SplitD SplitV SplitVD StridedSlice StridedSliceD Tile TileD Transpose TransposeD Unpack
     ZerosLike""")
 PLAIN_WRITES = _types("Assign AssignVariableOp")  # what they write was rounded before
+# Of what begins and ends a training rather than of its steps.
+STARTING = PLAIN_WRITES | _types("""MergeV2Checkpoints Restore RestoreSlice RestoreV2 Save
+    SaveSlices SaveV2""")
 
 
 def stand_in(node: Any) -> str:
