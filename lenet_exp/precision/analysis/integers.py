@@ -30,6 +30,7 @@ from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.op_traits import (
     CONSTANTS,
     DATA,
+    PLAIN_WRITES,
     VARIABLES,
     WHOLE_OF_ALL,
     WHOLE_OF_FIRST,
@@ -75,8 +76,9 @@ def lost_integers(
         return []
     known = {row.name: row for row in rows}
     found: Dict[Origin, Dict[str, Operator]] = {}
-    origins = _origins(graph, types)
-    for name, origin in _narrowed(graph, origins, rows, casts):
+    narrowed = list(_narrowed(graph, _origins(graph, types), rows, casts))
+    beside = _constants(graph, casts, frozenset(name for name, _ in narrowed))
+    for name, origin in (*narrowed, *beside):
         if name in known:
             found.setdefault(origin, {})[name] = known[name]
     return [Lost(origin, tuple(users.values())) for origin, users in found.items()]
@@ -93,12 +95,22 @@ def _narrowed(
         taken = [graph.source(tensor) for tensor in graph.data.get(row.name, ())]
         yield from ((row.name, origins[tensor]) for tensor in taken if tensor in origins)
     for edge in casts:
-        if edge.target == "float16" and not edge.removed:
-            constant = _inexact_constant(graph, edge.producer.node) if edge.on_host else ""
+        if edge.target == "float16" and not edge.removed and edge.producer in origins:
+            yield edge.consumer, origins[edge.producer]
+
+
+def _constants(
+    graph: Graph, casts: Sequence[CastEdge], beside: AbstractSet[str]
+) -> Iterator[Tuple[str, Origin]]:
+    """Yield what such operators take besides: a number of steps that float16 does not have.
+
+    Of any other operator a large constant says nothing of integers, such as a mask's -1e9.
+    """
+    for edge in casts:
+        if edge.target == "float16" and edge.on_host and edge.consumer in beside:
+            constant = _inexact_constant(graph, edge.producer.node)
             if constant:
                 yield edge.consumer, Origin(constant, constant=True)
-            elif edge.producer in origins:
-                yield edge.consumer, origins[edge.producer]
 
 
 def _to_half(row: Operator) -> bool:
@@ -124,7 +136,7 @@ def _origins(graph: Graph, types: Mapping[str, Sequence[str]]) -> Dict[Tensor, O
     counters = {
         graph.source(graph.data[name][0]).node
         for name, node in graph.nodes.items()
-        if graph.data[name] and updates(node)
+        if graph.data[name] and (updates(node) or node.op in PLAIN_WRITES)
     }
     found: Dict[Tensor, Origin] = {}
     for name in in_order(graph):
