@@ -192,14 +192,34 @@ def test_a_type_without_float_kernels_is_kept(dtype, expected):
     assert cells(build)["product"] == expected
 
 
-def test_kernels_for_each_type_but_none_for_all_at_once():
-    entry = {"in": ["x"], "out": ["y"], "cols": ["i>h", "h>i", "f>f"], "pr": None, "tf": ["Exp"]}
-    table = {"ops": {"Cast": {**entry, "tf": ["Cast"]}}, "ai_cpu_fallback": {"ops": ["Cast"]}}
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda tf, x: tf.reduce_max(x), "Max di>d ai_cpu"),
+        (lambda tf, x: tf.concat([x, x], 0), "ConcatV2 ddi>d ai_cpu"),
+        (lambda tf, x: tf.argmax(x), "ArgMax di>l ai_cpu"),
+    ],
+)
+def test_no_d_form_is_made_that_has_no_kernels(make, expected):
+    def build(tf):
+        return make(tf, tf.placeholder(tf.float64, [4], "x"))
+
+    (row,) = cells(build, generation="2021").values()
+    assert row == expected
+
+
+@pytest.mark.parametrize("mode", [MIX, ALLOW, FORCE, KEEP])
+@pytest.mark.parametrize(("fallback", "rule"), [(["Mul"], "ai_cpu"), ([], "refused")])
+def test_kernels_for_each_type_but_none_for_all_at_once(mode, fallback, rule):
+    columns = ["ih>i", "hi>h", "ff>f"]  # int32 is in every place, but never in all
+    entry = {"in": ["x", "y"], "out": ["z"], "cols": columns, "pr": None, "tf": ["Mul"]}
+    table = {"ops": {"Mul": entry}, "ai_cpu_fallback": {"ops": fallback}}
 
     def build(tf):
-        return tf.cast(tf.placeholder(tf.int32, [4], "x"), tf.float32, name="cast")
+        x = tf.placeholder(tf.int32, [4], "x")
+        return tf.multiply(x, x, name="product")
 
-    assert cells(build, library=table)["cast"] == "Cast i>f ai_cpu"
+    assert cells(build, mode, library=table)["product"] == f"Mul ii>i {rule}"
 
 
 @pytest.mark.parametrize(
