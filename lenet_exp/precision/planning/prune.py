@@ -68,8 +68,9 @@ def default_roots(graph: Graph) -> Tuple[str, ...]:
     Scatter*, AssignAdd, an Assign of what its variable was before ...) is reached, and those
     that reach no write at all. So initialisers and a Saver's nodes stay out, the loss and the
     accuracy come in. What `tf.gradients` leaves unused (the gradient of an image, a ZerosLike,
-    an Identity behind a group) and reads of variables stay out too. Of any other graph: the nodes
-    without consumers, but for initialisers and a Saver's; of a graph that has only these, all.
+    an Identity behind a group), pivots of branches and reads of variables stay out too. Of any
+    other graph: the nodes without consumers, but for initialisers and a Saver's; of a graph that
+    has only these, all.
     """
     behind = graph.consumers(by_order=True)
     sinks = [name for name in graph.nodes if name not in behind]
@@ -84,7 +85,8 @@ def default_roots(graph: Graph) -> Tuple[str, ...]:
     return tuple(
         name
         for name in sinks
-        if name in after_update or (name not in after_write and not _left_over(graph, name))
+        if not _dead_end(graph, name)
+        and (name in after_update or (name not in after_write and not _left_over(graph, name)))
     )
 
 
@@ -117,10 +119,17 @@ def _variables_behind(graph: Graph, name: str) -> Iterator[str]:
                 stack.extend(tensor.node for tensor in reversed(graph.data[node]))
 
 
+def _dead_end(graph: Graph, name: str) -> bool:
+    """Return whether a node without consumers is a gradient nobody uses, or a branch's pivot."""
+    node = graph.nodes[name]
+    pivot = transparent(node) and graph.nodes[graph.source(Tensor(name, 0)).node].op in SWITCHES
+    return pivot or (is_backward(name) and not writes(node))
+
+
 def _left_over(graph: Graph, name: str) -> bool:
     node = graph.nodes[name]
     gated = transparent(node) and bool(graph.control[name])
-    unused = gated or not graph.data[name] or node.op in LEFT_OVER or is_backward(name)
+    unused = gated or not graph.data[name] or node.op in LEFT_OVER
     return unused or graph.nodes[graph.source(Tensor(name, 0)).node].op in VARIABLES
 
 

@@ -171,6 +171,19 @@ def test_without_fetches_an_update_by_hand_is_one_and_an_initialiser_none(use_re
     assert named.fetches == ("loss", "train")
 
 
+def test_without_fetches_what_stands_behind_an_update_of_the_forward_pass_is_not_enough():
+    """As behind a batch normalisation that moves its averages itself."""
+    tf = tf_compat.load()
+    with tf.Graph().as_default() as graph:
+        weights, count = tf.get_variable("w", [8, 8]), tf.get_variable("count", [])
+        counted = tf.assign_add(count, 1.0)
+        choice = tf.placeholder(tf.bool, [], "choice")
+        scaled = tf.cond(choice, lambda: floats(tf, "x") * counted, lambda: floats(tf, "y"))
+        loss = tf.reduce_sum(tf.matmul(scaled, weights), name="loss")
+        tf.train.GradientDescentOptimizer(0.1).minimize(loss, name="train")
+    assert assign(graph.as_graph_def(), MIX).fetches == ("loss", "train")
+
+
 @pytest.mark.parametrize("use_resource", [False, True])
 def test_without_fetches_a_network_is_planned_without_its_initialisers(use_resource):
     tf = tf_compat.load()
