@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple, Sequence, Tuple
 
 from lenet_exp import tf_compat
+from lenet_exp.precision.ir.op_traits import TAKEN_APART
 from lenet_exp.precision.ir.operators import GraphOperator
 from lenet_exp.precision.plan import Engine, Rule
 from lenet_exp.precision.target.operator_library import (
@@ -61,6 +62,8 @@ def _without_entry(operator: GraphOperator, library: OperatorLibrary) -> Support
         return Support(Engine.NONE, (), Rule.KEEP, why)
     if names & library.ai_cpu_only:
         return _on_the_ai_cpu("the AI core has no such operator")
+    if operator.tf_type in TAKEN_APART:
+        return _undecided("the compiler takes it apart, which a plan does not")
     if tf_compat.op_def(operator.tf_type) is not None and operator.ge_type == operator.tf_type:
         why = "on the host: neither the AI core nor the AI CPU has it, so TensorFlow runs it"
         return Support(Engine.HOST, (), Rule.KEEP, why)

@@ -27,6 +27,7 @@ BACK_EDGES = _types("NextIteration RefNextIteration")
 CONTROL_FLOW = SWITCHES | MERGES | BACK_EDGES | _types("Enter RefEnter Exit RefExit LoopCond")
 CONDITIONAL_CALLS = _types("If StatelessIf")
 CALLS = CONDITIONAL_CALLS | _types("While StatelessWhile PartitionedCall StatefulPartitionedCall")
+TAKEN_APART = _types("Case StatelessCase Einsum")  # into what they call, or products
 # The borders of a function's graph, as `called_functions` writes them.
 FUNCTION_ENDS = _types("_Arg _Retval")
 NO_OPERATOR = PASS_THROUGH | VARIABLES | CONSTANTS | DATA | ORDER_ONLY | FUNCTION_ENDS

@@ -160,6 +160,16 @@ def test_what_the_ai_core_lacks_keeps_its_types_for_a_reason(make, decided, told
     assert [told in warning for warning in warnings if "odd" in warning] == [True] * bool(told)
 
 
+def test_what_a_plan_does_not_take_apart_is_told():
+    def build(tf):
+        equation = "ij,jk->ik"
+        return tf.raw_ops.Einsum(inputs=[halves(tf), floats(tf, "x", (8, 2))], equation=equation)
+
+    plan = plan_of(build)
+    assert plan.operators[-1].rule == "unknown"
+    assert plan.warnings[0].startswith("Einsum is not decided: the compiler takes it apart")
+
+
 @pytest.mark.parametrize("generation", ["today", "2021"])
 def test_sizes_and_shapes_are_the_compiler_s_own(generation):
     def build(tf):
