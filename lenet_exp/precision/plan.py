@@ -24,10 +24,11 @@ class Rule(TextEnum):
 
 
 class Engine(TextEnum):
-    """Where an operator runs; NONE for null operators and for those the library lacks."""
+    """Where an operator runs; NONE for null operators, the compiler's own, and unknown ones."""
 
     AI_CORE = "ai_core"
     AI_CPU = "ai_cpu"
+    HOST = "host"
     REFUSED = "refused"
     NONE = "none"
 
@@ -103,6 +104,7 @@ class Plan(NamedTuple):
     `removed_casts` are Cast operators of the graph itself that go with their inverse.
     `graph_def` is the folded and pruned graph the rows speak of; TensorFlow can run it (fused
     groups are still their parts, Identity nodes are there) but for `Npu*` operators it was given.
+    `fetches` are the nodes that it is the plan of: those asked for, or those chosen.
     """
 
     mode: Mode
@@ -112,3 +114,4 @@ class Plan(NamedTuple):
     removed_casts: Tuple[RemovedCast, ...]
     warnings: Tuple[str, ...]
     graph_def: Any
+    fetches: Tuple[str, ...] = ()

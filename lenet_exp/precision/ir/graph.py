@@ -10,7 +10,7 @@ from lenet_exp.errors import GraphError
 from lenet_exp.precision.ir.builder import copied, set_inputs
 from lenet_exp.precision.ir.names import Tensor, as_input, split
 from lenet_exp.precision.ir.op_defs import IMPORTED
-from lenet_exp.precision.ir.op_traits import BACK_EDGES, PASS_THROUGH, transparent
+from lenet_exp.precision.ir.op_traits import BACK_EDGES, transparent
 
 MOST_NODES = 130_000  # each takes some seven kilobytes of memory
 LONGEST_NAME = 10_000  # a function's nodes have the names of all calls around them in front
@@ -109,7 +109,7 @@ def graph_of(node_defs: Iterable[Any], functions: Mapping[str, Any], producer: i
                 control.append(own[before])
             else:
                 data.append(Tensor(own[before], int(slot[1:] or 0)))
-        if node.op in PASS_THROUGH and not data:
+        if not data and transparent(node):
             raise GraphError(name, f"this {node.op} has no input", IMPORTED)
         graph.data[name], graph.control[name] = tuple(data), tuple(control)
     return graph

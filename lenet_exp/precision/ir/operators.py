@@ -50,6 +50,11 @@ class GraphOperator(NamedTuple):
         """The dtypes of the graph, inputs then outputs."""
         return (*(i.dtype for i in self.inputs), *(o.dtype for o in self.outputs))
 
+    @property
+    def sides(self) -> Tuple[slice, slice]:
+        """Where `origin` has the inputs, and where the outputs."""
+        return slice(len(self.inputs)), slice(len(self.inputs), None)
+
 
 class Use(NamedTuple):
     """Input `slot` of the operator `name`."""

@@ -123,4 +123,5 @@ def _plan(state: Compilation, given: Any) -> Plan:
         removed_casts=state.removed_casts,
         warnings=warnings_of(state),
         graph_def=made,
+        fetches=state.fetched,
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
+from typing import Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple
 
 from lenet_exp.precision.analysis.composites import float16_normalisations, float16_updates
+from lenet_exp.precision.analysis.integers import LARGEST, LARGEST_EXACT, lost_integers
 from lenet_exp.precision.plan import Engine, Operator, Rule
 from lenet_exp.precision.planning.compilation import Compilation
 from lenet_exp.precision.planning.dtype_overrides import CustomDtypes
@@ -16,9 +17,14 @@ _FIXED = {
     Rule.FP16_FIRST: "on the float16-first list: float16, its bias and outputs too",
     Rule.REDUCED: "reduced: it has no float32 kernel, so float16 throughout",
 }
+_INTEGERS = (
+    f"above {LARGEST_EXACT} float16 does not have every integer, above {LARGEST} none, so what is"
+    " computed of it is no longer right then"
+)
 _MEANING = {
     Engine.REFUSED: "the chip refuses to compile this graph",
     Engine.AI_CPU: "slower than the AI core",
+    Engine.HOST: "the chip's graph is cut there",
 }
 
 
@@ -102,7 +108,21 @@ def warnings_of(state: Compilation) -> Tuple[str, ...]:
             warnings.append(f"{ge_type} {why}: {meaning} ({abbreviated(names)})")
     warnings += _composites(state)
     custom = state.options.custom
-    return (*warnings, *(_unmatched(rows, custom) if custom else ()))
+    return (*warnings, *_lost(state, rows), *(_unmatched(rows, custom) if custom else ()))
+
+
+def _lost(state: Compilation, rows: Sequence[Operator]) -> Iterator[str]:
+    """Say which integers float16 may not hold; all constants in one."""
+    constants: Dict[str, Dict[str, None]] = {}
+    for lost in lost_integers(state.graph, state.types, rows, state.casts):
+        users = [f"{row.ge_type} {row.name}" for row in lost.operators]
+        if lost.origin.constant:
+            constants[lost.origin.what] = dict.fromkeys(users)
+        else:
+            yield f"{lost.origin.what} is float16 in {abbreviated(users)}: {_INTEGERS}"
+    if constants:
+        every = list(dict.fromkeys(user for users in constants.values() for user in users))
+        yield f"{abbreviated(list(constants))} is float16 in {abbreviated(every)}: {_INTEGERS}"
 
 
 def _composites(state: Compilation) -> List[str]:

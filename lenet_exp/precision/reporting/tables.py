@@ -22,7 +22,7 @@ _NARROWEST = 48  # below that the totals don't fit
 _ROOM_BESIDE = 32  # of names beside the columns; with less they stand below, in full
 _ROOM_IN_SUMMARY = 24
 _LONGEST_TYPES = 24  # of one operator with many inputs, before it takes a line of its own
-_ON_CHIP = {"ai_cpu": "on the AI CPU", "refused": "refused"}
+_ON_CHIP = {"ai_cpu": "on the AI CPU", "host": "on the host", "refused": "refused"}
 
 
 def table(read: Report, width: int) -> str:

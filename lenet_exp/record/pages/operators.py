@@ -68,7 +68,7 @@ def types(row: Mapping[str, str]) -> str:
     """Return a row's types as they are shown: "hhh>h, 2 casts"."""
     count = len(row["casts"].split())
     casts = f", {count} cast{'s' if count > 1 else ''}" if count else ""
-    shown = {"refused": ", refused", "ai_cpu": ", AI CPU"}.get(row["engine"], "")
+    shown = {"refused": ", refused", "ai_cpu": ", AI CPU", "host": ", host"}.get(row["engine"], "")
     return f"{row['types']}{casts}{shown}"
 
 

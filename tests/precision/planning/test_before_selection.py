@@ -143,6 +143,58 @@ def test_without_fetches_initialisers_and_savers_stay_out(named, use_resource):
     assert kinds == ["ApplyGradientDescent", "MatMulV2", "MatMulV2", "ReduceSumD"]
 
 
+def by_hand(tf, use_resource):
+    """An optimizer written out of single operators: nothing but Assign writes."""
+    weights = tf.get_variable("w", [8, 8], use_resource=use_resource)
+    mean = tf.get_variable("w_m", [8, 8], use_resource=use_resource)
+    step = tf.get_variable("step", [], tf.int64, use_resource=use_resource)
+    copy = tf.get_variable("copy", [8, 8], use_resource=use_resource)
+    loss = tf.reduce_sum(tf.matmul(floats(tf, "x"), weights, name="product"), name="loss")
+    (gradient,) = tf.gradients(loss, [weights])
+    moved = 0.9 * mean + 0.1 * gradient
+    writes = [mean.assign(moved), weights.assign(weights - moved), step.assign(step + 1)]
+    tf.group(*writes, name="train")
+    tf.group(copy.assign(weights), name="copied")
+
+
+@pytest.mark.parametrize("use_resource", [False, True])
+def test_without_fetches_an_update_by_hand_is_one_and_an_initialiser_none(use_resource):
+    tf = tf_compat.load()
+    with tf.Graph().as_default() as graph:
+        by_hand(tf, use_resource)
+        tf.global_variables_initializer()
+        tf.train.Saver()
+    plan = assign(graph.as_graph_def(), MIX)
+    assert [name for name in plan.fetches if "ReadVariableOp" not in name] == ["loss", "train"]
+    named = assign(graph.as_graph_def(), MIX, fetches=["loss:0", "train"])
+    assert plan.operators == named.operators
+    assert named.fetches == ("loss", "train")
+
+
+def test_without_fetches_what_stands_behind_an_update_of_the_forward_pass_is_not_enough():
+    """As behind a batch normalisation that moves its averages itself."""
+    tf = tf_compat.load()
+    with tf.Graph().as_default() as graph:
+        weights, count = tf.get_variable("w", [8, 8]), tf.get_variable("count", [])
+        counted = tf.assign_add(count, 1.0)
+        choice = tf.placeholder(tf.bool, [], "choice")
+        scaled = tf.cond(choice, lambda: floats(tf, "x") * counted, lambda: floats(tf, "y"))
+        loss = tf.reduce_sum(tf.matmul(scaled, weights), name="loss")
+        tf.train.GradientDescentOptimizer(0.1).minimize(loss, name="train")
+    assert assign(graph.as_graph_def(), MIX).fetches == ("loss", "train")
+
+
+@pytest.mark.parametrize("use_resource", [False, True])
+def test_without_fetches_a_network_is_planned_without_its_initialisers(use_resource):
+    tf = tf_compat.load()
+    with tf.Graph().as_default() as graph:
+        weights = tf.get_variable("w", [8, 8], use_resource=use_resource)
+        tf.sigmoid(tf.matmul(floats(tf, "x"), weights), name="end")
+        tf.global_variables_initializer()
+        tf.train.Saver()
+    assert assign(graph.as_graph_def(), MIX).fetches == ("end",)
+
+
 def test_without_fetches_and_updates_everything_counts():
     def build(tf):
         return [tf.exp(floats(tf, "x"), "one"), tf.abs(floats(tf, "y"), "two")]
