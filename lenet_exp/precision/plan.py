@@ -101,6 +101,7 @@ class Plan(NamedTuple):
     `removed_casts` are Cast operators of the graph itself that go with their inverse.
     `graph_def` is the folded and pruned graph the rows speak of; TensorFlow can run it (fused
     groups are still their parts, Identity nodes are there) but for `Npu*` operators it was given.
+    `fetches` are the nodes that a run asks for.
     """
 
     mode: Mode
@@ -110,3 +111,4 @@ class Plan(NamedTuple):
     removed_casts: Tuple[RemovedCast, ...]
     warnings: Tuple[str, ...]
     graph_def: Any
+    fetches: Tuple[str, ...] = ()

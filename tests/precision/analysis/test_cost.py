@@ -29,9 +29,7 @@ LENET = {
 
 def test_lenet_s_cube_operators_have_the_flops_of_their_shapes():
     plan = lenet_graph.plan_of("none", MIX)
-    found = {
-        name: cost.flops for name, cost in cost_of(plan).operators.items() if cost.flops is not None
-    }
+    found = {name: cost.flops for name, cost in cost_of(plan).items() if cost.flops is not None}
     assert found == LENET
     assert totals(plan).cube_flops == sum(LENET.values())
     assert round(sum(LENET.values()) / 1e6) == 251
@@ -62,7 +60,7 @@ def test_bytes_are_those_of_inputs_and_outputs_in_their_decided_types():
         return tf.reduce_mean(made, name="mean")
 
     plan = plan_of(build)
-    costs = cost_of(plan).operators
+    costs = cost_of(plan)
     assert costs["product"].moved == {"float16": 2 * (32 + 64 + 32)}
     assert costs["mean"].moved == {"float32": 4 * (32 + 1)}
     found = totals(plan)
@@ -78,7 +76,7 @@ def test_a_cast_of_a_constant_moves_nothing_and_a_null_operator_neither():
 
     plan = plan_of(build)
     assert totals(plan).cast_bytes == 6 * 32
-    assert cost_of(plan).operators["flat"].moved == {}
+    assert cost_of(plan)["flat"].moved == {}
 
 
 def test_adam_s_outputs_are_as_large_as_its_variables():
@@ -89,7 +87,7 @@ def test_adam_s_outputs_are_as_large_as_its_variables():
     plan = plan_of(build)
     (row,) = [row for row in plan.operators if row.ge_type == "ApplyAdamD"]
     # var m v grad and three outputs of 15; six scalars
-    assert cost_of(plan).operators[row.name].moved == {"float32": 4 * (7 * 15 + 6)}
+    assert cost_of(plan)[row.name].moved == {"float32": 4 * (7 * 15 + 6)}
 
 
 @pytest.mark.parametrize(
@@ -141,7 +139,7 @@ def test_batch_normalisation_is_counted_without_what_only_a_gpu_keeps():
     found = totals(plan)
     assert found.uncounted == ()
     # x and y, scale and offset, mean and variance and the two kept for the gradient
-    assert cost_of(plan).operators["norm"].moved == {"float32": 4 * (2 * 256 + 6 * 8)}
+    assert cost_of(plan)["norm"].moved == {"float32": 4 * (2 * 256 + 6 * 8)}
 
 
 def test_what_has_no_static_shape_is_named():
