@@ -5,7 +5,7 @@ Source: precision-modes.md 7 (pruning) and trap 14: what is held only by control
 
 from __future__ import annotations
 
-from typing import FrozenSet, Iterable, Sequence, Tuple
+from typing import FrozenSet, Sequence, Tuple
 
 from lenet_exp.errors import GraphError
 from lenet_exp.precision.ir.graph import Graph, reachable, rewired
@@ -109,10 +109,12 @@ def _gates(graph: Graph, name: str) -> bool:
     return transparent(node) and graph.nodes[graph.source(Tensor(name, 0)).node].op in SWITCHES
 
 
-def _kept_order(graph: Graph, kept: FrozenSet[str], names: Iterable[str]) -> Tuple[str, ...]:
+def _kept_order(graph: Graph, kept: FrozenSet[str], names: Sequence[str]) -> Tuple[str, ...]:
     """Return control inputs of a kept node without the pruned ones, keeping every order.
 
     A pruned node is replaced by the nodes in front of it.
     """
+    if kept.issuperset(names):
+        return tuple(dict.fromkeys(names))
     found = reachable(names, lambda name: () if name in kept else graph.producers(name))
     return tuple(name for name in found if name in kept)
