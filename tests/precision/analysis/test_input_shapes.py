@@ -68,7 +68,7 @@ def unknown_rank(tf):
 
 def iterator(tf):
     data = tf.data.Dataset.from_tensor_slices(([[1.0, 2.0]], [1])).batch(8)
-    values, numbers = tf.compat.v1.data.make_one_shot_iterator(data).get_next()
+    values, numbers = tf.data.make_one_shot_iterator(data).get_next()
     made = tf.matmul(values, tf.get_variable("w", [2, 3]), name="product")
     return [made, tf.identity(numbers, name="numbers")]
 
