@@ -66,7 +66,9 @@ def _of_verb(verb: str, before: Sequence[str], last: str) -> List[str]:
     importlib.import_module(f"lenet_exp.{verb}")  # which has the options
     options = [each for each in _all_below(Options) if getattr(each, "VERB", "") == verb]
     own = _own_keys(options) if verb != "modelzoo" else _modelzoo_keys()
-    found = _values(own, last) if "=" in last else [f"{name}=" for name in own]
+    several = {name for name, item in _fields(options).items() if item.type.startswith("Tuple")}
+    before_last = last[: last.rfind(",") + 1] if last.partition("=")[0] in several else ""
+    found = _values(own, last, before_last) if "=" in last else [f"{name}=" for name in own]
     if last.startswith("-"):
         return [*found, *_DASHED.get(verb, []), "--help", "--version"]
     names = {item.name for each in options for item in fields(each)}
@@ -86,8 +88,12 @@ def _all_below(options: Type[Options]) -> Iterator[Type[Options]]:
 
 def _own_keys(options: Iterable[Type[Options]]) -> Dict[str, str]:
     """Return key -> what is allowed, in words."""
+    return {name: item.metadata["allowed"] for name, item in _fields(options).items()}
+
+
+def _fields(options: Iterable[Type[Options]]) -> Dict[str, Any]:
     return {
-        item.metadata.get("name", item.name): item.metadata["allowed"]
+        item.metadata.get("name", item.name): item
         for each in options
         for item in fields(each)
         if item.metadata
@@ -111,12 +117,15 @@ def _run_keys() -> Dict[str, str]:
     }
 
 
-def _values(keys: Mapping[str, str], last: str) -> List[str]:
-    """Return KEY=WORD for each word that what is allowed for the key of `last` spells out."""
+def _values(keys: Mapping[str, str], last: str, before: str = "") -> List[str]:
+    """Return KEY=WORD for each word that what is allowed for the key of `last` spells out.
+
+    `before`: of a key of several words, what is typed in front of the last one.
+    """
     key = last.partition("=")[0]
     allowed = keys.get(key, "").partition(";")[0]
     words = allowed.split(" | ") if " | " in allowed else re.findall(" or (latest|mnist)$", allowed)
-    return [f"{key}={word}" for word in words if re.fullmatch(r"\w+", word)]
+    return [f"{before or key + '='}{word}" for word in words if re.fullmatch(r"\w+", word)]
 
 
 def _asked_of_hydra(before: Sequence[str], last: str) -> List[str]:

@@ -36,6 +36,9 @@ EXACTLY = [
     ("lenet-exp explain summary=", ["summary=false", "summary=true"]),
     ("lenet-exp explain summary=true precision=f", ["precision=force_fp16"]),
     ("lenet-exp explain phase=p", ["phase=prune", "phase=prune_again"]),
+    ("lenet-exp explain group=", ["group=scope", "group=type"]),
+    ("lenet-exp explain only=fl", ["only=float16", "only=float32"]),
+    ("lenet-exp explain without=cast,ref", ["without=cast,refused"]),
     (
         "lenet-exp compare ",
         ["reference=", "require_accuracy=", "runs=", "sweep=", "tracking.experiment=",

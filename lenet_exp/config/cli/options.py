@@ -173,7 +173,9 @@ def _of_type(text: str, hint: Any) -> Any:
     if kind is Union:  # Optional[X]
         return _of_type(text, hint.__args__[0])
     if kind is tuple:  # names with commas between, with or without brackets
-        names = (name.strip() for name in text.strip("[]").split(","))
+        text = text[1:] if text[:1] == "[" else text
+        text = text[:-1] if text[-1:] == "]" and text.count("]") > text.count("[") else text
+        names = (name.strip() for name in text.split(","))
         return tuple(dict.fromkeys(filter(None, names)))
     if hint is bool:
         return {"true": True, "false": False}[text]

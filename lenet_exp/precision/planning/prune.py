@@ -154,10 +154,12 @@ def _gates(graph: Graph, name: str) -> bool:
     return transparent(node) and graph.nodes[graph.source(Tensor(name, 0)).node].op in SWITCHES
 
 
-def _kept_order(graph: Graph, kept: FrozenSet[str], names: Iterable[str]) -> Tuple[str, ...]:
+def _kept_order(graph: Graph, kept: FrozenSet[str], names: Sequence[str]) -> Tuple[str, ...]:
     """Return control inputs of a kept node without the pruned ones, keeping every order.
 
     A pruned node is replaced by the nodes in front of it.
     """
+    if kept.issuperset(names):
+        return tuple(dict.fromkeys(names))
     found = reachable(names, lambda name: () if name in kept else graph.producers(name))
     return tuple(name for name in found if name in kept)

@@ -6,7 +6,7 @@ import csv
 import io
 from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
-from lenet_exp.precision.reporting.records import LETTERS
+from lenet_exp.precision.reporting.letters import LETTERS
 
 _HALF, _SINGLE = "float16", "float32"
 _TRAIN = "train"

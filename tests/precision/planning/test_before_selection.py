@@ -115,6 +115,17 @@ def test_what_is_not_constant_is_not_folded(make):
     assert last.op != "Const"
 
 
+def test_large_constants_leave_room_for_the_small_ones_behind_them():
+    def build(tf):
+        # Together all that a graph may have folded besides its own size, 32 MiB.
+        large = [tf.reduce_sum(tf.fill([2**22], value)) for value in (1.0, 2.0)]
+        small = tf.reshape(tf.range(20_000), [200, 100], name="small")
+        return [floats(tf, "x", ()) + tf.add_n(large), tf.gather(small, tf.cast(large[0], "int32"))]
+
+    kinds = {node.name: node.op for node in plan_of(build).graph_def.node}
+    assert kinds["small"] == "Const"
+
+
 def test_folded_constants_of_a_branch_stay_in_it():
     def build(tf):
         half, choice = halves(tf), tf.placeholder(tf.bool, [], "choice")
