@@ -26,6 +26,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from lenet_exp.config import CONF
 from lenet_exp.config.compose import register_resolvers
+from lenet_exp.config.schema.modes import by_one_name
 from lenet_exp.config.schema.run import FAMILIES, all_keys
 from lenet_exp.errors import DataError
 
@@ -40,11 +41,13 @@ class _PersonalFiles(CachingConfigRepository):
     def load_config(self, config_path: str) -> Optional[ConfigResult]:
         """Return a file's content, None if no place searched has it.
 
+        Of a mode by its other name, as a preset may have it, the mode's file.
+
         Raises:
             DataError: it can't be read, is no YAML, or holds no keys.
         """
         try:
-            found = super().load_config(config_path)
+            found = super().load_config(_by_one_name(config_path))
         except yaml.MarkedYAMLError as error:
             mark, what = error.problem_mark or error.context_mark, error.problem or error.context
             place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
@@ -62,6 +65,11 @@ class _PersonalFiles(CachingConfigRepository):
         there = [path for path in paths if path.is_file()]
         remedy = f"mend that file, as those in {_EXAMPLES} are"
         return DataError(there[0] if there else name, problem, remedy)
+
+
+def _by_one_name(config_path: str) -> str:
+    group, _, option = config_path.rpartition("/")
+    return f"{group}/{by_one_name(option)}" if group == "precision" else config_path
 
 
 def _left_to_jobs(override: Override) -> Override:

@@ -19,6 +19,9 @@ from lenet_exp.precision.target.modes import (
 from lenet_exp.precision.target.op_lists import MixlistInput, recoloured
 from lenet_exp.precision.target.operator_library import LibraryInput, load_library
 
+# hicann/tensorflow, tf_adapter/util/npu_attrs.cc: its list of modes is of April 2023.
+NO_FORCE_FP32 = f"the adapter of February 2021 has no {Mode.FORCE_FP32} (it came in April 2023)"
+
 
 class Unread(NamedTuple):
     """Why a file is not read, and the mode or generation that reads it."""
@@ -60,6 +63,12 @@ def kept_nodes(graph_def: Any, names: Sequence[str]) -> Tuple[str, ...]:
     return tuple(found)
 
 
+def _of_no_adapter(mode: Mode, generation: Generation) -> Tuple[str, ...]:
+    if mode is not Mode.FORCE_FP32 or generation is not Generation.FEBRUARY_2021:
+        return ()
+    return (f"{NO_FORCE_FP32}: this is today's rule with the kernels of 2021",)
+
+
 def read_options(
     graph_def: Any,
     mode: str,
@@ -87,5 +96,6 @@ def read_options(
         colours, warnings = recoloured(modify_mixlist, table)
     custom = None if customize_dtypes is None else read_custom_dtypes(customize_dtypes)
     off = NOTHING_OFF if fusion_switch_file is None else read_switches(fusion_switch_file)
-    kept, told = kept_nodes(graph_def, keep_dtype), (*warnings, *off.warnings)
+    kept = kept_nodes(graph_def, keep_dtype)
+    told = (*warnings, *off.warnings, *_of_no_adapter(wanted, age))
     return PlanOptions(wanted, age, table, colours, custom, kept, off.passes, told)
