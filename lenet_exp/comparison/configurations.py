@@ -7,7 +7,7 @@ from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence
 
 from lenet_exp.comparison.runs import Recorded
 from lenet_exp.config.identity import is_part
-from lenet_exp.config.schema.modes import by_one_name, with_one_name
+from lenet_exp.config.schema.modes import by_one_name
 from lenet_exp.config.schema.run import PRECISION_FILES
 from lenet_exp.errors import ConfigError
 
@@ -121,7 +121,7 @@ def reference_of(found: Sequence[Configuration], named: Optional[str]) -> Config
     if named is None:
         float32 = [one for one in found if one.settings.get(_MODE) == _FLOAT32]
         return next((one for one in (*float32, *found) if one.runs), found[0])
-    words = [_by_one_name(word) for word in named.replace(",", " ").split()]
+    words = by_one_name(named).replace(",", " ").split()
     meant = [one for one in found if all(_says(one, word) for word in words)]
     exactly = [one for one in meant if one.label.split() == words]
     chosen = exactly or meant
@@ -130,11 +130,6 @@ def reference_of(found: Sequence[Configuration], named: Optional[str]) -> Config
         remedy = f"python -m lenet_exp.compare reference={labels[0]}"
         raise ConfigError("reference", named, " | ".join(labels), remedy)
     return chosen[0]
-
-
-def _by_one_name(word: str) -> str:
-    """Return a word of settings with a mode by its own name; `precision=` may stand before it."""
-    return with_one_name([word])[0] if "=" in word else by_one_name(word)
 
 
 def _says(one: Configuration, word: str) -> bool:

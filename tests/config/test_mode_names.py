@@ -41,6 +41,8 @@ def test_every_mode_has_its_file_and_no_other_name_has_one():
         ("++precision.mode=fp16", "++precision.mode=force_fp16"),
         ("reference=origin", "reference=must_keep_origin_dtype"),
         ("diff=fp16", "diff=force_fp16"),
+        ("reference=precision=fp16,seed=1", "reference=precision=force_fp16,seed=1"),
+        ("reference=hardware.precision_mode_v2=fp16", "reference=hardware.precision_mode_v2=fp16"),
         ("precision=fp16,force_fp32,fp16", "precision=force_fp16,force_fp32,force_fp16"),
         ("precision=choice(fp16, origin)", "precision=choice(force_fp16, must_keep_origin_dtype)"),
         ("precision=glob(*fp16)", "precision=glob(*fp16)"),

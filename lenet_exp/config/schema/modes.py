@@ -25,13 +25,15 @@ V2_NAMES: Dict[str, str] = {
 }
 OTHER_NAMES: Dict[str, str] = {**V2_NAMES, "allow_mix_precision_fp16": RECOMMENDED}
 _KEYS = ("precision", "precision.mode", "reference", "diff")  # those that name a mode
-_OTHER_NAME = re.compile(rf"(?<![\w*?.])(?:{'|'.join(OTHER_NAMES)})(?![\w*?.])")
+# Not in a pattern of names, nor where it is the vendor's own key that is named.
+_OTHER_NAME = re.compile(rf"(?<!_v2=)(?<![\w*?.])(?:{'|'.join(OTHER_NAMES)})(?![\w*?.])")
 
 
 def by_one_name(text: str) -> str:
     """Return a text with every other name of a mode replaced by the mode's own.
 
-    The text is a name, or several as Hydra takes them: `fp16,origin`, `choice(fp16,origin)`.
+    The text is a name, several as Hydra takes them, or settings that hold one: `fp16,origin`,
+    `choice(fp16,origin)`, `precision=fp16,optimizer=sgd`.
     """
     return _OTHER_NAME.sub(lambda found: OTHER_NAMES[found.group()], text)
 

@@ -19,9 +19,6 @@ from lenet_exp.precision.target.modes import (
 from lenet_exp.precision.target.op_lists import MixlistInput, recoloured
 from lenet_exp.precision.target.operator_library import LibraryInput, load_library
 
-# hicann/tensorflow, tf_adapter/util/npu_attrs.cc: its list of modes is of April 2023.
-NO_FORCE_FP32 = f"the adapter of February 2021 has no {Mode.FORCE_FP32} (it came in April 2023)"
-
 
 class Unread(NamedTuple):
     """Why a file is not read, and the mode or generation that reads it."""
@@ -64,9 +61,11 @@ def kept_nodes(graph_def: Any, names: Sequence[str]) -> Tuple[str, ...]:
 
 
 def _of_no_adapter(mode: Mode, generation: Generation) -> Tuple[str, ...]:
+    """Return what to know of a mode that this generation's adapter would not pass on."""
     if mode is not Mode.FORCE_FP32 or generation is not Generation.FEBRUARY_2021:
         return ()
-    return (f"{NO_FORCE_FP32}: this is today's rule with the kernels of 2021",)
+    lacks = f"the adapter of February 2021 has no {mode} (it came in April 2023)"
+    return (f"{lacks}: this is today's rule with the kernels of 2021",)
 
 
 def read_options(
