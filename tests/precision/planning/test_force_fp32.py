@@ -180,6 +180,17 @@ def test_lenet():
     assert updates == {"ApplyAdamD ffffffffff>fff forced"}
 
 
+@pytest.mark.parametrize("generation", ["today", "2021"])
+@pytest.mark.parametrize("kind", ["none", "constant", "variable", "conditional", "stand-ins"])
+def test_of_lenet_the_cube_the_pools_and_what_follows_them_are_float16(kind, generation):
+    rows = lenet_graph.plan_of(kind, CUBE, generation).operators
+    half = {row.ge_type for row in rows if "float16" in (*row.inputs, *row.outputs)}
+    cube = {row.ge_type for row in rows if row.unit == "cube"}
+    assert half == {*cube, "MaxPool", "MaxPoolGrad", "Reshape"}
+    assert {row.outputs for row in rows if row.ge_type == "MatMulV2"} == {("float32",)}
+    assert {row.engine.value for row in rows} <= {"ai_core", "none"}
+
+
 def test_reasons_and_the_warning_of_2021():
     plan = plan_of(conv, CUBE)
     assert plan.warnings == ()
