@@ -22,6 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 from lenet_exp import cli
 from lenet_exp.config.cli.config_loader import hydra_session
 from lenet_exp.config.cli.options import Options
+from lenet_exp.config.schema.modes import OTHER_NAMES, PRECISION_MODES, with_one_name
 from lenet_exp.config.schema.run import Settings, Sweep, groups
 from lenet_exp.errors import ConfigError
 from lenet_exp.modelzoo.flags import CASES, FLAGS
@@ -75,7 +76,7 @@ def _of_verb(verb: str, before: Sequence[str], last: str) -> List[str]:
     if verb not in ("run", "modelzoo") and "settings" not in names:
         return found
     of_a_run = [word for word in before if word.partition("=")[0] not in own]
-    others = [*_asked_of_hydra(of_a_run, last), *_values(_run_keys(), last)]
+    others = [*_of_a_run(of_a_run, last), *_values(_run_keys(), last)]
     taken = {name for each in options for name in each.OF_A_RUN}  # all of them where none is named
     return found + [each for each in others if not taken or re.split("[.=]", each)[0] in taken]
 
@@ -122,14 +123,25 @@ def _values(keys: Mapping[str, str], last: str, before: str = "") -> List[str]:
 
     `before`: of a key of several words, what is typed in front of the last one.
     """
-    key = last.partition("=")[0]
+    key, _, begun = last.partition("=")
     allowed = keys.get(key, "").partition(";")[0]
     words = allowed.split(" | ") if " | " in allowed else re.findall(" or (latest|mnist)$", allowed)
+    if begun and {*PRECISION_MODES} <= {*words}:
+        words = [*words, *OTHER_NAMES]
     return [f"{before or key + '='}{word}" for word in words if re.fullmatch(r"\w+", word)]
 
 
+def _of_a_run(before: Sequence[str], last: str) -> List[str]:
+    """Return what Hydra offers; of a mode that was begun, its other names too."""
+    key, _, begun = last.partition("=")
+    if key != "precision" or not begun:
+        return _asked_of_hydra(before, last)
+    found = _asked_of_hydra(before, "precision=")
+    return [*found, *(f"precision={name}" for name in OTHER_NAMES if found)]
+
+
 def _asked_of_hydra(before: Sequence[str], last: str) -> List[str]:
-    os.environ["COMP_LINE"] = " ".join([PROGRAM, *before, last])
+    os.environ["COMP_LINE"] = " ".join([PROGRAM, *with_one_name(before), last])
     return _hydra("query=bash").split()
 
 

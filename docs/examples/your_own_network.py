@@ -16,7 +16,10 @@ from lenet_exp import tf_compat
 from lenet_exp.precision import assign, emulated_session, report, verdict
 
 STEPS = 20
-MODES = ("allow_mix_precision", "allow_fp32_to_fp16", "force_fp16", "must_keep_origin_dtype")
+MODES = (
+    "allow_mix_precision", "allow_fp32_to_fp16", "force_fp16", "force_fp32",
+    "must_keep_origin_dtype",
+)  # fmt: skip
 
 # TensorFlow 1.15, or TensorFlow 2's compat.v1 in graph mode. Plain `import tensorflow as tf`
 # (tf.compat.v1 on TensorFlow 2) does as well.

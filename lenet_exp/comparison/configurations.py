@@ -7,6 +7,7 @@ from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence
 
 from lenet_exp.comparison.runs import Recorded
 from lenet_exp.config.identity import is_part
+from lenet_exp.config.schema.modes import by_one_name
 from lenet_exp.config.schema.run import PRECISION_FILES
 from lenet_exp.errors import ConfigError
 
@@ -137,7 +138,7 @@ def reference_of(found: Sequence[Configuration], named: Optional[str]) -> Config
         alike = _most_trained(found)
         float32 = [one for one in alike if one.settings.get(_MODE) == _FLOAT32]
         return next((one for one in (*float32, *alike) if one.runs), found[0])
-    words = named.replace(",", " ").split()
+    words = by_one_name(named).replace(",", " ").split()
     meant = [one for one in found if all(_says(one, word) for word in words)]
     exactly = [one for one in meant if one.label.split() == words]
     chosen = exactly or meant

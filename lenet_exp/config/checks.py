@@ -8,15 +8,18 @@ from typing import Callable, Dict
 
 from lenet_exp.config.checkpoint_path import prefix_named
 from lenet_exp.config.chip.machine import check_machine
+from lenet_exp.config.chip.options import TABLE
 from lenet_exp.config.cli import suggest
 from lenet_exp.config.cli.json_words import argument
-from lenet_exp.config.schema.run import PRECISION_FILES, PRECISION_MODES, Settings, precision_files
+from lenet_exp.config.schema.modes import PRECISION_MODES
+from lenet_exp.config.schema.run import PRECISION_FILES, Settings, precision_files
 from lenet_exp.errors import PrecisionError
 
 
 def check_runnable(settings: Settings) -> None:
     """Raise ConfigError where this machine, the data or the start don't allow the run."""
     check_machine(settings)
+    _check_generation(settings)
     _check_data_path(settings)
     _check_start(settings)
 
@@ -53,6 +56,16 @@ def check_contents(settings: Settings) -> None:
             remedy = f"{suggest.PROGRAM} precision.{key}=null"
             raise PrecisionError(f"{key} {path}", "is no regular file", remedy)
         reads[key](path)
+
+
+def _check_generation(settings: Settings) -> None:
+    """The adapter of February 2021 takes four modes (npu-bridge-contract.md, 3)."""
+    option, cann = TABLE["precision_mode"], settings.hardware.cann
+    if cann != "today" and settings.precision.mode in option.today_also:
+        allowed = f"{' | '.join(option.values)} with hardware.cann={cann}"
+        allowed += f"; {settings.precision.mode} came in April 2023"
+        good = f"precision={option.values[0]} hardware.cann={cann}"
+        raise suggest.not_possible("precision", settings.precision.mode, allowed, good)
 
 
 def _check_is_read(settings: Settings, dotted: str, name: str) -> None:

@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from lenet_exp.config.checks import check_precision, check_runnable
 from lenet_exp.config.chip.checks import check_options
 from lenet_exp.config.cli import suggest
+from lenet_exp.config.schema.modes import by_one_name
 from lenet_exp.config.schema.run import FAMILIES, SWEEP_KEYS, Settings, Sweep, all_keys, what_works
 from lenet_exp.config.tracking import experiment_name
 from lenet_exp.errors import ConfigError
@@ -138,10 +139,12 @@ def _checked(dotted: str, value: Any, hint: Any, metadata: Mapping[str, Any]) ->
 
 
 def _as_text(value: Any, metadata: Mapping[str, Any]) -> Any:
-    """Return what the chip wants as text and YAML reads as something else."""
+    """Return what is to be text and YAML reads as something else, and a mode by its own name."""
     kind = metadata.get("text_of")
     if kind == "word" and isinstance(value, bool):
         return str(value).lower()
+    if kind == "mode" and isinstance(value, str):
+        return by_one_name(value)
     if kind == "json" and isinstance(value, Mapping):
         return json.dumps(value, sort_keys=True)
     return value

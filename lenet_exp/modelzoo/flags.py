@@ -13,7 +13,7 @@ from typing import Dict, List, NamedTuple, Sequence, Tuple
 from lenet_exp.config.cli import suggest
 from lenet_exp.config.cli.blanks import check_equals_signs
 from lenet_exp.config.cli.json_words import as_typed
-from lenet_exp.config.schema.run import PRECISION_MODES
+from lenet_exp.config.schema.modes import OTHER_NAMES, PRECISION_MODES
 from lenet_exp.errors import ConfigError, UsageError
 
 PROGRAM = "python -m lenet_exp.modelzoo"
@@ -34,7 +34,7 @@ class Flag(NamedTuple):
 
 FLAGS: Dict[str, Flag] = {
     "data_path": Flag(".+", "a folder", "../MNIST", "the four files of MNIST; fetched if missing"),
-    "precision_mode": Flag("|".join(PRECISION_MODES), " | ".join(PRECISION_MODES),
+    "precision_mode": Flag("|".join([*PRECISION_MODES, *OTHER_NAMES]), " | ".join(PRECISION_MODES),
                            "allow_mix_precision", "precision=..."),
     "loss_scale_flag": Flag("0|1", "0 | 1", "1", "1: scale the loss by --loss_scale_value"),
     "loss_scale_value": Flag(_REAL, "0 (dynamic) or a number from 1 on (fixed)", "0",

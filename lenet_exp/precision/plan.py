@@ -18,6 +18,7 @@ class Rule(TextEnum):
     KEEP = "keep"
     REDUCED = "reduced"
     FORCED = "forced"
+    CUBE = "cube"
     AI_CPU = "ai_cpu"
     REFUSED = "refused"
     UNKNOWN = "unknown"

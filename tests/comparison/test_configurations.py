@@ -104,6 +104,8 @@ MIXED = [
         pytest.param("precision=force_fp16,loss_scale=none", 0, id="as it was typed"),
         pytest.param("force_fp16 loss_scale=none", 0, id="a label"),
         pytest.param("precision.mode=force_fp16 loss_scale.name=dynamic", 3, id="dotted"),
+        pytest.param("fp16,loss_scale=none", 0, id="another name of a mode"),
+        pytest.param("precision=origin,loss_scale=dynamic", 2, id="another name, as typed"),
     ],
 )
 def test_the_reference_is_named_in_a_person_s_words(named, place):

@@ -15,15 +15,11 @@ from lenet_exp.config.chip.options import TABLE, Option
 from lenet_exp.config.cli import suggest
 from lenet_exp.config.cli.json_words import argument
 from lenet_exp.config.schema.hardware import Chip, chip_of
-from lenet_exp.config.schema.run import PRECISION_MODES, Settings
+from lenet_exp.config.schema.modes import RECOMMENDED, V2_NAMES
+from lenet_exp.config.schema.run import Settings
 from lenet_exp.errors import ConfigError
 
 LONGEST_LOOP = 10  # steps a session call where nobody chose: the ModelZoo's
-V2_NAMES = {
-    "fp16": "force_fp16",
-    "origin": "must_keep_origin_dtype",
-    "mixed_float16": "allow_mix_precision",
-}
 
 
 def check_options(settings: Settings) -> None:
@@ -137,7 +133,7 @@ def _check_precision(settings: Settings, values: Mapping[str, Any]) -> None:
     if "customize_dtypes" in values and mode == "must_keep_origin_dtype":
         allowed = "another precision mode: must_keep_origin_dtype doesn't read it"
         given = values["customize_dtypes"]
-        good = f"precision={PRECISION_MODES[3]}", argument("hardware.customize_dtypes", given)
+        good = f"precision={RECOMMENDED}", argument("hardware.customize_dtypes", given)
         raise impossible("customize_dtypes", given, allowed, *good)
 
 

@@ -31,6 +31,7 @@ from lenet_exp.config.cli.json_words import argument, as_hydra_reads
 from lenet_exp.config.cli.personal_files import located
 from lenet_exp.config.cli.sweep_line import overrides_parser, typed_value
 from lenet_exp.config.compose import resolve, resolve_sweep
+from lenet_exp.config.schema.modes import OTHER_NAMES
 from lenet_exp.config.schema.run import Settings, all_keys, groups, takes_text, what_works
 from lenet_exp.errors import ConfigError, LenetExpError, UsageError
 
@@ -156,6 +157,12 @@ def _check_flags(args: argparse.Namespace) -> None:
         meant = suggest.close_to(folder.name, there)
         good = f"--config-dir={shlex.quote(str(folder.with_name(meant)))}" if meant else ""
         raise suggest.not_possible("--config-dir", args.config_dir, "a folder that exists", good)
+    for name, mode in OTHER_NAMES.items() if args.config_dir else ():
+        if (folder / "precision" / f"{name}.yaml").is_file():
+            allowed = f"a folder without precision/{name}.yaml, another name of precision={mode}"
+            raise suggest.not_possible(
+                "--config-dir", args.config_dir, allowed, f"precision={mode}"
+            )
 
 
 def _parse_override(word: str) -> Override:
@@ -299,6 +306,8 @@ def _unknown_option(error: MissingConfigException) -> ConfigError:
     group = group.strip("/")
     options = error.options or []
     meant = suggest.close_to(option, options)
+    if group == "precision" and not meant:
+        meant = OTHER_NAMES.get(suggest.close_to(option, OTHER_NAMES) or "")
     good = f"{suggest.PROGRAM} {group}={meant}" if meant else suggest.command(group)
     allowed = " | ".join(options) or "an option that exists"
     if group == "precision":

@@ -13,7 +13,8 @@ from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.config.cli.input_shapes import InputShapes
 from lenet_exp.config.cli.options import Options, typed_values
 from lenet_exp.config.schema.keys import key, one_of, switch, within
-from lenet_exp.config.schema.run import PLAN_FILES, PRECISION_MODES, Settings, all_keys, groups
+from lenet_exp.config.schema.modes import PRECISION_MODES
+from lenet_exp.config.schema.run import PLAN_FILES, Settings, all_keys, groups
 from lenet_exp.errors import ConfigError
 
 _GENERATIONS = ("today", "2021")

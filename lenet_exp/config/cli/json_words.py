@@ -7,13 +7,16 @@ import re
 import shlex
 from typing import Any, List, Mapping, Sequence
 
+from lenet_exp.config.schema.modes import with_one_name
+
 
 def as_hydra_reads(words: Sequence[str]) -> List[str]:
     """Return the words, a JSON object in one as a mapping of Hydra's, which has no quoted keys.
 
-    `key={"a":"b","c":true}` becomes `key={a:"b",c:true}`; nothing else is changed.
+    `key={"a":"b","c":true}` becomes `key={a:"b",c:true}`. A precision mode gets the name of its
+    file; nothing else is changed.
     """
-    return [_as_mapping(word) for word in words]
+    return [_as_mapping(word) for word in with_one_name(words)]
 
 
 def _as_mapping(word: str) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Dict, List, Optional, Sequence, Tuple, Type, TypeVar, Union
 
 from lenet_exp.config.cli import suggest
+from lenet_exp.config.schema.modes import with_one_name
 from lenet_exp.config.schema.run import all_keys, groups
 from lenet_exp.errors import ConfigError, UsageError
 
@@ -54,6 +55,7 @@ class Options:
         Raises:
             ConfigError: dashes, no value or an impossible one; a key misspelt, twice or lacking.
         """
+        arguments = with_one_name(arguments)
         keys, typed, of_a_run = _keys(cls), typed_values(arguments), {*all_keys(), *groups()}
         given: Dict[str, Any] = {}
         others = []

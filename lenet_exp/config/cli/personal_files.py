@@ -14,6 +14,7 @@ from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig, OmegaConf
 
 from lenet_exp.config import CONF, yaml_text
+from lenet_exp.config.schema.modes import by_one_name
 from lenet_exp.config.schema.run import all_keys
 from lenet_exp.errors import ConfigError, DataError
 
@@ -26,9 +27,12 @@ class PersonalFiles(CachingConfigRepository):
     def load_config(self, config_path: str) -> Optional[ConfigResult]:
         """Return a file's content, None if no place searched has it.
 
+        Of a mode by its other name, as a preset may have it, the mode's file.
+
         Raises:
             DataError: it can't be read, is no YAML, holds no keys, or would take all memory.
         """
+        config_path = _by_one_name(config_path)
         path = self._path(config_path)
         try:
             if path.is_file() and CONF not in path.parents:
@@ -52,6 +56,11 @@ class PersonalFiles(CachingConfigRepository):
         name = f"{config_path.partition('.yaml')[0]}.yaml"
         paths = [Path(source.path, name) for source in self.get_sources()]
         return next((path for path in paths if path.is_file()), Path(name))
+
+
+def _by_one_name(config_path: str) -> str:
+    group, _, option = config_path.rpartition("/")
+    return f"{group}/{by_one_name(option)}" if group == "precision" else config_path
 
 
 def _check_size(path: Path) -> None:

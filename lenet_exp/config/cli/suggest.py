@@ -11,31 +11,25 @@ from typing import Iterable, Optional, Sequence, Tuple
 
 from lenet_exp.config.chip import options
 from lenet_exp.config.cli.json_words import argument, as_typed, as_value
-from lenet_exp.config.schema.run import PRECISION_MODES, SWEEP_KEYS, all_keys, groups
+from lenet_exp.config.schema.modes import OTHER_NAMES, RECOMMENDED
+from lenet_exp.config.schema.run import SWEEP_KEYS, all_keys, groups
 from lenet_exp.errors import ConfigError
 
 PROGRAM = "python -m lenet_exp.run"
 PRESETS = ("experiment", "debug")
 _CLEARLY = 0.05  # nearer than the next one, as difflib measures
 _LETTERS = 3  # of a part that stands for the whole
-# What others call a mode: the vendor's second key and the adapter's log, Keras, PyTorch.
+# What others call a mode: the vendor, Keras, PyTorch.
 _ELSEWHERE = {
-    **dict.fromkeys(("fp16", "float16", "half"), "force_fp16"),
-    **dict.fromkeys(("origin", "fp32", "float32"), "must_keep_origin_dtype"),
-    **dict.fromkeys(
-        ("mixed_float16", "allow_mix_precision_fp16", "mixed_precision", "mixed", "amp"),
-        "allow_mix_precision",
-    ),
+    **OTHER_NAMES,
+    **dict.fromkeys(("float16", "half"), "force_fp16"),
+    **dict.fromkeys(("fp32", "float32"), "must_keep_origin_dtype"),
+    **dict.fromkeys(("mixed_precision", "mixed", "amp"), RECOMMENDED),
 }
 # Of these, one for the other is the opposite of what was meant, however much alike both look.
 _CONTRARY = re.compile("inc|dec|disable|enable|input|output|min|max|16|32|64")
-_MIXED_SUMS = ("force_fp32", "cube_fp16in_fp32out")
-_NOT_YET = (
-    "are two names of one mode of adapters since April 2023, which is not here yet: products of"
-    " float16 with sums in float32, everything else in float32"
-)
 _GOOD_OPTIONS = {
-    "precision": PRECISION_MODES[3], "loss_scale": "none", "optimizer": "adam", "hardware": "cpu",
+    "precision": RECOMMENDED, "loss_scale": "none", "optimizer": "adam", "hardware": "cpu",
     "data": "mnist", "schedule": "full", "tracking": "mlflow", "experiment": "modelzoo_baseline",
     "debug": "fast", "hydra/launcher": "local", "hydra/sweeper": "basic",
 }  # fmt: skip
@@ -93,8 +87,6 @@ def _contrary(word: str, option: str) -> bool:
 
 def of_no_mode(name: str, allowed: str, good: str) -> Tuple[str, str]:
     """Return what is allowed, and what to type, instead of a name that no mode here has."""
-    if name in _MIXED_SUMS:
-        return f"{allowed}; {' and '.join(_MIXED_SUMS)} {_NOT_YET}", f"{PROGRAM} --help"
     if re.search("bf16|bfloat16", name):
         allowed += "; an Ascend 910 has no bfloat16"
     return allowed, good

@@ -15,13 +15,8 @@ from typing import Any, Dict, Iterator, Mapping, Optional, Tuple, Union, get_typ
 from lenet_exp.config.passwords import without_password
 from lenet_exp.config.schema.hardware import Ascend910, Hardware
 from lenet_exp.config.schema.keys import key, one_of, switch, within
+from lenet_exp.config.schema.modes import PRECISION_MODES, RECOMMENDED
 
-PRECISION_MODES = (
-    "allow_fp32_to_fp16",
-    "force_fp16",
-    "must_keep_origin_dtype",
-    "allow_mix_precision",
-)
 PRECISION_FILES = ("modify_mixlist", "customize_dtypes")
 PLAN_FILES = (*PRECISION_FILES, "fusion_switch_file")  # the last one is of the chip's keys alone
 
@@ -54,7 +49,7 @@ def _fraction(good: float) -> Any:
 
 @dataclass(frozen=True)
 class Precision:
-    """Which of the four modes, what a person changes of its decisions, and how it is emulated.
+    """Which mode, what a person changes of its decisions, and how it is emulated.
 
     `modify_mixlist` and `customize_dtypes`: the vendor's files; `keep_dtype`: nodes or name
     scopes (precision-modes.md, 6.4 to 6.6). `trace_overflow`: count what each rounding loses;
@@ -62,7 +57,7 @@ class Precision:
     thought not to do.
     """
 
-    mode: str = one_of(*PRECISION_MODES, good="allow_mix_precision")
+    mode: str = one_of(*PRECISION_MODES, good=RECOMMENDED, text_of="mode")
     modify_mixlist: Optional[str] = _text("null or a file")
     keep_dtype: Tuple[str, ...] = key("a list of nodes or name scopes of the graph", "[fc_3]", all)
     customize_dtypes: Optional[str] = _text("null or a file")

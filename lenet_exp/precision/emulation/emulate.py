@@ -24,8 +24,8 @@ from lenet_exp.precision.emulation.trace.counters import Tracer, Traces
 from lenet_exp.precision.ir.builder import Nodes
 from lenet_exp.precision.ir.graph import Graph, reachable, read_graph
 from lenet_exp.precision.ir.names import node_of, split
-from lenet_exp.precision.ir.op_traits import CALLS
-from lenet_exp.precision.plan import Plan
+from lenet_exp.precision.ir.op_traits import CALLS, writes
+from lenet_exp.precision.plan import Operator, Plan
 
 
 class Emulated(NamedTuple):
@@ -69,13 +69,13 @@ def emulate(
             thought to keep it, so this is for comparison only. Implies `reference`.
 
     Raises:
-        GraphError: float16 in functional control flow or a while loop, or a node `float_status`.
+        GraphError: float16 in functional control flow or a while loop, a node `float_status`, a
+            float16 variable that takes float32.
     """
     graph = read_graph(plan.graph_def)
     names = {*graph.nodes, *(node.name for node in graph_def.node)}
     _refuse(graph, plan, names)
-    nodes = Nodes(names)
-    lookup = look_up(plan)
+    nodes, lookup = Nodes(names), look_up(plan)
     tracer = Tracer(nodes, lookup, flush_subnormals, trace_scope) if trace else None
     probe = tracer.rounding if tracer else None
     context = Context(lookup, nodes, [], flush_subnormals, probe)
@@ -94,6 +94,16 @@ def _refuse(graph: Graph, plan: Plan, names: AbstractSet[str]) -> None:
         if rounds and node.op in CALLS | {"Enter", "RefEnter"}:
             problem = f"a {node.op} can be planned but not emulated"
             raise GraphError(name, problem, remedy)
+    for row in plan.operators:
+        if row.name in graph.nodes and writes(graph.nodes[row.name]) and _widened(row):
+            problem = "a float16 variable that float32 is written to can't be emulated"
+            raise GraphError(row.name, problem, "a float32 variable, or another precision mode")
+
+
+def _widened(row: Operator) -> bool:
+    """Return whether a tensor that is float16 in the graph is float32 on the chip."""
+    origin, chosen = (*row.origin_inputs, *row.origin_outputs), (*row.inputs, *row.outputs)
+    return ("float16", "float32") in zip(origin, chosen)
 
 
 def _rewrite(context: Context, graph: Graph, fetches: Sequence[str], reference: bool) -> None:

@@ -77,6 +77,14 @@ def kept_nodes(graph_def: Any, names: Sequence[str]) -> Tuple[str, ...]:
     return tuple(found)
 
 
+def _of_no_adapter(mode: Mode, generation: Generation) -> Tuple[str, ...]:
+    """Return what to know of a mode that this generation's adapter would not pass on."""
+    if mode is not Mode.FORCE_FP32 or generation is not Generation.FEBRUARY_2021:
+        return ()
+    lacks = f"the adapter of February 2021 has no {mode} (it came in April 2023)"
+    return (f"{lacks}: this is today's rule with the kernels of 2021",)
+
+
 def read_options(
     graph_def: Any,
     mode: str,
@@ -104,5 +112,6 @@ def read_options(
         colours, warnings = recoloured(modify_mixlist, table)
     custom = None if customize_dtypes is None else read_custom_dtypes(customize_dtypes)
     off = NOTHING_OFF if fusion_switch_file is None else read_switches(fusion_switch_file)
-    kept, told = kept_nodes(graph_def, keep_dtype), (*warnings, *off.warnings)
+    kept = kept_nodes(graph_def, keep_dtype)
+    told = (*warnings, *off.warnings, *_of_no_adapter(wanted, age))
     return PlanOptions(wanted, age, table, colours, custom, kept, off.passes, told)

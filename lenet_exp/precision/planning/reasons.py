@@ -16,6 +16,7 @@ _FIXED = {
     Rule.BLACK: "black: keeps the types of the graph",
     Rule.FP16_FIRST: "on the float16-first list: float16, its bias and outputs too",
     Rule.REDUCED: "reduced: it has no float32 kernel, so float16 throughout",
+    Rule.CUBE: "cube operator: float16 in, float32 out",
 }
 _INTEGERS = (
     f"above {LARGEST_EXACT} float16 does not have every integer, above {LARGEST} none, so what is"
@@ -38,10 +39,10 @@ def reason(candidates: Candidates, choice: Choice, mode: Mode, keep_dtype: bool)
     elif choice.rule is Rule.GRAY:
         sentence = _gray(candidates, choice)
     elif choice.rule is Rule.FORCED:
-        sentence = _forced(candidates, choice)
+        sentence = _forced(candidates, choice, SINGLE if mode is Mode.FORCE_FP32 else HALF)
     else:
         sentence = _FIXED[choice.rule]
-    return sentence + _mixed_output(candidates, choice)
+    return sentence + ("" if choice.rule is Rule.CUBE else _mixed_output(candidates, choice))
 
 
 def _gray(candidates: Candidates, choice: Choice) -> str:
@@ -78,11 +79,11 @@ def _kept(candidates: Candidates, mode: Mode, keep_dtype: bool) -> str:
     return "keeps the types of the graph, for which it has a kernel"
 
 
-def _forced(candidates: Candidates, choice: Choice) -> str:
-    if HALF in choice.column:
-        return "forced: float16 wherever a kernel has it"
+def _forced(candidates: Candidates, choice: Choice, dtype: str) -> str:
+    if dtype in choice.column:
+        return f"forced: {dtype} wherever a kernel has it"
     if SINGLE in candidates.origin:
-        return "forced, but it has no float16 kernel"
+        return f"forced, but it has no {dtype} kernel"
     return "forced, but it has nothing in float32"
 
 

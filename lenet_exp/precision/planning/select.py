@@ -19,7 +19,7 @@ from lenet_exp.precision.planning.reasons import reason
 from lenet_exp.precision.planning.selection_rules import HALF, SINGLE, Candidates, Producer, choose
 from lenet_exp.precision.planning.subgraphs import select_call
 from lenet_exp.precision.target.modes import Colour, Mode
-from lenet_exp.precision.target.operator_library import column_types
+from lenet_exp.precision.target.operator_library import NodeColumn, column_types
 
 
 def select(state: Compilation) -> Compilation:
@@ -113,7 +113,8 @@ def _reduces(operator: GraphOperator, options: PlanOptions, keeps: bool) -> bool
     if options.mode is Mode.MUST_KEEP or keeps:
         return False
     black = options.colour(operator.ge_type) is Colour.BLACK
-    return not (black and options.mode is Mode.ALLOW_MIX_PRECISION)
+    # hicann/ge, sub_ops_store.cc, PrecisionReduceToFp16.
+    return not (black and options.mode in (Mode.ALLOW_MIX_PRECISION, Mode.FORCE_FP32))
 
 
 def _candidates(
@@ -139,7 +140,14 @@ def _candidates(
         null=entry.null,
         kept=keeps or operator.ge_type == "Cast" or complex_tensor,
         first=operator.ge_type in options.library.fp16_first and not keeps,
+        widens=entry.unit == "cube" and _widens(operator, found.columns),
     )
+
+
+def _widens(operator: GraphOperator, columns: Sequence[NodeColumn]) -> bool:
+    """Source: hicann/ge, op_format_dtype_judge.cc, IsNodeSupport16In32out."""
+    output = len(operator.inputs)
+    return any((column[0], column[output]) == (HALF, SINGLE) for column in columns)
 
 
 def _unchosen(operator: GraphOperator, options: PlanOptions, found: Support) -> Operator:

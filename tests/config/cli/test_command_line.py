@@ -75,7 +75,7 @@ WRONG = [
     ("optimizer.rate=0.1", ["optimizer.learning_rate=0.1"]),
     ("schedule.z=3", ["one of", "schedule.batch_size"]),
     ("precision=fp32", ["run precision=must_keep_origin_dtype"]),
-    ("precision=force", ["run precision=force_fp16"]),
+    ("precision=force_fp", ["precision=force_fp", "force_fp16 | force_fp32"]),
     ("precision=must_keep", ["run precision=must_keep_origin_dtype"]),
     ("precision.mode=x", ["precision.mode=x", "allow_mix_precision"]),
     ("precision.keep_dtype=fc_3", ["keep_dtype=fc_3", "a list of nodes", "keep_dtype=[fc_3]"]),

@@ -306,6 +306,6 @@ def test_the_example_shows_and_trains_three_networks_under_every_mode():
     assert "ApplyMomentumD" in done.stdout.split("perceptron")[1].split("force_fp16")[1]
     assert "refused by the chip: Conv2D" in done.stdout
     losses = re.findall(r"^    loss ([\d.]+), after 20 steps ([\d.]+)$", done.stdout, re.MULTILINE)
-    assert len(losses) == 12  # three networks in four modes, none of which overflows
+    assert len(losses) == 15  # three networks in five modes, none of which overflows
     assert all(float(last) < 0.95 * float(first) for first, last in losses)
     assert max(map(len, done.stdout.splitlines())) <= 100

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import lenet_exp.precision
 from lenet_exp import tf_compat
 from lenet_exp.precision import assign
-from tests.precision.small import ALLOW, FORCE, KEEP, MIX
+from tests.precision.small import ALLOW, CUBE, FORCE, KEEP, MIX
 
 TABLE = json.loads(
     (Path(lenet_exp.precision.__file__).parent / "target" / "ascend910_ops.json").read_text()
@@ -21,7 +21,7 @@ TABLE = json.loads(
 LETTERS = {"h": "float16", "f": "float32", "i": "int32", "l": "int64", "b": "bool",
            "c": "int8", "u": "uint8", "d": "float64", "s": "int16", "t": "uint16",
            "v": "uint32", "w": "uint64"}  # fmt: skip
-MODES = (MIX, ALLOW, FORCE, KEEP)
+MODES = (MIX, ALLOW, FORCE, KEEP, CUBE)
 
 # [2, 4, 4, 3] -> [2, 4, 4, 3], differentiable; `other` is an earlier tensor.
 STEPS = {
