@@ -12,9 +12,16 @@ from lenet_exp.errors import GraphError
 from lenet_exp.precision.emulation.exact import float_status
 from lenet_exp.precision.emulation.exact.context import Context, look_up
 from lenet_exp.precision.emulation.exact.float_status import FloatStatus, all_true, kind
-from lenet_exp.precision.emulation.exact.rewrite import Rewriter
+from lenet_exp.precision.emulation.exact.rewrite import Rewriter, without_hints
 from lenet_exp.precision.emulation.fast.compute import compute_fast
-from lenet_exp.precision.emulation.fast.region import computing_region, run_order
+from lenet_exp.precision.emulation.fast.overflow_flags import OverflowFlags
+from lenet_exp.precision.emulation.fast.parts import Parts, find_parts
+from lenet_exp.precision.emulation.fast.region import (
+    Role,
+    changes_variable,
+    find_roles,
+    run_order,
+)
 from lenet_exp.precision.emulation.optimizer_updates import (
     UpdateWriter,
     fuse_updates,
@@ -98,23 +105,23 @@ def _refuse(graph: Graph, plan: Plan, names: AbstractSet[str]) -> None:
 
 def _rewrite(context: Context, graph: Graph, fetches: Sequence[str], reference: bool) -> None:
     """Append all nodes of the plan's graph: what only computes first, then the rest in order."""
-    rows, status = context.lookup.rows, FloatStatus(context)
+    lookup, status = context.lookup, FloatStatus(context)
+    rows = lookup.rows
     # For what stands in branches, or after something was written: each overflow counts by itself.
     counted = context.exact(status.add)
-    rewriter = Rewriter(context.lookup, counted, shortcuts=not reference)
+    rewriter = Rewriter(lookup, counted, shortcuts=not reference)
     order = run_order(graph)
-    region = computing_region(graph, order)
-    computing = [name for name in order if name in region]
-    if reference:
-        exact = context.exact()
-        Rewriter(context.lookup, exact, shortcuts=False).rewrite(computing)
-        clean = exact.clean
-    else:
-        clean = compute_fast(context, computing, fetches)
+    roles = find_roles(lookup, graph, order)
+    parts = find_parts(lookup, graph, order, roles, fetches)
+    clean = (_to_the_letter if reference else compute_fast)(context, parts)
+    flags = OverflowFlags(graph, parts, clean)
+    region = {name for name in order if roles[name] is not Role.OUTSIDE}
     updates = {
         name: rows[name]
         for name in order
-        if name in rows and name not in region and is_float16_update(rows[name], graph.nodes[name])
+        if name in rows
+        and changes_variable(graph, name)
+        and is_float16_update(rows[name], graph.nodes[name])
     }
     fused = {name: [row] for name, row in updates.items()}
     if not reference:
@@ -123,25 +130,34 @@ def _rewrite(context: Context, graph: Graph, fetches: Sequence[str], reference: 
     for name in order:
         node = graph.nodes[name]
         if kind(node):
-            status.append(node, clean)
+            status.append(node, flags.at(name))
         elif name in fused:
             writer.write(fused[name])
         elif name not in region and name not in updates:
             rewriter.node(node)
-    if clean and not any(kind(node).startswith("get") for node in graph.nodes.values()):
-        _count_at_the_end(context, graph, status, clean)
+    _count_at_the_end(context, status, flags)
     status.connect_buffers()
 
 
-def _count_at_the_end(
-    context: Context, graph: Graph, status: FloatStatus, clean: Sequence[str]
-) -> None:
-    """Have the flag set by whatever ends a run of this graph: nothing reads it there."""
-    count = status.add(all_true(context.nodes, clean, "emulation/clean"), "emulation")
-    consumed = {node_of(text) for node in graph.nodes.values() for text in node.input}
-    for node in context.nodes.made:
-        if node.name in graph.nodes and node.name not in consumed:
-            node.input.append(f"^{count}")
+def _to_the_letter(context: Context, found: Parts) -> List[List[str]]:
+    """Append the nodes of some parts; return for each bool []: no overflow there."""
+    exact, clean = context.exact(), []
+    rewriter = Rewriter(context.lookup, exact, shortcuts=False)
+    for part in found.parts:
+        begin, shared = len(exact.clean), len(rewriter.shared)
+        rewriter.rewrite(part.names)
+        taken = (exact.checks[t] for t in rewriter.shared[shared:] if t in exact.checks)
+        clean.append(list(dict.fromkeys((*exact.clean[begin:], *taken))))
+    return clean
+
+
+def _count_at_the_end(context: Context, status: FloatStatus, flags: OverflowFlags) -> None:
+    """Have the flag set by what ends a run, for the overflows that nothing reads before."""
+    ends = {node.name: node for node in context.nodes.made}
+    for names, clean in flags.unread().items():
+        count = status.add(all_true(context.nodes, clean, "emulation/clean"), "emulation")
+        for name in names:
+            ends[name].input.append(f"^{count}")
 
 
 def _assembled(context: Context, graph_def: Any) -> Any:
@@ -157,7 +173,8 @@ def _assembled(context: Context, graph_def: Any) -> Any:
 def _unplanned(graph_def: Any, made: Sequence[Any]) -> List[Any]:
     """Return the nodes that a plan doesn't speak of, such as initialisers.
 
-    Without those that take a value which the compiler folded away or left out.
+    Without those that take a value which the compiler folded away or left out, and without the
+    shapes and places that the graph's writer gave them, which needn't fit any more.
     """
     before = {node.name: node.op for node in graph_def.node}
     now = {node.name: node.op for node in made}
@@ -171,4 +188,4 @@ def _unplanned(graph_def: Any, made: Sequence[Any]) -> List[Any]:
             if split(text)[2] and node_of(text) in folded:  # one output is left
                 gone.add(node.name)
     gone |= reachable(gone, lambda name: consumers.get(name, ())).keys()
-    return [node for node in left if node.name not in gone]
+    return [without_hints(node) for node in left if node.name not in gone]

@@ -6,13 +6,12 @@ overflowed, and one test says so.
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 
 from lenet_exp.precision.emulation.exact import rounding
 from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
-from lenet_exp.precision.emulation.fast.overflow_checks import tested
 from lenet_exp.precision.ir.builder import Handle, Nodes
 from lenet_exp.precision.ir.names import node_of
 from lenet_exp.precision.ir.op_defs import attribute
@@ -25,6 +24,7 @@ class Fast(Arithmetic):
         super().__init__(nodes)
         self.ends: List[str] = []  # float32: not finite where something overflowed
         self.halves: Dict[str, str] = {}  # a rounded tensor's float16 form
+        self._sums: Dict[str, str] = {}
 
     def rounded(self, tensor: str, name: str, final: Optional[str] = None) -> Handle:
         """Return a float32 tensor cast to float16 and back."""
@@ -59,16 +59,13 @@ class Fast(Arithmetic):
         self.end(value, f"{value}/hidden")
         return value
 
-    def sums(self, varying: Iterable[str] = ()) -> List[str]:
-        """Append sums; return float32 [] tensors that are all finite if nothing overflowed.
-
-        `varying` as `tested` takes it.
-        """
+    def sums(self, tensors: Sequence[str]) -> List[str]:
+        """Append sums; return float32 [] tensors that are all finite if float32 `tensors` are."""
         # Squares of at most 65504 add up to less than float32's largest; infinity stays.
-        return [
-            self.nodes.float_op("L2Loss", [each], f"{each}/sum")
-            for each in tested(self.nodes.made, self.ends, varying)
-        ]
+        for each in tensors:
+            if each not in self._sums:
+                self._sums[each] = self.nodes.float_op("L2Loss", [each], f"{each}/sum")
+        return [self._sums[each] for each in tensors]
 
 
 def all_finite(nodes: Nodes, sums: Sequence[str], name: str) -> str:

@@ -9,7 +9,19 @@ would leave it to TensorFlow's optimizer what is compiled.
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import (
+    Any,
+    Container,
+    Dict,
+    FrozenSet,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 import numpy as np
 
@@ -31,23 +43,35 @@ _COMPILABLE = _SELECTIONS | _SUMS | {"Exp", "Mul", "RealDiv", "Reciprocal"}
 
 def compile_loops(
     context: Context,
-    body: List[Any],
+    bodies: Sequence[List[Any]],
     whole: Sequence[Any],
     seen: Iterable[str],
     known: Mapping[str, Shape] = MappingProxyType({}),
-) -> List[Any]:
-    """Return NodeDefs with a loop for each chain of them, where that is faster.
+    shared: Container[str] = (),
+) -> List[List[Any]]:
+    """Return lists of NodeDefs with a loop for each chain of one of them, where that is faster.
 
-    `whole` is `body` and what it takes, `known` are shapes that aren't seen there; `seen` the
-    nodes that are needed elsewhere.
+    `whole` are these and what they take, `known` are shapes that aren't seen there; `seen` the
+    nodes that are needed elsewhere, `shared` those of them that may wait for nothing else.
     """
     if not tf_compat.compiles_loops():
-        return body
+        return [*bodies]
     own = graph_of(whole, {}, 27)  # up to 21 a placeholder without dimensions had any shape
-    shapes = known_shapes(own, context.lookup.plan.generation)
-    made, functions = launched(body, {**shapes, **known}, seen, context.nodes)
-    context.library.extend(functions)
-    return made
+    shapes = {**known_shapes(own, context.lookup.plan.generation), **known}
+    found, elsewhere = [], set(seen)
+    for body in bodies:
+        rest = {
+            node_of(text)
+            for other in bodies
+            if other is not body
+            for n in other
+            for text in n.input
+        }
+        single = {name: shape for name, shape in shapes.items() if name not in shared}
+        made, functions = launched(body, single, elsewhere | rest, context.nodes)
+        context.library.extend(functions)
+        found.append(made)
+    return found
 
 
 def launched(
