@@ -23,7 +23,8 @@ class OverflowFlags:
     def at(self, name: str) -> List[str]:
         """Return the flags that a status operator waits for.
 
-        They are of all parts but those that need a source which may be without a value then.
+        They are of all parts but those that need a source which may be without a value then;
+        where it waits for none of them, as no vendor's optimizer has it, of all.
         """
         return [flag for index in self._read.get(name, ()) for flag in self._clean[index]]
 
@@ -44,5 +45,6 @@ class OverflowFlags:
         for end in reachable([name], lambda each: self._after.get(each, ())):
             if end not in self._after:
                 sources &= self._parts.needs[end]
-        parts = enumerate(self._parts.parts)
-        return [index for index, part in parts if not part.needs & ~sources]
+        needs = [part.needs for part in self._parts.parts]
+        certain = [index for index, each in enumerate(needs) if not each & ~sources]
+        return certain if any(self._clean[index] for index in certain) else [*range(len(needs))]
