@@ -28,7 +28,7 @@ from lenet_exp.precision.emulation.optimizer_updates import (
     is_float16_update,
 )
 from lenet_exp.precision.emulation.trace.counters import Tracer, Traces
-from lenet_exp.precision.ir.builder import Nodes
+from lenet_exp.precision.ir.builder import Nodes, set_inputs
 from lenet_exp.precision.ir.graph import Graph, reachable, read_graph
 from lenet_exp.precision.ir.names import node_of, split
 from lenet_exp.precision.ir.op_traits import CALLS
@@ -137,6 +137,7 @@ def _rewrite(context: Context, graph: Graph, fetches: Sequence[str], reference: 
             rewriter.node(node)
     _count_at_the_end(context, status, flags)
     status.connect_buffers()
+    _connect_choices(context.nodes.made)
 
 
 def _to_the_letter(context: Context, found: Parts) -> List[List[str]]:
@@ -158,6 +159,25 @@ def _count_at_the_end(context: Context, status: FloatStatus, flags: OverflowFlag
         count = status.add(all_true(context.nodes, clean, "emulation/clean"), "emulation")
         for name in names:
             ends[name].input.append(f"^{count}")
+
+
+def _connect_choices(made: Sequence[Any]) -> None:
+    """Have all take what was chosen from the branch itself: its old name is one node more.
+
+    Other branches do also where that node waits for something, which may come after them.
+    """
+    branches = {node.name for node in made if node.op == "StatelessIf"}
+    chosen = {
+        node.name: node.input[0]
+        for node in made
+        if node.op == "Identity" and node_of(node.input[0]) in branches
+    }
+    gated = {node.name for node in made if node.name in chosen and len(node.input) > 1}
+    at_once = {name: text for name, text in chosen.items() if name not in gated}
+    for node in made:
+        taken = chosen if node.name in branches else at_once
+        if not taken.keys().isdisjoint(node.input):
+            set_inputs(node, [taken.get(text, text) for text in node.input])
 
 
 def _assembled(context: Context, graph_def: Any) -> Any:

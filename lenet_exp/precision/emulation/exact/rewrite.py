@@ -58,6 +58,7 @@ class Rewriter:
         self._shortcuts, self._form = shortcuts, form
         self._rounded: Dict[str, str] = {}
         self._drawn, self.appended = drawn, {}  # type: Mapping[str, Handle], Dict[str, Handle]
+        self.rounded_from: Dict[str, str] = {}  # the tensor of each rounded input
         self.shared: List[str] = []  # rounded inputs that others may take, too, in turn
 
     def rewrite(self, names: Iterable[str]) -> None:
@@ -94,6 +95,7 @@ class Rewriter:
             self._rounded[tensor] = constant
         elif tensor not in self._rounded:
             self._rounded[tensor] = self.arithmetic.rounded(tensor, name)
+            self.rounded_from[self._rounded[tensor]] = tensor
         self.shared.append(self._rounded[tensor])
         return self._rounded[tensor]
 

@@ -22,14 +22,15 @@ from lenet_exp.precision.emulation.exact.float_status import all_true
 from lenet_exp.precision.emulation.exact.rewrite import Rewriter, emulated_dtypes, widened
 from lenet_exp.precision.emulation.fast.arithmetic import Fast, all_finite, tiled_bias
 from lenet_exp.precision.emulation.fast.overflow_checks import tested, varying
-from lenet_exp.precision.emulation.fast.parts import Part, Parts
-from lenet_exp.precision.emulation.fast.region import Shape, known_shapes
+from lenet_exp.precision.emulation.fast.parts import Part, Parts, ordered_after
+from lenet_exp.precision.emulation.fast.region import Role, Shape, known_shapes
 from lenet_exp.precision.emulation.fast.xla_loops_tf1 import compile_loops
 from lenet_exp.precision.ir.builder import (
     Handle,
     Nodes,
     control_inputs,
     copied,
+    data_inputs,
     set_inputs,
 )
 from lenet_exp.precision.ir.functions import Typed, branch, function_of, named, outside
@@ -122,9 +123,11 @@ def compute_fast(context: Context, found: Parts) -> List[List[str]]:
     form = partial(tiled_bias, fast, lookup.nodes, shapes)
     rewriter = Rewriter(lookup, fast, shortcuts=True, form=form)
     streams = [_streamed(rewriter, fast, part.names) for part in parts]
-    sums = _sums(lookup, fast, found, streams)
-    ends = [bool(sums[i]) or any(sums[j] for j in part.before) for i, part in enumerate(parts)]
-    borders = [part.border if end else () for part, end in zip(parts, ends)]
+    ends = {rewriter.rounded_from.get(end, end): end for end in fast.ends}
+    known = {end: shapes[tensor] for tensor, end in ends.items() if tensor in shapes}
+    sums = _sums(lookup, fast, found, streams, known)
+    tests = [bool(sums[i]) or any(sums[j] for j in part.before) for i, part in enumerate(parts)]
+    borders = [part.border if test else () for part, test in zip(parts, tests)]
     bodies = _compiled(context, [stream.nodes for stream in streams], parts, borders)
     renamed = {name: nodes.free(f"{name}/fast") for border in borders for name in border}
     nodes.made.extend(_renamed(node, renamed) for body in bodies for node in body)
@@ -134,7 +137,7 @@ def compute_fast(context: Context, found: Parts) -> List[List[str]]:
         if border:
             flags = [flag for each in sorted((index, *part.before)) for flag in clean[each]]
             fine = all_true(nodes, flags, "emulation/all_clean")
-            _choose(context, part, border, renamed, fine, drawn)
+            _choose(context, found, part, renamed, fine, drawn)
     return clean
 
 
@@ -153,7 +156,13 @@ def _streamed(rewriter: Rewriter, fast: Fast, names: Iterable[str]) -> _Stream:
     return _Stream(fast.nodes.made[made:], [*own, *fast.ends[ends:]])
 
 
-def _sums(lookup: Lookup, fast: Fast, found: Parts, streams: Sequence[_Stream]) -> List[List[str]]:
+def _sums(
+    lookup: Lookup,
+    fast: Fast,
+    found: Parts,
+    streams: Sequence[_Stream],
+    shapes: Mapping[str, Shape],
+) -> List[List[str]]:
     """Append what each part is tested by: float32 [], finite if nothing overflowed in it."""
     made = {str(node.name): node for node in fast.nodes.made}
     known = varying(fast.nodes.made, (*_sources(lookup), *found.drawn))
@@ -164,7 +173,7 @@ def _sums(lookup: Lookup, fast: Fast, found: Parts, streams: Sequence[_Stream]) 
         own = {node.name for node in stream.nodes}
         before = [made[end] for end in ends if end not in own]
         begin = len(fast.nodes.made)
-        sums.append(fast.sums(tested([*before, *stream.nodes], ends, known)))
+        sums.append(fast.sums(tested([*before, *stream.nodes], ends, known), shapes))
         stream.nodes.extend(fast.nodes.made[begin:])
     return sums
 
@@ -194,8 +203,8 @@ def _compiled(
 
 def _choose(
     context: Context,
+    found: Parts,
     part: Part,
-    border: Sequence[str],
     renamed: Mapping[str, str],
     clean: str,
     drawn: Mapping[str, Handle],
@@ -204,20 +213,35 @@ def _choose(
     lookup, nodes = context.lookup, context.nodes
     exact = Arithmetic(nodes.scratch())
     Rewriter(lookup, exact, shortcuts=True, drawn=drawn).rewrite(part.again)
-    dtypes = {name: emulated_dtypes(lookup.nodes[name]) for name in border}
+    dtypes = {name: emulated_dtypes(lookup.nodes[name]) for name in part.border}
     results = [
         Typed(as_input(Tensor(name, slot)), dtype)
         for name, each in dtypes.items()
         for slot, dtype in enumerate(each)
     ]
     again = exact.nodes.made
+    _order(lookup, found.roles, again)
     given = _arguments(lookup, again, {str(handle): handle.node for handle in drawn.values()})
     fine = [Typed(_at(tensor, renamed), dtype) for tensor, dtype in results]
     outputs = _either(context, clean, fine, again, given, results, "emulation")
     for name, each in dtypes.items():
         own = [outputs.pop(0) for _ in each]
         op, kinds = ("Identity", each[0]) if len(each) == 1 else ("IdentityN", each)
-        nodes.add(op, own, name, final=name, T=kinds)
+        after = part.waits.get(name, ()) if len(each) == 1 else ()
+        nodes.add(op, own, name, after, final=name, T=kinds)
+
+
+def _order(lookup: Lookup, roles: Mapping[str, Role], body: Iterable[Any]) -> None:
+    """Have the nodes of a body wait for each other as before, past those that are not in it.
+
+    A gradient of weights waits for that of the layer's input: who updates them must not do so
+    while the other still reads them. What stands outside only orders the fast nodes.
+    """
+    inside = {str(node.name) for node in body}
+    for node in body:
+        control = ordered_after(lookup.nodes, roles, control_inputs(node.input))
+        kept = [*data_inputs(node.input), *(f"^{name}" for name in control if name in inside)]
+        set_inputs(node, kept)
 
 
 def _sources(lookup: Lookup) -> List[str]:
@@ -243,22 +267,18 @@ def _at(text: str, names: Mapping[str, str]) -> str:
 
 
 def _arguments(lookup: Lookup, body: List[Any], drawn: Mapping[str, Any]) -> List[Typed]:
-    """Return what a body takes from outside; constants and what only orders go into it.
+    """Return what a body takes from outside; constants go into it.
 
     `drawn` are nodes that the plan's graph doesn't have.
     """
     nodes, found = lookup.nodes, []
-    inside = {node.name for node in body}
     for tensor in outside(body):
         name, _, slot = tensor.partition(":")
         if name not in drawn and nodes[name].op in CONSTANTS:
             constant = widened(nodes[name])
             set_inputs(constant, [])
             body.append(constant)
-            inside.add(name)
         else:
             node = drawn[name] if name in drawn else nodes[name]
             found.append(Typed(tensor, emulated_dtypes(node)[int(slot or 0)]))
-    for node in body:
-        set_inputs(node, [t for t in node.input if not t.startswith("^") or node_of(t) in inside])
     return found

@@ -8,6 +8,7 @@ part gives to an operator that happens once, and what is behind that, are of two
 from __future__ import annotations
 
 from typing import (
+    Any,
     Container,
     Dict,
     FrozenSet,
@@ -21,9 +22,8 @@ from typing import (
 )
 
 from lenet_exp.precision.emulation.exact.context import Lookup, tensors_read
-from lenet_exp.precision.emulation.exact.rewrite import emulated_dtypes
 from lenet_exp.precision.emulation.fast.region import Role, brings_values
-from lenet_exp.precision.ir.graph import Graph
+from lenet_exp.precision.ir.graph import Graph, reachable
 from lenet_exp.precision.ir.names import node_of
 
 _ALL = -1  # a set of everything; sets of sources and of parts are numbers of one bit each
@@ -33,13 +33,15 @@ class Part(NamedTuple):
     """Some nodes, in the order of a run.
 
     `again`: those of them that the letter computes too; `border`: those of these whose values
-    something else takes. `before`: the parts whose fast values these nodes take, by index, those
+    something else takes; `waits`: what of other parts these wait for, as an update must not write
+    what is still read. `before`: the parts whose fast values these nodes take, by index, those
     before them included. `needs`: the sources of all of them, as a number's bits.
     """
 
     names: Tuple[str, ...]
     again: Tuple[str, ...]
     border: Tuple[str, ...]
+    waits: Mapping[str, Tuple[str, ...]]
     before: FrozenSet[int]
     needs: int
 
@@ -47,12 +49,13 @@ class Part(NamedTuple):
 class Parts(NamedTuple):
     """The parts of a graph, those that others take values of first.
 
-    `drawn` are what happens once and is rounded by both; `needs` each node's sources, `behind`
-    the parts that it stands in or behind: bits.
+    `drawn` are what happens once and is rounded by both; `roles` are each node's, `needs` its
+    sources, `behind` the parts that it stands in or behind: bits.
     """
 
     parts: Tuple[Part, ...]
     drawn: FrozenSet[str]
+    roles: Mapping[str, Role]
     needs: Mapping[str, int]
     behind: Mapping[str, int]
 
@@ -79,24 +82,34 @@ def find_parts(
     members = _members(graph, order, roles, _shares(order, reads, seen, needs), reads)
     part_of = {name: index for index, names in enumerate(members) for name in names}
     before = _before(order, reads, part_of)
-    border = {name for name in seen if roles[name].altered}
-    for name in order:
-        if roles[name].altered:
-            others = (each for each in reads[name] if part_of.get(each) != part_of[name])
-            border.update(each for each in others if roles[each].altered)
-    border = {name for name in border if emulated_dtypes(graph.nodes[name])}
+    border = _border(order, reads, roles, seen, part_of)
+    waits = _waits(graph, roles, border, part_of)
+    border |= {each for names in waits.values() for each in names}
     parts = tuple(
         Part(
             tuple(names),
             tuple(name for name in names if roles[name].altered),
             tuple(name for name in names if name in border),
+            {name: waits[name] for name in names if name in waits},
             frozenset().union(*(before[name] for name in names)) - {index},
             _union(needs[name] for name in names),
         )
         for index, names in enumerate(members)
     )
     drawn = frozenset(name for name in order if roles[name] is Role.DRAWN)
-    return Parts(parts, drawn, needs, _behind(graph, order, part_of))
+    return Parts(parts, drawn, roles, needs, _behind(graph, order, part_of))
+
+
+def ordered_after(
+    nodes: Mapping[str, Any], roles: Mapping[str, Role], names: Iterable[str]
+) -> List[str]:
+    """Return what is computed twice and comes before others, with nothing but `ONCE` between."""
+
+    def before(name: str) -> List[str]:
+        return [*map(node_of, nodes[name].input)] if roles.get(name) is Role.ONCE else []
+
+    found = reachable(names, before)
+    return [name for name in found if name in roles and roles[name].altered]
 
 
 def _union(sets: Iterable[int]) -> int:
@@ -147,6 +160,34 @@ def _shares(
         found[name] = share
         for each in reads[name]:
             found[each] = found.get(each, _ALL) & share
+    return found
+
+
+def _border(
+    order: Iterable[str],
+    reads: Mapping[str, Sequence[str]],
+    roles: Mapping[str, Role],
+    seen: Iterable[str],
+    part_of: Mapping[str, int],
+) -> Set[str]:
+    """Return what is computed twice and seen from outside its part."""
+    border = {name for name in seen if roles[name].altered}
+    for name in order:
+        if roles[name].altered:
+            others = (each for each in reads[name] if part_of.get(each) != part_of[name])
+            border.update(each for each in others if roles[each].altered)
+    return border
+
+
+def _waits(
+    graph: Graph, roles: Mapping[str, Role], border: Iterable[str], part_of: Mapping[str, int]
+) -> Dict[str, Tuple[str, ...]]:
+    found: Dict[str, Tuple[str, ...]] = {}
+    for name in border:
+        before = ordered_after(graph.nodes, roles, graph.control[name])
+        others = tuple(each for each in before if part_of[each] != part_of[name])
+        if others:
+            found[name] = others
     return found
 
 

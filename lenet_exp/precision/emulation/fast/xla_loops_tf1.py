@@ -68,30 +68,35 @@ def compile_loops(
             for text in n.input
         }
         single = {name: shape for name, shape in shapes.items() if name not in shared}
-        made, functions = launched(body, single, elsewhere | rest, context.nodes)
+        made, functions = launched(body, single, elsewhere | rest, context.nodes, whole)
         context.library.extend(functions)
         found.append(made)
     return found
 
 
 def launched(
-    nodes: Sequence[Any], shapes: Mapping[str, Shape], seen: Iterable[str], stock: Nodes
+    nodes: Sequence[Any],
+    shapes: Mapping[str, Shape],
+    seen: Iterable[str],
+    stock: Nodes,
+    whole: Sequence[Any] = (),
 ) -> Tuple[List[Any], List[Any]]:
     """Return nodes with each chain that is worth it as one launch, and the functions launched.
 
     What only its own chain needs stays, too: TensorFlow leaves it out unless someone asks for it.
 
     Args:
-        nodes: NodeDefs in the order of their computation; none waits for another by a third.
+        nodes: NodeDefs in the order of their computation.
         shapes: of first outputs, where they are known; of what `nodes` take from elsewhere, too.
         seen: the nodes that are needed elsewhere.
         stock: has the names that are free.
+        whole: all nodes by which one of `nodes` may wait for another.
     """
     lines = _compilable(nodes, shapes)
     by_name = {str(node.name): node for node in nodes}
     chains = [
         [node for node in nodes if node.name in chain]
-        for chain in dict.fromkeys(_chains(nodes, lines).values())
+        for chain in dict.fromkeys(_chains(nodes, lines, whole).values())
         if any(_rounds(by_name[name]) for name in chain)
     ]
     inside = {node.name: place for place, chain in enumerate(chains) for node in chain}
@@ -164,12 +169,14 @@ def _fits(shape: Optional[Shape], line: Shape) -> bool:
     )
 
 
-def _chains(nodes: Sequence[Any], lines: Mapping[str, Shape]) -> Dict[str, FrozenSet[str]]:
+def _chains(
+    nodes: Sequence[Any], lines: Mapping[str, Shape], whole: Sequence[Any]
+) -> Dict[str, FrozenSet[str]]:
     """Return the names that are compiled as one, by each of them.
 
     From the end: what only a later chain needs is computed there.
     """
-    inputs = {node.name: [node_of(text) for text in node.input] for node in nodes}
+    inputs = {node.name: [*map(node_of, node.input)] for node in (*whole, *nodes)}
     consumers: Dict[str, List[str]] = {}
     for node in nodes:
         if node.name in lines:
