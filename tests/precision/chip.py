@@ -88,7 +88,7 @@ class Run:
         if (name, shape) not in self._writes:
             tf, handle = tf_compat.load(), self._handle(name)
             with self.session.graph.as_default():
-                feed = tf.placeholder(tf.float32, shape)
+                feed = tf.placeholder(handle.op.get_attr("dtype"), shape)
                 if handle.dtype == tf.resource:
                     write = tf.raw_ops.AssignVariableOp(resource=handle, value=feed)
                 else:
@@ -107,7 +107,8 @@ class Run:
                 handle = self._handle(name)
                 if handle.dtype == tf.resource:
                     if name not in self._reads:
-                        read = tf.raw_ops.ReadVariableOp(resource=handle, dtype=tf.float32)
+                        kind = handle.op.get_attr("dtype")
+                        read = tf.raw_ops.ReadVariableOp(resource=handle, dtype=kind)
                         self._reads[name] = read
                     handle = self._reads[name]
                 reads.append(handle)

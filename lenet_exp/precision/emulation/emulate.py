@@ -12,16 +12,23 @@ from lenet_exp.errors import GraphError
 from lenet_exp.precision.emulation.exact import float_status
 from lenet_exp.precision.emulation.exact.context import Context, look_up
 from lenet_exp.precision.emulation.exact.float_status import FloatStatus, all_true, kind
-from lenet_exp.precision.emulation.exact.rewrite import Rewriter
+from lenet_exp.precision.emulation.exact.rewrite import Rewriter, without_hints
 from lenet_exp.precision.emulation.fast.compute import compute_fast
-from lenet_exp.precision.emulation.fast.region import computing_region, run_order
+from lenet_exp.precision.emulation.fast.overflow_flags import OverflowFlags
+from lenet_exp.precision.emulation.fast.parts import Parts, find_parts
+from lenet_exp.precision.emulation.fast.region import (
+    Role,
+    changes_variable,
+    find_roles,
+    run_order,
+)
 from lenet_exp.precision.emulation.optimizer_updates import (
     UpdateWriter,
     fuse_updates,
     is_float16_update,
 )
 from lenet_exp.precision.emulation.trace.counters import Tracer, Traces
-from lenet_exp.precision.ir.builder import Nodes
+from lenet_exp.precision.ir.builder import Nodes, set_inputs
 from lenet_exp.precision.ir.graph import Graph, reachable, read_graph
 from lenet_exp.precision.ir.names import node_of, split
 from lenet_exp.precision.ir.op_traits import CALLS, writes
@@ -108,23 +115,23 @@ def _widened(row: Operator) -> bool:
 
 def _rewrite(context: Context, graph: Graph, fetches: Sequence[str], reference: bool) -> None:
     """Append all nodes of the plan's graph: what only computes first, then the rest in order."""
-    rows, status = context.lookup.rows, FloatStatus(context)
+    lookup, status = context.lookup, FloatStatus(context)
+    rows = lookup.rows
     # For what stands in branches, or after something was written: each overflow counts by itself.
     counted = context.exact(status.add)
-    rewriter = Rewriter(context.lookup, counted, shortcuts=not reference)
+    rewriter = Rewriter(lookup, counted, shortcuts=not reference)
     order = run_order(graph)
-    region = computing_region(graph, order)
-    computing = [name for name in order if name in region]
-    if reference:
-        exact = context.exact()
-        Rewriter(context.lookup, exact, shortcuts=False).rewrite(computing)
-        clean = exact.clean
-    else:
-        clean = compute_fast(context, computing, fetches)
+    roles = find_roles(lookup, graph, order)
+    parts = find_parts(lookup, graph, order, roles, fetches)
+    clean = (_to_the_letter if reference else compute_fast)(context, parts)
+    flags = OverflowFlags(graph, parts, clean)
+    region = {name for name in order if roles[name] is not Role.OUTSIDE}
     updates = {
         name: rows[name]
         for name in order
-        if name in rows and name not in region and is_float16_update(rows[name], graph.nodes[name])
+        if name in rows
+        and changes_variable(graph, name)
+        and is_float16_update(rows[name], graph.nodes[name])
     }
     fused = {name: [row] for name, row in updates.items()}
     if not reference:
@@ -133,25 +140,54 @@ def _rewrite(context: Context, graph: Graph, fetches: Sequence[str], reference: 
     for name in order:
         node = graph.nodes[name]
         if kind(node):
-            status.append(node, clean)
+            status.append(node, flags.at(name))
         elif name in fused:
             writer.write(fused[name])
         elif name not in region and name not in updates:
             rewriter.node(node)
-    if clean and not any(kind(node).startswith("get") for node in graph.nodes.values()):
-        _count_at_the_end(context, graph, status, clean)
+    _count_at_the_end(context, status, flags)
     status.connect_buffers()
+    _connect_choices(context.nodes.made)
 
 
-def _count_at_the_end(
-    context: Context, graph: Graph, status: FloatStatus, clean: Sequence[str]
-) -> None:
-    """Have the flag set by whatever ends a run of this graph: nothing reads it there."""
-    count = status.add(all_true(context.nodes, clean, "emulation/clean"), "emulation")
-    consumed = {node_of(text) for node in graph.nodes.values() for text in node.input}
-    for node in context.nodes.made:
-        if node.name in graph.nodes and node.name not in consumed:
-            node.input.append(f"^{count}")
+def _to_the_letter(context: Context, found: Parts) -> List[List[str]]:
+    """Append the nodes of some parts; return for each bool []: no overflow there."""
+    exact, clean = context.exact(), []
+    rewriter = Rewriter(context.lookup, exact, shortcuts=False)
+    for part in found.parts:
+        begin, shared = len(exact.clean), len(rewriter.shared)
+        rewriter.rewrite(part.names)
+        taken = (exact.checks[t] for t in rewriter.shared[shared:] if t in exact.checks)
+        clean.append(list(dict.fromkeys((*exact.clean[begin:], *taken))))
+    return clean
+
+
+def _count_at_the_end(context: Context, status: FloatStatus, flags: OverflowFlags) -> None:
+    """Have the flag set by what ends a run, for the overflows that nothing reads before."""
+    ends = {node.name: node for node in context.nodes.made}
+    for names, clean in flags.unread().items():
+        count = status.add(all_true(context.nodes, clean, "emulation/clean"), "emulation")
+        for name in names:
+            ends[name].input.append(f"^{count}")
+
+
+def _connect_choices(made: Sequence[Any]) -> None:
+    """Have all take what was chosen from the branch itself: its old name is one node more.
+
+    Other branches do also where that node waits for something, which may come after them.
+    """
+    branches = {node.name for node in made if node.op == "StatelessIf"}
+    chosen = {
+        node.name: node.input[0]
+        for node in made
+        if node.op == "Identity" and node_of(node.input[0]) in branches
+    }
+    gated = {node.name for node in made if node.name in chosen and len(node.input) > 1}
+    at_once = {name: text for name, text in chosen.items() if name not in gated}
+    for node in made:
+        taken = chosen if node.name in branches else at_once
+        if not taken.keys().isdisjoint(node.input):
+            set_inputs(node, [taken.get(text, text) for text in node.input])
 
 
 def _assembled(context: Context, graph_def: Any) -> Any:
@@ -167,7 +203,8 @@ def _assembled(context: Context, graph_def: Any) -> Any:
 def _unplanned(graph_def: Any, made: Sequence[Any]) -> List[Any]:
     """Return the nodes that a plan doesn't speak of, such as initialisers.
 
-    Without those that take a value which the compiler folded away or left out.
+    Without those that take a value which the compiler folded away or left out, and without the
+    shapes and places that the graph's writer gave them, which needn't fit any more.
     """
     before = {node.name: node.op for node in graph_def.node}
     now = {node.name: node.op for node in made}
@@ -181,4 +218,4 @@ def _unplanned(graph_def: Any, made: Sequence[Any]) -> List[Any]:
             if split(text)[2] and node_of(text) in folded:  # one output is left
                 gone.add(node.name)
     gone |= reachable(gone, lambda name: consumers.get(name, ())).keys()
-    return [node for node in left if node.name not in gone]
+    return [without_hints(node) for node in left if node.name not in gone]

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-import numpy as np
-
 from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
 from lenet_exp.precision.emulation.exact.context import Context, source
 from lenet_exp.precision.emulation.exact.float_status import FloatStatus, all_true
 from lenet_exp.precision.emulation.exact.kernels import UPDATES, Update
+from lenet_exp.precision.emulation.exact.packing import Packing
 from lenet_exp.precision.emulation.exact.rewrite import Rewriter, takes_reference
 from lenet_exp.precision.emulation.fast.compute import compute_tensors
 from lenet_exp.precision.emulation.fast.region import Shape
-from lenet_exp.precision.ir.builder import Handle, Nodes, control_inputs, data_inputs
+from lenet_exp.precision.ir.builder import Handle, control_inputs, data_inputs
 from lenet_exp.precision.ir.graph import Graph
 from lenet_exp.precision.ir.names import node_of
 from lenet_exp.precision.ir.op_traits import PLAIN_WRITES, VARIABLES
@@ -99,11 +98,12 @@ class UpdateWriter:
         control = [node_of(text) for each in inputs for text in each[count:]]
         control += [before for node in nodes for before in control_inputs(node.input)]
         control = list(dict.fromkeys(control))
-        operands = [
-            [*(self._read(text, control, n.name) for text in each[:count]), *each[count:]]
-            for n, each in zip(nodes, inputs)
-        ]
+        operands = inputs  # several variables are read where they are packed
+        if len(nodes) == 1:
+            read = (self._read(text, control, name) for text in inputs[0][:count])
+            operands = [[*read, *inputs[0][count:]]]
         shapes = [_variable_shape(self._graph, each[0]) for each in inputs]
+        packing = Packing(self._nodes, [shape or () for shape in shapes], name)
         unrounded = frozenset(range(count)).union(*later)
 
         def build(arithmetic: Arithmetic, tensors: Sequence[str]) -> List[str]:
@@ -113,14 +113,16 @@ class UpdateWriter:
             ]
             return known.new_values(arithmetic, nodes[0], held)
 
-        leaves, sizes = _packed(self._nodes, known, operands, shapes, name)
+        leaves, sizes = _packed(packing, known, operands, shapes, control)
         if self._reference:
             exact = self._context.exact()
             new, clean = build(exact, leaves), all_true(self._nodes, exact.clean, f"{name}/clean")
         else:
             new, clean = compute_tensors(self._context, build, leaves, sizes, name)
         counted = self._status.add(clean, name)
-        for node, each, values in zip(nodes, inputs, _unpacked(self._nodes, new, shapes, name)):
+        alone = len(nodes) == 1
+        parts = [[tensor] if alone else packing.unpack(tensor) for tensor in new]
+        for node, each, values in zip(nodes, inputs, zip(*parts)):
             self._assign_all(node, each[:count], values, counted)
 
     def _is_resource(self, variable: str) -> bool:
@@ -190,47 +192,27 @@ class UpdateWriter:
 
 
 def _packed(
-    nodes: Nodes,
+    packing: Packing,
     update: Update,
     operands: Sequence[Sequence[str]],
     shapes: Sequence[Any],
-    name: str,
+    control: Sequence[str],
 ) -> Tuple[List[str], List[Optional[Shape]]]:
     """Return the operands of updates of one kind as those of one update, and their shapes.
 
     Variables and gradients become a long tensor; of rates, which are scalars, it is the first.
-    `shapes` are those of the variables, one for each update; known if there are several.
+    `shapes` are those of the variables, one for each update; known if there are several, which
+    are read after the nodes in `control`.
     """
     packed, whole = list(operands[0]), shapes[0]
     long = {*range(update.variables), update.gradient}
     if len(operands) > 1:
+        ready = [packing.after(control)]
         packed = [
-            _concatenated(nodes, each, name) if place in long else each[0]
+            packing.pack(each, ready if place < update.variables else ())
+            if place in long
+            else each[0]
             for place, each in enumerate(zip(*operands))
         ]
-        whole = (sum(int(np.prod(shape)) for shape in shapes),)
+        whole = (packing.size,)
     return packed, [whole if place in long else () for place in range(len(packed))]
-
-
-def _concatenated(nodes: Nodes, tensors: Sequence[str], name: str) -> str:
-    """Return float32 tensors one after another, as one of one dimension."""
-    flat = [nodes.reshape(each, [-1], f"{name}/flat") for each in tensors]
-    inputs = [*flat, nodes.constant(0, np.int32)]
-    kinds = {"Tidx": nodes.tf.int32, "N": len(flat)}
-    return nodes.float_op("ConcatV2", inputs, f"{name}/line", **kinds)
-
-
-def _unpacked(
-    nodes: Nodes, tensors: Sequence[str], shapes: Sequence[Any], name: str
-) -> Iterable[Sequence[str]]:
-    """Return for each update, of variables of these shapes, its part of the packed tensors."""
-    if len(shapes) == 1:
-        return [tensors]
-    split = []
-    for tensor in tensors:
-        sizes = nodes.constant([int(np.prod(shape)) for shape in shapes], np.int32)
-        inputs = [tensor, sizes, nodes.constant(0, np.int32)]
-        kinds = {"Tlen": nodes.tf.int32, "num_split": len(shapes)}
-        parts = nodes.float_op("SplitV", inputs, f"{name}/parts", **kinds).outputs(len(shapes))
-        split.append([nodes.reshape(p, shape, f"{name}/part") for p, shape in zip(parts, shapes)])
-    return zip(*split)

@@ -37,7 +37,7 @@ def initial_values(graph_def, seed=0):
     random = np.random.RandomState(seed)
     found = {}
     for name, shape in variables_of(graph_def).items():
-        slot = "Adam" in name or "Momentum" in name
+        slot = any(each in name for each in ("Adam", "Momentum", "step"))
         found[name] = np.zeros(shape) if slot else random.randn(*shape) * 0.1
         if name.endswith("_power"):
             found[name] = 0.9 if "beta1" in name else 0.999

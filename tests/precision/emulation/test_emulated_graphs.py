@@ -267,3 +267,24 @@ def test_what_takes_another_output_of_a_folded_node_is_left_out(reference):
 
     (got,), _ = compute(build, {"x:0": np.array([3], np.float32)}, FORCE, reference=reference)
     assert got.tolist() == [3]
+
+
+@BOTH
+def test_shapes_and_places_that_do_not_fit_are_left_out(reference):
+    """A file may have them wrong, of what a plan speaks of and of what it doesn't."""
+
+    def build(tf):
+        variable = tf.get_variable("w", [8, 8])
+        tf.assign(variable, tf.ones([8, 8]), name="unplanned")
+        return tf.matmul(floats(tf, "x"), variable)
+
+    graph_def, names = graph_of(build)
+    shape = tf_compat.load().TensorShape([3]).as_proto()
+    for node in graph_def.node:
+        if node.op in ("Assign", "MatMul"):
+            node.attr["_output_shapes"].list.shape.add().CopyFrom(shape)
+            node.attr["_class"].list.s.append(b"loc:@nowhere")
+    with emulated(graph_def, names, FORCE, reference=reference) as run:
+        run("unplanned")
+        (got,) = run(names, {"x:0": np.ones((4, 8), np.float32)})
+    same_bits(got, np.full((4, 8), 8.0))

@@ -16,7 +16,7 @@ from tests.precision.emulation.test_emulate import (
     run_steps,
     same_values,
 )
-from tests.precision.small import ALLOW, CUBE, FORCE, MIX, floats
+from tests.precision.small import ALLOW, CUBE, FORCE, MIX, floats, graph_of
 
 HALVES = FINITE_HALVES.astype(np.float32)
 BETWEEN = HALVES * np.float32(1 + 2.0**-12)  # near midpoints, and beyond 65520
@@ -208,6 +208,50 @@ def test_an_overflow_in_adam_is_seen_whatever_its_betas(size, betas):
     for reference in (False, True):
         ((_, _, overflowed),) = run_steps(graph_def, plan, ["train"], initial, [batch], reference)
         assert overflowed is (size > 1)
+
+
+@pytest.mark.parametrize("layer", [0, 3, 7, None])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_overflow_in_one_of_many_small_tensors_is_seen(layer, sign):
+    """They are tested together; of two the infinities cancel."""
+
+    def build(tf):
+        x = floats(tf, "x", (4, 4))
+        return [tf.sigmoid(x * tf.get_variable(f"w{i}", [4, 4])) for i in range(8)]
+
+    initial = {f"w{i}": np.full((4, 4), 1.0 + i / 8) for i in range(8)}
+    if layer is not None:
+        initial[f"w{layer}"][1, 2] = 6e4 * sign
+        initial["w5"][1, 2] = -6e4
+    feeds = {"x:0": np.full((4, 4), 8, np.float32)}
+    assert both_paths(build, feeds, initial=initial) is (layer is not None)
+
+
+SEVERAL = [(6, 3), (2, 3), (), (7,), (5, 3), (), (3, 3, 2, 4), (1,)]
+
+
+@pytest.mark.parametrize("reference", [False, True], ids=["fast", "reference"])
+def test_updates_of_many_shapes_are_those_of_each_alone(reference):
+    def build(tf):
+        grads = [floats(tf, f"g{i}", shape) for i, shape in enumerate(SEVERAL)]
+        held = [tf.get_variable(f"v{i}", shape) for i, shape in enumerate(SEVERAL)]
+        optimizer = tf.train.AdamOptimizer(0.1, epsilon=1e-4)
+        return optimizer.apply_gradients(zip(grads, held), name="train")
+
+    graph_def, _ = graph_of(build)
+    random, initial = np.random.RandomState(0), initial_values(graph_def)
+    feeds = {f"g{i}:0": np.float32(random.randn(*shape)) for i, shape in enumerate(SEVERAL)}
+    with emulated(graph_def, ["train"], FORCE, initial, reference) as run:
+        run("train", feeds)
+        together = run.get_all(initial)
+        run.begin(initial)
+        for i in range(len(SEVERAL)):
+            run(f"train/update_v{i}/ApplyAdam", feeds)
+        alone = run.get_all(initial)
+    powers = [place for place, name in enumerate(initial) if name.endswith("_power")]
+    for place, (one, other) in enumerate(zip(together, alone)):
+        if place not in powers:  # those are updated at the end
+            same_values(one, other)
 
 
 def test_lenets_updates_are_computed_as_one():

@@ -8,7 +8,7 @@ import pytest
 from lenet_exp.precision import assign, emulate
 from tests.precision.chip import Run, same_bits, session_of
 from tests.precision.emulation.test_fast_path import both_paths
-from tests.precision.small import FORCE, floats, graph_of
+from tests.precision.small import FORCE, MIX, floats, graph_of
 
 LARGE = (64, 128)
 
@@ -97,3 +97,26 @@ def test_an_input_may_have_any_name(name, scale):
 
     values = np.random.RandomState(7).randn(*LARGE).astype(np.float32) * np.float32(scale)
     assert both_paths(build, {f"{name}:0": values}) is (scale > 1)
+
+
+def test_no_weights_are_written_while_the_letter_reads_them():
+    """TensorFlow has both gradients of a layer wait for each other; so has the exact branch."""
+
+    def build(tf):
+        hidden = tf.matmul(floats(tf, "x", (4, 8)), tf.get_variable("first", [8, 8]))
+        loss = tf.nn.l2_loss(tf.matmul(hidden, tf.get_variable("second", [8, 8])))
+        return tf.train.GradientDescentOptimizer(0.1).minimize(loss, name="train")
+
+    graph_def, _ = graph_of(build)
+    made = emulate(graph_def, assign(graph_def, MIX, fetches=["train"])).graph_def
+    (exact,) = (
+        {node.name: node for node in function.node_def}
+        for function in made.library.function
+        if "exact" in function.signature.name
+    )
+    weights = [name for name in exact if name.endswith("control_dependency_1")]
+    assert weights
+    for name in weights:
+        layer = name.rsplit("/tuple", maxsplit=1)[0]
+        waited = [text[1:] for text in exact[name].input if text.startswith("^")]
+        assert {f"{layer}/MatMul", f"{layer}/MatMul_1"} & set(exact) <= set(waited)

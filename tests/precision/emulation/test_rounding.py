@@ -63,7 +63,7 @@ def _graph(kind):
     if kind == "fast":
         arithmetic = Fast(nodes)
         arithmetic.rounded("x", "fast", final="rounded")
-        clean = all_finite(nodes, arithmetic.sums(), "fast")
+        clean = all_finite(nodes, arithmetic.sums(arithmetic.ends), "fast")
     else:
         arithmetic = Arithmetic(nodes, flush=kind == "flush")
         arithmetic.rounded("x", "exact", final="rounded")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, List, Optional, Sequence
+from typing import Callable, Dict, List, Optional, Sequence
 
 import numpy as np
 
@@ -36,6 +36,7 @@ class Arithmetic:
         """
         self.nodes, self.flush = nodes, flush
         self.clean: List[str] = []  # bool []: no overflow there
+        self.checks: Dict[str, str] = {}  # of them, those of rounded tensors
         self._probe, self._count = probe, count
 
     def rounded(self, tensor: str, name: str, final: Optional[str] = None) -> Handle:
@@ -54,6 +55,7 @@ class Arithmetic:
         made.node.input.extend(first)
         if self._count is None:
             self.clean.append(clean)
+            self.checks[made] = clean
         else:
             made.node.input.append(f"^{self._count(clean, name)}")
         return made

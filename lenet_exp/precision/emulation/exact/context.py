@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import AbstractSet, Any, List, Mapping, NamedTuple, Optional, Tuple
 
 from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic, Count, Probe
-from lenet_exp.precision.ir.builder import Nodes
+from lenet_exp.precision.ir.builder import Nodes, data_inputs
 from lenet_exp.precision.ir.names import as_input, node_of
 from lenet_exp.precision.ir.op_traits import PASS_THROUGH, SWITCHES
 from lenet_exp.precision.plan import CastEdge, Operator, Plan
@@ -69,3 +69,11 @@ def source(
     while node_of(text) in graph and graph[node_of(text)].op in through:
         text = graph[node_of(text)].input[0]
     return text
+
+
+def tensors_read(lookup: Lookup, node: Any) -> List[str]:
+    """Return the tensors that a node takes, and those it takes instead, past Casts that go."""
+    data = data_inputs(node.input)
+    past = (lookup.past.get((node.name, place)) for place in range(len(data)))
+    instead = lookup.removed.get(node.name)
+    return [*data, *(text for text in (*past, instead) if text is not None)]

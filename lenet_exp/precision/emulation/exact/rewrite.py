@@ -7,7 +7,19 @@ a Cast get another input.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Optional, Sequence, Tuple
+from types import MappingProxyType
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    FrozenSet,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import numpy as np
 
@@ -17,7 +29,7 @@ from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
 from lenet_exp.precision.emulation.exact.context import Lookup
 from lenet_exp.precision.emulation.exact.kernels import KERNELS
 from lenet_exp.precision.ir.builder import Handle, copied, data_inputs, set_attribute, set_inputs
-from lenet_exp.precision.ir.op_defs import argument_types
+from lenet_exp.precision.ir.op_defs import WRITTEN_SHAPES, argument_types
 from lenet_exp.precision.ir.op_traits import CONVOLUTIONS, EXACT, STEPWISE
 from lenet_exp.precision.plan import CastEdge, Operator
 
@@ -35,32 +47,31 @@ class Rewriter:
         arithmetic: Arithmetic,
         shortcuts: bool,
         form: Form = lambda node, tensors: None,
+        drawn: Mapping[str, Handle] = MappingProxyType({}),
     ) -> None:
         """Round by `arithmetic`; `shortcuts`: not what only moves or chooses values.
 
-        `form` computes what is float16 and no kernel's, where it has a better way.
+        `form` computes what is float16 and no kernel's, where it has a better way. `drawn` has
+        what was made elsewhere already, before it is rounded, by the name of its node.
         """
         self._lookup, self.arithmetic, self._nodes = lookup, arithmetic, arithmetic.nodes
         self._shortcuts, self._form = shortcuts, form
         self._rounded: Dict[str, str] = {}
+        self._drawn, self.appended = drawn, {}  # type: Mapping[str, Handle], Dict[str, Handle]
+        self.rounded_from: Dict[str, str] = {}  # the tensor of each rounded input
+        self.shared: List[str] = []  # rounded inputs that others may take, too, in turn
 
     def rewrite(self, names: Iterable[str]) -> None:
         """Append these nodes of the plan's graph."""
         for name in names:
             self.node(self._lookup.nodes[name])
 
-    def _casts(self, node: Any) -> Dict[int, CastEdge]:
-        """Return the Casts to float16 that the plan has on a node's inputs."""
-        casts = self._lookup.casts
-        places = (i for i in range(len(node.input)) if (node.name, i) in casts)
-        return {i: casts[node.name, i] for i in places if not takes_reference(node, i)}
-
     def inputs(self, node: Any, later: FrozenSet[int] = frozenset()) -> List[str]:
         """Return a node's inputs, with those rounded on which the plan has a Cast to float16.
 
         Not those that the caller rounds `later`.
         """
-        past, casts = self._lookup.past, self._casts(node)
+        past, casts = self._lookup.past, casts_on(self._lookup, node)
         texts = [past.get((node.name, i), text) for i, text in enumerate(node.input)]
         return [
             self.rounded(text, casts[i]) if i in casts and i not in later else text
@@ -69,7 +80,8 @@ class Rewriter:
 
     def unrounded(self, node: Any) -> FrozenSet[int]:
         """Return the inputs on which the plan has a Cast to float16 that the chip itself makes."""
-        return frozenset(i for i, edge in self._casts(node).items() if not edge.on_host)
+        casts = casts_on(self._lookup, node).items()
+        return frozenset(i for i, edge in casts if not edge.on_host)
 
     def rounded(self, tensor: str, edge: CastEdge) -> str:
         """Return a tensor rounded to float16 values; once for all its consumers."""
@@ -83,6 +95,8 @@ class Rewriter:
             self._rounded[tensor] = constant
         elif tensor not in self._rounded:
             self._rounded[tensor] = self.arithmetic.rounded(tensor, name)
+            self.rounded_from[self._rounded[tensor]] = tensor
+        self.shared.append(self._rounded[tensor])
         return self._rounded[tensor]
 
     def node(self, node: Any) -> None:
@@ -92,7 +106,7 @@ class Rewriter:
         if node.name in self._lookup.removed:
             instead, row = self._lookup.removed[node.name], None
             inputs = inputs if instead is None else [instead, *inputs[1:]]
-        slots = () if row is None else self._slots(row, node)
+        slots = () if row is None else rounded_outputs(self._lookup, node, self._shortcuts)
         if row is None or not slots:
             self.append(node, inputs)
             return
@@ -110,27 +124,15 @@ class Rewriter:
         self._round_outputs(node, wide, slots)
 
     def append(self, node: Any, inputs: List[str], name: Optional[str] = None) -> Handle:
-        """Append a copy of a node with other inputs."""
+        """Append a copy of a node with other inputs, unless it was made elsewhere."""
+        if node.name in self._drawn:
+            return self._drawn[node.name]
         copy = widened(node)
         copy.name = name or node.name
         set_inputs(copy, inputs)
         self._nodes.made.append(copy)
-        return Handle(copy)
-
-    def _slots(self, row: Operator, node: Any) -> Tuple[int, ...]:
-        """Return the outputs of a node that are rounded."""
-        if row.unit == "none" or (self._shortcuts and _moves(row, node)):
-            return ()
-        found = tuple(
-            result.slot
-            for result, dtype in zip(row.results, row.outputs)
-            if result is not None and result.node == node.name and dtype == "float16"
-        )
-        if found or len(row.parts) == 1 or row.outputs[0] != "float16":
-            return found
-        # A convolution's sum is rounded before its bias is added, and again after (8.1).
-        summed = row.ge_type in CONVOLUTIONS and node.name == row.name
-        return (0,) if summed or row.ge_type in STEPWISE else ()
+        self.appended[node.name] = Handle(copy)
+        return self.appended[node.name]
 
     def _round_outputs(self, node: Any, wide: Handle, slots: Tuple[int, ...]) -> None:
         types = emulated_dtypes(node)
@@ -142,6 +144,32 @@ class Rewriter:
         for slot in slots:
             tensors[slot] = self.arithmetic.rounded(tensors[slot], f"{node.name}/output_{slot}")
         self._nodes.add("IdentityN", tensors, node.name, final=node.name, T=types)
+
+
+def casts_on(lookup: Lookup, node: Any) -> Dict[int, CastEdge]:
+    """Return the Casts to float16 that the plan has on a node's inputs."""
+    casts = lookup.casts
+    places = (i for i in range(len(node.input)) if (node.name, i) in casts)
+    return {i: casts[node.name, i] for i in places if not takes_reference(node, i)}
+
+
+def rounded_outputs(lookup: Lookup, node: Any, shortcuts: bool) -> Tuple[int, ...]:
+    """Return the outputs of a node that are rounded; `shortcuts` as a Rewriter takes it."""
+    row = lookup.rows.get(node.name)
+    if row is None or node.name in lookup.removed:
+        return ()
+    if row.unit == "none" or (shortcuts and _moves(row, node)):
+        return ()
+    found = tuple(
+        result.slot
+        for result, dtype in zip(row.results, row.outputs)
+        if result is not None and result.node == node.name and dtype == "float16"
+    )
+    if found or len(row.parts) == 1 or row.outputs[0] != "float16":
+        return found
+    # A convolution's sum is rounded before its bias is added, and again after (8.1).
+    summed = row.ge_type in CONVOLUTIONS and node.name == row.name
+    return (0,) if summed or row.ge_type in STEPWISE else ()
 
 
 def _moves(row: Operator, node: Any) -> bool:
@@ -175,10 +203,7 @@ def emulated_dtypes(node: Any) -> List[Any]:
 
 def widened(node: Any) -> Any:
     """Return a NodeDef with float32 for float16, without what may be wrong afterwards."""
-    tf, node = tf_compat.load(), copied(node)
-    for key in ("_class", "_output_shapes"):
-        if key in node.attr:
-            del node.attr[key]
+    tf, node = tf_compat.load(), without_hints(node)
     for key in node.attr:
         attribute = node.attr[key]
         if attribute.type == _HALF:
@@ -188,4 +213,13 @@ def widened(node: Any) -> Any:
                 attribute.list.type[place] = tf.float32.as_datatype_enum
         if attribute.tensor.dtype == _HALF:
             set_attribute(node, key, tf.make_ndarray(attribute.tensor).astype(np.float32))
+    return node
+
+
+def without_hints(node: Any) -> Any:
+    """Return a copy of a NodeDef without what TensorFlow checks but doesn't need."""
+    node = copied(node)
+    for key in ("_class", WRITTEN_SHAPES):
+        if key in node.attr:
+            del node.attr[key]
     return node

@@ -6,16 +6,20 @@ overflowed, and one test says so.
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
+from types import MappingProxyType
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from lenet_exp.precision.emulation.exact import rounding
 from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
-from lenet_exp.precision.emulation.fast.overflow_checks import tested
 from lenet_exp.precision.ir.builder import Handle, Nodes
 from lenet_exp.precision.ir.names import node_of
 from lenet_exp.precision.ir.op_defs import attribute
+
+Shape = Tuple[int, ...]
+
+_SMALL = 16384  # elements: of these a node costs more than another pass over them
 
 
 class Fast(Arithmetic):
@@ -25,6 +29,7 @@ class Fast(Arithmetic):
         super().__init__(nodes)
         self.ends: List[str] = []  # float32: not finite where something overflowed
         self.halves: Dict[str, str] = {}  # a rounded tensor's float16 form
+        self._sums: Dict[Tuple[str, ...], str] = {}
 
     def rounded(self, tensor: str, name: str, final: Optional[str] = None) -> Handle:
         """Return a float32 tensor cast to float16 and back."""
@@ -59,16 +64,27 @@ class Fast(Arithmetic):
         self.end(value, f"{value}/hidden")
         return value
 
-    def sums(self, varying: Iterable[str] = ()) -> List[str]:
-        """Append sums; return float32 [] tensors that are all finite if nothing overflowed.
+    def sums(
+        self, tensors: Sequence[str], shapes: Mapping[str, Shape] = MappingProxyType({})
+    ) -> List[str]:
+        """Append sums; return float32 [] tensors that are all finite if float32 `tensors` are.
 
-        `varying` as `tested` takes it.
+        Small ones of the same of the known `shapes` are added up first, for fewer nodes.
         """
-        # Squares of at most 65504 add up to less than float32's largest; infinity stays.
-        return [
-            self.nodes.float_op("L2Loss", [each], f"{each}/sum")
-            for each in tested(self.nodes.made, self.ends, varying)
-        ]
+        alike: Dict[object, List[str]] = {}
+        for each in tensors:
+            shape = shapes.get(each)
+            small = shape is not None and np.prod(shape) <= _SMALL
+            alike.setdefault(shape if small else each, []).append(each)
+        return [self._sum(tuple(group)) for group in alike.values()]
+
+    def _sum(self, group: Tuple[str, ...]) -> str:
+        # Squares of sums of 65504 add up to less than float32's largest; infinity stays.
+        if group not in self._sums:
+            op, name = self.nodes.float_op, f"{group[0]}/sum"
+            whole = op("AddN", group, name, N=len(group)) if len(group) > 1 else group[0]
+            self._sums[group] = op("L2Loss", [whole], name)
+        return self._sums[group]
 
 
 def all_finite(nodes: Nodes, sums: Sequence[str], name: str) -> str:

@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
 from lenet_exp.precision.emulation.exact.context import Context, Lookup
+from lenet_exp.precision.emulation.exact.float_status import all_true
 from lenet_exp.precision.emulation.exact.rewrite import Rewriter, emulated_dtypes, widened
 from lenet_exp.precision.emulation.fast.arithmetic import Fast, all_finite, tiled_bias
-from lenet_exp.precision.emulation.fast.region import Shape, known_shapes
+from lenet_exp.precision.emulation.fast.overflow_checks import tested, varying
+from lenet_exp.precision.emulation.fast.parts import Part, Parts, ordered_after
+from lenet_exp.precision.emulation.fast.region import Role, Shape, known_shapes
 from lenet_exp.precision.emulation.fast.xla_loops_tf1 import compile_loops
-from lenet_exp.precision.ir.builder import Nodes, control_inputs, copied, data_inputs, set_inputs
+from lenet_exp.precision.ir.builder import (
+    Handle,
+    Nodes,
+    control_inputs,
+    copied,
+    data_inputs,
+    set_inputs,
+)
 from lenet_exp.precision.ir.functions import Typed, branch, function_of, named, outside
 from lenet_exp.precision.ir.graph import read_graph
 from lenet_exp.precision.ir.names import Tensor, as_input, node_of, split
@@ -60,10 +81,10 @@ def compute_tensors(
     nodes = context.nodes
     fast = Fast(nodes.scratch())
     results = build(fast, operands)
-    sums = fast.sums()
+    sums = fast.sums(tested(fast.nodes.made, fast.ends, frozenset()))
     known = {tensor: shape for tensor, shape in zip(operands, shapes) if shape is not None}
     whole = _with_placeholders(context, fast.nodes.made, operands, known)
-    nodes.made.extend(compile_loops(context, fast.nodes.made, whole, results, known))
+    nodes.made.extend(compile_loops(context, [fast.nodes.made], whole, results, known)[0])
     clean = all_finite(nodes, sums, name)
     letter = Arithmetic(nodes.scratch())
     again = build(letter, operands)
@@ -90,53 +111,140 @@ def _with_placeholders(
     return nodes.made
 
 
-def compute_fast(context: Context, names: Sequence[str], fetches: Iterable[str]) -> List[str]:
-    """Append these nodes, computed fast, and exactly in the steps that overflow.
+def compute_fast(context: Context, found: Parts) -> List[List[str]]:
+    """Append the nodes of some parts, computed fast, and exactly in the steps that overflow.
 
-    Tensors that leave `names`, or are `fetches`, come from the exact computation then. Returns
-    bool [] tensors: nothing overflowed.
+    What leaves a part comes from the exact computation then. Returns for each part bool []
+    tensors: nothing overflowed in it.
     """
-    lookup, nodes = context.lookup, context.nodes
+    lookup, nodes, parts = context.lookup, context.nodes, found.parts
     shapes = known_shapes(read_graph(lookup.plan.graph_def), lookup.plan.generation)
     fast = Fast(nodes.scratch())
     form = partial(tiled_bias, fast, lookup.nodes, shapes)
-    Rewriter(lookup, fast, shortcuts=True, form=form).rewrite(names)
-    border = _border(lookup, names, fetches)
-    sums = fast.sums(_varying(lookup))
-    if not sums or not border:
-        nodes.made.extend(fast.nodes.made)
-        return [all_finite(nodes, sums, "emulation")] if sums else []
-    body = _compiled(context, fast.nodes.made, border)
-    renamed = {name: nodes.free(f"{name}/fast") for name in border}
-    nodes.made.extend(_renamed(node, renamed) for node in body)
-    clean = all_finite(nodes, sums, "emulation")
-    exact = Arithmetic(nodes.scratch())
-    Rewriter(lookup, exact, shortcuts=True).rewrite(names)
-    results = [
-        Typed(as_input(Tensor(name, slot)), dtype)
-        for name, dtypes in border.items()
-        for slot, dtype in enumerate(dtypes)
-    ]
-    again = exact.nodes.made
-    fine = [Typed(_at(tensor, renamed), dtype) for tensor, dtype in results]
-    outputs = _either(context, clean, fine, again, _arguments(lookup, again), results, "emulation")
-    for name, dtypes in border.items():
-        own = [outputs.pop(0) for _ in dtypes]
-        op, kinds = ("Identity", dtypes[0]) if len(dtypes) == 1 else ("IdentityN", dtypes)
-        nodes.add(op, own, name, final=name, T=kinds)
-    return [clean]
+    rewriter = Rewriter(lookup, fast, shortcuts=True, form=form)
+    streams = [_streamed(rewriter, fast, part.names) for part in parts]
+    ends = {rewriter.rounded_from.get(end, end): end for end in fast.ends}
+    known = {end: shapes[tensor] for tensor, end in ends.items() if tensor in shapes}
+    sums = _sums(lookup, fast, found, streams, known)
+    tests = [bool(sums[i]) or any(sums[j] for j in part.before) for i, part in enumerate(parts)]
+    borders = [part.border if test else () for part, test in zip(parts, tests)]
+    bodies = _compiled(context, [stream.nodes for stream in streams], parts, borders)
+    renamed = {name: nodes.free(f"{name}/fast") for border in borders for name in border}
+    nodes.made.extend(_renamed(node, renamed) for body in bodies for node in body)
+    clean = [[all_finite(nodes, each, "emulation")] if each else [] for each in sums]
+    drawn = {name: rewriter.appended[name] for name in found.drawn}
+    for index, (part, border) in enumerate(zip(parts, borders)):
+        if border:
+            flags = [flag for each in sorted((index, *part.before)) for flag in clean[each]]
+            fine = all_true(nodes, flags, "emulation/all_clean")
+            _choose(context, found, part, renamed, fine, drawn)
+    return clean
 
 
-def _compiled(context: Context, body: List[Any], border: Iterable[str]) -> List[Any]:
+class _Stream(NamedTuple):
+    """The fast nodes of a part, and the rounded tensors that it is made of."""
+
+    nodes: List[Any]
+    ends: List[str]
+
+
+def _streamed(rewriter: Rewriter, fast: Fast, names: Iterable[str]) -> _Stream:
+    made, ends, shared = len(fast.nodes.made), len(fast.ends), len(rewriter.shared)
+    rewriter.rewrite(names)
+    found = {*fast.ends}.intersection(rewriter.shared[shared:])
+    own = [each for each in fast.ends[:ends] if each in found]
+    return _Stream(fast.nodes.made[made:], [*own, *fast.ends[ends:]])
+
+
+def _sums(
+    lookup: Lookup,
+    fast: Fast,
+    found: Parts,
+    streams: Sequence[_Stream],
+    shapes: Mapping[str, Shape],
+) -> List[List[str]]:
+    """Append what each part is tested by: float32 [], finite if nothing overflowed in it."""
+    made = {str(node.name): node for node in fast.nodes.made}
+    known = varying(fast.nodes.made, (*_sources(lookup), *found.drawn))
+    sums = []
+    for part, stream in zip(found.parts, streams):
+        seen = {end for index in part.before for end in streams[index].ends}
+        ends = [end for end in stream.ends if end not in seen]
+        own = {node.name for node in stream.nodes}
+        before = [made[end] for end in ends if end not in own]
+        begin = len(fast.nodes.made)
+        sums.append(fast.sums(tested([*before, *stream.nodes], ends, known), shapes))
+        stream.nodes.extend(fast.nodes.made[begin:])
+    return sums
+
+
+def _compiled(
+    context: Context,
+    bodies: Sequence[List[Any]],
+    parts: Sequence[Part],
+    borders: Sequence[Sequence[str]],
+) -> List[List[Any]]:
     """Return the fast nodes with loops, among the other nodes of the graph."""
     graph = context.lookup.nodes
     whole = {name: widened(node) for name, node in graph.items()}
-    whole.update((node.name, node) for node in body)
+    whole.update((node.name, node) for body in bodies for node in body)
     controls = [name for node in graph.values() for name in control_inputs(node.input)]
-    return compile_loops(context, body, list(whole.values()), [*border, *controls])
+    seen = [*(name for border in borders for name in border), *controls]
+    places = {node.name: index for index, body in enumerate(bodies) for node in body}
+    shared = {
+        node_of(text)
+        for index, body in enumerate(bodies)
+        for node in body
+        for text in node.input
+        if places.get(node_of(text), index) not in {index, *parts[index].before}
+    }
+    return compile_loops(context, bodies, list(whole.values()), seen, shared=shared)
 
 
-def _varying(lookup: Lookup) -> List[str]:
+def _choose(
+    context: Context,
+    found: Parts,
+    part: Part,
+    renamed: Mapping[str, str],
+    clean: str,
+    drawn: Mapping[str, Handle],
+) -> None:
+    """Append a part's values, the fast or, where they are not `clean`, the letter's."""
+    lookup, nodes = context.lookup, context.nodes
+    exact = Arithmetic(nodes.scratch())
+    Rewriter(lookup, exact, shortcuts=True, drawn=drawn).rewrite(part.again)
+    dtypes = {name: emulated_dtypes(lookup.nodes[name]) for name in part.border}
+    results = [
+        Typed(as_input(Tensor(name, slot)), dtype)
+        for name, each in dtypes.items()
+        for slot, dtype in enumerate(each)
+    ]
+    again = exact.nodes.made
+    _order(lookup, found.roles, again)
+    given = _arguments(lookup, again, {str(handle): handle.node for handle in drawn.values()})
+    fine = [Typed(_at(tensor, renamed), dtype) for tensor, dtype in results]
+    outputs = _either(context, clean, fine, again, given, results, "emulation")
+    for name, each in dtypes.items():
+        own = [outputs.pop(0) for _ in each]
+        op, kinds = ("Identity", each[0]) if len(each) == 1 else ("IdentityN", each)
+        after = part.waits.get(name, ()) if len(each) == 1 else ()
+        nodes.add(op, own, name, after, final=name, T=kinds)
+
+
+def _order(lookup: Lookup, roles: Mapping[str, Role], body: Iterable[Any]) -> None:
+    """Have the nodes of a body wait for each other as before, past those that are not in it.
+
+    A gradient of weights waits for that of the layer's input: who updates them must not do so
+    while the other still reads them. What stands outside only orders the fast nodes.
+    """
+    inside = {str(node.name) for node in body}
+    for node in body:
+        control = ordered_after(lookup.nodes, roles, control_inputs(node.input))
+        kept = [*data_inputs(node.input), *(f"^{name}" for name in control if name in inside)]
+        set_inputs(node, kept)
+
+
+def _sources(lookup: Lookup) -> List[str]:
     """Return the nodes that are fed, variables or their values."""
     sources = {name for name, n in lookup.nodes.items() if n.op in VARIABLES | {"Placeholder"}}
     return [
@@ -146,45 +254,31 @@ def _varying(lookup: Lookup) -> List[str]:
     ]
 
 
-def _border(lookup: Lookup, names: Sequence[str], fetches: Iterable[str]) -> Dict[str, List[Any]]:
-    """Return the nodes whose values are seen from outside, with the DTypes of their outputs."""
-    inside = set(names)
-    seen, consumed = {node_of(tensor) for tensor in fetches}, set()
-    for name, node in lookup.nodes.items():
-        producers = [node_of(tensor) for tensor in data_inputs(node.input)]
-        consumed.update(producers)
-        if name not in inside:
-            seen.update(producers)
-    shown = (name for name in names if name in seen or name not in consumed)
-    dtypes = ((name, emulated_dtypes(lookup.nodes[name])) for name in shown)
-    return {name: each for name, each in dtypes if each}
-
-
-def _renamed(node: Any, names: Dict[str, str]) -> Any:
+def _renamed(node: Any, names: Mapping[str, str]) -> Any:
     """Give a node and its inputs other names, in place."""
     node.name = names.get(node.name, node.name)
     set_inputs(node, [_at(text, names) for text in node.input])
     return node
 
 
-def _at(text: str, names: Dict[str, str]) -> str:
+def _at(text: str, names: Mapping[str, str]) -> str:
     mark, name, slot = split(text)
     return f"{mark}{names.get(name, name)}{slot}"
 
 
-def _arguments(lookup: Lookup, body: List[Any]) -> List[Typed]:
-    """Return what a body takes from outside; constants and what only orders go into it."""
+def _arguments(lookup: Lookup, body: List[Any], drawn: Mapping[str, Any]) -> List[Typed]:
+    """Return what a body takes from outside; constants go into it.
+
+    `drawn` are nodes that the plan's graph doesn't have.
+    """
     nodes, found = lookup.nodes, []
-    inside = {node.name for node in body}
     for tensor in outside(body):
         name, _, slot = tensor.partition(":")
-        if nodes[name].op in CONSTANTS:
+        if name not in drawn and nodes[name].op in CONSTANTS:
             constant = widened(nodes[name])
             set_inputs(constant, [])
             body.append(constant)
-            inside.add(name)
         else:
-            found.append(Typed(tensor, emulated_dtypes(nodes[name])[int(slot or 0)]))
-    for node in body:
-        set_inputs(node, [t for t in node.input if not t.startswith("^") or node_of(t) in inside])
+            node = drawn[name] if name in drawn else nodes[name]
+            found.append(Typed(tensor, emulated_dtypes(node)[int(slot or 0)]))
     return found

@@ -29,13 +29,12 @@ _PRODUCTS = frozenset(("Mul", "MatMul", "Conv2D", "Conv2DBackpropInput"))  # of 
 _VARYING = frozenset(("Exp", "MaxPool", "Reciprocal", "Relu", "Sigmoid")) | _CARRIED.keys()
 
 
-def tested(nodes: Sequence[Any], rounded: Sequence[str], varying: Iterable[str]) -> List[str]:
+def tested(nodes: Sequence[Any], rounded: Sequence[str], known: AbstractSet[str]) -> List[str]:
     """Return float32 tensors that are all finite exactly if the `rounded` ones are.
 
     `nodes` are NodeDefs in the order of their computation; `rounded` first outputs of them;
-    `varying` what they take from elsewhere that is certainly no constant.
+    `known` what of them and in front of them is `varying`.
     """
-    known = _varying(nodes, varying)
     uses: Dict[str, List[Tuple[Any, int]]] = {}
     for node in nodes:
         for place, text in enumerate(node.input):
@@ -58,8 +57,11 @@ def tested(nodes: Sequence[Any], rounded: Sequence[str], varying: Iterable[str])
     return list(dict.fromkeys(chosen[::-1]))
 
 
-def _varying(nodes: Sequence[Any], sources: Iterable[str]) -> Set[str]:
-    """Return the nodes that TensorFlow's optimizer can make no constant of."""
+def varying(nodes: Sequence[Any], sources: Iterable[str]) -> Set[str]:
+    """Return the nodes that TensorFlow's optimizer can make no constant of.
+
+    `nodes` are in the order of their computation; `sources` are no constants.
+    """
     found = set(sources)
     for node in nodes:
         data = [node_of(text) in found for text in data_inputs(node.input)]
@@ -68,14 +70,14 @@ def _varying(nodes: Sequence[Any], sources: Iterable[str]) -> Set[str]:
     return found
 
 
-def _carries(node: Any, place: int, varying: AbstractSet[str]) -> bool:
+def _carries(node: Any, place: int, known: AbstractSet[str]) -> bool:
     """Return whether no infinity in this input of a node is lost."""
     data = data_inputs(node.input)
     if node.op == "Sub" and data[0] == data[1]:
         return False  # 0, by the same optimizer
     if node.op in _PRODUCTS:
         other = data[len(data) - 2 if place == len(data) - 1 else -1]
-        if node_of(other) not in varying and other != data[place]:
+        if node_of(other) not in known and other != data[place]:
             return False
     if node.op in _SLIDING:
         steps = (*attribute(node, "strides").list.i, *attribute(node, "dilations").list.i)

@@ -1,20 +1,61 @@
-"""What is known of a graph before it runs: shapes, an order, and which nodes only compute.
-
-These stand before anything is written, and in no branch.
-"""
+"""What is known of a graph before it runs: shapes, an order, and what may be computed twice."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, FrozenSet, List, Set, Tuple
+from enum import Enum
+from typing import Any, Container, Dict, List, Sequence, Set, Tuple
 
+from lenet_exp import tf_compat
 from lenet_exp.precision.analysis.shapes import all_shapes
 from lenet_exp.precision.emulation.exact import float_status
+from lenet_exp.precision.emulation.exact.context import Lookup, source, tensors_read
+from lenet_exp.precision.emulation.exact.rewrite import casts_on, output_dtypes, rounded_outputs
+from lenet_exp.precision.ir.functions import calls
 from lenet_exp.precision.ir.graph import Graph
-from lenet_exp.precision.ir.names import as_input, node_of
-from lenet_exp.precision.ir.op_traits import DATA, MERGES, READS, SWITCHES, VARIABLES, writes
+from lenet_exp.precision.ir.names import Tensor, as_input, node_of
+from lenet_exp.precision.ir.op_traits import (
+    CALLS,
+    CONTROL_FLOW,
+    DATA,
+    FUNCTION_ENDS,
+    MERGES,
+    OF_SHAPES,
+    READS,
+    SWITCHES,
+    VARIABLES,
+    stand_in,
+    writes,
+)
 from lenet_exp.precision.target.modes import Generation
 
 Shape = Tuple[int, ...]
+
+# Of a variable, without changing it.
+_LOOKS = READS | {
+    "IsVariableInitialized", "ResourceGather", "ResourceGatherNd", "VarIsInitializedOp",
+    "VariableShape",
+}  # fmt: skip
+# What a random generator's state is taken from: no other operator reads that.
+_GENERATORS = ("Rng", "StatefulRandom", "StatefulStandard", "StatefulTruncated", "StatefulUniform")
+_UNFED = frozenset(("Placeholder", "PlaceholderV2"))  # without a default
+
+
+class Role(Enum):
+    """How a node is computed.
+
+    OUTSIDE: by itself, to the letter. ONCE: among the fast ones, and the letter takes its value.
+    DRAWN: likewise, and both round that. TWICE: fast, and once more to the letter.
+    """
+
+    OUTSIDE = "outside"
+    ONCE = "once"
+    DRAWN = "drawn"
+    TWICE = "twice"
+
+    @property
+    def altered(self) -> bool:
+        """Whether the fast value may be another than the letter's."""
+        return self in (Role.DRAWN, Role.TWICE)
 
 
 def known_shapes(graph: Graph, generation: Generation) -> Dict[str, Shape]:
@@ -23,42 +64,36 @@ def known_shapes(graph: Graph, generation: Generation) -> Dict[str, Shape]:
     return {as_input(tensor): shape for tensor, shape in found if shape is not None}
 
 
-def computing_region(graph: Graph, order: List[str]) -> FrozenSet[str]:
-    """Return the nodes that may be computed twice.
+def find_roles(
+    lookup: Lookup, graph: Graph, order: Sequence[str], apart: Container[str] = ()
+) -> Dict[str, Role]:
+    """Return each node's role.
 
-    `order` are the graph's names as `run_order` returns them.
+    OUTSIDE are branches, what comes after a variable was written, and what is `apart`. Of what
+    happens once a step, such as a random number, so is what takes a value that the fast path may
+    have wrong: it gets the one that was chosen.
+
+    Args:
+        lookup: of the plan that `graph` is of.
+        graph: the plan's.
+        order: its names as `run_order` returns them.
+        apart: more nodes that are OUTSIDE.
     """
-    behind: Dict[str, bool] = {}  # does it come after a write?
+    behind: Set[str] = set()  # what comes after a write
     depth: Dict[str, int] = {}  # how many branches is it in?
+    roles: Dict[str, Role] = {}
     for name in order:
-        node = graph.nodes[name]
-        before = [node_of(text) for text in node.input]
-        has_effect = bool(float_status.kind(node)) or writes(node)
-        behind[name] = has_effect or any(behind.get(each, False) for each in before)
+        node, before = graph.nodes[name], graph.producers(name)
+        has_effect = bool(float_status.kind(node)) or changes_variable(graph, name)
+        if has_effect or not behind.isdisjoint(before):
+            behind.add(name)
         inside = max((depth.get(each, 0) for each in before), default=0)
         depth[name] = max(0, inside + (node.op in SWITCHES) - (node.op in MERGES))
-    found = frozenset(
-        name
-        for name in order
-        if not behind[name] and not depth[name] and _computes(graph, graph.nodes[name])
-    )
-    return _without_returns(graph, order, found)
-
-
-def _without_returns(graph: Graph, order: List[str], region: FrozenSet[str]) -> FrozenSet[str]:
-    """Return a region without what stands behind something that is itself behind the region.
-
-    Computed as one, they would wait for each other.
-    """
-    kept: Set[str] = set()
-    after: Set[str] = set()
-    for name in order:
-        before = {node_of(text) for text in graph.nodes[name].input}
-        if name in region and before.isdisjoint(after):
-            kept.add(name)
-        elif not (before.isdisjoint(kept) and before.isdisjoint(after)):
-            after.add(name)
-    return frozenset(kept)
+        if name in behind or depth[name] or name in apart or not _is_operation(graph, name):
+            roles[name] = Role.OUTSIDE
+        else:
+            roles[name] = _role(lookup, graph, name, roles)
+    return roles
 
 
 def run_order(graph: Graph) -> List[str]:
@@ -74,9 +109,79 @@ def run_order(graph: Graph) -> List[str]:
     return ready
 
 
-def _computes(graph: Graph, node: Any) -> bool:
-    """Return whether a node may be computed twice; a source is read once, for both."""
-    if not node.input or node.op in SWITCHES | MERGES | VARIABLES | DATA:
+def brings_values(graph: Graph, name: str) -> bool:
+    """Return whether a node gives what a run has to be fed, or what is another in each run."""
+    node = graph.nodes[name]
+    return node.op in _UNFED or (
+        happens_once(graph, name)
+        and node.op not in VARIABLES | _LOOKS
+        and not changes_variable(graph, name)
+    )
+
+
+def happens_once(graph: Graph, name: str) -> bool:
+    """Return whether a node does or sees something besides its inputs' values.
+
+    Random numbers, queues, tables, Python's functions, summaries and prints, and whatever takes
+    or gives a variable itself.
+    """
+    node = graph.nodes[name]
+    definition = tf_compat.op_def(node.op)
+    if definition is None or definition.is_stateful or stand_in(node):
+        return True
+    if any(attr.name == "seed2" for attr in definition.attr):
+        return True  # FractionalMaxPool: stateless by name, with a generator for each of its nodes
+    resource = tf_compat.load().resource
+    return (
+        any(arg.is_ref for arg in (*definition.input_arg, *definition.output_arg))
+        or resource in output_dtypes(node)
+        or any(_is_state(graph, tensor) for tensor in graph.data[name])
+    )
+
+
+def changes_variable(graph: Graph, name: str) -> bool:
+    """Return whether a node writes a variable, or may: no queue, table or random generator."""
+    node: Any = graph.nodes[name]
+    if node.op in _LOOKS or node.op.startswith(_GENERATORS) or not writes(node):
         return False
-    reads = node.op in READS
-    return not (reads and any(graph.nodes[t.node].op in VARIABLES for t in graph.data[node.name]))
+    states = (tensor for tensor in graph.data[name] if _is_state(graph, tensor))
+    return any(_may_be_variable(graph, tensor) for tensor in states)
+
+
+def _is_operation(graph: Graph, name: str) -> bool:
+    op = graph.nodes[name].op
+    kept = CONTROL_FLOW | VARIABLES | DATA | FUNCTION_ENDS
+    return bool(graph.nodes[name].input) and op not in kept and not calls(graph, name)
+
+
+def _role(lookup: Lookup, graph: Graph, name: str, roles: Dict[str, Role]) -> Role:
+    node = graph.nodes[name]
+    if node.op in OF_SHAPES:
+        return Role.ONCE  # of any value: only its shape counts
+    given = (roles.get(node_of(text), Role.OUTSIDE) for text in tensors_read(lookup, node))
+    altered = any(role.altered for role in given) or bool(casts_on(lookup, node))
+    rounds = bool(rounded_outputs(lookup, node, shortcuts=True))
+    if not happens_once(graph, name):
+        return Role.TWICE if altered or rounds else Role.ONCE
+    if altered:
+        return Role.OUTSIDE
+    return Role.DRAWN if rounds else Role.ONCE
+
+
+def _is_state(graph: Graph, tensor: Tensor) -> bool:
+    """Return whether a tensor is a reference or a handle, not a value."""
+    node = graph.nodes[tensor.node]
+    definition = tf_compat.op_def(node.op)
+    if definition is None:
+        return False
+    types = output_dtypes(node)
+    handle = tensor.slot < len(types) and types[tensor.slot] == tf_compat.load().resource
+    return handle or any(arg.is_ref for arg in definition.output_arg)
+
+
+def _may_be_variable(graph: Graph, tensor: Tensor) -> bool:
+    """Return whether a reference or handle is not certainly of something else, like a queue."""
+    node = graph.nodes[node_of(source(graph.nodes, as_input(tensor)))]
+    unknown = VARIABLES | MERGES | CALLS | CONTROL_FLOW | FUNCTION_ENDS | DATA
+    definition = tf_compat.op_def(node.op)
+    return node.op in unknown or definition is None or not definition.is_stateful

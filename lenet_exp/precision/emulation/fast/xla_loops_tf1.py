@@ -9,7 +9,19 @@ would leave it to TensorFlow's optimizer what is compiled.
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import (
+    Any,
+    Container,
+    Dict,
+    FrozenSet,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 import numpy as np
 
@@ -31,43 +43,60 @@ _COMPILABLE = _SELECTIONS | _SUMS | {"Exp", "Mul", "RealDiv", "Reciprocal"}
 
 def compile_loops(
     context: Context,
-    body: List[Any],
+    bodies: Sequence[List[Any]],
     whole: Sequence[Any],
     seen: Iterable[str],
     known: Mapping[str, Shape] = MappingProxyType({}),
-) -> List[Any]:
-    """Return NodeDefs with a loop for each chain of them, where that is faster.
+    shared: Container[str] = (),
+) -> List[List[Any]]:
+    """Return lists of NodeDefs with a loop for each chain of one of them, where that is faster.
 
-    `whole` is `body` and what it takes, `known` are shapes that aren't seen there; `seen` the
-    nodes that are needed elsewhere.
+    `whole` are these and what they take, `known` are shapes that aren't seen there; `seen` the
+    nodes that are needed elsewhere, `shared` those of them that may wait for nothing else.
     """
     if not tf_compat.compiles_loops():
-        return body
+        return [*bodies]
     own = graph_of(whole, {}, 27)  # up to 21 a placeholder without dimensions had any shape
-    shapes = known_shapes(own, context.lookup.plan.generation)
-    made, functions = launched(body, {**shapes, **known}, seen, context.nodes)
-    context.library.extend(functions)
-    return made
+    shapes = {**known_shapes(own, context.lookup.plan.generation), **known}
+    found, elsewhere = [], set(seen)
+    for body in bodies:
+        rest = {
+            node_of(text)
+            for other in bodies
+            if other is not body
+            for n in other
+            for text in n.input
+        }
+        single = {name: shape for name, shape in shapes.items() if name not in shared}
+        made, functions = launched(body, single, elsewhere | rest, context.nodes, whole)
+        context.library.extend(functions)
+        found.append(made)
+    return found
 
 
 def launched(
-    nodes: Sequence[Any], shapes: Mapping[str, Shape], seen: Iterable[str], stock: Nodes
+    nodes: Sequence[Any],
+    shapes: Mapping[str, Shape],
+    seen: Iterable[str],
+    stock: Nodes,
+    whole: Sequence[Any] = (),
 ) -> Tuple[List[Any], List[Any]]:
     """Return nodes with each chain that is worth it as one launch, and the functions launched.
 
     What only its own chain needs stays, too: TensorFlow leaves it out unless someone asks for it.
 
     Args:
-        nodes: NodeDefs in the order of their computation; none waits for another by a third.
+        nodes: NodeDefs in the order of their computation.
         shapes: of first outputs, where they are known; of what `nodes` take from elsewhere, too.
         seen: the nodes that are needed elsewhere.
         stock: has the names that are free.
+        whole: all nodes by which one of `nodes` may wait for another.
     """
     lines = _compilable(nodes, shapes)
     by_name = {str(node.name): node for node in nodes}
     chains = [
         [node for node in nodes if node.name in chain]
-        for chain in dict.fromkeys(_chains(nodes, lines).values())
+        for chain in dict.fromkeys(_chains(nodes, lines, whole).values())
         if any(_rounds(by_name[name]) for name in chain)
     ]
     inside = {node.name: place for place, chain in enumerate(chains) for node in chain}
@@ -140,12 +169,14 @@ def _fits(shape: Optional[Shape], line: Shape) -> bool:
     )
 
 
-def _chains(nodes: Sequence[Any], lines: Mapping[str, Shape]) -> Dict[str, FrozenSet[str]]:
+def _chains(
+    nodes: Sequence[Any], lines: Mapping[str, Shape], whole: Sequence[Any]
+) -> Dict[str, FrozenSet[str]]:
     """Return the names that are compiled as one, by each of them.
 
     From the end: what only a later chain needs is computed there.
     """
-    inputs = {node.name: [node_of(text) for text in node.input] for node in nodes}
+    inputs = {node.name: [*map(node_of, node.input)] for node in (*whole, *nodes)}
     consumers: Dict[str, List[str]] = {}
     for node in nodes:
         if node.name in lines:
