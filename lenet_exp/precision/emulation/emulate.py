@@ -5,10 +5,11 @@ Source: precision-modes.md 8, and 6.8 for the Casts.
 
 from __future__ import annotations
 
-from typing import AbstractSet, Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import AbstractSet, Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from lenet_exp import tf_compat
 from lenet_exp.errors import GraphError
+from lenet_exp.precision.analysis.frames import Frame, find_frames
 from lenet_exp.precision.emulation.exact import float_status
 from lenet_exp.precision.emulation.exact.context import Context, look_up
 from lenet_exp.precision.emulation.exact.float_status import FloatStatus, all_true, kind
@@ -16,11 +17,11 @@ from lenet_exp.precision.emulation.exact.rewrite import Rewriter
 from lenet_exp.precision.emulation.fast.compute import compute_fast
 from lenet_exp.precision.emulation.fast.region import computing_region, run_order
 from lenet_exp.precision.emulation.optimizer_updates import (
-    UpdateWriter,
     fuse_updates,
     is_float16_update,
 )
 from lenet_exp.precision.emulation.trace.counters import Tracer, Traces
+from lenet_exp.precision.emulation.writers import Writers
 from lenet_exp.precision.ir.builder import Nodes
 from lenet_exp.precision.ir.graph import Graph, reachable, read_graph
 from lenet_exp.precision.ir.names import node_of, split
@@ -69,7 +70,7 @@ def emulate(
             thought to keep it, so this is for comparison only. Implies `reference`.
 
     Raises:
-        GraphError: float16 in functional control flow or a while loop, or a node `float_status`.
+        GraphError: float16 in functional control flow, or a node `float_status`.
     """
     graph = read_graph(plan.graph_def)
     names = {*graph.nodes, *(node.name for node in graph_def.node)}
@@ -88,10 +89,10 @@ def emulate(
 def _refuse(graph: Graph, plan: Plan, names: AbstractSet[str]) -> None:
     for name in names & {float_status.NAME, float_status.RESET}:
         raise GraphError(name, "the emulation's flag has that name", "another name for this node")
-    remedy = "an unrolled graph, with control flow of version 1 (tf.disable_control_flow_v2())"
+    remedy = "control flow of version 1 (tf.disable_control_flow_v2())"
     rounds = any("float16" in (*row.inputs, *row.outputs) for row in plan.operators)
     for name, node in graph.nodes.items():
-        if rounds and node.op in CALLS | {"Enter", "RefEnter"}:
+        if rounds and node.op in CALLS:
             problem = f"a {node.op} can be planned but not emulated"
             raise GraphError(name, problem, remedy)
 
@@ -99,11 +100,10 @@ def _refuse(graph: Graph, plan: Plan, names: AbstractSet[str]) -> None:
 def _rewrite(context: Context, graph: Graph, fetches: Sequence[str], reference: bool) -> None:
     """Append all nodes of the plan's graph: what only computes first, then the rest in order."""
     rows, status = context.lookup.rows, FloatStatus(context)
-    # For what stands in branches, or after something was written: each overflow counts by itself.
-    counted = context.exact(status.add)
-    rewriter = Rewriter(context.lookup, counted, shortcuts=not reference)
     order = run_order(graph)
-    region = computing_region(graph, order)
+    frames = find_frames(graph, order)
+    writers = Writers(context, status, frames.loops, reference)
+    region = computing_region(graph, order, frames.of)
     computing = [name for name in order if name in region]
     if reference:
         exact = context.exact()
@@ -116,32 +116,39 @@ def _rewrite(context: Context, graph: Graph, fetches: Sequence[str], reference: 
         for name in order
         if name in rows and name not in region and is_float16_update(rows[name], graph.nodes[name])
     }
-    fused = {name: [row] for name, row in updates.items()}
+    fused = {name: [row] for name, row in updates.items() if reference or frames.of[name]}
     if not reference:
-        fused = fuse_updates(graph, order, updates)
-    writer = UpdateWriter(context, rewriter, status, reference)
+        outside = {name: row for name, row in updates.items() if name not in fused}
+        fused.update(fuse_updates(graph, order, outside))
     for name in order:
         node = graph.nodes[name]
         if kind(node):
             status.append(node, clean)
         elif name in fused:
-            writer.write(fused[name])
+            writers.updates(frames.of[name]).write(fused[name])
         elif name not in region and name not in updates:
-            rewriter.node(node)
+            writers.nodes(frames.of[name]).node(node)
     if clean and not any(kind(node).startswith("get") for node in graph.nodes.values()):
-        _count_at_the_end(context, graph, status, clean)
+        _count_at_the_end(context, frames.of, status, clean)
     status.connect_buffers()
 
 
 def _count_at_the_end(
-    context: Context, graph: Graph, status: FloatStatus, clean: Sequence[str]
+    context: Context, frames: Mapping[str, Frame], status: FloatStatus, clean: Sequence[str]
 ) -> None:
     """Have the flag set by whatever ends a run of this graph: nothing reads it there."""
-    count = status.add(all_true(context.nodes, clean, "emulation/clean"), "emulation")
-    consumed = {node_of(text) for node in graph.nodes.values() for text in node.input}
-    for node in context.nodes.made:
-        if node.name in graph.nodes and node.name not in consumed:
+    nodes, graph = context.nodes, context.lookup.nodes
+    count = status.add(all_true(nodes, clean, "emulation/clean"), "emulation")
+    consumed = {node_of(text) for node in graph.values() for text in node.input}
+    for node in list(nodes.made):
+        if node.name in consumed or node.name not in graph:
+            continue
+        if not frames[node.name]:
             node.input.append(f"^{count}")
+        elif node.op == "Exit":  # what it waits for would have to be in its loop
+            name, node.name = str(node.name), nodes.free(f"{node.name}/exit")
+            kind = nodes.tf.as_dtype(node.attr["T"].type)
+            nodes.add("Identity", [node.name], name, [count], final=name, T=kind)
 
 
 def _assembled(context: Context, graph_def: Any) -> Any:

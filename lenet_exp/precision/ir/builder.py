@@ -34,12 +34,44 @@ class Nodes:
         self._taken: Set[str] = set(taken)
         self._constants: Dict[Any, Handle] = {}
         self.tf = tf_compat.load()
+        self.around: Nodes = self  # those that are in no loop
+        self._outer: Optional[Nodes] = None  # of those in a loop: the next around it
+        self._frame: Dict[str, Any] = {}
+        self._entered: Dict[str, Handle] = {}
 
     def scratch(self) -> Nodes:
         """Return nodes of its own that take their names from the same stock."""
         other = Nodes()
         other._taken = self._taken
         return other
+
+    def inside(self, frame_name: str, parallel_iterations: int) -> Nodes:
+        """Return nodes in a while loop among these: the same list, and the same stock of names."""
+        loop = Nodes()
+        loop.made, loop._taken = self.made, self._taken
+        loop.around, loop._outer = self.around, self
+        loop._frame = {
+            "frame_name": frame_name.encode(),
+            "parallel_iterations": parallel_iterations,
+            "is_constant": True,
+        }
+        return loop
+
+    def entered(self, tensor: Handle, is_ref: bool = False) -> Handle:
+        """Return a tensor that is in no loop as these nodes can take it: once for all iterations.
+
+        `is_ref`: it is a variable.
+        """
+        if self._outer is None:
+            return tensor
+        if tensor not in self._entered:
+            given = self._outer.entered(tensor, is_ref)
+            attributes = given.node.attr
+            kind = attributes["T" if "T" in attributes else "dtype"].type
+            op, name = "RefEnter" if is_ref else "Enter", f"{tensor}/entered"
+            kinds = {"T": self.tf.as_dtype(kind), **self._frame}
+            self._entered[tensor] = self.add(op, [given], name, **kinds)
+        return self._entered[tensor]
 
     def add(
         self,
@@ -73,6 +105,8 @@ class Nodes:
 
     def constant(self, value: Any, dtype: Any = np.float32) -> Handle:
         """Return a constant; equal scalars are one node."""
+        if self._outer is not None:
+            return self.entered(self.around.constant(value, dtype))
         array = np.asarray(value, dtype)
         known = self._constants if array.size == 1 else {}
         key = (array.dtype.str, array.shape, array.tobytes())

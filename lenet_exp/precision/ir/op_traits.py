@@ -24,7 +24,10 @@ ORDER_ONLY = _types("NoOp ControlTrigger")
 SWITCHES = _types("Switch RefSwitch SwitchN _SwitchN")
 MERGES = _types("Merge RefMerge")
 BACK_EDGES = _types("NextIteration RefNextIteration")
-CONTROL_FLOW = SWITCHES | MERGES | BACK_EDGES | _types("Enter RefEnter Exit RefExit LoopCond")
+ENTERS = _types("Enter RefEnter")
+EXITS = _types("Exit RefExit")
+LOOP_CONDITIONS = _types("LoopCond")
+CONTROL_FLOW = SWITCHES | MERGES | BACK_EDGES | ENTERS | EXITS | LOOP_CONDITIONS
 CONDITIONAL_CALLS = _types("If StatelessIf")
 CALLS = CONDITIONAL_CALLS | _types("While StatelessWhile PartitionedCall StatefulPartitionedCall")
 # The borders of a function's graph, as `called_functions` writes them.

@@ -79,8 +79,8 @@ class Rewriter:
             tf, node = self._nodes.tf, self._lookup.nodes[edge.producer.node]
             value = tf.make_ndarray(node.attr["value"].tensor).astype(np.float32)
             value = rounding.round_array(value, self.arithmetic.flush)
-            constant = self._nodes.add("Const", [], name, dtype=tf.float32, value=value)
-            self._rounded[tensor] = constant
+            constant = self._nodes.around.add("Const", [], name, dtype=tf.float32, value=value)
+            self._rounded[tensor] = self._nodes.entered(constant)
         elif tensor not in self._rounded:
             self._rounded[tensor] = self.arithmetic.rounded(tensor, name)
         return self._rounded[tensor]

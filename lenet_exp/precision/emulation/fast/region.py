@@ -5,13 +5,23 @@ These stand before anything is written, and in no branch.
 
 from __future__ import annotations
 
-from typing import Any, Dict, FrozenSet, List, Set, Tuple
+from typing import Any, Dict, FrozenSet, List, Mapping, Set, Tuple
 
+from lenet_exp.precision.analysis.frames import Frame
 from lenet_exp.precision.analysis.shapes import all_shapes
 from lenet_exp.precision.emulation.exact import float_status
 from lenet_exp.precision.ir.graph import Graph
 from lenet_exp.precision.ir.names import as_input, node_of
-from lenet_exp.precision.ir.op_traits import DATA, MERGES, READS, SWITCHES, VARIABLES, writes
+from lenet_exp.precision.ir.op_traits import (
+    BACK_EDGES,
+    CONTROL_FLOW,
+    DATA,
+    MERGES,
+    READS,
+    SWITCHES,
+    VARIABLES,
+    writes,
+)
 from lenet_exp.precision.target.modes import Generation
 
 Shape = Tuple[int, ...]
@@ -23,10 +33,10 @@ def known_shapes(graph: Graph, generation: Generation) -> Dict[str, Shape]:
     return {as_input(tensor): shape for tensor, shape in found if shape is not None}
 
 
-def computing_region(graph: Graph, order: List[str]) -> FrozenSet[str]:
+def computing_region(graph: Graph, order: List[str], frames: Mapping[str, Frame]) -> FrozenSet[str]:
     """Return the nodes that may be computed twice.
 
-    `order` are the graph's names as `run_order` returns them.
+    `order` are the graph's names as `run_order` returns them, `frames` the while loops they are in.
     """
     behind: Dict[str, bool] = {}  # does it come after a write?
     depth: Dict[str, int] = {}  # how many branches is it in?
@@ -40,7 +50,7 @@ def computing_region(graph: Graph, order: List[str]) -> FrozenSet[str]:
     found = frozenset(
         name
         for name in order
-        if not behind[name] and not depth[name] and _computes(graph, graph.nodes[name])
+        if not (behind[name] or depth[name] or frames[name]) and _computes(graph, graph.nodes[name])
     )
     return _without_returns(graph, order, found)
 
@@ -62,12 +72,18 @@ def _without_returns(graph: Graph, order: List[str], region: FrozenSet[str]) -> 
 
 
 def run_order(graph: Graph) -> List[str]:
-    """Return the names so that what a node waits for, control inputs included, comes first."""
+    """Return the names so that what a node waits for, control inputs included, comes first.
+
+    A while loop's back edges are left out.
+    """
     after = graph.consumers(by_order=True)
-    waiting = {name: len(graph.producers(name)) for name in graph.nodes}
+    back = {name for name, node in graph.nodes.items() if node.op in BACK_EDGES}
+    waiting = {
+        name: sum(each not in back for each in graph.producers(name)) for name in graph.nodes
+    }
     ready = [name for name, count in waiting.items() if not count]
     for name in ready:  # grows on the way
-        for each in after.get(name, ()):
+        for each in after.get(name, ()) if name not in back else ():
             waiting[each] -= 1
             if not waiting[each]:
                 ready.append(each)
@@ -76,7 +92,7 @@ def run_order(graph: Graph) -> List[str]:
 
 def _computes(graph: Graph, node: Any) -> bool:
     """Return whether a node may be computed twice; a source is read once, for both."""
-    if not node.input or node.op in SWITCHES | MERGES | VARIABLES | DATA:
+    if not node.input or node.op in CONTROL_FLOW | VARIABLES | DATA:
         return False
     reads = node.op in READS
     return not (reads and any(graph.nodes[t.node].op in VARIABLES for t in graph.data[node.name]))
