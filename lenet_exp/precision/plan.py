@@ -94,6 +94,21 @@ class RemovedCast(NamedTuple):
     reads: Optional[Tensor]
 
 
+class PlannedFunction(NamedTuple):
+    """A function that `call` calls, pruned and folded as the plan's graph is.
+
+    The names of its `nodes` begin with its `label`, `owner/function`; `arguments` and `results`
+    are those, `_Arg` and `_Retval`, that stand for what the call hands in and gets back. An
+    argument that nothing needs is no node.
+    """
+
+    call: str
+    label: str
+    nodes: Tuple[Any, ...]
+    arguments: Tuple[str, ...]
+    results: Tuple[str, ...]
+
+
 class Plan(NamedTuple):
     """What one precision mode does to one graph.
 
@@ -101,6 +116,7 @@ class Plan(NamedTuple):
     `removed_casts` are Cast operators of the graph itself that go with their inverse.
     `graph_def` is the folded and pruned graph the rows speak of; TensorFlow can run it (fused
     groups are still their parts, Identity nodes are there) but for `Npu*` operators it was given.
+    `functions` are those that its calls call, and those that they call.
     """
 
     mode: Mode
@@ -110,3 +126,4 @@ class Plan(NamedTuple):
     removed_casts: Tuple[RemovedCast, ...]
     warnings: Tuple[str, ...]
     graph_def: Any
+    functions: Tuple[PlannedFunction, ...] = ()

@@ -16,6 +16,7 @@ from lenet_exp.precision.emulation.exact.float_status import FloatStatus, all_tr
 from lenet_exp.precision.emulation.exact.rewrite import Rewriter
 from lenet_exp.precision.emulation.fast.compute import compute_fast
 from lenet_exp.precision.emulation.fast.region import computing_region, run_order
+from lenet_exp.precision.emulation.inline import inlined
 from lenet_exp.precision.emulation.optimizer_updates import (
     fuse_updates,
     is_float16_update,
@@ -25,7 +26,6 @@ from lenet_exp.precision.emulation.writers import Writers
 from lenet_exp.precision.ir.builder import Nodes
 from lenet_exp.precision.ir.graph import Graph, reachable, read_graph
 from lenet_exp.precision.ir.names import node_of, split
-from lenet_exp.precision.ir.op_traits import CALLS
 from lenet_exp.precision.plan import Plan
 
 
@@ -70,31 +70,25 @@ def emulate(
             thought to keep it, so this is for comparison only. Implies `reference`.
 
     Raises:
-        GraphError: float16 in functional control flow, or a node `float_status`.
+        GraphError: a node `float_status`, or a call that can't be inlined.
     """
+    plan = inlined(plan)
     graph = read_graph(plan.graph_def)
     names = {*graph.nodes, *(node.name for node in graph_def.node)}
-    _refuse(graph, plan, names)
+    _refuse(names)
     nodes = Nodes(names)
     lookup = look_up(plan)
     tracer = Tracer(nodes, lookup, flush_subnormals, trace_scope) if trace else None
-    probe = tracer.rounding if tracer else None
-    context = Context(lookup, nodes, [], flush_subnormals, probe)
+    context = Context(lookup, nodes, [], flush_subnormals, tracer.rounding if tracer else None)
     _rewrite(context, graph, fetches, reference or trace or flush_subnormals)
     traces = tracer.end() if tracer else None
     made = _assembled(context, graph_def)
     return Emulated(made, f"{float_status.NAME}:0", float_status.RESET, traces)
 
 
-def _refuse(graph: Graph, plan: Plan, names: AbstractSet[str]) -> None:
+def _refuse(names: AbstractSet[str]) -> None:
     for name in names & {float_status.NAME, float_status.RESET}:
         raise GraphError(name, "the emulation's flag has that name", "another name for this node")
-    remedy = "control flow of version 1 (tf.disable_control_flow_v2())"
-    rounds = any("float16" in (*row.inputs, *row.outputs) for row in plan.operators)
-    for name, node in graph.nodes.items():
-        if rounds and node.op in CALLS:
-            problem = f"a {node.op} can be planned but not emulated"
-            raise GraphError(name, problem, remedy)
 
 
 def _rewrite(context: Context, graph: Graph, fetches: Sequence[str], reference: bool) -> None:
