@@ -80,8 +80,8 @@ def emulate(
     lookup = look_up(plan)
     tracer = Tracer(nodes, lookup, flush_subnormals, trace_scope) if trace else None
     context = Context(lookup, nodes, [], flush_subnormals, tracer.rounding if tracer else None)
-    _rewrite(context, graph, fetches, reference or trace or flush_subnormals)
-    traces = tracer.end() if tracer else None
+    frames = _rewrite(context, graph, fetches, reference or trace or flush_subnormals)
+    traces = tracer.end(frames) if tracer else None
     made = _assembled(context, graph_def)
     return Emulated(made, f"{float_status.NAME}:0", float_status.RESET, traces)
 
@@ -91,8 +91,13 @@ def _refuse(names: AbstractSet[str]) -> None:
         raise GraphError(name, "the emulation's flag has that name", "another name for this node")
 
 
-def _rewrite(context: Context, graph: Graph, fetches: Sequence[str], reference: bool) -> None:
-    """Append all nodes of the plan's graph: what only computes first, then the rest in order."""
+def _rewrite(
+    context: Context, graph: Graph, fetches: Sequence[str], reference: bool
+) -> Mapping[str, Frame]:
+    """Append all nodes of the plan's graph: what only computes first, then the rest in order.
+
+    Returns the while loops that each is in.
+    """
     rows, status = context.lookup.rows, FloatStatus(context)
     order = run_order(graph)
     frames = find_frames(graph, order)
@@ -125,6 +130,7 @@ def _rewrite(context: Context, graph: Graph, fetches: Sequence[str], reference: 
     if clean and not any(kind(node).startswith("get") for node in graph.nodes.values()):
         _count_at_the_end(context, frames.of, status, clean)
     status.connect_buffers()
+    return frames.of
 
 
 def _count_at_the_end(

@@ -49,7 +49,7 @@ class Writers:
 
     def _inside(self, frame: Frame) -> Nodes:
         if frame not in self._nodes:
-            parallel_iterations = self._loops[frame].parallel_iterations
+            condition, parallel_iterations = self._loops[frame]
             outer = self._inside(frame[:-1])
-            self._nodes[frame] = outer.inside(frame[-1], parallel_iterations)
+            self._nodes[frame] = outer.inside(frame[-1], parallel_iterations, condition)
         return self._nodes[frame]

@@ -9,8 +9,8 @@ from lenet_exp import tf_compat
 from lenet_exp.errors import GraphError
 from lenet_exp.precision import assign, emulate
 from tests.precision.chip import compute, emulated, same_bits
+from tests.precision.emulation.control_flow.test_loops import BATCH, STEPS, WIDTH, dense
 from tests.precision.emulation.test_emulate import BOTH, MODES, check_paths
-from tests.precision.emulation.test_loops import BATCH, STEPS, WIDTH, dense
 from tests.precision.small import FORCE, KEEP, MIX, floats, graph_of
 
 
