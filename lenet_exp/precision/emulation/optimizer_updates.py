@@ -23,7 +23,7 @@ from lenet_exp.precision.plan import Operator
 def is_float16_update(row: Operator, node: Any) -> bool:
     """Return whether a node computes a variable's new value in float16."""
     last = node.name == row.parts[-1] and "float16" in row.outputs
-    others = PLAIN_WRITES | CONTROL_FLOW
+    others = PLAIN_WRITES | CONTROL_FLOW | {"ResourceGather", "ResourceGatherNd"}
     return last and takes_reference(node, 0) and node.op not in others
 
 

@@ -17,6 +17,7 @@ from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
 from lenet_exp.precision.emulation.exact.context import Lookup
 from lenet_exp.precision.emulation.exact.kernels import KERNELS
 from lenet_exp.precision.ir.builder import Handle, copied, data_inputs, set_attribute, set_inputs
+from lenet_exp.precision.ir.names import node_of, slot_of
 from lenet_exp.precision.ir.op_defs import argument_types
 from lenet_exp.precision.ir.op_traits import CONVOLUTIONS, EXACT
 from lenet_exp.precision.plan import CastEdge, Operator
@@ -92,12 +93,12 @@ class Rewriter:
         if node.name in self._lookup.removed:
             instead, row = self._lookup.removed[node.name], None
             inputs = inputs if instead is None else [instead, *inputs[1:]]
-        slots = () if row is None else self._slots(row, node)
-        if row is None or not slots:
+        slots = self._slots_of_read(node) if row is None else self._slots(row, node)
+        if not slots:
             self.append(node, inputs)
             return
         tensors = data_inputs(inputs)
-        kernel = KERNELS.get(row.ge_type)
+        kernel = None if row is None else KERNELS.get(row.ge_type)
         made = (
             self._form(node, tensors)
             if kernel is None
@@ -131,6 +132,20 @@ class Rewriter:
             return (0,)  # the sum is rounded before the bias is added, and again after (8.1)
         return found
 
+    def _slots_of_read(self, node: Any) -> Tuple[int, ...]:
+        """Return the outputs that are rounded of a node that is no operator.
+
+        The chip casts a variable in front of an operator, such as Enter, that takes its handle and
+        is float16; here its value is known only where it is read.
+        """
+        if node.op != "ReadVariableOp":
+            return ()
+        rows, text = self._lookup.rows, str(node.input[0])
+        while node_of(text) not in rows and self._lookup.nodes[node_of(text)].input:
+            text = self._lookup.nodes[node_of(text)].input[0]
+        row = rows.get(node_of(text))
+        return (0,) if row is not None and row.outputs[slot_of(text)] == "float16" else ()
+
     def _round_outputs(self, node: Any, wide: Handle, slots: Tuple[int, ...]) -> None:
         types = emulated_dtypes(node)
         count = max(len(types), max(slots) + 1)
@@ -153,11 +168,12 @@ def _moves(row: Operator, node: Any) -> bool:
 
 def takes_reference(node: Any, index: int) -> bool:
     """Return whether a data input is a variable itself, not its value."""
-    definition = tf_compat.op_def(node.op)
+    definition, resource = tf_compat.op_def(node.op), tf_compat.load().resource
     arguments = definition.input_arg if definition is not None else ()
-    return index < len(arguments) and (
-        arguments[index].is_ref or arguments[index].type == tf_compat.load().resource
-    )
+    if index >= len(arguments) or arguments[index].is_ref:
+        return index < len(arguments)
+    kind = arguments[index].type_attr  # Enter and Switch take a handle, too
+    return bool((node.attr[kind].type if kind in node.attr else arguments[index].type) == resource)
 
 
 def output_dtypes(node: Any) -> List[Any]:

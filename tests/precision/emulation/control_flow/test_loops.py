@@ -73,6 +73,13 @@ def dynamic_rnn(tf, x):
     return tf.nn.dynamic_rnn(Cell(tf), x, lengths, dtype=tf.float32)[0]
 
 
+def reading(tf, x):
+    """Return a loop that takes in a resource variable and reads it in every iteration."""
+    kernel = tf.get_variable("kernel", [WIDTH, WIDTH], use_resource=True)
+    body = lambda i, value: (i + 1, tf.tanh(tf.matmul(value, kernel.read_value())))  # noqa: E731
+    return tf.while_loop(lambda i, _: i < STEPS, body, [0, x[:, 0]], name="loop")[1]
+
+
 def nested(tf, x):
     """Return a loop inside a loop, both with a gradient."""
 
@@ -118,7 +125,7 @@ def decoder(tf, x):
     return loop[3].stack()
 
 
-NETWORKS = [recurrent, dynamic_rnn, nested, branching, decoder]
+NETWORKS = [recurrent, dynamic_rnn, reading, nested, branching, decoder]
 SIZES = {"calm": (1, 1, 1), "first": (1e6, 1, 1), "second": (1, 1e6, 1)}  # of the inputs
 
 
