@@ -6,18 +6,45 @@ In branches, in while loops and after something was written each overflow counts
 from __future__ import annotations
 
 from functools import partial
-from typing import Dict, Mapping, Tuple
+from typing import Dict, Mapping, Optional, Tuple
 
 from lenet_exp.precision.analysis.frames import Frame, Loop
-from lenet_exp.precision.emulation.exact.context import Context
+from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
+from lenet_exp.precision.emulation.exact.context import Context, Lookup, source
 from lenet_exp.precision.emulation.exact.float_status import FloatStatus
 from lenet_exp.precision.emulation.exact.rewrite import Rewriter
+from lenet_exp.precision.emulation.fast.guarded import Guarded
 from lenet_exp.precision.emulation.optimizer_updates import UpdateWriter
 from lenet_exp.precision.ir.builder import Nodes
+from lenet_exp.precision.ir.names import node_of
+from lenet_exp.precision.ir.op_traits import PASS_THROUGH
+from lenet_exp.precision.plan import CastEdge
+
+
+class _Rewriter(Rewriter):
+    """Rounds what stays the same in all iterations of a loop once, `outer`: in front of it."""
+
+    def __init__(
+        self, lookup: Lookup, arithmetic: Arithmetic, shortcuts: bool, outer: Optional[Rewriter]
+    ) -> None:
+        super().__init__(lookup, arithmetic, shortcuts)
+        self._nodes_of_plan, self._outer = lookup.nodes, outer
+        self._entered: Dict[str, str] = {}
+
+    def rounded(self, tensor: str, edge: CastEdge) -> str:
+        origin = source(self._nodes_of_plan, tensor, PASS_THROUGH - {"ReadVariableOp"})
+        enter = self._nodes_of_plan[node_of(origin)]
+        if self._outer is None or enter.op != "Enter" or not enter.attr["is_constant"].b:
+            return super().rounded(tensor, edge)
+        if origin not in self._entered:
+            given = self._outer.rounded(enter.input[0], edge)
+            name = self._nodes.free(f"{enter.name}/float16")
+            self._entered[origin] = self.append(enter, [given], name)
+        return self._entered[origin]
 
 
 class Writers:
-    """A Rewriter and an UpdateWriter for every frame; in a loop all is to the letter."""
+    """A Rewriter and an UpdateWriter for every frame: the letter's values one by one."""
 
     def __init__(
         self, context: Context, status: FloatStatus, loops: Mapping[Frame, Loop], reference: bool
@@ -41,8 +68,11 @@ class Writers:
             nodes = self._inside(frame)
             context = self._context._replace(nodes=nodes)
             count = partial(self._status.add, nodes=nodes)
-            shortcuts = not self._reference
-            rewriter = Rewriter(context.lookup, context.exact(count), shortcuts)
+            arithmetic: Arithmetic = context.exact(count)
+            if not self._reference:
+                arithmetic = Guarded(nodes, partial(self._status.add_after, nodes=nodes))
+            outer = self.nodes(frame[:-1]) if frame else None
+            rewriter = _Rewriter(context.lookup, arithmetic, not self._reference, outer)
             exact = self._reference or bool(frame)
             self._made[frame] = rewriter, UpdateWriter(context, rewriter, count, exact)
         return self._made[frame]

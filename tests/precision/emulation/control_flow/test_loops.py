@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lenet_exp import tf_compat
-from tests.precision.chip import compute, same_bits
+from tests.precision.chip import compute, same_bits, saturate
 from tests.precision.emulation.test_emulate import BOTH, MODES, check_paths
 from tests.precision.small import ALLOW, FORCE, KEEP, MIX, floats
 
@@ -215,3 +215,34 @@ def test_an_overflow_in_one_iteration_alone_is_seen(reference):
         (got,), flag = compute(build, feeds, FORCE, reference=reference)
         assert flag is expected, (value, by)
         same_bits(got, np.full((2, 2), 8.0))
+
+
+EDGES = np.array([0, 65503, 65504, 65519, 65520, 1e5, 3e38, np.inf, np.nan, 2.0**-24, 2.0**-26, 1])
+
+
+@BOTH
+@pytest.mark.parametrize("choose", [False, True], ids=["loop", "branch of a loop"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_each_value_in_a_loop_is_rounded_as_the_rules_say(sign, choose, reference):
+    def build(tf):
+        def body(i, value):
+            value = value * 1.0
+            return i + 1, tf.cond(i < 1, lambda: value * 1.0, lambda: -value) if choose else value
+
+        return tf.while_loop(lambda i, _: i < 2, body, [0, floats(tf, "x", EDGES.shape)])[1]
+
+    for values, expected in ((EDGES * sign, True), (EDGES[[0, 1, 2, 3, 9, 10, 11]], False)):
+        padded = np.resize(values, EDGES.shape).astype(np.float32)
+        (got,), flag = compute(build, {"x:0": padded}, FORCE, reference=reference)
+        same_bits(got, saturate(padded) * np.float16(-1 if choose else 1))
+        assert flag is expected
+
+
+@BOTH
+def test_a_weight_that_overflows_is_seen_in_a_loop(reference):
+    """It is rounded in front of the loop, once for all iterations."""
+    initial = {"kernel": np.full((WIDTH, WIDTH), 1e5)}
+    build = repeated(dense, in_loop=True)
+    feeds = {"x:0": np.zeros((BATCH, WIDTH), np.float32)}
+    _, flag = compute(build, feeds, MIX, initial, reference)
+    assert flag
