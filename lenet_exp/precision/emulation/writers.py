@@ -6,8 +6,9 @@ In branches, in while loops and after something was written each overflow counts
 from __future__ import annotations
 
 from functools import partial
-from typing import Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple
 
+from lenet_exp import tf_compat
 from lenet_exp.precision.analysis.frames import Frame, Loop
 from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
 from lenet_exp.precision.emulation.exact.context import Context, Lookup, source
@@ -16,13 +17,16 @@ from lenet_exp.precision.emulation.exact.rewrite import Rewriter
 from lenet_exp.precision.emulation.fast.guarded import Guarded
 from lenet_exp.precision.emulation.optimizer_updates import UpdateWriter
 from lenet_exp.precision.ir.builder import Nodes
-from lenet_exp.precision.ir.names import node_of
-from lenet_exp.precision.ir.op_traits import PASS_THROUGH
+from lenet_exp.precision.ir.names import node_of, slot_of
+from lenet_exp.precision.ir.op_traits import CONTROL_FLOW, PASS_THROUGH
 from lenet_exp.precision.plan import CastEdge
 
 
 class _Rewriter(Rewriter):
-    """Rounds what stays the same in all iterations of a loop once, `outer`: in front of it."""
+    """Rounds what stays the same in all iterations of a loop once, `outer`: in front of it.
+
+    The flow of a TensorArray is no data: it is always 0, and left alone.
+    """
 
     def __init__(
         self, lookup: Lookup, arithmetic: Arithmetic, shortcuts: bool, outer: Optional[Rewriter]
@@ -32,6 +36,8 @@ class _Rewriter(Rewriter):
         self._entered: Dict[str, str] = {}
 
     def rounded(self, tensor: str, edge: CastEdge) -> str:
+        if _is_flow(self._nodes_of_plan, tensor):
+            return tensor
         origin = source(self._nodes_of_plan, tensor, PASS_THROUGH - {"ReadVariableOp"})
         enter = self._nodes_of_plan[node_of(origin)]
         if self._outer is None or enter.op != "Enter" or not enter.attr["is_constant"].b:
@@ -41,6 +47,15 @@ class _Rewriter(Rewriter):
             name = self._nodes.free(f"{enter.name}/float16")
             self._entered[origin] = self.append(enter, [given], name)
         return self._entered[origin]
+
+
+def _is_flow(nodes: Mapping[str, Any], tensor: str) -> bool:
+    origin = source(nodes, tensor, PASS_THROUGH | CONTROL_FLOW)
+    node = nodes[node_of(origin)]
+    if not node.op.startswith("TensorArray"):
+        return False
+    outputs = [argument.name for argument in tf_compat.op_def(node.op).output_arg]
+    return outputs[slot_of(origin)] in ("flow", "flow_out")
 
 
 class Writers:
@@ -70,7 +85,8 @@ class Writers:
             count = partial(self._status.add, nodes=nodes)
             arithmetic: Arithmetic = context.exact(count)
             if not self._reference:
-                arithmetic = Guarded(nodes, partial(self._status.add_after, nodes=nodes))
+                after = partial(self._status.add_after, nodes=nodes)
+                arithmetic = Guarded(nodes, context.library, after)
             outer = self.nodes(frame[:-1]) if frame else None
             rewriter = _Rewriter(context.lookup, arithmetic, not self._reference, outer)
             exact = self._reference or bool(frame)
