@@ -80,8 +80,10 @@ class Rewriter:
             tf, node = self._nodes.tf, self._lookup.nodes[edge.producer.node]
             value = tf.make_ndarray(node.attr["value"].tensor).astype(np.float32)
             value = rounding.round_array(value, self.arithmetic.flush)
-            constant = self._nodes.around.add("Const", [], name, dtype=tf.float32, value=value)
-            self._rounded[tensor] = self._nodes.entered(constant)
+            # In a branch or a loop it belongs there, as what it is the value of does.
+            before = [node_of(tensor)] if self._lookup.nodes[node_of(tensor)].input else []
+            constant = self._nodes.add("Const", [], name, before, dtype=tf.float32, value=value)
+            self._rounded[tensor] = constant
         elif tensor not in self._rounded:
             self._rounded[tensor] = self.arithmetic.rounded(tensor, name)
         return self._rounded[tensor]

@@ -246,3 +246,19 @@ def test_a_weight_that_overflows_is_seen_in_a_loop(reference):
     feeds = {"x:0": np.zeros((BATCH, WIDTH), np.float32)}
     _, flag = compute(build, feeds, MIX, initial, reference)
     assert flag
+
+
+@BOTH
+@pytest.mark.parametrize("choice", [True, False])
+def test_a_constant_that_is_cast_stays_in_its_branch(choice, reference):
+    def build(tf):
+        x, chosen = floats(tf, "x", (2, 2)), tf.placeholder(tf.bool, [], "choice")
+        value = tf.cond(chosen, lambda: x * 2.0, lambda: tf.constant(3.0, shape=[2, 2]))
+        partly = tf.cond(chosen, lambda: tf.reduce_sum(x * x), lambda: tf.reduce_sum(value))
+        return value, tf.gradients(partly, x)[0]
+
+    feeds = {"x:0": np.full((2, 2), 5, np.float32), "choice:0": choice}
+    for _ in range(3):
+        (value, gradient), _ = compute(build, feeds, FORCE, reference=reference)
+        same_bits(value, np.full((2, 2), 10 if choice else 3))
+        same_bits(gradient, np.full((2, 2), 10 if choice else 0))
