@@ -227,7 +227,9 @@ def test_each_value_in_a_loop_is_rounded_as_the_rules_say(sign, choose, referenc
     def build(tf):
         def body(i, value):
             value = value * 1.0
-            return i + 1, tf.cond(i < 1, lambda: value * 1.0, lambda: -value) if choose else value
+            return i + 1, tf.cond(
+                i < 1, lambda: value * 1.0, lambda: value * -1.0
+            ) if choose else value
 
         return tf.while_loop(lambda i, _: i < 2, body, [0, floats(tf, "x", EDGES.shape)])[1]
 
