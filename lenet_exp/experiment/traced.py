@@ -63,9 +63,11 @@ class TracedRunner(FedRunner):
         """Set the variables, and go on counting where they were written."""
         super().restore(prefix)
         with np.load(str(Path(prefix).with_name(_STATE))) as kept:
-            for graph in self._tallies:
-                names = tally.Tally._fields
-                self._tallies[graph] = tally.Tally(*(kept[f"{graph}/{name}"] for name in names))
+            for graph, empty in self._tallies.items():
+                # What an earlier version did not count yet stays empty.
+                keys = {name: f"{graph}/{name}" for name in empty._fields}
+                known = {name: kept[key] for name, key in keys.items() if key in kept}
+                self._tallies[graph] = empty._replace(**known)
 
     def findings(self) -> Findings:
         """Return a table of every overflow, and what it comes to."""

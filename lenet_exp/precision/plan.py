@@ -98,6 +98,21 @@ class RemovedCast(NamedTuple):
     reads: Optional[Tensor]
 
 
+class PlannedFunction(NamedTuple):
+    """A function that `call` calls, pruned and folded as the plan's graph is.
+
+    The names of its `nodes` begin with its `label`, `owner/function`; `arguments` and `results`
+    are those, `_Arg` and `_Retval`, that stand for what the call hands in and gets back. An
+    argument that nothing needs is no node.
+    """
+
+    call: str
+    label: str
+    nodes: Tuple[Any, ...]
+    arguments: Tuple[str, ...]
+    results: Tuple[str, ...]
+
+
 class Plan(NamedTuple):
     """What one precision mode does to one graph.
 
@@ -106,6 +121,7 @@ class Plan(NamedTuple):
     `graph_def` is the folded and pruned graph the rows speak of; TensorFlow can run it (fused
     groups are still their parts, Identity nodes are there) but for `Npu*` operators it was given.
     `fetches` are the nodes that it is the plan of: those asked for, or those chosen.
+    `functions` are those that its calls call, and those that they call.
     """
 
     mode: Mode
@@ -116,3 +132,4 @@ class Plan(NamedTuple):
     warnings: Tuple[str, ...]
     graph_def: Any
     fetches: Tuple[str, ...] = ()
+    functions: Tuple[PlannedFunction, ...] = ()

@@ -5,10 +5,11 @@ Source: precision-modes.md 8, and 6.8 for the Casts.
 
 from __future__ import annotations
 
-from typing import AbstractSet, Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import AbstractSet, Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from lenet_exp import tf_compat
 from lenet_exp.errors import GraphError
+from lenet_exp.precision.analysis.frames import Frame, find_frames
 from lenet_exp.precision.emulation.exact import float_status
 from lenet_exp.precision.emulation.exact.context import Context, look_up
 from lenet_exp.precision.emulation.exact.float_status import FloatStatus, all_true, kind
@@ -22,16 +23,17 @@ from lenet_exp.precision.emulation.fast.region import (
     find_roles,
     run_order,
 )
+from lenet_exp.precision.emulation.inline import inlined
 from lenet_exp.precision.emulation.optimizer_updates import (
-    UpdateWriter,
     fuse_updates,
     is_float16_update,
 )
 from lenet_exp.precision.emulation.trace.counters import Tracer, Traces
+from lenet_exp.precision.emulation.writers import Writers
 from lenet_exp.precision.ir.builder import Nodes, set_inputs
 from lenet_exp.precision.ir.graph import Graph, reachable, read_graph
 from lenet_exp.precision.ir.names import node_of, split
-from lenet_exp.precision.ir.op_traits import CALLS, writes
+from lenet_exp.precision.ir.op_traits import EXITS, writes
 from lenet_exp.precision.plan import Operator, Plan
 
 
@@ -76,18 +78,18 @@ def emulate(
             thought to keep it, so this is for comparison only. Implies `reference`.
 
     Raises:
-        GraphError: float16 in functional control flow or a while loop, a node `float_status`, a
-            float16 variable that takes float32.
+        GraphError: a node `float_status`, a call that can't be inlined, a float16 variable that
+            takes float32.
     """
+    plan = inlined(plan)
     graph = read_graph(plan.graph_def)
     names = {*graph.nodes, *(node.name for node in graph_def.node)}
     _refuse(graph, plan, names)
     nodes, lookup = Nodes(names), look_up(plan)
     tracer = Tracer(nodes, lookup, flush_subnormals, trace_scope) if trace else None
-    probe = tracer.rounding if tracer else None
-    context = Context(lookup, nodes, [], flush_subnormals, probe)
-    _rewrite(context, graph, fetches, reference or trace or flush_subnormals)
-    traces = tracer.end() if tracer else None
+    context = Context(lookup, nodes, [], flush_subnormals, tracer.rounding if tracer else None)
+    frames = _rewrite(context, graph, fetches, reference or trace or flush_subnormals)
+    traces = tracer.end(frames) if tracer else None
     made = _assembled(context, graph_def)
     return Emulated(made, f"{float_status.NAME}:0", float_status.RESET, traces)
 
@@ -95,12 +97,6 @@ def emulate(
 def _refuse(graph: Graph, plan: Plan, names: AbstractSet[str]) -> None:
     for name in names & {float_status.NAME, float_status.RESET}:
         raise GraphError(name, "the emulation's flag has that name", "another name for this node")
-    remedy = "an unrolled graph, with control flow of version 1 (tf.disable_control_flow_v2())"
-    rounds = any("float16" in (*row.inputs, *row.outputs) for row in plan.operators)
-    for name, node in graph.nodes.items():
-        if rounds and node.op in CALLS | {"Enter", "RefEnter"}:
-            problem = f"a {node.op} can be planned but not emulated"
-            raise GraphError(name, problem, remedy)
     for row in plan.operators:
         if row.name in graph.nodes and writes(graph.nodes[row.name]) and _widened(row):
             problem = "a float16 variable that float32 is written to can't be emulated"
@@ -113,15 +109,18 @@ def _widened(row: Operator) -> bool:
     return ("float16", "float32") in zip(origin, chosen)
 
 
-def _rewrite(context: Context, graph: Graph, fetches: Sequence[str], reference: bool) -> None:
-    """Append all nodes of the plan's graph: what only computes first, then the rest in order."""
+def _rewrite(
+    context: Context, graph: Graph, fetches: Sequence[str], reference: bool
+) -> Mapping[str, Frame]:
+    """Append all nodes of the plan's graph: what only computes first, then the rest in order.
+
+    Returns the while loops that each is in.
+    """
     lookup, status = context.lookup, FloatStatus(context)
-    rows = lookup.rows
-    # For what stands in branches, or after something was written: each overflow counts by itself.
-    counted = context.exact(status.add)
-    rewriter = Rewriter(lookup, counted, shortcuts=not reference)
-    order = run_order(graph)
-    roles = find_roles(lookup, graph, order)
+    rows, order = lookup.rows, run_order(graph)
+    frames = find_frames(graph, order)
+    writers = Writers(context, status, frames.loops, reference)
+    roles = find_roles(lookup, graph, order, {name for name in order if frames.of[name]})
     parts = find_parts(lookup, graph, order, roles, fetches)
     clean = (_to_the_letter if reference else compute_fast)(context, parts)
     flags = OverflowFlags(graph, parts, clean)
@@ -133,21 +132,22 @@ def _rewrite(context: Context, graph: Graph, fetches: Sequence[str], reference: 
         and changes_variable(graph, name)
         and is_float16_update(rows[name], graph.nodes[name])
     }
-    fused = {name: [row] for name, row in updates.items()}
+    fused = {name: [row] for name, row in updates.items() if reference or frames.of[name]}
     if not reference:
-        fused = fuse_updates(graph, order, updates)
-    writer = UpdateWriter(context, rewriter, status, reference)
+        outside = {name: row for name, row in updates.items() if name not in fused}
+        fused.update(fuse_updates(graph, order, outside))
     for name in order:
         node = graph.nodes[name]
         if kind(node):
             status.append(node, flags.at(name))
         elif name in fused:
-            writer.write(fused[name])
+            writers.updates(frames.of[name]).write(fused[name])
         elif name not in region and name not in updates:
-            rewriter.node(node)
-    _count_at_the_end(context, status, flags)
+            writers.nodes(frames.of[name]).node(node)
+    _count_at_the_end(context, frames.of, status, flags)
     status.connect_buffers()
     _connect_choices(context.nodes.made)
+    return frames.of
 
 
 def _to_the_letter(context: Context, found: Parts) -> List[List[str]]:
@@ -162,13 +162,26 @@ def _to_the_letter(context: Context, found: Parts) -> List[List[str]]:
     return clean
 
 
-def _count_at_the_end(context: Context, status: FloatStatus, flags: OverflowFlags) -> None:
+def _count_at_the_end(
+    context: Context, frames: Mapping[str, Frame], status: FloatStatus, flags: OverflowFlags
+) -> None:
     """Have the flag set by what ends a run, for the overflows that nothing reads before."""
-    ends = {node.name: node for node in context.nodes.made}
+    nodes = context.nodes
+    ends = {node.name: node for node in nodes.made}
     for names, clean in flags.unread().items():
-        count = status.add(all_true(context.nodes, clean, "emulation/clean"), "emulation")
+        count = status.add(all_true(nodes, clean, "emulation/clean"), "emulation")
         for name in names:
-            ends[name].input.append(f"^{count}")
+            if frames[name] and ends[name].op in EXITS:
+                ends[name] = _behind_exit(nodes, ends[name])
+            if not frames[name] or ends[name].op == "Identity":
+                ends[name].input.append(f"^{count}")
+
+
+def _behind_exit(nodes: Nodes, node: Any) -> Any:
+    """Give an Exit's name to a node behind it: what an Exit waits for has to be in its loop."""
+    name, node.name = str(node.name), nodes.free(f"{node.name}/exit")
+    kind = nodes.tf.as_dtype(node.attr["T"].type)
+    return nodes.add("Identity", [node.name], name, final=name, T=kind).node
 
 
 def _connect_choices(made: Sequence[Any]) -> None:

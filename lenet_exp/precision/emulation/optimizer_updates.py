@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
+from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic, Count
 from lenet_exp.precision.emulation.exact.context import Context, source
-from lenet_exp.precision.emulation.exact.float_status import FloatStatus, all_true
+from lenet_exp.precision.emulation.exact.float_status import all_true
 from lenet_exp.precision.emulation.exact.kernels import UPDATES, Update
 from lenet_exp.precision.emulation.exact.packing import Packing
 from lenet_exp.precision.emulation.exact.rewrite import Rewriter, takes_reference
@@ -15,14 +15,14 @@ from lenet_exp.precision.emulation.fast.region import Shape
 from lenet_exp.precision.ir.builder import Handle, control_inputs, data_inputs
 from lenet_exp.precision.ir.graph import Graph
 from lenet_exp.precision.ir.names import node_of
-from lenet_exp.precision.ir.op_traits import PLAIN_WRITES, VARIABLES
+from lenet_exp.precision.ir.op_traits import CONTROL_FLOW, PLAIN_WRITES, VARIABLES
 from lenet_exp.precision.plan import Operator
 
 
 def is_float16_update(row: Operator, node: Any) -> bool:
     """Return whether a node computes a variable's new value in float16."""
     last = node.name == row.parts[-1] and "float16" in row.outputs
-    others = PLAIN_WRITES | {"RefSwitch", "RefMerge"}
+    others = PLAIN_WRITES | CONTROL_FLOW | {"ResourceGather", "ResourceGatherNd"}
     return last and takes_reference(node, 0) and node.op not in others
 
 
@@ -74,12 +74,13 @@ def _variable_shape(nodes: Mapping[str, Any], text: str) -> Optional[Shape]:
 class UpdateWriter:
     """Appends updates under their old names: read, compute in float16, count overflows, assign."""
 
-    def __init__(
-        self, context: Context, rewriter: Rewriter, status: FloatStatus, reference: bool
-    ) -> None:
-        """Round inputs by `rewriter`; `reference`: compute to the letter, with no shortcut."""
+    def __init__(self, context: Context, rewriter: Rewriter, count: Count, reference: bool) -> None:
+        """Round inputs by `rewriter`; `reference`: compute to the letter, with no shortcut.
+
+        `count` gets what says whether an update overflowed.
+        """
         self._context, self._nodes, self._graph = context, context.nodes, context.lookup.nodes
-        self._rewriter, self._status, self._reference = rewriter, status, reference
+        self._rewriter, self._count, self._reference = rewriter, count, reference
 
     def write(self, rows: Sequence[Operator]) -> None:
         """Append the updates of these rows, computed as one."""
@@ -119,7 +120,7 @@ class UpdateWriter:
             new, clean = build(exact, leaves), all_true(self._nodes, exact.clean, f"{name}/clean")
         else:
             new, clean = compute_tensors(self._context, build, leaves, sizes, name)
-        counted = self._status.add(clean, name)
+        counted = self._count(clean, name)
         alone = len(nodes) == 1
         parts = [[tensor] if alone else packing.unpack(tensor) for tensor in new]
         for node, each, values in zip(nodes, inputs, zip(*parts)):

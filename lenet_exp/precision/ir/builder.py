@@ -8,6 +8,8 @@ import numpy as np
 
 from lenet_exp import tf_compat
 
+ITERATIONS = 2**20  # of a loop inside another, at most, to be told apart
+
 
 class Handle(str):
     """The first output of a node under construction, by its name, with the NodeDef itself."""
@@ -34,12 +36,72 @@ class Nodes:
         self._taken: Set[str] = set(taken)
         self._constants: Dict[Any, Handle] = {}
         self.tf = tf_compat.load()
+        self.around: Nodes = self  # those that are in no loop
+        self._outer: Optional[Nodes] = None  # of those in a loop: the next around it
+        self._frame: Dict[str, Any] = {}
+        self._condition = ""
+        self._entered: Dict[str, Handle] = {}
+        self._iteration: Optional[Handle] = None
 
     def scratch(self) -> Nodes:
         """Return nodes of its own that take their names from the same stock."""
         other = Nodes()
         other._taken = self._taken
         return other
+
+    def inside(self, frame_name: str, parallel_iterations: int, condition: str) -> Nodes:
+        """Return nodes in a while loop among these: the same list, and the same stock of names.
+
+        `condition` is the loop's LoopCond.
+        """
+        loop = Nodes()
+        loop.made, loop._taken = self.made, self._taken
+        loop.around, loop._outer = self.around, self
+        loop._frame = {
+            "frame_name": frame_name.encode(),
+            "parallel_iterations": parallel_iterations,
+        }
+        loop._condition = condition
+        return loop
+
+    def entered(self, tensor: Handle, is_ref: bool = False) -> Handle:
+        """Return a tensor that is in no loop as these nodes can take it: once for all iterations.
+
+        `is_ref`: it is a variable.
+        """
+        if self._outer is None:
+            return tensor
+        if tensor not in self._entered:
+            given = self._outer.entered(tensor, is_ref)
+            op = "RefEnter" if is_ref else "Enter"
+            self._entered[tensor] = self._enter(op, given, f"{tensor}/entered", True)
+        return self._entered[tensor]
+
+    def _enter(self, op: str, given: Handle, name: str, is_constant: bool) -> Handle:
+        attributes = given.node.attr
+        kind = self.tf.as_dtype(attributes["T" if "T" in attributes else "dtype"].type)
+        return self.add(op, [given], name, T=kind, is_constant=is_constant, **self._frame)
+
+    def iteration(self) -> Optional[Handle]:
+        """Return int64 [], the iteration of the loop that these nodes are in, from 1.
+
+        That of a loop inside another has the other's, times `ITERATIONS`, added. None in no loop.
+        """
+        if self._outer is None or self._iteration is not None:
+            return self._iteration
+        kinds, one, name = {"T": self.tf.int64}, self.constant(1, np.int64), "emulation/iteration"
+        begin = self._enter("Enter", self._outer.constant(1, np.int64), name, False)
+        merge = self.add("Merge", [begin, begin], name, N=2, **kinds)
+        switch = self.add("Switch", [merge, self._condition], name, **kinds)
+        more = self.add("AddV2", [f"{switch}:1", one], name, **kinds)
+        merge.node.input[1] = self.add("NextIteration", [more], name, **kinds)
+        self._iteration, outer = merge, self._outer.iteration()
+        if outer is not None:
+            factor = self.constant(ITERATIONS, np.int64)
+            around = self._enter("Enter", outer, name, True)
+            whole = self.add("Mul", [around, factor], name, **kinds)
+            self._iteration = self.add("AddV2", [whole, merge], name, **kinds)
+        return self._iteration
 
     def add(
         self,
@@ -73,6 +135,8 @@ class Nodes:
 
     def constant(self, value: Any, dtype: Any = np.float32) -> Handle:
         """Return a constant; equal scalars are one node."""
+        if self._outer is not None:
+            return self.entered(self.around.constant(value, dtype))
         array = np.asarray(value, dtype)
         known = self._constants if array.size == 1 else {}
         key = (array.dtype.str, array.shape, array.tobytes())

@@ -12,7 +12,7 @@ from lenet_exp import tf_compat
 from lenet_exp.precision.analysis.input_shapes import with_input_shapes
 from lenet_exp.precision.ir.functions import check_calls
 from lenet_exp.precision.ir.graph import in_order, read_graph
-from lenet_exp.precision.plan import Plan
+from lenet_exp.precision.plan import Plan, PlannedFunction
 from lenet_exp.precision.planning.compilation import Compilation, Phase, PlanOptions
 from lenet_exp.precision.planning.eliminate_casts import eliminate_casts
 from lenet_exp.precision.planning.fold_constants import fold_constants
@@ -138,4 +138,13 @@ def _plan(state: Compilation, given: Any) -> Plan:
         warnings=warnings_of(state),
         graph_def=made,
         fetches=state.fetched,
+        functions=tuple(_functions(state)),
     )
+
+
+def _functions(state: Compilation) -> Iterator[PlannedFunction]:
+    for call, functions in state.functions.items():
+        for label, inner, arguments, results in functions:
+            nodes = tuple(inner.graph.nodes.values())
+            yield PlannedFunction(call, label, nodes, arguments, results)
+            yield from _functions(inner)

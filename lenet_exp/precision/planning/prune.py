@@ -12,6 +12,8 @@ from lenet_exp.precision.analysis.step_sections import is_backward
 from lenet_exp.precision.ir.graph import Graph, reachable, rewired
 from lenet_exp.precision.ir.names import Tensor, node_of
 from lenet_exp.precision.ir.op_traits import (
+    ENTERS,
+    EXITS,
     LEFT_OVER,
     MERGES,
     ORDER_ONLY,
@@ -136,8 +138,8 @@ def _left_over(graph: Graph, name: str) -> bool:
 def needed(graph: Graph, fetched: Sequence[str]) -> FrozenSet[str]:
     """Return the nodes that stay: needed by data by a fetch or by a write that a fetch reaches.
 
-    Nodes that only order others (NoOp) and the pivots of a cond stay with them. Any other node
-    that is held only by a control edge goes.
+    Nodes that only order others (NoOp), the pivots of a cond and the ends of a loop stay with
+    them. Any other node that is held only by a control edge goes.
     """
     before = reachable(fetched, graph.producers)
     roots = [name for name in before if writes(graph.nodes[name]) or _gates(graph, name)]
@@ -148,7 +150,8 @@ def needed(graph: Graph, fetched: Sequence[str]) -> FrozenSet[str]:
 def _gates(graph: Graph, name: str) -> bool:
     """Return whether a node stays for its control edges: they say which branch or order it is."""
     node = graph.nodes[name]
-    if node.op in ORDER_ONLY or node.op in MERGES:  # of a Merge's branches one never runs
+    # Of a Merge's branches one never runs; nothing else outside a loop waits for its end.
+    if node.op in ORDER_ONLY | MERGES | EXITS:
         return True
     # An Identity that runs only if its branch is taken: the pivot of a cond.
     return transparent(node) and graph.nodes[graph.source(Tensor(name, 0)).node].op in SWITCHES
@@ -157,9 +160,14 @@ def _gates(graph: Graph, name: str) -> bool:
 def _kept_order(graph: Graph, kept: FrozenSet[str], names: Sequence[str]) -> Tuple[str, ...]:
     """Return control inputs of a kept node without the pruned ones, keeping every order.
 
-    A pruned node is replaced by the nodes in front of it.
+    A pruned node is replaced by the nodes in front of it, but for those outside its loop.
     """
     if kept.issuperset(names):
         return tuple(dict.fromkeys(names))
-    found = reachable(names, lambda name: () if name in kept else graph.producers(name))
+
+    def before(name: str) -> Tuple[str, ...]:
+        ends = name in kept or graph.nodes[name].op in ENTERS
+        return () if ends else graph.producers(name)
+
+    found = reachable(names, before)
     return tuple(name for name in found if name in kept)

@@ -116,18 +116,6 @@ def while_graph(tf):
     return tf.while_loop(lambda i, x: i < 3, lambda i, x: (i + 1, x * 2.0), [0, floats(tf, "x")])[1]
 
 
-@BOTH
-@pytest.mark.parametrize("mode", [MIX, FORCE])
-def test_a_loop_is_refused_in_words(mode, reference):
-    def build(tf):
-        return tf.matmul(while_graph(tf), tf.get_variable("w", [8, 8]))
-
-    graph_def, names = graph_of(build)
-    plan = assign(graph_def, mode, fetches=names)
-    with pytest.raises(GraphError, match=r"Enter.*not emulated"):
-        emulate(graph_def, plan, reference=reference)
-
-
 def test_a_loop_without_float16_is_left_alone():
     (got,), flag = compute(while_graph, {"x:0": np.ones((4, 8), np.float32)}, KEEP)
     same_bits(got, np.full((4, 8), 8.0))

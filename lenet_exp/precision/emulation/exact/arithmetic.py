@@ -9,8 +9,8 @@ import numpy as np
 from lenet_exp.precision.emulation.exact import rounding
 from lenet_exp.precision.ir.builder import Handle, Nodes
 
-# (float32 tensor about to be rounded, name) -> the node that its rounding waits for
-Probe = Callable[[str, str], str]
+# (nodes, float32 tensor of them about to be rounded, name) -> what its rounding waits for
+Probe = Callable[[Nodes, str, str], str]
 # (bool []: no overflow there, name) -> the node that counts, which whoever takes the value awaits
 Count = Callable[[str, str], str]
 
@@ -44,7 +44,7 @@ class Arithmetic:
 
         Within +-65504, rounded to nearest, and tested.
         """
-        first = [] if self._probe is None else [f"^{self._probe(tensor, name)}"]
+        first = [] if self._probe is None else [f"^{self._probe(self.nodes, tensor, name)}"]
         clean = rounding.in_range(self.nodes, tensor, f"{name}/check")
         held = rounding.saturated(self.nodes, tensor, name)
         half = self.nodes.cast(held, "float32", "float16", f"{name}/half")

@@ -6,7 +6,7 @@ since the previous clear, the previous step's update included. Source: precision
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -46,13 +46,25 @@ class FloatStatus:
         )
         nodes.add("Assign", [self._variable, nodes.constant(0)], RESET, final=RESET, T=tf.float32)
 
-    def add(self, clean: str, name: str) -> str:
-        """Append the count of what was not `clean` (bool []); return the node that counts."""
-        nodes = self._nodes
+    def add(self, clean: str, name: str, nodes: Optional[Nodes] = None) -> str:
+        """Append the count of what was not `clean` (bool []); return the node that counts.
+
+        `nodes`: those of the while loop that `clean` is in, if it is in one.
+        """
+        nodes = nodes or self._nodes
         fine = nodes.cast(clean, "bool", "float32", f"{name}/fine")
         bad = nodes.float_op("Sub", [nodes.constant(1), fine], f"{name}/overflowed")
+        return self._added(nodes, bad, name)
+
+    def add_after(self, overflowed: str, name: str, nodes: Nodes) -> str:
+        """Append the count of one overflow, to `nodes`, after a node that runs only then."""
+        return self._added(nodes, nodes.constant(1), name, [overflowed])
+
+    def _added(self, nodes: Nodes, number: str, name: str, control: Sequence[str] = ()) -> str:
+        inputs = [nodes.entered(self._variable, is_ref=True), number]
         # Locked: updates of several variables may count at the same time.
-        return nodes.float_op("AssignAdd", [self._variable, bad], f"{name}/count", use_locking=True)
+        kinds = {"T": self._tf.float32, "use_locking": True}
+        return nodes.add("AssignAdd", inputs, f"{name}/count", control, **kinds)
 
     def append(self, node: Any, clean: Sequence[str]) -> None:
         """Append a status operator under its name; `clean`: bool [], no overflow in this step."""

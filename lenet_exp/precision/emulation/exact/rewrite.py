@@ -29,6 +29,7 @@ from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
 from lenet_exp.precision.emulation.exact.context import Lookup
 from lenet_exp.precision.emulation.exact.kernels import KERNELS
 from lenet_exp.precision.ir.builder import Handle, copied, data_inputs, set_attribute, set_inputs
+from lenet_exp.precision.ir.names import node_of, slot_of
 from lenet_exp.precision.ir.op_defs import WRITTEN_SHAPES, argument_types
 from lenet_exp.precision.ir.op_traits import CONVOLUTIONS, EXACT, STEPWISE
 from lenet_exp.precision.plan import CastEdge, Operator
@@ -91,7 +92,9 @@ class Rewriter:
             tf, node = self._nodes.tf, self._lookup.nodes[edge.producer.node]
             value = tf.make_ndarray(node.attr["value"].tensor).astype(np.float32)
             value = rounding.round_array(value, self.arithmetic.flush)
-            constant = self._nodes.add("Const", [], name, dtype=tf.float32, value=value)
+            # In a branch or a loop it belongs there, as what it is the value of does.
+            before = [node_of(tensor)] if self._lookup.nodes[node_of(tensor)].input else []
+            constant = self._nodes.add("Const", [], name, before, dtype=tf.float32, value=value)
             self._rounded[tensor] = constant
         elif tensor not in self._rounded:
             self._rounded[tensor] = self.arithmetic.rounded(tensor, name)
@@ -106,12 +109,13 @@ class Rewriter:
         if node.name in self._lookup.removed:
             instead, row = self._lookup.removed[node.name], None
             inputs = inputs if instead is None else [instead, *inputs[1:]]
-        slots = () if row is None else rounded_outputs(self._lookup, node, self._shortcuts)
-        if row is None or not slots:
+        slots = rounded_outputs(self._lookup, node, self._shortcuts)
+        if not slots:
             self.append(node, inputs)
             return
         tensors = data_inputs(inputs)
-        kernel = KERNELS.get(row.ge_type if len(row.parts) == 1 else node.op)
+        kind = node.op if row is None or len(row.parts) > 1 else row.ge_type
+        kernel = None if row is None else KERNELS.get(kind)
         made = (
             self._form(node, tensors)
             if kernel is None
@@ -156,8 +160,10 @@ def casts_on(lookup: Lookup, node: Any) -> Dict[int, CastEdge]:
 def rounded_outputs(lookup: Lookup, node: Any, shortcuts: bool) -> Tuple[int, ...]:
     """Return the outputs of a node that are rounded; `shortcuts` as a Rewriter takes it."""
     row = lookup.rows.get(node.name)
-    if row is None or node.name in lookup.removed:
+    if node.name in lookup.removed:
         return ()
+    if row is None:
+        return _rounded_read(lookup, node)
     if row.unit == "none" or (shortcuts and _moves(row, node)):
         return ()
     found = tuple(
@@ -172,6 +178,21 @@ def rounded_outputs(lookup: Lookup, node: Any, shortcuts: bool) -> Tuple[int, ..
     return (0,) if summed or row.ge_type in STEPWISE else ()
 
 
+def _rounded_read(lookup: Lookup, node: Any) -> Tuple[int, ...]:
+    """Return the outputs that are rounded of a node that is no operator.
+
+    The chip casts a variable in front of an operator, such as Enter, that takes its handle and
+    is float16; here its value is known only where it is read.
+    """
+    if node.op != "ReadVariableOp":
+        return ()
+    text = str(node.input[0])
+    while node_of(text) not in lookup.rows and lookup.nodes[node_of(text)].input:
+        text = lookup.nodes[node_of(text)].input[0]
+    row = lookup.rows.get(node_of(text))
+    return (0,) if row is not None and row.outputs[slot_of(text)] == "float16" else ()
+
+
 def _moves(row: Operator, node: Any) -> bool:
     """Return whether an operator only moves or chooses values."""
     if row.ge_type == "MaxPoolGrad":  # windows that don't overlap: nothing is added up
@@ -182,11 +203,12 @@ def _moves(row: Operator, node: Any) -> bool:
 
 def takes_reference(node: Any, index: int) -> bool:
     """Return whether a data input is a variable itself, not its value."""
-    definition = tf_compat.op_def(node.op)
+    definition, resource = tf_compat.op_def(node.op), tf_compat.load().resource
     arguments = definition.input_arg if definition is not None else ()
-    return index < len(arguments) and (
-        arguments[index].is_ref or arguments[index].type == tf_compat.load().resource
-    )
+    if index >= len(arguments) or arguments[index].is_ref:
+        return index < len(arguments)
+    kind = arguments[index].type_attr  # Enter and Switch take a handle, too
+    return bool((node.attr[kind].type if kind in node.attr else arguments[index].type) == resource)
 
 
 def output_dtypes(node: Any) -> List[Any]:

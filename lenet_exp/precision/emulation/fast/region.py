@@ -14,10 +14,12 @@ from lenet_exp.precision.ir.functions import calls
 from lenet_exp.precision.ir.graph import Graph
 from lenet_exp.precision.ir.names import Tensor, as_input, node_of
 from lenet_exp.precision.ir.op_traits import (
+    BACK_EDGES,
     CALLS,
     CONTROL_FLOW,
     DATA,
     FUNCTION_ENDS,
+    LOOP_CONDITIONS,
     MERGES,
     OF_SHAPES,
     READS,
@@ -88,7 +90,7 @@ def find_roles(
         if has_effect or not behind.isdisjoint(before):
             behind.add(name)
         inside = max((depth.get(each, 0) for each in before), default=0)
-        depth[name] = max(0, inside + (node.op in SWITCHES) - (node.op in MERGES))
+        depth[name] = max(0, inside + _branches(graph, name))
         if name in behind or depth[name] or name in apart or not _is_operation(graph, name):
             roles[name] = Role.OUTSIDE
         else:
@@ -96,13 +98,26 @@ def find_roles(
     return roles
 
 
+def _branches(graph: Graph, name: str) -> int:
+    """Return 1 where a branch begins, -1 where it ends; 0 for the rest, a loop's ends included."""
+    op, before = graph.nodes[name].op, {graph.nodes[each].op for each in graph.producers(name)}
+    begins = op in SWITCHES and before.isdisjoint(LOOP_CONDITIONS)
+    return int(begins) - int(op in MERGES and before.isdisjoint(BACK_EDGES))
+
+
 def run_order(graph: Graph) -> List[str]:
-    """Return the names so that what a node waits for, control inputs included, comes first."""
+    """Return the names so that what a node waits for, control inputs included, comes first.
+
+    A while loop's back edges are left out.
+    """
     after = graph.consumers(by_order=True)
-    waiting = {name: len(graph.producers(name)) for name in graph.nodes}
+    back = {name for name, node in graph.nodes.items() if node.op in BACK_EDGES}
+    waiting = {
+        name: sum(each not in back for each in graph.producers(name)) for name in graph.nodes
+    }
     ready = [name for name, count in waiting.items() if not count]
     for name in ready:  # grows on the way
-        for each in after.get(name, ()):
+        for each in after.get(name, ()) if name not in back else ():
             waiting[each] -= 1
             if not waiting[each]:
                 ready.append(each)

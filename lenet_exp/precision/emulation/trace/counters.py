@@ -6,7 +6,8 @@ waits for them.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from functools import partial
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -25,6 +26,7 @@ _LEAST = np.float32(2.0**-25)  # what is not larger becomes 0
 _NORMAL = np.nextafter(np.float32(1023.5 * 2.0**-24), np.float32(0))  # half-way goes to 2^-14
 _OVERFLOW = np.nextafter(np.float32(rounding.OVERFLOW), np.float32(0))
 _NEAR = 0.01  # a constant that moves by less is no loss worth a line
+NEVER = 2**62  # no iteration
 COLUMNS = ("values", "nonzero", "kept", "normal", "overflows", "infinite", "nan")
 
 
@@ -55,7 +57,9 @@ class Traces(NamedTuple):
     """The counters of an emulated graph, and what they count, in the order of a step.
 
     The variables `counts` (int64 [sites, columns of COLUMNS]) and `largest` (float32 [sites], the
-    largest magnitude before rounding, NaN left out) grow from the operation `reset` on.
+    largest magnitude before rounding, NaN left out) grow from the operation `reset` on; so does
+    `iterations` (int64 [sites]), the iteration in which something first overflowed, of what is in
+    while loops (see `Nodes.iteration`) and `NEVER` of all else. None if nothing is in a loop.
     """
 
     counts: str
@@ -63,6 +67,7 @@ class Traces(NamedTuple):
     reset: str
     sites: Tuple[Site, ...]
     constants: Tuple[Constant, ...]
+    iterations: Optional[str] = None
 
 
 class Tracer:
@@ -76,17 +81,18 @@ class Tracer:
         limits = [-1, 0, least, _NORMAL, _OVERFLOW, np.finfo(np.float32).max]
         self._limits = nodes.constant(np.array(limits, np.float32)[:, None])
         self._sites: Dict[str, Site] = {}
+        self._iterations: Optional[Handle] = None
         self._counts, self._largest = (
             nodes.add("VariableV2", [], "", final=f"{scope}/{what}", dtype=dtype)
             for what, dtype in (("counts", nodes.tf.int64), ("largest", nodes.tf.float32))
         )
 
-    def rounding(self, tensor: str, name: str) -> str:
-        """Append the counting of float32 `tensor`, which is rounded under `name`.
+    def rounding(self, nodes: Nodes, tensor: str, name: str) -> str:
+        """Append the counting of float32 `tensor`, which is rounded under `name`, to `nodes`.
 
         Returns the node that the rounding has to wait for.
         """
-        return self._count(tensor, name, self._site(name))
+        return self._count(nodes, tensor, name, self._site(name))
 
     def _site(self, name: str) -> Site:
         if name.endswith(_TO_FLOAT16):
@@ -101,8 +107,8 @@ class Tracer:
         inner = len(row.parts) > 1 and owner != row.parts[-1] and owner == row.name
         return Site(row.name, "sum" if inner else part, row.ge_type, "float16")
 
-    def _count(self, tensor: str, key: str, site: Site) -> str:
-        nodes, tf = self._nodes, self._nodes.tf
+    def _count(self, nodes: Nodes, tensor: str, key: str, site: Site) -> str:
+        tf = nodes.tf
         while key in self._sites:  # what an operator rounds several times under one name
             key += "_again"
         index = nodes.constant(len(self._sites), np.int32)
@@ -111,7 +117,7 @@ class Tracer:
         flat = nodes.reshape(tensor, [1, -1], f"{name}/flat")
         size = nodes.float_op("Abs", [flat], f"{name}/size")
         nan = nodes.float_op("IsNan", [flat], f"{name}/nan")
-        above = nodes.float_op("Greater", [size, self._limits], f"{name}/above")
+        above = nodes.float_op("Greater", [size, nodes.entered(self._limits)], f"{name}/above")
         kinds = {"T": tf.bool, "N": 2, "Tidx": tf.int32}
         axis = nodes.constant(0, np.int32)
         both = nodes.add("ConcatV2", [above, nan, axis], f"{name}/columns", **kinds)
@@ -122,15 +128,31 @@ class Tracer:
         number = rounding.without_nan(nodes, size, nan, name, "no_nan")
         axes = nodes.constant(np.array([0, 1], np.int32), np.int32)
         most = nodes.float_op("Max", [number, axes], f"{name}/most", Tidx=tf.int32, keep_dims=False)
-        counts, largest = [self._counts, index, added], [self._largest, index, most]
-        count = self._scatter("ScatterAdd", counts, tf.int64, f"{name}/count")
-        return self._scatter("ScatterMax", largest, tf.float32, f"{name}/largest", [count])
+        update = partial(_scatter, nodes, index)
+        done: List[str] = [update("ScatterAdd", self._counts, added, tf.int64, f"{name}/count")]
+        done += self._iteration(nodes, added, name, update)
+        return update("ScatterMax", self._largest, most, tf.float32, f"{name}/largest", done)
 
-    def _scatter(
-        self, op: str, update: Sequence[str], dtype: Any, name: str, control: Sequence[str] = ()
-    ) -> Handle:
-        kinds = {"T": dtype, "Tindices": self._nodes.tf.int32}
-        return self._nodes.add(op, update, name, control, use_locking=True, **kinds)
+    def _iteration(self, nodes: Nodes, added: str, name: str, update: Any) -> List[str]:
+        """Append the keeping of the first iteration in which what is `added` is too much."""
+        iteration, tf = nodes.iteration(), nodes.tf
+        if iteration is None:
+            return []
+        if self._iterations is None:
+            variable = f"{self._scope}/iterations"
+            self._iterations = self._nodes.add("VariableV2", [], "", final=variable, dtype=tf.int64)
+        beyond = [each in ("overflows", "nan") for each in COLUMNS]
+        kinds, int64 = {"T": tf.int64}, np.int64
+        inputs = [added, nodes.constant(np.array(beyond, int64), int64)]
+        values = nodes.add("Mul", inputs, f"{name}/beyond", **kinds)
+        inputs = [values, nodes.constant(np.array([0], np.int32), np.int32)]
+        kinds.update(Tidx=tf.int32, keep_dims=False)
+        total = nodes.add("Sum", inputs, f"{name}/all_beyond", **kinds)
+        inputs = [total, nodes.constant(0, int64)]
+        some = nodes.add("Greater", inputs, f"{name}/some_beyond", T=tf.int64)
+        inputs = [some, iteration, nodes.constant(NEVER, int64)]
+        first = nodes.add("Select", inputs, f"{name}/iteration", T=tf.int64)
+        return [update("ScatterMin", self._iterations, first, tf.int64, f"{name}/first")]
 
     def _gradient(self, text: str, variable: str) -> None:
         """Mark the gradient of a variable, and count it if no rounding has."""
@@ -148,7 +170,7 @@ class Tracer:
         dtype = "float16" if half else "float32"
         users = [n for n in self._nodes.made if origin in n.input]
         site = Site(producer, "", kind, dtype, variable)
-        count = self._count(origin, f"{variable}/gradient", site)
+        count = self._count(self._nodes, origin, f"{variable}/gradient", site)
         for user in users:
             user.input.append(f"^{count}")
 
@@ -161,11 +183,14 @@ class Tracer:
                 origin = source(graph, texts[site.operator], PASS_THROUGH)
                 self._sites[key] = site._replace(operator=origin)
 
-    def end(self) -> Traces:
-        """Count the gradients that no rounding has counted; return what was made."""
+    def end(self, frames: Mapping[str, Sequence[str]]) -> Traces:
+        """Count the gradients that no rounding has counted; return what was made.
+
+        `frames`: the while loops that each node is in. A gradient inside one is not counted.
+        """
         for name, row in self._rows.items():
             node = self._graph.get(name)
-            index = None if node is None else _gradient_input(node)
+            index = None if node is None or frames[name] else _gradient_input(node)
             if node is not None and index is not None and name == row.parts[-1]:
                 variable = source(self._graph, node.input[0])
                 self._gradient(node.input[index], node_of(variable))
@@ -173,11 +198,16 @@ class Tracer:
         nodes, tf = self._nodes, self._nodes.tf
         count = len(self._sites)
         resets = []
-        for variable, shape, kind in (
-            (self._counts, (count, len(COLUMNS)), np.int64), (self._largest, (count,), np.float32)
-        ):  # fmt: skip
-            set_attribute(variable.node, "shape", tf.TensorShape(shape))
-            inputs = [variable, nodes.constant(np.zeros(shape, kind), kind)]
+        variables: List[Tuple[Handle, np.ndarray]] = [
+            (self._counts, np.zeros((count, len(COLUMNS)), np.int64)),
+            (self._largest, np.zeros(count, np.float32)),
+        ]
+        if self._iterations is not None:
+            variables.append((self._iterations, np.full(count, NEVER, np.int64)))
+        for variable, value in variables:
+            kind = value.dtype
+            set_attribute(variable.node, "shape", tf.TensorShape(value.shape))
+            inputs = [variable, nodes.constant(value, kind)]
             resets.append(nodes.add("Assign", inputs, f"{variable}/reset", T=tf.as_dtype(kind)))
         reset = f"{self._scope}/reset"
         nodes.add("NoOp", [], reset, resets, final=reset)
@@ -187,7 +217,23 @@ class Tracer:
             reset,
             tuple(self._sites.values()),
             _lost_constants(self._plan, self._flush),
+            self._iterations and f"{self._iterations}:0",
         )
+
+
+def _scatter(
+    nodes: Nodes,
+    index: str,
+    op: str,
+    variable: Handle,
+    value: str,
+    dtype: Any,
+    name: str,
+    control: Sequence[str] = (),
+) -> Handle:
+    inputs, kinds = [nodes.entered(variable, is_ref=True), index, value], {"T": dtype}
+    kinds["Tindices"] = nodes.tf.int32
+    return nodes.add(op, inputs, name, control, use_locking=True, **kinds)
 
 
 def _lost_constants(plan: Plan, flush: bool) -> Tuple[Constant, ...]:

@@ -27,7 +27,7 @@ def text(training: Counted, evaluation: Counted, file: str) -> str:
     lines = [f"overflows in {steps} training steps{'' if found else ': none'}"]
     if found:
         first = found[0]
-        lines.append(f"  first in step {first.first}: {_name(first.site)}")
+        lines.append(f"  first in step {first.first}: {_name(first.site)}{_iteration(first)}")
         lines += _operators(found, "steps", "first step", file)
     later = rows(evaluation.tally, evaluation.traces.sites)
     if runs:
@@ -44,11 +44,19 @@ def _name(site: Site) -> str:
     return f"{site.ge_type} {site.operator}{part}{wide}".strip()
 
 
+def _iteration(row: Overflowed) -> str:
+    """Return in which iteration of the loops around it an operator first overflowed, if in any."""
+    numbers = " of ".join(map(str, row.iteration[::-1]))
+    return f", iteration {numbers}" if numbers else ""
+
+
 def _operators(found: Sequence[Overflowed], calls: str, first: str, file: str) -> List[str]:
     lines = [f"  {calls:>11}  {first:>10}  {'values':>12}  {'largest':>8}  operator"]
     for row in found[:_MOST]:
         numbers = f"  {row.calls:11}  {row.first:10}  {row.values:12}  {row.largest:8.3g}  "
-        lines.append(numbers + _ended(_name(row.site), _WIDE - len(numbers)))
+        inside = _iteration(row)
+        name = _ended(_name(row.site), _WIDE - len(numbers) - len(inside))
+        lines.append(numbers + name + inside)
     if len(found) > _MOST:
         lines.append(f"  and {len(found) - _MOST} operators more: {file}")
     return lines
@@ -78,11 +86,12 @@ def as_csv(counted: Dict[str, Counted]) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(
         ["graph", "calls", *Site._fields, "overflowed", "calls_overflowed", "first_step"]
-        + ["largest", *COLUMNS]
+        + ["largest", *COLUMNS, "first_iteration"]
     )
     for graph, (traces, tally) in counted.items():
         beyond = overflows(traces.sites, tally.counts)
         for index, site in enumerate(traces.sites):
             own = (beyond[index], tally.hit[index], tally.first[index], tally.largest[index])
-            writer.writerow([graph, tally.calls, *site, *own, *tally.counts[index]])
+            inside = tally.iteration[index]
+            writer.writerow([graph, tally.calls, *site, *own, *tally.counts[index], inside])
     return stream.getvalue()

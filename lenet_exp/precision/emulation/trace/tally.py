@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from lenet_exp.precision.emulation.trace.counters import COLUMNS, Site
+from lenet_exp.precision.emulation.trace.counters import COLUMNS, NEVER, Site
+from lenet_exp.precision.ir.builder import ITERATIONS
 
 _COLUMN = {name: index for index, name in enumerate(COLUMNS)}
 
@@ -17,6 +18,7 @@ class Tally(NamedTuple):
     `calls` int64 []; `counts` int64 [sites, len(COLUMNS)]; `largest` float32 [sites]; `first`
     int64 [sites], the step of the first overflow, 0 before any; `hit` int64 [sites], the calls
     in which there was one, and `operator_hit` the same of the whole operator, at its first site.
+    `iteration` int64 [sites]: of a while loop, in which the first was, as `Traces` has it; else 0.
     """
 
     calls: np.ndarray
@@ -25,6 +27,7 @@ class Tally(NamedTuple):
     first: np.ndarray
     hit: np.ndarray
     operator_hit: np.ndarray
+    iteration: np.ndarray
 
 
 class Overflowed(NamedTuple):
@@ -32,6 +35,7 @@ class Overflowed(NamedTuple):
 
     `calls` in which it did, the `first` by its step; `values` that did; `site` the first of its
     sites in that step; `largest` magnitude before rounding, NaN if nothing but NaN was too much.
+    `iteration`: of each while loop it is in, outermost first, when the first was, from 1.
     """
 
     site: Site
@@ -39,6 +43,7 @@ class Overflowed(NamedTuple):
     first: int
     values: int
     largest: float
+    iteration: Tuple[int, ...] = ()
 
 
 class Gradient(NamedTuple):
@@ -57,7 +62,7 @@ class Gradient(NamedTuple):
 def empty(sites: Sequence[Site]) -> Tally:
     """Return a tally of no calls."""
     count = len(sites)
-    whole = [np.zeros(count, np.int64) for _ in range(3)]
+    whole = [np.zeros(count, np.int64) for _ in range(4)]
     counts = np.zeros((count, len(COLUMNS)), np.int64)
     return Tally(np.zeros((), np.int64), counts, np.zeros(count, np.float32), *whole)
 
@@ -70,7 +75,12 @@ def overflows(sites: Sequence[Site], counts: np.ndarray) -> np.ndarray:
 
 
 def added(
-    tally: Tally, sites: Sequence[Site], counts: np.ndarray, largest: np.ndarray, step: int
+    tally: Tally,
+    sites: Sequence[Site],
+    counts: np.ndarray,
+    largest: np.ndarray,
+    step: int,
+    iterations: Optional[np.ndarray] = None,
 ) -> Tally:
     """Return the tally with one more call.
 
@@ -80,18 +90,22 @@ def added(
         counts: of this call, int64 [sites, len(COLUMNS)].
         largest: of this call, float32 [sites].
         step: the training step it is, or comes after; from 1.
+        iterations: of this call, int64 [sites], if anything is in a while loop.
     """
     hit = overflows(sites, counts) > 0
     begins = _begins(sites)
     operator_hit = np.zeros(len(sites), bool)
     operator_hit[begins[hit]] = True
+    new = (tally.first == 0) & hit
+    inside = np.zeros(len(sites), np.int64) if iterations is None else iterations % NEVER
     return Tally(
         tally.calls + 1,
         tally.counts + counts,
         np.maximum(tally.largest, largest),
-        np.where((tally.first == 0) & hit, step, tally.first),
+        np.where(new, step, tally.first),
         tally.hit + hit,
         tally.operator_hit + operator_hit,
+        np.where(new, inside, tally.iteration),
     )
 
 
@@ -112,9 +126,16 @@ def rows(tally: Tally, sites: Sequence[Site]) -> List[Overflowed]:
         step, calls = int(tally.first[first]), int(tally.operator_hit[begin])
         only_nan = values[own].sum() == tally.counts[own, _COLUMN["nan"]].sum()
         largest = np.nan if only_nan else float(tally.largest[own].max())
-        row = Overflowed(sites[first], calls, step, values[own].sum(), largest)
+        inside = _loops(int(tally.iteration[first]))
+        row = Overflowed(sites[first], calls, step, values[own].sum(), largest, inside)
         found.append((step, int(first), row))
     return [row for _, _, row in sorted(found, key=lambda each: each[:2])]
+
+
+def _loops(iteration: int) -> Tuple[int, ...]:
+    """Return the iteration of each loop, outermost first."""
+    outer, inner = divmod(iteration, ITERATIONS)
+    return (*_loops(outer), inner) if iteration else ()
 
 
 def gradients(tally: Tally, sites: Sequence[Site]) -> List[Gradient]:
