@@ -88,8 +88,9 @@ class Run:
         if (name, shape) not in self._writes:
             tf, handle = tf_compat.load(), self._handle(name)
             with self.session.graph.as_default():
-                feed = tf.placeholder(tf.float32, shape)
-                if handle.dtype == tf.resource:
+                resource = handle.dtype == tf.resource
+                feed = tf.placeholder(tf.float32 if resource else handle.dtype.base_dtype, shape)
+                if resource:
                     write = tf.raw_ops.AssignVariableOp(resource=handle, value=feed)
                 else:
                     write = tf.raw_ops.Assign(ref=handle, value=feed, validate_shape=False)
