@@ -12,7 +12,8 @@ as large in it; afterwards the variables are put back, as a skipped step leaves 
 follows is again a network with sound values. Cost is seconds per step, emulated / float32, as the
 median of paired rounds, each from the same variables; "float32, twice" is its control. The three
 times three steps of a path are made in one session: where a random generator is once behind, what
-follows differs too, so read the first problem of a mode first.
+follows differs too, so read the first problem of a mode first. A graph that reads and writes a
+variable in no order may differ by its own fault; where paths differ, such variables are named.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Seq
 
 import numpy as np
 from network_feeds import Network, drawn, read_network
+from network_races import races
 from network_session import Variables, graph_of, initial_values, variables_of
 from paired import measure, ratio
 
@@ -243,6 +245,12 @@ def run_all(
             compare(network, plan, first, short, told)
             emulated[short] = plan
         gc.collect()
+    if "no" in told["equal"].values():
+        found_races = races(network.graph_def, network.fetches)
+        more = f"; {len(found_races) - 3} more" if found_races[3:] else ""
+        if found_races:
+            words = "read and written in no order, by the graph itself"
+            told["problems"].append(f"all: {words}: {'; '.join(found_races[:3])}{more}")
     if options.rounds:
         with problems(told, "cost"):
             told["cost"] = cost(network, emulated, first, options.rounds)

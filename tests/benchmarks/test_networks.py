@@ -31,7 +31,7 @@ def write_network(path, said=None, resource=False):
         x, keep = tf.placeholder(tf.float32, [None, 8], "x"), tf.placeholder(tf.bool, [], "keep")
         with tf.variable_scope("layer", use_resource=resource):
             weights = tf.get_variable("weights", [8, 4])
-        hidden = tf.where(keep, tf.matmul(x, weights), tf.zeros([tf.shape(x)[0], 4]))
+        hidden = tf.where(keep, tf.matmul(x, weights), tf.zeros_like(tf.matmul(x, weights)))
         loss = tf.reduce_mean(tf.square(hidden), name="loss")
         train = tf.train.AdamOptimizer(0.1, epsilon=1e-3).minimize(loss, name="train")
         tf.add_to_collection("train_op", train)
@@ -93,3 +93,18 @@ def test_a_difference_is_said_in_words(networks, broken, words):
     other = networks.Step({**values, **changed}, not broken)
     assert networks.difference([sound] * 3, [sound, other, other]) == words
     assert networks.difference([sound] * 3, [sound] * 3) == ""
+
+
+@pytest.mark.parametrize("resource", [False, True], ids=["reference", "resource"])
+@pytest.mark.parametrize("ordered", [False, True])
+def test_a_variable_read_and_written_in_no_order_is_named(networks, ordered, resource):
+    tf = tf_compat.load()
+    with tf.Graph().as_default() as graph:
+        step = tf.get_variable("step", [], use_resource=resource)
+        rate = tf.multiply(step.read_value() if resource else step, 2.0, name="rate")
+        with tf.control_dependencies([rate] if ordered else []):
+            count = tf.assign(step, 5.0, name="count").op
+        tf.group(count, rate, name="train")
+    reader = "Read/ReadVariableOp" if resource else "rate"
+    found = networks.races(graph.as_graph_def(), ["train"])
+    assert found == ([] if ordered else [f"step: {reader} and {count.name}"])

@@ -38,7 +38,8 @@ def batch_norm(tf, x, name, averages):
     offset = tf.get_variable(f"{name}/offset", channels, initializer=tf.zeros_initializer())
     made, *found = tf.nn.fused_batch_norm(x, scale, offset)
     for kind, value in zip(("mean", "variance"), found):
-        average = tf.get_variable(f"{name}/moving_{kind}", channels, trainable=False)
+        begin = tf.zeros(channels) if kind == "mean" else tf.ones(channels)
+        average = tf.get_variable(f"{name}/moving_{kind}", initializer=begin, trainable=False)
         averages.append(tf.assign_sub(average, (average - value) * 0.1).op)
     return made
 

@@ -55,10 +55,12 @@ def adam_by_hand(tf):
     hidden = tf.tanh(dense(tf, x, WIDTH, "hidden"))
     loss = cross_entropy(tf, dense(tf, hidden, CLASSES, "logits"), labels)
     weights, writes = tf.trainable_variables(), []
-    for weight, gradient in zip(weights, tf.gradients(loss, weights)):
+    # All gradients before any update, or a weight may be written before another gradient reads it.
+    gradients, _ = tf.clip_by_global_norm(tf.gradients(loss, weights), 1.0)
+    for weight, gradient in zip(weights, gradients):
         name, shape = weight.op.name, weight.shape
         mean, square = (
-            tf.get_variable(f"{name}/{kind}", shape, trainable=False)
+            tf.get_variable(f"{name}/{kind}", initializer=tf.zeros(shape), trainable=False)
             for kind in ("adam_m", "adam_v")
         )
         next_mean = 0.9 * mean + 0.1 * gradient
