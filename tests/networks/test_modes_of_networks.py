@@ -123,7 +123,8 @@ def test_both_paths_give_the_same_bits(network, mode, generation):
     for words, fast, exact in zip(OVERFLOWS, *paths):
         for number, (one, other) in enumerate(zip(fast, exact), 1):
             assert different(one, other) == [], (words, number)
-        assert words == "no step" or exact[OVERFLOWS[words] - 1]["flag"]
+        # Of the mode with least float16, large weights need not reach any.
+        assert words == "no step" or mode == ALLOW or exact[OVERFLOWS[words] - 1]["flag"]
 
 
 def different(one, other):

@@ -19,10 +19,11 @@ def decaying_rates(tf):
     rate = tf.train.polynomial_decay(1.0, step, 200_000, 0.1) * tf.train.exponential_decay(
         0.1, step, 1000, 0.99, staircase=True
     )
-    update = tf.train.RMSPropOptimizer(rate, epsilon=1e-3).minimize(loss, global_step=step)
-    averages = tf.train.ExponentialMovingAverage(0.99, step)
-    with tf.control_dependencies([update]):
-        train = tf.group(averages.apply(tf.trainable_variables()), name="train")
+    # Before the update: behind it, whether a read is of the new weight depends on its moment.
+    averages = tf.train.ExponentialMovingAverage(0.99, step).apply(tf.trainable_variables())
+    with tf.control_dependencies([averages]):
+        optimizer = tf.train.RMSPropOptimizer(rate, epsilon=1e-3)
+        train = optimizer.minimize(loss, global_step=step, name="train")
     return Network(feeds_of_batch, loss, [train])
 
 
