@@ -1,0 +1,347 @@
+"""Anybody's training graphs through the planner and the emulator: one table.
+
+python benchmarks/networks.py DIR: DIR holds .meta files, each with a JSON of the same name beside
+it that says what is fed and fetched (`network_feeds.py` has its form; without one its placeholders
+are fed). Nothing is downloaded. Each network is taken in a process of its own; what goes wrong with
+one is said in words, and the next one follows.
+
+"fast = reference" makes three steps by both paths of the emulation from the same variables, with an
+overflow in none, in the first and in the second step, and compares fetches, variables and the float
+status bit by bit after each step. A step overflows because all matrices and kernels are 2**24 times
+as large in it; afterwards the variables are put back, as a skipped step leaves them, so that what
+follows is again a network with sound values. Cost is seconds per step, emulated / float32, as the
+median of paired rounds, each from the same variables; "float32, twice" is its control. The three
+times three steps of a path are made in one session: where a random generator is once behind, what
+follows differs too, so read the first problem of a mode first. A graph that reads and writes a
+variable in no order may differ by its own fault; where paths differ, such variables are named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fnmatch
+import gc
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Sequence
+
+import numpy as np
+from network_feeds import Network, drawn, read_network
+from network_races import races
+from network_session import Variables, graph_of, initial_values, variables_of
+from paired import measure, ratio
+
+from lenet_exp import tf_compat
+from lenet_exp.precision import Emulated, Plan, assign, emulate
+
+MODES = {
+    "mix": "allow_mix_precision",
+    "allow": "allow_fp32_to_fp16",
+    "force": "force_fp16",
+}
+STEPS, NONE = 3, 0
+OVERFLOWS = {NONE: "no overflow", 1: "an overflow in step 1", 2: "an overflow in step 2"}
+HUGE = np.float32(2.0**24)  # the smallest usual weight, 1e-2, is then beyond float16
+WINDOW_SECONDS = 0.2
+BASE, TWICE = "float32", "float32, twice"
+DASH = "-"
+# What comes before the error itself in TensorFlow 2.
+TRACES = ("Graph execution error", "Detected at", "File ", "<stack traces")
+
+
+class Step(NamedTuple):
+    """What a step left: fetched tensors and variables by name, whether it overflowed."""
+
+    values: Dict[str, np.ndarray]
+    overflowed: bool
+
+
+def plans(network: Network, generation: str, told: Dict[str, Any]) -> Dict[str, Plan]:
+    """Return the plans by mode; tell what they hold and how long they took."""
+    found = {}
+    for short, mode in MODES.items():
+        with problems(told, short):
+            begun = time.perf_counter()
+            plan = assign(network.graph_def, mode, fetches=network.fetches, generation=generation)
+            told["plan"][short] = time.perf_counter() - begun
+            told["float16"][short] = sum(
+                "float16" in (*r.inputs, *r.outputs) for r in plan.operators
+            )
+            told["operators"] = len(plan.operators)
+            unknown = Counter(row.ge_type for row in plan.operators if row.rule == "unknown")
+            told["unknown"] = dict(unknown.most_common())
+            found[short] = plan
+    return found
+
+
+@contextlib.contextmanager
+def problems(told: Dict[str, Any], mode: str) -> Iterator[None]:
+    """Tell an error in words, and go on."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - whatever it is, the next one follows
+        told["problems"].append(f"{mode}: {type(error).__name__}: {in_a_line(error)}")
+
+
+def in_a_line(error: Exception) -> str:
+    """Return what is wrong, without the traces that TensorFlow puts around it."""
+    text = getattr(error, "message", str(error)).split("Original stack trace")[0]
+    lines = [line.strip() for line in text.splitlines()]
+    told = [line for line in lines if line and not line.startswith(TRACES)]
+    return (told or lines or [""])[0][:300]
+
+
+def step(variables: Variables, made: Emulated, fetches: Sequence[str], feeds: Any) -> Step:
+    """Make one step, what it tells of the network first, then each of its updates."""
+    run, tensors = variables.session.run, [name for name in fetches if ":" in name]
+    values = dict(zip(tensors, run(tensors, feeds)))
+    for name in fetches:
+        if name not in values:  # in one run, one network's update may overtake another's forward
+            run(name, feeds)
+    overflowed = bool(run(made.float_status) > 0)
+    run(made.reset)
+    return Step({**values, **variables.read()}, overflowed)
+
+
+def steps(
+    variables: Variables, made: Emulated, network: Network, first: Any, overflow: int
+) -> List[Step]:
+    """Return three steps, one of which overflows, or none."""
+    found = []
+    variables.session.run(made.reset)
+    variables.write(first)
+    for number, feeds in enumerate(drawn(network.feeds, network.seed, STEPS), 1):
+        before = variables.read()
+        if number == overflow:
+            variables.write({name: huge(value) for name, value in before.items()})
+        found.append(step(variables, made, network.fetches, feeds))
+        if number == overflow:
+            variables.write(before)
+    return found
+
+
+def huge(value: np.ndarray) -> np.ndarray:
+    """Return a matrix or kernel so large that float16 can't hold it."""
+    return value * HUGE if value.dtype == np.float32 and value.ndim > 1 else value
+
+
+def difference(fast: Sequence[Step], reference: Sequence[Step]) -> str:
+    """Return where two runs differ first, "" if nowhere."""
+    for number, (one, other) in enumerate(zip(fast, reference), 1):
+        names = [name for name in one.values if not same(one.values[name], other.values[name])]
+        if names:
+            more = f" and {len(names) - 1} more" if names[1:] else ""
+            return f"step {number} differs in {names[0]}{more}"
+        if one.overflowed is not other.overflowed:
+            return f"step {number} differs in the float status"
+    return ""
+
+
+def same(one: np.ndarray, other: np.ndarray) -> bool:
+    """Return whether two tensors have the same bits; one NaN is as good as another."""
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    if one.dtype.kind != "f":
+        return bool(np.array_equal(one, other))
+    bits = f"u{one.itemsize}"
+    equal = np.ascontiguousarray(one).view(bits) == np.ascontiguousarray(other).view(bits)
+    return bool((equal | (np.isnan(one) & np.isnan(other))).all())
+
+
+def compare(network: Network, plan: Plan, first: Any, short: str, told: Dict[str, Any]) -> None:
+    """Tell whether both paths of a plan's emulation give the same bits."""
+    asked, equal = [name for name in network.fetches if ":" in name], True
+    with contextlib.ExitStack() as stack:
+        paths = []
+        for reference in (False, True):
+            made = emulate(network.graph_def, plan, fetches=asked, reference=reference)
+            variables = Variables(graph_of(made.graph_def), list(first))
+            paths.append((stack.enter_context(variables), made))
+        for overflow, words in OVERFLOWS.items():
+            fast, exact = (steps(*path, network, first, overflow) for path in paths)
+            found = difference(fast, exact)
+            if found:
+                told["problems"].append(f"{short}: with {words}, {found}")
+                equal = False
+            if overflow and not exact[overflow - 1].overflowed:
+                told["problems"].append(f"{short}: with {words}, no overflow came about")
+    told["equal"][short] = "yes" if equal else "no"
+
+
+def cost(network: Network, found: Mapping[str, Plan], first: Any, rounds: int) -> Dict[str, str]:
+    """Return each mode's seconds per step / float32's, and the control."""
+    graphs = dict.fromkeys((BASE, TWICE), (network.graph_def, ()))
+    for short, plan in found.items():
+        made = emulate(network.graph_def, plan)
+        graphs[short] = (made.graph_def, [made.reset])
+    (feeds,) = drawn(network.feeds, network.seed, 1)
+    with contextlib.ExitStack() as stack:
+        windows: Dict[str, Callable[[], float]] = {}
+        for name, (graph_def, reset) in graphs.items():
+            variables = stack.enter_context(Variables(graph_of(graph_def), list(first)))
+            variables.session.run(reset)
+            windows[name] = window(variables, network.fetches, feeds, first)
+        seen = measure(windows, rounds)
+    told = {name: str(ratio(seen[name], seen[BASE])) for name in seen if name != BASE}
+    told[BASE] = f"{1000 * statistics.median(seen[BASE]):.2f} ms"
+    return told
+
+
+def window(
+    variables: Variables, fetches: Sequence[str], feeds: Any, first: Any
+) -> Callable[[], float]:
+    """Return what makes some steps from the first values, and gives the seconds of one."""
+    run = variables.session.run
+
+    def once(count: int) -> float:
+        variables.write(first)
+        begun = time.perf_counter()
+        for _ in range(count):
+            run(list(fetches), feeds)
+        return (time.perf_counter() - begun) / count
+
+    once(1)
+    count = max(1, min(200, int(WINDOW_SECONDS / once(1))))
+    return lambda: once(count)
+
+
+def examine(path: Path, options: argparse.Namespace) -> Dict[str, Any]:
+    """Return what there is to tell of one network."""
+    told: Dict[str, Any] = {
+        "nodes": DASH, "operators": DASH, "float16": {}, "unknown": {}, "cost": {}, "equal": {},
+        "plan": {}, "problems": [],
+    }  # fmt: skip
+    with problems(told, "file"):
+        network = read_network(path)
+        told["nodes"] = len(network.graph_def.node)
+        found = plans(network, options.generation, told)
+        for short, plan in found.items():
+            with problems(told, f"{short}, the plan's own graph"):
+                graph_of(plan.graph_def)
+        if network.plan_only or options.plan_only or not network.fetches or not found:
+            return told
+        with problems(told, "float32"):
+            run_all(network, found, options, told)
+    return told
+
+
+def run_all(
+    network: Network, found: Dict[str, Plan], options: argparse.Namespace, told: Dict[str, Any]
+) -> None:
+    """Compare the two paths in each mode, then measure what the modes cost."""
+    planned = {name for plan in found.values() for name in variables_of(plan.graph_def)}
+    known = [name for name in variables_of(network.graph_def) if name in planned]
+    first = initial_values(network, known)
+    emulated = {}
+    for short, plan in found.items():
+        with problems(told, short):
+            compare(network, plan, first, short, told)
+            emulated[short] = plan
+        gc.collect()
+    if "no" in told["equal"].values():
+        found_races = races(network.graph_def, network.fetches)
+        more = f"; {len(found_races) - 3} more" if found_races[3:] else ""
+        if found_races:
+            words = "read and written in no order, by the graph itself"
+            told["problems"].append(f"all: {words}: {'; '.join(found_races[:3])}{more}")
+    if options.rounds:
+        with problems(told, "cost"):
+            told["cost"] = cost(network, emulated, first, options.rounds)
+
+
+def in_a_process(path: Path, options: argparse.Namespace) -> Dict[str, Any]:
+    """Return what a process of its own tells of a network."""
+    command = [sys.executable, __file__, *options.given, "--one", str(path)]
+    try:
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, text=True, timeout=options.seconds,
+            check=False,
+        )  # fmt: skip
+        return dict(json.loads(done.stdout.splitlines()[-1]))
+    except subprocess.TimeoutExpired:
+        return {"problems": [f"all: not done after {options.seconds:.0f} s"]}
+    except (IndexError, ValueError):
+        return {"problems": [f"all: the process ended with {done.returncode}"]}
+
+
+def by_mode(found: Mapping[str, Any], form: str = "{}") -> str:
+    """Return a cell: a value for each mode, one if it is the same for all."""
+    cells = [form.format(found[short]) if short in found else DASH for short in MODES]
+    return cells[0] if len(set(cells)) == 1 else " / ".join(cells)
+
+
+def row(name: str, told: Mapping[str, Any]) -> str:
+    """Return a line of the table."""
+    medians = {name: text.split()[0] for name, text in told.get("cost", {}).items()}
+    control = f" ({medians[TWICE]})" if TWICE in medians else ""
+    cells = [
+        name,
+        f"{told.get('nodes', DASH)} -> {told.get('operators', DASH)}",
+        by_mode(told.get("float16", {})),
+        str(sum(told.get("unknown", {}).values())),
+        by_mode(medians) + control,
+        by_mode(told.get("equal", {})),
+        by_mode(told.get("plan", {}), "{:.1f}"),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+HEAD = (
+    "network", "nodes -> operators", "float16 operators mix / allow / force", "not decided",
+    "cost mix / allow / force (control)", "fast = reference", "plan seconds",
+)  # fmt: skip
+
+
+def table(found: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the table, then what was not decided and what went wrong, a line each."""
+    lines = [f"| {' | '.join(HEAD)} |", "|" + "---|" * len(HEAD)]
+    lines += [row(name, told) for name, told in found.items()]
+    for name, told in found.items():
+        types = [f"{kind} {count}" for kind, count in told.get("unknown", {}).items()]
+        lines += [f"{name}: not decided: {', '.join(types)}"] if types else []
+        lines += [f"{name}: {problem}" for problem in told["problems"]]
+    return "\n".join(lines)
+
+
+def arguments(given: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="of .meta files")
+    parser.add_argument("--only", default="*", help="names of networks, as a pattern")
+    parser.add_argument("--generation", default="today", choices=["today", "2021"])
+    parser.add_argument("--rounds", type=int, default=9, help="of the cost; 0 leaves it out")
+    parser.add_argument("--plan-only", action="store_true", help="nothing is run")
+    parser.add_argument("--seconds", type=float, default=1800, help="for a network, at most")
+    parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args(given)
+    options.given = list(given)
+    return options
+
+
+def main(given: Sequence[str]) -> int:
+    options = arguments(given)
+    if options.one:
+        tf_compat.configure(hide_gpus=True, deterministic=False)
+        print(json.dumps(examine(options.one, options)))
+        return 0
+    found = {}
+    for path in sorted(options.folder.glob("*.meta")):
+        if fnmatch.fnmatch(path.stem, options.only):
+            begun = time.monotonic()
+            found[path.stem] = told = in_a_process(path, options)
+            many = f"{len(told['problems'])} problems" if told["problems"] else "no problem"
+            print(f"{path.stem}: {time.monotonic() - begun:.0f} s, {many}", flush=True)
+    load = os.getloadavg()[0]
+    print(f"\n{tf_compat.stack_of_this_python()}, {options.generation}, load {load:.1f}\n")
+    print(table(found))
+    return 1 if any(told["problems"] for told in found.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,110 @@
+"""benchmarks/networks.py: a folder of graphs in, a table out, whatever is wrong with one."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lenet_exp import tf_compat
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def networks(monkeypatch):
+    """Return the benchmark, taking each network in this process."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    found = importlib.import_module("networks")
+    monkeypatch.setattr(found, "in_a_process", found.examine)
+    return found
+
+
+def write_network(path, said=None, resource=False):
+    """Write the MetaGraph of a dense layer under Adam."""
+    tf = tf_compat.load()
+    with tf.Graph().as_default():
+        tf.set_random_seed(1)
+        x, keep = tf.placeholder(tf.float32, [None, 8], "x"), tf.placeholder(tf.bool, [], "keep")
+        with tf.variable_scope("layer", use_resource=resource):
+            weights = tf.get_variable("weights", [8, 4])
+        hidden = tf.where(keep, tf.matmul(x, weights), tf.zeros_like(tf.matmul(x, weights)))
+        loss = tf.reduce_mean(tf.square(hidden), name="loss")
+        train = tf.train.AdamOptimizer(0.1, epsilon=1e-3).minimize(loss, name="train")
+        tf.add_to_collection("train_op", train)
+        tf.add_to_collection("losses", loss)
+        tf.train.export_meta_graph(str(path))
+    if said is not None:
+        path.with_suffix(".json").write_text(json.dumps(said))
+
+
+def lines_of(networks, capsys, *words):
+    status = networks.main([".", *words])
+    return status, capsys.readouterr().out.splitlines()
+
+
+def test_the_table_has_a_line_for_each_network(networks, capsys):
+    feeds = {"x:0": {"dtype": "float32", "shape": [2, 8], "range": [-1, 1]}}
+    feeds["keep:0"] = {"dtype": "bool", "shape": [], "value": True}
+    write_network(Path("said.meta"), {"feeds": feeds, "fetches": ["train", "loss:0"], "seed": 3})
+    write_network(Path("unsaid.meta"), resource=True)
+    Path("broken.meta").write_bytes(b"no graph")
+    status, lines = lines_of(networks, capsys, "--rounds", "2")
+    assert status == 1
+    assert [line.split(":")[0] for line in lines[:3]] == ["broken", "said", "unsaid"]
+    broken, said, unsaid = (
+        line.split(" | ") for line in lines if line.startswith("| ") and "network" not in line
+    )
+    assert broken[1:6] == ["- -> -", "-", "0", "-", "-"]
+    for cells in (said, unsaid):
+        assert cells[5] == "yes"
+        assert len(cells[4].split(" / ")) == 3
+    (problem,) = (line for line in lines if line.startswith("broken: file"))
+    assert problem == "broken: file: GraphError: broken.meta: it holds no TensorFlow graph"
+    assert lines[-1] == problem
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        ([1.0, np.nan], [1.0, np.nan], True),
+        ([0.0], [-0.0], False),
+        ([1.0], [[1.0]], False),
+        ([1.0], [np.nextafter(np.float32(1), np.float32(2))], False),
+    ],
+    ids=["nan", "sign of zero", "shape", "last bit"],
+)
+def test_what_counts_as_the_same_bits(networks, one, other, equal):
+    assert networks.same(np.asarray(one, np.float32), np.asarray(other, np.float32)) is equal
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [({"y": 2.0}, "step 2 differs in y"), ({}, "step 2 differs in the float status")],
+    ids=["a value", "the flag"],
+)
+def test_a_difference_is_said_in_words(networks, broken, words):
+    values = {"x": np.float32([1.0]), "y": np.float32([1.0])}
+    sound = networks.Step(values, False)
+    changed = {name: np.float32([value]) for name, value in broken.items()}
+    other = networks.Step({**values, **changed}, not broken)
+    assert networks.difference([sound] * 3, [sound, other, other]) == words
+    assert networks.difference([sound] * 3, [sound] * 3) == ""
+
+
+@pytest.mark.parametrize("resource", [False, True], ids=["reference", "resource"])
+@pytest.mark.parametrize("ordered", [False, True])
+def test_a_variable_read_and_written_in_no_order_is_named(networks, ordered, resource):
+    tf = tf_compat.load()
+    with tf.Graph().as_default() as graph:
+        step = tf.get_variable("step", [], use_resource=resource)
+        rate = tf.multiply(step.read_value() if resource else step, 2.0, name="rate")
+        with tf.control_dependencies([rate] if ordered else []):
+            count = tf.assign(step, 5.0, name="count").op
+        tf.group(count, rate, name="train")
+    reader = "Read/ReadVariableOp" if resource else "rate"
+    found = networks.races(graph.as_graph_def(), ["train"])
+    assert found == ([] if ordered else [f"step: {reader} and {count.name}"])
