@@ -19,7 +19,7 @@ setup: ## make the environment of PYTHON in .venv (HOST=1: over the host's own p
 run: ## train on real MNIST with the default experiment, and print the result
 	@$(environment) && "$$env/bin/python" -m lenet_exp.run $(ARGS)
 
-sweep: ## train the four precision modes with three seeds each (ARGS=... for another sweep)
+sweep: ## train four precision modes with three seeds each (ARGS=... for another sweep)
 	@$(environment) && "$$env/bin/python" -m lenet_exp.run -m $(or $(ARGS),experiment=precision_sweep schedule=smoke)
 
 check: ## lint, and the tests that need no TensorFlow: for every save

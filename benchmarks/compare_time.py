@@ -17,7 +17,7 @@ from paired import measure, ratio
 
 from lenet_exp.comparison import load_runs
 from lenet_exp.comparison.runs import Recorded
-from lenet_exp.config.schema.run import PRECISION_MODES
+from lenet_exp.config.schema.modes import PRECISION_MODES
 from lenet_exp.record.store.mlflow_store import Point, Store
 
 JOBS, RUNS, SEEDS, WINDOWS = 5, 200, 5, 50
@@ -49,7 +49,7 @@ def record_copies(folder: Path, uri: str) -> None:
     """Record 200 runs as a sweep's are: those of the one real run, with other settings."""
     (real,) = load_runs.experiment(Store(uri, "lenet-exp", make=False), "lenet-exp").runs
     many = Store(uri, "many")
-    rates = [f"{0.0001 * (place + 1):g}" for place in range(RUNS // SEEDS // 4)]
+    rates = [f"{0.0001 * (place + 1):g}" for place in range(RUNS // SEEDS // len(PRECISION_MODES))]
     for mode, rate, seed in itertools.product(PRECISION_MODES, rates, range(SEEDS)):
         settings = {"precision.mode": mode, "optimizer.learning_rate": rate, "seed": seed}
         record_copy(many, real, settings)

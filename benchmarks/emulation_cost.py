@@ -28,6 +28,7 @@ from lenet_exp.precision import emulate
 
 ROUNDS, STEPS, OVERFLOWING_ROUNDS, REPEATS = 20, 50, 7, 2
 MIX, ALLOW, FORCE = "allow_mix_precision", "allow_fp32_to_fp16", "force_fp16"
+CUBE = "force_fp32"
 BASE, TWICE = "float32", "float32, twice"
 GOALS = {
     "tf1": {MIX: 1.20, ALLOW: 1.15, FORCE: 1.30},
@@ -114,9 +115,9 @@ def compare(variants: Dict[str, Variant], train: mnist.Split, rounds: int) -> Di
 
 
 def modes(overrides: Sequence[str]) -> Dict[str, Variant]:
-    """Return the three modes that round, and the two float32 steps."""
+    """Return the modes that round, and the two float32 steps."""
     names = {BASE: "must_keep_origin_dtype", TWICE: "must_keep_origin_dtype"}
-    names.update((mode, mode) for mode in (MIX, ALLOW, FORCE))
+    names.update((mode, mode) for mode in (MIX, ALLOW, FORCE, CUBE))
     return {name: Variant(mode, overrides) for name, mode in names.items()}
 
 

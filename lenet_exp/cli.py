@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, Optional, Sequence, Type
 
 from lenet_exp import tf_compat
 from lenet_exp.config.cli import versions
+from lenet_exp.config.cli.blanks import check_equals_signs
 from lenet_exp.config.cli.mend import CommandLine
 from lenet_exp.config.cli.options import Options
 from lenet_exp.config.cli.recorded_options import RecordedRun
@@ -61,6 +62,8 @@ def exit_code(work: Callable[[], int], remedy: str = "", line: Optional[CommandL
     handle_signals()
     tf_compat.while_importing = lambda: loading("TensorFlow", "tensorflow")
     try:
+        if line is not None:
+            check_equals_signs(line.program, line.words)
         return work()
     except BrokenPipeError:  # `| head`
         stop_printing()

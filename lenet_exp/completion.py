@@ -22,6 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 from lenet_exp import cli
 from lenet_exp.config.cli.config_loader import hydra_session
 from lenet_exp.config.cli.options import Options
+from lenet_exp.config.schema.modes import OTHER_NAMES, PRECISION_MODES, with_one_name
 from lenet_exp.config.schema.run import Settings, Sweep, groups
 from lenet_exp.errors import ConfigError
 from lenet_exp.modelzoo.flags import CASES, FLAGS
@@ -66,14 +67,16 @@ def _of_verb(verb: str, before: Sequence[str], last: str) -> List[str]:
     importlib.import_module(f"lenet_exp.{verb}")  # which has the options
     options = [each for each in _all_below(Options) if getattr(each, "VERB", "") == verb]
     own = _own_keys(options) if verb != "modelzoo" else _modelzoo_keys()
-    found = _values(own, last) if "=" in last else [f"{name}=" for name in own]
+    several = {name for name, item in _fields(options).items() if item.type.startswith("Tuple")}
+    before_last = last[: last.rfind(",") + 1] if last.partition("=")[0] in several else ""
+    found = _values(own, last, before_last) if "=" in last else [f"{name}=" for name in own]
     if last.startswith("-"):
         return [*found, *_DASHED.get(verb, []), "--help", "--version"]
     names = {item.name for each in options for item in fields(each)}
     if verb not in ("run", "modelzoo") and "settings" not in names:
         return found
     of_a_run = [word for word in before if word.partition("=")[0] not in own]
-    others = [*_asked_of_hydra(of_a_run, last), *_values(_run_keys(), last)]
+    others = [*_of_a_run(of_a_run, last), *_values(_run_keys(), last)]
     taken = {name for each in options for name in each.OF_A_RUN}  # all of them where none is named
     return found + [each for each in others if not taken or re.split("[.=]", each)[0] in taken]
 
@@ -86,8 +89,12 @@ def _all_below(options: Type[Options]) -> Iterator[Type[Options]]:
 
 def _own_keys(options: Iterable[Type[Options]]) -> Dict[str, str]:
     """Return key -> what is allowed, in words."""
+    return {name: item.metadata["allowed"] for name, item in _fields(options).items()}
+
+
+def _fields(options: Iterable[Type[Options]]) -> Dict[str, Any]:
     return {
-        item.metadata.get("name", item.name): item.metadata["allowed"]
+        item.metadata.get("name", item.name): item
         for each in options
         for item in fields(each)
         if item.metadata
@@ -111,16 +118,30 @@ def _run_keys() -> Dict[str, str]:
     }
 
 
-def _values(keys: Mapping[str, str], last: str) -> List[str]:
-    """Return KEY=WORD for each word that what is allowed for the key of `last` spells out."""
-    key = last.partition("=")[0]
+def _values(keys: Mapping[str, str], last: str, before: str = "") -> List[str]:
+    """Return KEY=WORD for each word that what is allowed for the key of `last` spells out.
+
+    `before`: of a key of several words, what is typed in front of the last one.
+    """
+    key, _, begun = last.partition("=")
     allowed = keys.get(key, "").partition(";")[0]
     words = allowed.split(" | ") if " | " in allowed else re.findall(" or (latest|mnist)$", allowed)
-    return [f"{key}={word}" for word in words if re.fullmatch(r"\w+", word)]
+    if begun and {*PRECISION_MODES} <= {*words}:
+        words = [*words, *OTHER_NAMES]
+    return [f"{before or key + '='}{word}" for word in words if re.fullmatch(r"\w+", word)]
+
+
+def _of_a_run(before: Sequence[str], last: str) -> List[str]:
+    """Return what Hydra offers; of a mode that was begun, its other names too."""
+    key, _, begun = last.partition("=")
+    if key != "precision" or not begun:
+        return _asked_of_hydra(before, last)
+    found = _asked_of_hydra(before, "precision=")
+    return [*found, *(f"precision={name}" for name in OTHER_NAMES if found)]
 
 
 def _asked_of_hydra(before: Sequence[str], last: str) -> List[str]:
-    os.environ["COMP_LINE"] = " ".join([PROGRAM, *before, last])
+    os.environ["COMP_LINE"] = " ".join([PROGRAM, *with_one_name(before), last])
     return _hydra("query=bash").split()
 
 

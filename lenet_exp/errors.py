@@ -6,6 +6,7 @@ The exit code is 2 where what was typed or named is wrong, and 1 where something
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from types import TracebackType
@@ -33,6 +34,26 @@ class ConfigError(LenetExpError):
         return f"{given} is not possible.\n  allowed: {allowed}\n  try:     {remedy}"
 
 
+_PREDICATE = re.compile(r"(is|was|has|holds|can't|could|does|doesn't|needs|lacks)\b")
+
+
+def _sentence(what: str, problem: str) -> str:
+    """Return both in one line; with a name in words, such as: experiment mine, a whole sentence."""
+    in_words = " " in what and "/" not in what
+    return f"{what}{'' if in_words and _PREDICATE.match(problem) else ':'} {problem}"
+
+
+class UsageError(ConfigError):
+    """A command line lacks something, or can't be read as a whole.
+
+    `key` is what is spoken of, and `value` what is wrong with it, in words.
+    """
+
+    def __str__(self) -> str:
+        what, problem, allowed, remedy = self.args
+        return f"{_sentence(what, problem)}\n  allowed: {allowed}\n  try:     {remedy}"
+
+
 class _ProblemError(LenetExpError):
     """Something named has a problem that has a remedy."""
 
@@ -41,7 +62,7 @@ class _ProblemError(LenetExpError):
 
     def __str__(self) -> str:
         what, problem, remedy = self.args
-        return f"{what}: {problem}\n  try: {remedy}"
+        return f"{_sentence(what, problem)}\n  try: {remedy}"
 
 
 class _InputError(_ProblemError):
@@ -64,6 +85,10 @@ class PrecisionError(_InputError):
 
 class StoreError(_InputError):
     """The tracking store can't be used, or using it would harm another one."""
+
+
+class PlaceError(_InputError):
+    """A run could not write where it would be made, recorded or keep its data."""
 
 
 class WriteError(_ProblemError):

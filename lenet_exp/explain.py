@@ -7,7 +7,12 @@ precision.keep_dtype=[NAME,...], precision.modify_mixlist=FILE, precision.custom
                            person changes of the mode's decisions; with hardware=ascend910 also
                            hardware.fusion_switch_file=FILE
 hardware.cann=today|2021   the generation of the chip's compiler
+only=[WORD,...]            the operators that a word fits: type:Mul, scope:bert/encoder,
+without=[WORD,...]         name:*bias*, list:black, rule:gray, dtype:float16, section:update, cast,
+                           changed, warning, refused; without its kind a word is what it says it
+                           is. Of one kind any, of several kinds all of them; without= leaves out
 summary=true               operators alike in one line
+group=scope|type           a line for each scope or type; group=scope:2 is two names deep
 diff=MODE|2021|today       what differs under another mode, or in the other generation
 format=table|csv|json      csv and json carry every field; a terminal shows the table's types in
                            colour, unless NO_COLOR is set
@@ -19,6 +24,8 @@ graph=FILE                 any TensorFlow 1 graph: model.ckpt.meta, .pb, .pbtxt;
                            on a chip. Of a MetaGraph, its collections train_op and losses say
                            what a run fetches
 fetches=[NAME,...]         of that graph, what a run fetches
+batch=N                    of that graph, the first dimension of every input that leaves it open
+shapes=INPUT:32x28x28x1    of that graph, the whole shape of an input; several with commas between
 """
 
 from lenet_exp.errors import end_quietly

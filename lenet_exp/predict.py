@@ -6,7 +6,8 @@
            images as data.path= has them; a folder with a test set; mnist for the verified one
            labels are known of such files, and of PNGs in folders 0 to 9
 
-precision=MODE   the chip's precision mode to predict in, emulated on a CPU; float32 without it
+precision=MODE   the chip's precision mode to predict in, emulated on a CPU; float32 without it;
+                 in a run's own mode, with the files and nodes that changed it for the run
 hardware=... threads=...   as in python -m lenet_exp.run
 batch=64         images a call
 format=csv       every row, and nothing else

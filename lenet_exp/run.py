@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import Optional, Sequence
@@ -22,13 +20,13 @@ from hydra.errors import CompactHydraException, HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from lenet_exp import cli
+from lenet_exp import cli, tf_compat
 from lenet_exp.config import CONF
 from lenet_exp.config.checks import check_contents
 from lenet_exp.config.cli import versions
 from lenet_exp.config.cli.command_line import check_command_line
 from lenet_exp.config.cli.json_words import as_hydra_reads
-from lenet_exp.config.cli.mend import CommandLine, flags_first
+from lenet_exp.config.cli.mend import SWEEPS, CommandLine, flags_first
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.compose import register_resolvers, resolve
 from lenet_exp.config.passwords import without_password
@@ -36,6 +34,8 @@ from lenet_exp.config.schema.run import Settings, precision_files
 from lenet_exp.errors import ConfigError, LenetExpError, wrap_os_error
 from lenet_exp.experiment import resume
 from lenet_exp.experiment.summary import announcement
+from lenet_exp.record import places
+from lenet_exp.record.run import run_folders
 from lenet_exp.record.store import journal
 from lenet_exp.record.terminal import leave, say
 from lenet_exp.sweep.launcher import register
@@ -62,24 +62,17 @@ def _job(cfg: DictConfig) -> Optional[float]:
     except (LenetExpError, OSError) as error:
         if sweeping:  # the other jobs go on
             raise CompactHydraException(f"lenet-exp: {wrap_os_error(error)}") from error
-        _forget(folder)
         sys.exit(cli.refuse(wrap_os_error(error), CommandLine(PROGRAM, sys.argv[1:])))
+    finally:
+        if not sweeping:  # of a sweep the launcher knows when nothing came
+            run_folders.forget_unbegun(folder)
 
 
-def _forget(folder: Path) -> None:
-    """Remove the folder that Hydra makes for a run, where nothing came of it."""
-    if not {path.name for path in folder.glob("*")} <= {".hydra", "run.log"}:
-        return
-    shutil.rmtree(str(folder / ".hydra"), ignore_errors=True)
-    outputs = Path.cwd() / "outputs"
-    with contextlib.suppress(OSError):  # other runs are in it, or it is not ours to remove
-        (folder / "run.log").unlink()
-        for made in [path for path in (folder, folder.parent) if outputs in (path, path.parent)]:
-            made.rmdir()
-
-
-def _check_files(jobs: Sequence[Settings]) -> None:
-    """Refuse what is in a person's own files, before Hydra makes a folder for the run."""
+def _check(arguments: Sequence[str], jobs: Sequence[Settings]) -> None:
+    """Refuse places that can't be written and a person's own files, before Hydra makes a folder."""
+    sweeps = any(word in SWEEPS for word in arguments)
+    if jobs:
+        places.check(jobs[0], arguments, sweeps, tf_compat.stack_of_this_python())
     for settings in jobs:
         if precision_files(settings):
             check_contents(settings)
@@ -110,7 +103,8 @@ def _train(arguments: Sequence[str]) -> int:
             _resume(arguments)
         else:
             follow = functools.partial(followed, doing="checking job")
-            register(check_command_line(arguments, follow, _check_files))
+            check = functools.partial(_check, arguments)
+            register(check_command_line(arguments, follow, check))
             register_resolvers()
             _job()
     except HydraException as error:

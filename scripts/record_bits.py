@@ -13,7 +13,6 @@ import contextlib
 import csv
 import io
 import itertools
-import runpy
 import shutil
 import subprocess
 import sys
@@ -88,17 +87,13 @@ def lenet_plans(folder):
 
 def explained(*settings):
     """Return what `python -m lenet_exp.explain` prints, warnings included."""
-    kept, printed = sys.argv, io.StringIO()
-    sys.argv = ["explain", *settings, "format=csv"]
-    try:
-        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-            runpy.run_module("lenet_exp.explain", run_name="__main__")
-    except SystemExit as end:
-        if end.code:
-            raise RuntimeError(printed.getvalue()) from end
-    finally:
-        sys.argv = kept
-        sys.modules.pop("lenet_exp.explain", None)
+    from lenet_exp.explain import main
+
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        code = main([*settings, "format=csv"])
+    if code:
+        raise RuntimeError(printed.getvalue())
     return printed.getvalue()
 
 

@@ -58,12 +58,12 @@ def is_stackless(path: Path) -> bool:
 
 @functools.lru_cache(maxsize=None)
 def load_tensorflow():
-    from lenet_exp.hardware import cpu
+    from lenet_exp.precision.emulation.session import fix_threads
 
     with warnings.catch_warnings():  # its own import warns, and breaks if that is an error
         warnings.simplefilter("ignore")
         tf_compat.load()
-    cpu.fix_threads(1)  # bits are compared here
+    fix_threads(1)  # bits are compared here
 
 
 class Longest:

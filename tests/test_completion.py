@@ -12,7 +12,11 @@ from lenet_exp import completion
 from lenet_exp.__main__ import VERBS, main
 
 pytestmark = pytest.mark.stackless
-MODES = ["allow_fp32_to_fp16", "allow_mix_precision", "force_fp16", "must_keep_origin_dtype"]
+MODES = [
+    "allow_fp32_to_fp16", "allow_mix_precision", "force_fp16", "force_fp32",
+    "must_keep_origin_dtype",
+]  # fmt: skip
+BEGUN = ["precision=force_fp16", "precision=force_fp32", "precision=fp16"]  # with f
 EXACTLY = [
     ("lenet-exp e", ["explain", "export"]),
     ("  lenet-exp   ex", ["explain", "export"]),
@@ -28,14 +32,19 @@ EXACTLY = [
     ("lenet-exp run optimizer=sgd optimizer.m", []),
     ("lenet-exp run resume=", ["resume=latest"]),
     ("lenet-exp run -", ["--cfg", "--config-dir", "--help", "--version", "-m"]),
-    ("lenet-exp run nokey=1 precision=f", ["precision=force_fp16"]),
+    ("lenet-exp run nokey=1 precision=f", BEGUN),
     ("lenet-exp run --nope precision=f", []),
     ("lenet-exp run 'x precision=f", []),
     # the other verbs: their own keys, and what they take of a run
     ("lenet-exp explain su", ["summary="]),
     ("lenet-exp explain summary=", ["summary=false", "summary=true"]),
-    ("lenet-exp explain summary=true precision=f", ["precision=force_fp16"]),
+    ("lenet-exp explain summary=true precision=f", BEGUN),
+    ("lenet-exp run precision=fp16 precision=mixed", ["precision=mixed_float16"]),
+    ("lenet-exp explain diff=c", ["diff=cube_fp16in_fp32out"]),
     ("lenet-exp explain phase=p", ["phase=prune", "phase=prune_again"]),
+    ("lenet-exp explain group=", ["group=scope", "group=type"]),
+    ("lenet-exp explain only=fl", ["only=float16", "only=float32"]),
+    ("lenet-exp explain without=cast,ref", ["without=cast,refused"]),
     (
         "lenet-exp compare ",
         ["reference=", "require_accuracy=", "runs=", "sweep=", "tracking.experiment=",
@@ -46,7 +55,7 @@ EXACTLY = [
     ("lenet-exp predict images=m", ["images=mnist"]),
     ("lenet-exp predict prec", ["precision.", "precision="]),
     ("lenet-exp predict opt", []),
-    ("lenet-exp modelzoo --precision_mode=f", ["--precision_mode=force_fp16"]),
+    ("lenet-exp modelzoo --precision_mode=f", [f"--{x.replace('=', '_mode=')}" for x in BEGUN]),
     ("lenet-exp modelzoo case=p", ["case=performance"]),
 ]  # fmt: skip
 
@@ -119,7 +128,7 @@ def test_a_bash_that_was_given_the_script_completes(tmp_path):
     program.chmod(0o755)
     done = subprocess.run(
         ["bash", "--norc", "-c", PRESS_TAB],
-        input="lenet-exp expl\nlenet-exp run precision=for\nlenet-exp explain diff=2\n",
+        input="lenet-exp expl\nlenet-exp run precision=force_fp1\nlenet-exp explain diff=2\n",
         env={**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
         capture_output=True,
         text=True,

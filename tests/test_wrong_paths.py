@@ -68,3 +68,35 @@ def test_a_batch_larger_than_the_training_set_is_refused(typed, tmp_path, capsys
     assert typed("data.path=mine.npz", "schedule.batch_size=23") == 2
     assert "1 to 22 (the training set)" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["mine.npz"]
+
+
+ENVIRONMENTS = [
+    # words, variables, what is made before, what is told
+    ("-m seed=0,1", {"MLFLOW_TRACKING_URI": "foo://x"}, (), "is of no kind that"),
+    ("-m seed=0,1", {"MLFLOW_TRACKING_URI": "sqlite:///no.db"}, ("no.db",), "is no usable"),
+    ("-m seed=0,1", {}, ("mlflow.db",), "mlflow.db: "),
+    ("-m seed=0,1", {}, ("multirun", "outputs", "mlruns"), "; outputs can't be written ("),
+    ("seed=1", {}, ("outputs", "mlruns"), "outputs"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "variables", "made", "told"), ENVIRONMENTS)
+def test_what_the_environment_refuses_leaves_nothing(
+    line, variables, made, told, typed, tmp_path, monkeypatch, capsys
+):
+    given, here = tmp_path / "given", tmp_path / "here"
+    given.mkdir()
+    here.mkdir()
+    small_set(given / "mine.npz")
+    monkeypatch.chdir(here)
+    for name in made:
+        (here / name).write_text("in the way")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    words = f"{line} data.path={given / 'mine.npz'} schedule=smoke schedule.batch_size=8"
+    assert typed(*words.split()) == 2
+    said = capsys.readouterr().err
+    assert told in said
+    assert "Traceback" not in said
+    assert sorted(path.name for path in here.iterdir()) == sorted(made)

@@ -1,9 +1,9 @@
 """What the precision modes do to your own TensorFlow 1 graph.
 
 `lenet_exp.precision.assign` takes any GraphDef and returns a plan, a row for each operator of
-the chip's graph; `report` reads it for you. `emulate` turns the GraphDef into one that computes
-as the chip does, for a session of your own. Run this file to see three small networks under every
-mode, and to train them:
+the chip's graph; `report` reads it for you. `emulated_session` gives a tf.Session in which the
+graph computes as on the chip. Run this file to see three small networks under every mode, and to
+train them:
 
     python docs/examples/your_own_network.py
 """
@@ -13,10 +13,13 @@ import textwrap
 import numpy as np
 
 from lenet_exp import tf_compat
-from lenet_exp.precision import assign, emulate, report, verdict
+from lenet_exp.precision import assign, emulated_session, report, verdict
 
 STEPS = 20
-MODES = ("allow_mix_precision", "allow_fp32_to_fp16", "force_fp16", "must_keep_origin_dtype")
+MODES = (
+    "allow_mix_precision", "allow_fp32_to_fp16", "force_fp16", "force_fp32",
+    "must_keep_origin_dtype",
+)  # fmt: skip
 
 # TensorFlow 1.15, or TensorFlow 2's compat.v1 in graph mode. Plain `import tensorflow as tf`
 # (tf.compat.v1 on TensorFlow 2) does as well.
@@ -87,21 +90,12 @@ def graph_of(network):
         return graph.as_graph_def(), feeds
 
 
-def train(graph_def, feeds, plan):
+def train(graph_def, feeds, mode):
     """Return the loss of each step, and whether anything overflowed float16."""
-    made = emulate(graph_def, plan)
-    config = tf.ConfigProto()
-    # As the vendor asks for the chip: it fuses operators, and the plan is not of those.
-    config.graph_options.rewrite_options.remapping = 2  # off
-    # They take a (b c) for (a b) c where that saves something, which are other bits.
-    config.graph_options.rewrite_options.arithmetic_optimization = 2  # off
-    config.graph_options.rewrite_options.constant_folding = 2  # off
-    with tf.Graph().as_default():
-        tf.import_graph_def(made.graph_def, name="")
-        with tf.Session(config=config) as session:
-            session.run(["init", made.reset])
-            losses = [session.run(["loss:0", "train"], feeds)[0] for _ in range(STEPS)]
-            return losses, session.run(made.float_status) > 0
+    with emulated_session(graph_def, mode, ["train", "loss"]) as session:
+        session.run("init")
+        losses = [session.run(["loss:0", "train"], feeds)[0] for _ in range(STEPS)]
+        return losses, session.run(session.graph.float_status) > 0
 
 
 def tell(what, ge_types):
@@ -126,7 +120,7 @@ def main():
             print(f"  {mode:22}  {shown}, {read.totals.casts} casts")
             tell("float16", halves)
             tell("refused by the chip", refused)
-            losses, overflowed = train(graph_def, feeds, plan)
+            losses, overflowed = train(graph_def, feeds, mode)
             seen = "; overflowed" if overflowed else ""
             print(f"    loss {losses[0]:.4f}, after {STEPS} steps {losses[-1]:.4f}{seen}")
     print("\nwhy the residual block's operators are what they are, in allow_mix_precision:")

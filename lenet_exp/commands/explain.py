@@ -14,11 +14,16 @@ from lenet_exp.config.schema.run import Settings, precision_files
 from lenet_exp.hardware import chip_config
 from lenet_exp.model import lenet
 from lenet_exp.precision import assign, load_graph
+from lenet_exp.precision.analysis.input_shapes import with_input_shapes
 from lenet_exp.precision.planning import pipeline
 from lenet_exp.precision.planning.options import read_options, unread
 from lenet_exp.precision.planning.reasons import refuses
-from lenet_exp.precision.reporting import colours, phases, records, tables
+from lenet_exp.precision.reporting import colours, groups, phases, records, tables
+from lenet_exp.precision.reporting.filters import View
+from lenet_exp.precision.reporting.group_tables import group_table, grouped_comparison_table
 from lenet_exp.training import graphs
+
+_MANY_ROWS = 100  # that differ; more are shown in groups
 
 
 def main(options: ExplainOptions) -> int:
@@ -47,30 +52,53 @@ def _explained(options: ExplainOptions, width: int) -> Tuple[str, Sequence[str]]
         return _after_phase(options, options.phase, graph_def, fetches, width)
     explained = [(settings.precision.mode, settings.hardware.cann)]
     explained += [options.against] if options.against else []
-    reports = [
-        records.report(assign(graph_def, fetches=fetches, **_plan_options(settings, *each)))
-        for each in explained
+    plans = [
+        assign(graph_def, fetches=fetches, **_plan_options(settings, *each)) for each in explained
     ]
-    warnings = tuple(dict.fromkeys(text for read in reports for text in read.warnings))
     if options.against is not None:
-        return _difference(options, records.compare(*reports), width, warnings)
+        first, second = map(records.report, plans)
+        found = records.compare(first, second, options.only, options.without)
+        return _difference(options, found, width)
+    return _plan(options, records.report(plans[0], options.only, options.without), width)
+
+
+def _plan(options: ExplainOptions, report: records.Report, width: int) -> Tuple[str, Sequence[str]]:
+    read: Any = records.summary(report) if options.summary else report
+    if options.group is not None:
+        read = groups.grouped(report, groups.read_grouping(options.group))
+    if options.format == "table" and options.group is not None:
+        return group_table(read, width), ()
     if options.format == "table":
-        return (tables.summary_table if options.summary else tables.table)(reports[0], width), ()
-    read: Any = records.summary(reports[0]) if options.summary else reports[0]
-    rows = read.groups if options.summary else read.records
+        return (tables.summary_table if options.summary else tables.table)(report, width), ()
+    rows = read.records if read is report else read.groups
     same = {"mode": read.mode, "generation": read.generation}
-    return _as_data(options, read, rows, same), warnings
+    return _as_data(options, read, rows, same), (*_notes(read.view), *read.warnings)
+
+
+def _notes(view: View) -> Tuple[str, ...]:
+    return (f"{view}: {view.note}",) if view.note else ()
 
 
 def _difference(
-    options: ExplainOptions, found: records.Comparison, width: int, warnings: Tuple[str, ...]
+    options: ExplainOptions, found: records.Comparison, width: int
 ) -> Tuple[str, Sequence[str]]:
+    both = (*found.first.warnings, *found.second.warnings)
+    warnings = sorted(dict.fromkeys(both), key=lambda text: not refuses(text))  # stable
+    large = len(found.differences) > _MANY_ROWS and not found.view.narrows
+    grouping = groups.read_grouping(options.group or groups.SCOPE)
+    by_group = groups.grouped_comparison(found, grouping)
     if options.format != "table":
-        return _as_data(options, found, found.differences, {}), warnings
+        whole, rows = (by_group, by_group.groups) if options.group else (found, found.differences)
+        return _as_data(options, whole, rows, {}), (*_notes(found.view), *warnings)
+    if options.group or large:
+        text = grouped_comparison_table(found, by_group, width)
+    else:
+        text = tables.comparison_table(found, width)
     refused = [warning for warning in warnings if refuses(warning)]
-    others = [warning for warning in warnings if not refuses(warning)]
-    first, last = (tables.warnings_text(each, width) for each in (refused, others))
-    parts = (first, [tables.comparison_table(found, width)], last)
+    first, last = (
+        tables.warnings_text(each, width) for each in (refused, warnings[len(refused) :])
+    )
+    parts = (first, [text], last)
     return "\n\n".join("\n".join(lines) for lines in parts if lines), ()
 
 
@@ -80,11 +108,12 @@ def _after_phase(
     mode, generation = options.settings.precision.mode, options.settings.hardware.cann
     plan_options = read_options(graph_def, **_plan_options(options.settings, mode, generation))
     state = pipeline.run(pipeline.begin(graph_def, fetches, plan_options), phase)
-    found = phases.after_phase(phase, state)
+    found = phases.after_phase(phase, state, options.only, options.without)
     if options.format == "table":
         return phases.phase_table(found, width), plan_options.warnings
     same = {"phase": phase, "mode": found.mode, "generation": found.generation}
-    return _as_data(options, found, found.rows, same), plan_options.warnings
+    notes = (*_notes(found.view), *plan_options.warnings)
+    return _as_data(options, found, found.rows, same), notes
 
 
 def _plan_options(settings: Settings, mode: str, generation: str) -> Dict[str, Any]:
@@ -113,7 +142,8 @@ def _session(options: ExplainOptions) -> Tuple[str, Sequence[str]]:
 def _graph(options: ExplainOptions) -> Tuple[Any, Tuple[str, ...]]:
     if options.graph is not None:
         loaded = load_graph(options.graph)
-        return loaded.graph_def, options.fetches or loaded.fetches
+        graph_def = with_input_shapes(loaded.graph_def, options.batch, options.shapes)
+        return graph_def, options.fetches or loaded.fetches
     settings, size = options.settings, options.settings.schedule.batch_size
     if options.inference:
         inference = graphs.build_inference(lenet.logits, lenet.IMAGE_SHAPE, size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, List, Optional, Tuple
 
@@ -10,16 +11,19 @@ import numpy as np
 from lenet_exp import tf_compat
 from lenet_exp.config.checkpoint_path import prefix_of
 from lenet_exp.config.cli.graph_options import PredictOptions
+from lenet_exp.config.schema.run import Settings, precision_files
 from lenet_exp.data import download, files, images, mnist
-from lenet_exp.errors import ConfigError, GraphError
+from lenet_exp.errors import ConfigError, DataError, GraphError
 from lenet_exp.experiment import backends
+from lenet_exp.experiment.graphs import plan_inference
 from lenet_exp.inference import classifier, frozen
 from lenet_exp.model import lenet, weights
-from lenet_exp.precision import Emulated, assign, emulate, load_graph, verdict
+from lenet_exp.precision import Emulated, emulate, load_graph, verdict
 from lenet_exp.record.run import run_folders
 from lenet_exp.record.terminal import fetch_progress
 
 _EXAMPLE = PredictOptions.command()
+_FLOAT32 = "must_keep_origin_dtype"
 _ROWS = 30  # of a table; format=csv has all
 _EXPORTED = "a graph of python -m lenet_exp.export, with its placeholder and outputs"
 
@@ -30,12 +34,13 @@ def main(options: PredictOptions) -> int:
     Raises:
         LenetExpError: the model or the images can't be used.
     """
-    settings = options.settings
+    decides = _as_trained(options)
+    settings = replace(options.settings, precision=decides.precision)
     shown = _images(options.images)
     tf_compat.configure(hide_gpus=True, deterministic=settings.deterministic)
     graph_def = frozen.with_batch(_model(options.model), options.batch)
     with backends.claimed(settings, trains=False) as machine:
-        emulated, notes = _emulated(machine, graph_def, options)
+        emulated, notes = _emulated(machine, graph_def, decides)
         run_def = emulated.graph_def if emulated else graph_def
         with machine.open_session(classifier.graph_of(run_def)) as session:
             if emulated:
@@ -72,8 +77,7 @@ def _model(path: Path) -> Any:
         allowed = "a .pb, a SavedModel, a checkpoint, a run folder, a run id, or latest"
         raise ConfigError("model", path, allowed, _EXAMPLE)
     if prefix is None:
-        command = f"{PredictOptions.program()} model"
-        prefix = prefix_of(run_folders.find(command, str(path), Path.cwd()))
+        prefix = prefix_of(_found(path) or path)
     if prefix is None:
         raise ConfigError("model", path, "a run that has a checkpoint", _EXAMPLE)
     return _frozen(prefix)
@@ -100,19 +104,51 @@ def _checked(graph_def: Any, path: Path) -> Any:
     return graph_def
 
 
+def _as_trained(options: PredictOptions) -> Settings:
+    """Return what decides the types: of a run in its own mode, all that decided its step's.
+
+    Where files or nodes were typed, or another mode, these alone count.
+    """
+    asked = options.settings
+    typed = precision_files(asked) or asked.precision.keep_dtype
+    if asked.precision.mode == _FLOAT32 or typed:
+        return asked
+    folder = run_folders.around(options.model)
+    if folder is None and not options.model.exists():
+        folder = _found(options.model)
+    if folder is None:
+        return asked
+    try:
+        trained = run_folders.settings_of(folder, to_run=False)
+    except (ConfigError, DataError):  # its checkpoint is what counts
+        return asked
+    alike = trained.precision.mode == asked.precision.mode
+    return trained if alike and trained.hardware.cann == asked.hardware.cann else asked
+
+
+def _found(model: Path) -> Optional[Path]:
+    if prefix_of(model) is not None:  # PREFIX of PREFIX.index
+        return None
+    command = f"{PredictOptions.program()} model"
+    return run_folders.find(command, str(model), Path.cwd())
+
+
 def _emulated(
-    machine: backends.Backend, graph_def: Any, options: PredictOptions
+    machine: backends.Backend, graph_def: Any, settings: Settings
 ) -> Tuple[Optional[Emulated], List[str]]:
     """Return the graph that a CPU runs instead, None where it runs as it is; and what to say."""
-    mode, generation = options.settings.precision.mode, options.settings.hardware.cann
+    precision = settings.precision
+    changed = [*precision_files(settings), *(["keep_dtype"] if precision.keep_dtype else [])]
+    said = f"precision {precision.mode}" + (f" with {', '.join(changed)}" if changed else "")
     if not machine.emulates:
-        return None, [f"precision {mode}", *machine.notices]
-    if mode == "must_keep_origin_dtype":
+        return None, [said, *machine.notices]
+    if precision.mode == _FLOAT32 and not changed:
         return None, []
-    plan = assign(graph_def, mode, generation=generation, fetches=tuple(frozen.OUTPUTS.values()))
+    plan = plan_inference(settings, graph_def, tuple(frozen.OUTPUTS.values()))
     on_chip = verdict(plan)
     warnings = [f"warning: on the chip {on_chip}"] if any(on_chip) else []
-    return emulate(graph_def, plan), [f"precision {mode}, emulated on the CPU", *warnings]
+    made = emulate(graph_def, plan, flush_subnormals=precision.flush_subnormals)
+    return made, [f"{said}, emulated on the CPU", *warnings]
 
 
 def _table(rows: List[List[str]]) -> List[str]:

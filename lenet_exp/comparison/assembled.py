@@ -8,11 +8,12 @@ from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
 from lenet_exp.comparison import plan_differences, table, verdicts
 from lenet_exp.comparison.configurations import Configuration, common
 from lenet_exp.comparison.headline import headline
-from lenet_exp.comparison.rows import TableRow, rows
+from lenet_exp.comparison.rows import TableRow, first_of, rows
 from lenet_exp.comparison.runs import Details, SelectedRuns
 from lenet_exp.record.pages.operators import share
 
 _MOST_PLANS = 6  # side by side
+_MOST_UNFINISHED = 4  # runs that are named
 _SETTINGS_SHOWN = ("precision.mode", "optimizer.name", "loss_scale.name", "stack")
 
 
@@ -40,12 +41,15 @@ def assembled(
     found: SelectedRuns, made: Sequence[Configuration], reference: Configuration, details: Details
 ) -> ComparisonReport:
     """Return the comparison of `made`, the configurations of `found`, with the reference."""
-    several = sum(bool(one.runs) and one is not reference for one in made)
+    held = [one for one in made if one.runs and one is not reference]
+    several = sum(verdicts.not_comparable(one, reference) is None for one in held)
     judged = {one.label: verdicts.verdict(one, reference, several, details.right) for one in made}
     plans = details.plans
     shares = {label: share(text) for label, text in plans.items()}
     shown = rows(made, judged, shares)
     labels = [row.configuration for row in shown]
+    # Of what has not finished the notes tell.
+    compared = [row.configuration for row in shown if row.accuracy is not None]
     listed = [(label, plans[label]) for label in labels if label in plans]
     return ComparisonReport(
         headline(shown, _steps(made)),
@@ -54,7 +58,7 @@ def assembled(
         reference.label,
         tuple(sorted(made, key=lambda one: labels.index(one.label))),
         tuple(shown),
-        tuple(verdicts.sentences([(label, judged[label]) for label in labels])),
+        tuple(verdicts.sentences([(label, judged[label]) for label in compared])),
         tuple(_notes(found, made, shown, list(judged.values()), several)),
         plan_differences.compare_plans(listed[:_MOST_PLANS]),
         details.settings,
@@ -94,19 +98,30 @@ def _notes(
     several: int,
 ) -> List[str]:
     notes = verdicts.method_notes(judged, several) + table.footnotes(shown) + _on_the_chip(made)
-    ended = Counter(run.status for run in found.runs if run.status != "FINISHED")
-    if ended:
-        counts = ", ".join(f"{count} {status}" for status, count in sorted(ended.items()))
-        notes.append(f"left out, not finished: {counts}")
+    notes += _unfinished(found, made)
     older = sum(run.status == "FINISHED" for one in made for run in one.others)
     if older:
         notes.append(f"left out: {older} earlier runs of a configuration and seed that ran again")
     return notes
 
 
+def _unfinished(found: SelectedRuns, made: Sequence[Configuration]) -> List[str]:
+    """Return which runs have not finished, and what goes on with their sweep."""
+    left = [(one.label, run) for one in made for run in one.others if run.status != "FINISHED"]
+    if not left:
+        return []
+    counts = Counter(run.status for _, run in left)
+    shown = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+    named = [f"{label} seed {run.seed}" for label, run in left[:_MOST_UNFINISHED]]
+    named += [f"{len(left) - len(named)} more"] if len(left) > len(named) else []
+    command = found.parent.tags.get("command") if found.parent else None
+    goes_on = [f"to go on with the sweep: {command}"] if command else []
+    return [f"left out, not finished: {shown} ({', '.join(named)})", *goes_on]
+
+
 def _on_the_chip(made: Sequence[Configuration]) -> List[str]:
     """Return which configurations the chip would not run as they are, by their plans."""
-    said = {one.label: (one.runs or one.others)[0].tags.get("chip", "compiles") for one in made}
+    said = {one.label: first_of(one).tags.get("chip", "compiles") for one in made}
     return [f"on the chip, {label}: {chip}" for label, chip in said.items() if chip != "compiles"]
 
 

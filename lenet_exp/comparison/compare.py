@@ -13,6 +13,7 @@ from lenet_exp import tf_compat
 from lenet_exp.comparison import load_runs, plots, table
 from lenet_exp.comparison.assembled import ComparisonReport, assembled
 from lenet_exp.comparison.configurations import Configuration, configurations, reference_of
+from lenet_exp.comparison.rows import first_of
 from lenet_exp.comparison.runs import Details, Points, Recorded, SelectedRuns
 from lenet_exp.comparison.verdicts import single_pair
 from lenet_exp.record.pages import page
@@ -122,7 +123,9 @@ def _page(
     return page.render(
         _TEMPLATE,
         comparison=comparison,
-        columns=table.ALL,
+        main=(*table.ACCURACY, *table.SPEED),
+        on_chip=table.ON_CHIP,
+        rows=table.finished(comparison.rows),
         baseline=table.baseline(comparison.rows),
         plots=pictures,
         matrices=matrices,
@@ -146,7 +149,7 @@ def _misread(store: Store, drawn: Sequence[Configuration]) -> List[Misread]:
 
 def _details(store: Store, made: Sequence[Configuration], chosen: Configuration) -> Details:
     """Read what the comparison needs of some runs only."""
-    firsts = [(one.label, (one.runs or one.others)[0]) for one in made]
+    firsts = [(one.label, first_of(one)) for one in made]
     others = [one for one in made if one is not chosen]
     judged = [run for one in others for run in single_pair(one, chosen) or ()]
     return Details(

@@ -7,10 +7,12 @@ from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence
 
 from lenet_exp.comparison.runs import Recorded
 from lenet_exp.config.identity import is_part
+from lenet_exp.config.schema.modes import by_one_name
 from lenet_exp.config.schema.run import PRECISION_FILES
 from lenet_exp.errors import ConfigError
 
 _MODE = "precision.mode"
+_OF_BUDGET = ("epochs", "steps_per_epoch", "batch_size")
 _FLOAT32 = "must_keep_origin_dtype"
 # What a run was made on and with, besides its settings: tag -> name.
 _FROM_TAGS = {"hardware": "hardware", "stack": "stack", "data_sha256": "data"}
@@ -35,6 +37,20 @@ class Configuration(NamedTuple):
     def seeds(self) -> Tuple[int, ...]:
         """The seeds of its finished runs."""
         return tuple(run.seed for run in self.runs)
+
+    @property
+    def data(self) -> str:
+        """The SHA-256 of what it was trained and tested on; "" where that is not known."""
+        return self.settings.get("data", "")
+
+    @property
+    def images(self) -> Optional[int]:
+        """How many training images each run sees; None where that is not known."""
+        try:
+            counts = [int(self.settings[f"schedule.{key}"]) for key in _OF_BUDGET]
+        except (KeyError, ValueError):
+            return None
+        return counts[0] * counts[1] * counts[2]
 
     @property
     def accuracies(self) -> Tuple[float, ...]:
@@ -112,15 +128,17 @@ def reference_of(found: Sequence[Configuration], named: Optional[str]) -> Config
     Args:
         found: at least one.
         named: a label or settings, as in "precision=force_fp16,optimizer=adam"; None means
-            must_keep_origin_dtype, else the first.
+            must_keep_origin_dtype, else the first, of those that others can be compared with:
+            the longest training where there are several.
 
     Raises:
         ConfigError: it names none of them, or several.
     """
     if named is None:
-        float32 = [one for one in found if one.settings.get(_MODE) == _FLOAT32]
-        return next((one for one in (*float32, *found) if one.runs), found[0])
-    words = named.replace(",", " ").split()
+        alike = _most_trained(found)
+        float32 = [one for one in alike if one.settings.get(_MODE) == _FLOAT32]
+        return next((one for one in (*float32, *alike) if one.runs), found[0])
+    words = by_one_name(named).replace(",", " ").split()
     meant = [one for one in found if all(_says(one, word) for word in words)]
     exactly = [one for one in meant if one.label.split() == words]
     chosen = exactly or meant
@@ -129,6 +147,18 @@ def reference_of(found: Sequence[Configuration], named: Optional[str]) -> Config
         remedy = f"python -m lenet_exp.compare reference={labels[0]}"
         raise ConfigError("reference", named, " | ".join(labels), remedy)
     return chosen[0]
+
+
+def _most_trained(found: Sequence[Configuration]) -> List[Configuration]:
+    """Return the configurations of one budget and data set: the largest of which there are two."""
+    groups: Dict[Tuple[int, str], List[Configuration]] = {}
+    for one in found:
+        if one.runs:
+            groups.setdefault((one.images or 0, one.data), []).append(one)
+    if not groups:
+        return list(found)
+    several = [key for key, members in groups.items() if len(members) > 1]
+    return groups[max(several or groups, key=lambda key: key[0])]
 
 
 def _says(one: Configuration, word: str) -> bool:

@@ -19,7 +19,18 @@ _WORSE_TEXT = "{names} train{s} less accurately than {reference}"
 _OPEN_TEXT = "these runs can't tell {names} from {reference}"
 _GUESSES_TEXT = "{names} do{es} not learn"
 _NONE_TEXT = "{names} ha{has} no finished run"
-_ORDER = (_ALIKE_TEXT, _BETTER_TEXT, _WORSE_TEXT, _OPEN_TEXT, _GUESSES_TEXT, _NONE_TEXT)
+_APART = {
+    verdicts.OTHER_DATA: "other data",
+    verdicts.OTHER_BUDGET: "more or fewer images",
+}
+_APART_TEXTS = {
+    method: f"{{names}} can't be compared with {{reference}}: trained on {what}"
+    for method, what in _APART.items()
+}
+_ORDER = (
+    *(_ALIKE_TEXT, _BETTER_TEXT, _WORSE_TEXT, _OPEN_TEXT, _GUESSES_TEXT),
+    *(*_APART_TEXTS.values(), _NONE_TEXT),
+)
 
 
 def headline(rows: Sequence[TableRow], steps: Optional[int]) -> str:
@@ -62,6 +73,8 @@ def _text(row: TableRow, reference_learned: bool) -> str:
     verdict = row.verdict
     if row.accuracy is None:
         return _NONE_TEXT
+    if verdict.method in _APART_TEXTS:
+        return _APART_TEXTS[verdict.method]
     if row.accuracy < _GUESSED and reference_learned:
         return _GUESSES_TEXT
     if verdict.word in (verdicts.BETTER, verdicts.WORSE):

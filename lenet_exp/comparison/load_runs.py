@@ -40,10 +40,18 @@ def sweep(store: Store, name: str) -> SelectedRuns:
         problem = f"no such sweep in this experiment, which has {names}"
         raise DataError(f"sweep={name}", problem, "python -m lenet_exp.compare sweep=latest")
     children = tuple(run for run in runs if not run.is_parent)
+    parent = next((run for run in runs if run.is_parent), None)
     if not children:
-        remedy = "its first job is being trained; then the same command"
-        raise DataError(f"sweep={name}", "has no runs yet", remedy)
-    return SelectedRuns(name, children, next((run for run in runs if run.is_parent), None))
+        raise _no_job_begun(name, parent)
+    return SelectedRuns(name, children, parent)
+
+
+def _no_job_begun(name: str, parent: Optional[Recorded]) -> DataError:
+    if parent is None or parent.status == "RUNNING":
+        remedy = "the same command when its first job is being trained"
+        return DataError(f"sweep={name}", "has no runs yet", remedy)
+    problem = f"has no runs: it ended as {parent.status} before its first job began"
+    return DataError(f"sweep={name}", problem, parent.tags.get("command", _RUN))
 
 
 def experiment(store: Store, name: str) -> SelectedRuns:

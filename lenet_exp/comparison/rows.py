@@ -21,7 +21,9 @@ class TableRow(NamedTuple):
 
     `accuracy` 0..1 and its 95 % half width are of the test set; `float32_cost` is sec/step over
     that of the same training in float32 on the same CPU, `chip_ratio` over the ModelZoo's on a
-    chip; `comparable` is False where other jobs ran beside.
+    chip; `comparable` is False where other jobs ran beside. Of a training step on the chip:
+    bytes that its operators read and write, those of float16 among them, those of the casts
+    besides; `chip`: what it refuses or gives to the AI CPU.
     """
 
     configuration: str
@@ -42,6 +44,10 @@ class TableRow(NamedTuple):
     loss_scale: Optional[float]
     float16_operators: Optional[float]
     float16_flops: Optional[float]
+    moved_bytes: Optional[int] = None
+    float16_bytes: Optional[int] = None
+    cast_bytes: Optional[int] = None
+    chip: Optional[str] = None
 
 
 class Times(NamedTuple):
@@ -89,7 +95,22 @@ def _row(
         loss_scale=_median(one.runs, "loss_scale"),
         float16_operators=share.operators if share else None,
         float16_flops=share.flops if share else None,
+        moved_bytes=_count(one, "moved_bytes"),
+        float16_bytes=_count(one, "moved_bytes_float16"),
+        cast_bytes=_count(one, "cast_bytes"),
+        chip=first_of(one).tags.get("chip"),
     )
+
+
+def first_of(one: Configuration) -> Recorded:
+    """Return the run that stands for all of a configuration, finished if one is."""
+    return (one.runs or one.others)[0]
+
+
+def _count(one: Configuration, tag: str) -> Optional[int]:
+    """Return a number that a plan comes to; None of a run before plans were counted."""
+    text = first_of(one).tags.get(tag, "")
+    return int(text) if text.isdigit() else None
 
 
 def times_of(one: Configuration) -> Times:

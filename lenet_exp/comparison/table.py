@@ -59,6 +59,10 @@ def _shown(value: Optional[float], form: str) -> str:
     return UNKNOWN if value is None else form.format(value)
 
 
+def _megabytes(count: Optional[int]) -> str:
+    return UNKNOWN if count is None else f"{count / 1e6:.2f}"
+
+
 def _percent(share: Optional[float]) -> str:
     return UNKNOWN if share is None else f"{100 * share:.0f} %"
 
@@ -84,15 +88,31 @@ SPEED = (
     TableColumn("f16 ops", lambda row: _percent(row.float16_operators)),
     TableColumn("f16 FLOP", lambda row: _percent(row.float16_flops)),
 )
-ALL = (*ACCURACY, *SPEED)
+ON_CHIP = (
+    TableColumn("MB moved", lambda row: _megabytes(row.moved_bytes)),
+    TableColumn("f16 MB", lambda row: _megabytes(row.float16_bytes)),
+    TableColumn("cast MB", lambda row: _megabytes(row.cast_bytes)),
+    TableColumn("on the chip", lambda row: row.chip or UNKNOWN),
+)
+ALL = (*ACCURACY, *SPEED, *ON_CHIP)  # a terminal has no room for the last
 IN_SHORT = (*ACCURACY, SPEED[0], SPEED[2])  # what MLflow's narrow description has room for
 
 
 def terminal(rows: Sequence[TableRow], width: int) -> str:
-    """Return two blocks of columns, neither wider than `width`."""
-    width = max(width, _NARROWEST)
+    """Return two blocks of columns, neither wider than `width`, and who met the baseline.
+
+    Where nothing has finished that is all; blocks have rows of what has.
+    """
+    width, shown = max(width, _NARROWEST), finished(rows)
     ending = wrapped(baseline(rows), width)
-    return "\n".join([*_block(rows, ACCURACY, width), *ending, "", *_block(rows, SPEED, width)])
+    if not shown:
+        return "\n".join(ending)
+    return "\n".join([*_block(shown, ACCURACY, width), *ending, "", *_block(shown, SPEED, width)])
+
+
+def finished(rows: Sequence[TableRow]) -> List[TableRow]:
+    """Return the rows that have figures: a table of the others would be of dashes."""
+    return [row for row in rows if row.accuracy is not None]
 
 
 def baseline(rows: Sequence[TableRow]) -> str:
@@ -130,7 +150,10 @@ def _block(rows: Sequence[TableRow], columns: Sequence[TableColumn], width: int)
 
 
 def markdown(rows: Sequence[TableRow], columns: Sequence[TableColumn] = ALL) -> str:
-    """Return one table."""
+    """Return one table of what has finished, "" where nothing has."""
+    rows = finished(rows)
+    if not rows:
+        return ""
     heads = ["configuration", *(column.head for column in columns)]
     lines = [heads, ["---"] * len(heads)]
     lines += [[row.configuration, *(column.cell(row) for column in columns)] for row in rows]

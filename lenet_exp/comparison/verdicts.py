@@ -15,7 +15,9 @@ REFERENCE, BETTER, WORSE = "reference", "better", "worse"
 WITHIN_NOISE, IDENTICAL = "within noise", "identical"
 NO_SPREAD, NONE = "no spread seen", "no verdict"
 PAIRED, WELCH, MCNEMAR = "paired t", "Welch's t", "McNemar's exact test"
-OTHER_DATA = "other data"  # no method: two test sets have nothing to be paired or averaged
+# No methods: two test sets have nothing to be paired or averaged, and of two trainings of which
+# one saw more images the difference says nothing of their modes.
+OTHER_DATA, OTHER_BUDGET = "other data", "other budget"
 _ROUNDING = 1e-12  # a difference below it is none
 _FEW = 3  # runs a side that are advised where nothing is known of the spread
 
@@ -37,6 +39,7 @@ class AccuracyVerdict(NamedTuple):
     p: Optional[float] = None
     discordant: Tuple[int, int] = (0, 0)
     needed: Optional[int] = None
+    why: str = ""  # there is none
 
 
 def level_of(comparisons: int) -> float:
@@ -64,12 +67,24 @@ def verdict(
         return AccuracyVerdict(REFERENCE)
     if not mine.runs or not reference.runs:
         return AccuracyVerdict(NONE)
-    if len({one.settings.get("data", "") for one in (mine, reference)} - {""}) > 1:
-        return AccuracyVerdict(NONE, OTHER_DATA)
+    apart = not_comparable(mine, reference)
+    if apart is not None:
+        return apart
     pair = single_pair(mine, reference)
     if pair is not None:
         return _single(*pair, level, right)
     return _of_means(mine, reference, level)
+
+
+def not_comparable(mine: Configuration, reference: Configuration) -> Optional[AccuracyVerdict]:
+    """Return why two configurations can't be held against each other; None where they can."""
+    if mine.data != reference.data and mine.data and reference.data:
+        why = "it was tested on other images than the reference"
+        return AccuracyVerdict(NONE, OTHER_DATA, why=why)
+    if mine.images != reference.images and mine.images and reference.images:
+        why = f"it was trained on {mine.images} images, the reference on {reference.images}"
+        return AccuracyVerdict(NONE, OTHER_BUDGET, why=why)
+    return None
 
 
 def _of_means(mine: Configuration, reference: Configuration, level: float) -> AccuracyVerdict:
@@ -140,9 +155,7 @@ def sentences(judged: Sequence[Tuple[str, AccuracyVerdict]]) -> List[str]:
 
 def _sentence(verdict: AccuracyVerdict) -> str:
     if verdict.difference is None:
-        other = "it was tested on other images than the reference"
-        why = other if verdict.method == OTHER_DATA else "no finished run to compare"
-        return f"no verdict: {why}"
+        return f"no verdict: {verdict.why or 'no finished run to compare'}"
     shown = f"{100 * verdict.difference:+.2f} points"
     if verdict.word == NONE:
         return f"{shown}; no verdict: one run, and no test predictions; run {_FEW} seeds"

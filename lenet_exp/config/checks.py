@@ -8,14 +8,18 @@ from typing import Callable, Dict
 
 from lenet_exp.config.checkpoint_path import prefix_named
 from lenet_exp.config.chip.machine import check_machine
+from lenet_exp.config.chip.options import TABLE
 from lenet_exp.config.cli import suggest
-from lenet_exp.config.schema.run import PRECISION_FILES, PRECISION_MODES, Settings, precision_files
+from lenet_exp.config.cli.json_words import argument
+from lenet_exp.config.schema.modes import PRECISION_MODES
+from lenet_exp.config.schema.run import PRECISION_FILES, Settings, precision_files
 from lenet_exp.errors import PrecisionError
 
 
 def check_runnable(settings: Settings) -> None:
     """Raise ConfigError where this machine, the data or the start don't allow the run."""
     check_machine(settings)
+    _check_generation(settings)
     _check_data_path(settings)
     _check_start(settings)
 
@@ -30,7 +34,8 @@ def check_precision(settings: Settings) -> None:
         if ours is not None and chips is not None:
             allowed = f"one of it and hardware.{key}={chips}"
             dotted = f"precision.{key}"
-            raise suggest.not_possible(dotted, ours, allowed, f"{dotted}={ours}")
+            good = f"hardware=ascend910 {argument(dotted, ours)} hardware.{key}=null"
+            raise suggest.not_possible(dotted, ours, allowed, good)
         if ours is not None:
             _check_readable(f"precision.{key}", ours)
 
@@ -53,6 +58,16 @@ def check_contents(settings: Settings) -> None:
         reads[key](path)
 
 
+def _check_generation(settings: Settings) -> None:
+    """The adapter of February 2021 takes four modes (npu-bridge-contract.md, 3)."""
+    option, cann = TABLE["precision_mode"], settings.hardware.cann
+    if cann != "today" and settings.precision.mode in option.today_also:
+        allowed = f"{' | '.join(option.values)} with hardware.cann={cann}"
+        allowed += f"; {settings.precision.mode} came in April 2023"
+        good = f"precision={option.values[0]} hardware.cann={cann}"
+        raise suggest.not_possible("precision", settings.precision.mode, allowed, good)
+
+
 def _check_is_read(settings: Settings, dotted: str, name: str) -> None:
     from lenet_exp.precision.planning.options import unread  # noqa: PLC0415 - numpy
 
@@ -63,7 +78,7 @@ def _check_is_read(settings: Settings, dotted: str, name: str) -> None:
         option = f"precision={found.needs}" if of_mode else f"hardware.cann={found.needs}"
         allowed = f"only with {found.needs if of_mode else option}: {found.reason}"
         remedy = f"hardware=ascend910 {option}" if group == "hardware" else option
-        raise suggest.not_possible(dotted, name, allowed, f"{remedy} {dotted}={name}")
+        raise suggest.not_possible(dotted, name, allowed, f"{remedy} {argument(dotted, name)}")
 
 
 def _check_readable(dotted: str, name: str) -> None:
@@ -105,9 +120,9 @@ def _check_start(settings: Settings) -> None:
     start, excluded = settings.init_from, ",".join(settings.exclude)
     if start is None and excluded:
         shown = f"[{excluded}]"
-        good = f"init_from=DIR 'exclude={shown}'"
-        raise suggest.not_possible("exclude", shown, "only with init_from=", good)
+        raise suggest.not_possible("exclude", shown, "only with init_from=CHECKPOINT", "exclude=[]")
     if start is not None and prefix_named(start) is None:
         allowed = "a checkpoint (PREFIX of the files PREFIX.index and PREFIX.data-*), its folder,"
         allowed += " or a run folder that has one"
-        raise suggest.not_possible("init_from", start, allowed, "init_from=DIR")
+        good = "init_from=null exclude=[]" if excluded else "init_from=null"
+        raise suggest.not_possible("init_from", start, allowed, good)

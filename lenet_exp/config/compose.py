@@ -19,7 +19,8 @@ from omegaconf.errors import OmegaConfBaseException
 from lenet_exp.config.checks import check_precision, check_runnable
 from lenet_exp.config.chip.checks import check_options
 from lenet_exp.config.cli import suggest
-from lenet_exp.config.schema.run import FAMILIES, SWEEP_KEYS, Settings, Sweep, all_keys
+from lenet_exp.config.schema.modes import by_one_name
+from lenet_exp.config.schema.run import FAMILIES, SWEEP_KEYS, Settings, Sweep, all_keys, what_works
 from lenet_exp.config.tracking import experiment_name
 from lenet_exp.errors import ConfigError
 
@@ -83,7 +84,10 @@ def _plain(cfg: DictConfig) -> Dict[str, Any]:
     except OmegaConfBaseException as error:
         dotted = str(getattr(error, "full_key", None) or "a ${...} reference")
         allowed = f"a reference that can be resolved ({str(error).splitlines()[0]})"
-        raise ConfigError(dotted, None, allowed, suggest.command()) from error
+        known = dotted in all_keys()
+        good = what_works(dotted)[1] if known else None
+        remedy = suggest.command(dotted, good, all_keys()[dotted]) if known else suggest.command()
+        raise ConfigError(dotted, None, allowed, remedy) from error
     return {str(key): value for key, value in plain.items() if key != "hydra"}
 
 
@@ -128,15 +132,19 @@ def _checked(dotted: str, value: Any, hint: Any, metadata: Mapping[str, Any]) ->
         if metadata["check"](used) and (used != 0) == (typed != 0):
             return typed
         allowed += f", in float32 too (where it is {used:g})"
-    good = suggest.command(dotted, metadata["good"], all_keys()[dotted])
+    mend = metadata.get("mend")
+    instead = mend(value) if mend else metadata["good"]
+    good = suggest.command(dotted, instead, all_keys()[dotted])
     raise ConfigError(dotted, _shown(value), allowed, good)
 
 
 def _as_text(value: Any, metadata: Mapping[str, Any]) -> Any:
-    """Return what the chip wants as text and YAML reads as something else."""
+    """Return what is to be text and YAML reads as something else, and a mode by its own name."""
     kind = metadata.get("text_of")
     if kind == "word" and isinstance(value, bool):
         return str(value).lower()
+    if kind == "mode" and isinstance(value, str):
+        return by_one_name(value)
     if kind == "json" and isinstance(value, Mapping):
         return json.dumps(value, sort_keys=True)
     return value

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shlex
+from itertools import starmap
 from typing import Iterator, List, Optional, Sequence
 
 import numpy as np
 
+from lenet_exp.config.cli.json_words import argument
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.schema.run import Adam, Settings
+from lenet_exp.config.tracking import of_environment
 from lenet_exp.experiment.summary import Outcome
 from lenet_exp.training.history import History
 
@@ -47,9 +50,9 @@ def advice(outcome: Outcome, history: History, command: Sequence[str]) -> List[s
         return [*wrong, "which operator overflowed: overflows.txt in the folder"]
     if settings.precision.mode == "must_keep_origin_dtype":
         rate = f"optimizer.learning_rate={settings.optimizer.learning_rate / 10:g}"
-        return [*wrong, f"nothing is float16 here; try: {_changed(command, rate)}"]
+        return [*wrong, f"nothing is float16 here; try: {_changed(settings, command, rate)}"]
     on_a_cpu = [] if outcome.on_cpu else ["hardware=cpu"]
-    traced = _changed(command, "precision.trace_overflow=true", *on_a_cpu)
+    traced = _changed(settings, command, "precision.trace_overflow=true", *on_a_cpu)
     return [*wrong, f"which operator overflows: {traced}"]
 
 
@@ -64,12 +67,18 @@ def _wrong(history: History, outcome: Outcome) -> Iterator[str]:
         yield f"accuracy {outcome.accuracy:.4f} is no better than guessing"
 
 
-def _changed(command: Sequence[str], *words: str) -> str:
-    """Return a command of one run with these words instead of its own; of others, the words."""
+def _changed(settings: Settings, command: Sequence[str], *words: str) -> str:
+    """Return a command of one run with these words instead of its own; of others, the words.
+
+    In a shell without this one's variables it records in the same place.
+    """
     of_one_run = [program for program in _PROGRAMS if program == (*command[: len(program)],)]
     given = command[len(of_one_run[0]) :] if of_one_run else ()
     if not of_one_run or not _SWEEPS.isdisjoint(given):
         return " ".join(words)
     keys = ("hydra.run.dir", *(word.partition("=")[0] for word in words))
     kept = [word for word in given if word.partition("=")[0] not in keys]
-    return " ".join(map(shlex.quote, [*of_one_run[0], *kept, *words]))
+    store = of_environment(settings.tracking.experiment, kept)
+    return " ".join(
+        [*map(shlex.quote, [*of_one_run[0], *kept, *words]), *starmap(argument, store.items())]
+    )

@@ -19,6 +19,7 @@ from lenet_exp.experiment.traced import TracedRunner
 from lenet_exp.hardware import ascend910, chip_config, cpu
 from lenet_exp.hardware.devices import locked
 from lenet_exp.model import lenet
+from lenet_exp.precision.emulation.session import fix_threads
 from lenet_exp.training import device_program, trainer
 from lenet_exp.training.device_program import Device, DeviceRunner
 from lenet_exp.training.program import FedRunner, assemble
@@ -143,7 +144,7 @@ def claimed(settings: Settings, cores: int = 0, trains: bool = True) -> Iterator
     threads = cpu.threads_for(settings.threads, settings.deterministic, cores)
     name = settings.hardware.name
     if machine.found(name) == "cpu":
-        cpu.fix_threads(threads)
+        fix_threads(threads)
         yield CpuBackend(settings, threads)
         return
     machine.check_environment()
@@ -152,7 +153,7 @@ def claimed(settings: Settings, cores: int = 0, trains: bool = True) -> Iterator
     with locked(candidates) as number, ascend910.named_in_environment(number):
         wanted = chip_config.parameters(settings, number, trains)
         options, warnings = chip_config.fitted(wanted, adapter)
-        cpu.fix_threads(threads)
+        fix_threads(threads)
         chip = ChipBackend(settings, threads, number, options)
         warnings += machine.environment_notices(options, adapter.known)
         if settings.hardware.cann == "today" and not adapter.is_today:

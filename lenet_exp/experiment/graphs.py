@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
 
 from lenet_exp.config.schema.run import Settings, precision_files
 from lenet_exp.errors import PrecisionError
@@ -25,12 +25,16 @@ class Graphs(NamedTuple):
 
 
 class ChipPlan(NamedTuple):
-    """What the chip would do: `csv` a row for each operator of both graphs."""
+    """What the chip would do: `csv` a row for each operator of both graphs.
+
+    `bytes_of_step`: what a training step moves, by the tag of a run that has it.
+    """
 
     step: Plan
     inference: Plan
     csv: bytes
     verdict: Verdict
+    bytes_of_step: Mapping[str, int] = {}
 
 
 def build_graphs(settings: Settings) -> Graphs:
@@ -55,7 +59,9 @@ def plan(settings: Settings, built: Graphs) -> ChipPlan:
         remedy = "python -m lenet_exp.run hardware.on_refused=warn, or another precision mode"
         raise PrecisionError(f"precision={precision.mode}", problem, remedy)
     rows = {"train": records.report(plans[0]), "inference": records.report(plans[1])}
-    return ChipPlan(plans[0], plans[1], records.as_csv_of_run(rows).encode(), found)
+    sums = rows["train"].totals._asdict()
+    moved = {key: sums[key] for key in ("moved_bytes", "moved_bytes_float16", "cast_bytes")}
+    return ChipPlan(plans[0], plans[1], records.as_csv_of_run(rows).encode(), found, moved)
 
 
 def check_named(settings: Settings) -> None:
@@ -68,14 +74,25 @@ def check_named(settings: Settings) -> None:
 
 
 def _assigned(settings: Settings, built: Graphs) -> List[Plan]:
-    (step, inference), mode, named = built, settings.precision.mode, settings.precision.keep_dtype
-    common: Dict[str, Any] = {"generation": settings.hardware.cann, **precision_files(settings)}
-    # What keeps its type may be of the backward pass or the optimizer, which inference lacks.
-    kept = [name for name in named if nodes_of(inference.graph_def, name)]
+    step, inference = built
+    mode, named = settings.precision.mode, settings.precision.keep_dtype
+    common = _options(settings)
     return [
         assign(step.graph_def, mode, fetches=step.fetches, keep_dtype=named, **common),
-        assign(inference.graph_def, mode, fetches=(inference.classes,), keep_dtype=kept, **common),
+        plan_inference(settings, inference.graph_def, (inference.classes,)),
     ]
+
+
+def plan_inference(settings: Settings, graph_def: Any, fetches: Sequence[str]) -> Plan:
+    """Return the plan of a graph of the network alone, by all that decides the step's plan."""
+    # What keeps its type may be of the backward pass or the optimizer, which inference lacks.
+    kept = [name for name in settings.precision.keep_dtype if nodes_of(graph_def, name)]
+    mode = settings.precision.mode
+    return assign(graph_def, mode, fetches=fetches, keep_dtype=kept, **_options(settings))
+
+
+def _options(settings: Settings) -> Dict[str, Any]:
+    return {"generation": settings.hardware.cann, **precision_files(settings)}
 
 
 def has_float16(chip: ChipPlan) -> bool:

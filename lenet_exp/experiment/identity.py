@@ -43,6 +43,7 @@ def identify(
         "emulated": str(backend.emulates and has_float16(chip_plan)).lower(),
         "data_sha256": data_sha256,
         "chip": str(chip_plan.verdict),
+        **{key: str(number) for key, number in chip_plan.bytes_of_step.items()},
         **{key: sha256[:12] for key, sha256 in hashes.items()},
         **configured,
     }

@@ -14,6 +14,7 @@ from lenet_exp.config.chip import checks, options
 from lenet_exp.config.chip.options import TABLE
 from lenet_exp.config.cli import suggest
 from lenet_exp.config.schema.hardware import chip_of
+from lenet_exp.config.schema.modes import V2_NAMES
 from lenet_exp.config.schema.run import PRECISION_FILES, Settings
 from lenet_exp.errors import ConfigError
 
@@ -101,21 +102,29 @@ def fitted(sent: Mapping[str, Any], adapter: Adapter) -> Tuple[Dict[str, Any], L
             warnings += [] if key in adapter.known else [_unknown(key, adapter)]
             continue
         if not adapter.is_today and value in row.today_also:
-            allowed = " | ".join(map(str, row.values)) + " with this npu_bridge"
-            raise checks.impossible(key, value, allowed, f"hardware.{key}={row.values[0]}")
+            raise _of_today(row, value)
         if key in adapter.boolean:
             kept[key] = _as_bool(key, value, adapter)
         if key in adapter.known:
             continue
         if key == "precision_mode_v2":
             allowed = f"no value: this npu_bridge does not know it (since {row.since})"
-            mode = checks.V2_NAMES[value]
+            mode = V2_NAMES[value]
             remedy = f"{suggest.PROGRAM} hardware=ascend910 precision={mode}"
             raise ConfigError(f"hardware.{key}", value, allowed, remedy)
         del kept[key]
         effect = "it is not sent" if row.by else f"hardware.{key} has no effect"
         warnings.append(f"{adapter.name} does not know {key} (since {row.since}): {effect}")
     return kept, warnings
+
+
+def _of_today(row: options.Option, value: object) -> ConfigError:
+    """Return the error of a value that only today's adapter takes."""
+    allowed = " | ".join(map(str, row.values)) + " with this npu_bridge"
+    if not row.by:
+        return checks.impossible(row.key, value, allowed, f"hardware.{row.key}={row.values[0]}")
+    remedy = f"{suggest.PROGRAM} hardware=ascend910 {row.by}={row.values[0]}"
+    return ConfigError(row.by, value, allowed, remedy)
 
 
 def _unknown(key: str, adapter: Adapter) -> str:

@@ -3,8 +3,8 @@
 python -m lenet_exp.modelzoo [case=full|performance] --data_path=DIR [--FLAG=VALUE ...]
 
 scripts/train_full_1p.sh and train_performance_1p.sh call it with their case. It leaves the
-ModelZoo's files in output/, and a run like any other. Without case= the defaults are those of
-the ModelZoo's LeNet.py.
+ModelZoo's files in output/, and a run like any other. case=lenet, as where flags stand alone, has
+the defaults of the ModelZoo's LeNet.py. Without any argument this text is shown.
 
   output=DIR project=DIR   where the files go, and whose outputs/ and store the run is in
   KEY=VALUE                any setting of python -m lenet_exp.run besides
@@ -34,7 +34,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     arguments = sys.argv[1:] if argv is None else list(argv)
     if versions.FLAG in arguments:
         return cli.exit_code(versions.show)
-    work = _help if {"-h", "--help"} & {*arguments} else lambda: _train(arguments)
+    wants_help = not arguments or {"-h", "--help"} & {*arguments}
+    work = _help if wants_help else lambda: _train(arguments)
     return cli.exit_code(work, "room and permission there, then the same command")
 
 

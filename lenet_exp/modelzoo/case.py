@@ -18,8 +18,9 @@ from typing import Iterator, List, Mapping, NamedTuple
 import numpy as np
 
 from lenet_exp.config.chip.machine import check_environment
+from lenet_exp.config.cli.json_words import as_typed
 from lenet_exp.data import download, layout
-from lenet_exp.modelzoo.flags import CASES, CommandLine, quoted
+from lenet_exp.modelzoo.flags import CASES, CommandLine
 from lenet_exp.record.run import checkpoints, run_folders
 from lenet_exp.record.run.run_files import write_bytes
 from lenet_exp.record.store import journal
@@ -118,7 +119,7 @@ def train(command: CommandLine, arguments: List[str], device: str) -> int:
         if earlier.exists():  # a training that fails leaves none
             earlier.unlink()
     began = time.monotonic()
-    code = _run(command.project, [*arguments, f"hydra.run.dir={quoted(str(folder))}"], places.log)
+    code = _run(command.project, [*arguments, f"hydra.run.dir={as_typed(str(folder))}"], places.log)
     if code == 0:
         _write(places, _outcome(folder, time.monotonic() - began), folder, case)
     return code

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Dict, List, NamedTuple, Sequence, Tuple
 
 from lenet_exp.config.cli import suggest
-from lenet_exp.config.schema.run import PRECISION_MODES
-from lenet_exp.errors import ConfigError
+from lenet_exp.config.cli.blanks import check_equals_signs
+from lenet_exp.config.cli.json_words import as_typed
+from lenet_exp.config.schema.modes import OTHER_NAMES, PRECISION_MODES
+from lenet_exp.errors import ConfigError, UsageError
 
 PROGRAM = "python -m lenet_exp.modelzoo"
 TRAINING_EXAMPLES = 55000
@@ -32,7 +34,7 @@ class Flag(NamedTuple):
 
 FLAGS: Dict[str, Flag] = {
     "data_path": Flag(".+", "a folder", "../MNIST", "the four files of MNIST; fetched if missing"),
-    "precision_mode": Flag("|".join(PRECISION_MODES), " | ".join(PRECISION_MODES),
+    "precision_mode": Flag("|".join([*PRECISION_MODES, *OTHER_NAMES]), " | ".join(PRECISION_MODES),
                            "allow_mix_precision", "precision=..."),
     "loss_scale_flag": Flag("0|1", "0 | 1", "1", "1: scale the loss by --loss_scale_value"),
     "loss_scale_value": Flag(_REAL, "0 (dynamic) or a number from 1 on (fixed)", "0",
@@ -92,6 +94,7 @@ def read(typed: Sequence[str]) -> CommandLine:
     Raises:
         ConfigError: a flag is unknown, has no value or an impossible one.
     """
+    check_equals_signs(PROGRAM, typed)
     flags, others = _split(typed)
     given = dict(argument.partition("=")[::2] for argument in others)
     case, output, project = (given.get(key, start) for key, start in _OWN.items())
@@ -99,7 +102,7 @@ def read(typed: Sequence[str]) -> CommandLine:
         raise ConfigError("case", case, " | ".join(CASES), f"{PROGRAM} case=full")
     if "data_path" not in flags and case != "lenet":
         example = f"{PROGRAM} case={case} --data_path={FLAGS['data_path'].good}"
-        raise ConfigError("no --data_path", None, "the folder of MNIST", example)
+        raise UsageError("the flag --data_path", "is missing", "the folder of MNIST", example)
     overrides = [argument for argument in others if argument.partition("=")[0] not in _OWN]
     places = (flags.get("data_path", "MNIST"), output, project)
     return CommandLine(case, flags, overrides, *(Path(place).absolute() for place in places))
@@ -147,7 +150,7 @@ def run_arguments(command: CommandLine, chip: bool) -> List[str]:
     steps = int(flags.get("steps", case.steps))
     loop = int(flags.get("iteration_per_loop", case.loop))
     arguments = [
-        f"data.path={quoted(str(command.data))}",
+        f"data.path={as_typed(str(command.data))}",
         f"precision={flags.get('precision_mode', case.precision)}",
         f"schedule.epochs={flags.get('epochs', case.epochs)}",
         f"schedule.steps_per_epoch={steps or math.ceil(TRAINING_EXAMPLES / max(batch, 1))}",
@@ -160,11 +163,6 @@ def run_arguments(command: CommandLine, chip: bool) -> List[str]:
     if chip:
         arguments += ["hardware=ascend910", f"hardware.iterations_per_loop={loop}"]
     return [*arguments, *_of_chip(command, chip), *command.overrides]
-
-
-def quoted(text: str) -> str:
-    """Return a value as Hydra reads it, quoted where it must be."""
-    return text if re.fullmatch(r"[\w./-]+", text) else '"{}"'.format(text.replace('"', '\\"'))
 
 
 def _loss_scale(flags: Dict[str, str]) -> List[str]:
@@ -188,14 +186,14 @@ def _of_chip(command: CommandLine, chip: bool) -> List[str]:
     flags, out = command.flags, command.output
     steps = flags.get("data_dump_step", "0|5|10")
     profile = (
-        f"{{output:{quoted(str(out / 'profiling'))},training_trace:'on',task_trace:'on',"
+        f"{{output:{as_typed(str(out / 'profiling'))},training_trace:'on',task_trace:'on',"
         "fp_point:'',bp_point:'',aic_metrics:PipeUtilization}"
     )
     switched = {
         "over_dump": ["enable_dump_debug=true", "dump_debug_mode=all",
-                      f"dump_path={quoted(str(out / 'over_dump'))}"],
-        "data_dump_flag": ["enable_dump=true", "dump_mode=all", f"dump_step={quoted(steps)}",
-                           f"dump_path={quoted(str(out / 'data_dump'))}"],
+                      f"dump_path={as_typed(str(out / 'over_dump'))}"],
+        "data_dump_flag": ["enable_dump=true", "dump_mode=all", f"dump_step={as_typed(steps)}",
+                           f"dump_path={as_typed(str(out / 'data_dump'))}"],
         "profiling": ["profiling_mode=true", f"profiling_options={profile}"],
         "autotune": ['auto_tune_mode="RL,GA"'],
     }  # fmt: skip

@@ -18,16 +18,18 @@ class Rule(TextEnum):
     KEEP = "keep"
     REDUCED = "reduced"
     FORCED = "forced"
+    CUBE = "cube"
     AI_CPU = "ai_cpu"
     REFUSED = "refused"
     UNKNOWN = "unknown"
 
 
 class Engine(TextEnum):
-    """Where an operator runs; NONE for null operators and for those the library lacks."""
+    """Where an operator runs; NONE for null operators, the compiler's own, and unknown ones."""
 
     AI_CORE = "ai_core"
     AI_CPU = "ai_cpu"
+    HOST = "host"
     REFUSED = "refused"
     NONE = "none"
 
@@ -66,10 +68,11 @@ class CastEdge(NamedTuple):
     """A Cast put on the edge from `producer` to input `slot` of the operator `consumer`.
 
     `producer` is the tensor in front, Identity and variable reads looked through; `port` where
-    the edge enters the GraphDef (None inside a fused group). `on_host`: the producer is a
-    constant, so that the compiler computes the Cast and no flag is set. `removed`: a later pass
-    merges it with its inverse, so that nothing is rounded here; `reads` is then the tensor in
-    front of both, None if only a Reshape or a Relu between them keeps it from being read.
+    the edge enters the GraphDef (None inside a fused group), `others` where else: at other parts
+    of a fused one. `on_host`: the producer is a constant, so that the compiler computes the Cast
+    and no flag is set. `removed`: a later pass merges it with its inverse, so that nothing is
+    rounded here; `reads` is then the tensor in front of both, None if only a Reshape or a Relu
+    between them keeps it from being read.
     """
 
     producer: Tensor
@@ -81,6 +84,7 @@ class CastEdge(NamedTuple):
     on_host: bool
     removed: bool = False
     reads: Optional[Tensor] = None
+    others: Tuple[Port, ...] = ()
 
 
 class RemovedCast(NamedTuple):
@@ -116,6 +120,7 @@ class Plan(NamedTuple):
     `removed_casts` are Cast operators of the graph itself that go with their inverse.
     `graph_def` is the folded and pruned graph the rows speak of; TensorFlow can run it (fused
     groups are still their parts, Identity nodes are there) but for `Npu*` operators it was given.
+    `fetches` are the nodes that it is the plan of: those asked for, or those chosen.
     `functions` are those that its calls call, and those that they call.
     """
 
@@ -126,4 +131,5 @@ class Plan(NamedTuple):
     removed_casts: Tuple[RemovedCast, ...]
     warnings: Tuple[str, ...]
     graph_def: Any
+    fetches: Tuple[str, ...] = ()
     functions: Tuple[PlannedFunction, ...] = ()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import List, Optional
 
 from lenet_exp import tf_compat
+from lenet_exp.config.tracking import environment_uri
 from lenet_exp.record import terminal
 from lenet_exp.record.store import store_check
 from lenet_exp.record.store.mlflow_store import Store
@@ -29,7 +30,8 @@ def next_steps(store: Store, tracking_uri: Optional[str], *commands: str) -> Lis
 
 def compare_command(experiment: str, uri: Optional[str]) -> str:
     """Return what compares all runs of an experiment; `uri` as the settings have it."""
-    words = [f"tracking.experiment={experiment}", *([f"tracking.uri={uri}"] if uri else [])]
+    store = uri or environment_uri()
+    words = [f"tracking.experiment={experiment}", *([f"tracking.uri={store}"] if store else [])]
     return " ".join(["python -m lenet_exp.compare", *map(shlex.quote, words)])
 
 

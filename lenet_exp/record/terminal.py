@@ -7,6 +7,7 @@ import logging
 import os
 import shlex
 import shutil
+import signal
 import sys
 from pathlib import Path
 from typing import Any, Callable, Iterator, List, NoReturn, Optional, TextIO
@@ -113,8 +114,10 @@ def stop_printing() -> None:
 def leave(code: int) -> NoReturn:
     """End this process without Python's own clean-up: TensorFlow's modules take it seconds.
 
-    Every file is closed by now; the chip's driver alone has something left to do.
+    Every file is closed by now; the chip's driver alone has something left to do. A Ctrl-C has
+    nothing left to end.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if "npu_bridge" in sys.modules:
         sys.exit(code)
     logging.shutdown()

@@ -15,10 +15,13 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from lenet_exp.config.cli.config_loader import without_hydra
+from lenet_exp.config.cli.json_words import argument
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.cli.sweep_line import JobConfigs, applicable
 from lenet_exp.config.compose import resolve, resolve_sweep
+from lenet_exp.config.tracking import of_environment
 from lenet_exp.experiment.summary import place
+from lenet_exp.record.run import run_folders
 from lenet_exp.record.terminal import print_on
 from lenet_exp.sweep.jobs import ComposedJob, Request
 from lenet_exp.sweep.view import followed
@@ -62,19 +65,25 @@ class SweepLauncher(Launcher):
         """
         setup_globals()
         sweep_folder = Path(str(self._config.hydra.sweep.dir)).resolve()
+        try:
+            return self._run(sweep_folder, job_overrides, initial_job_idx)
+        finally:
+            run_folders.forget_unbegun(sweep_folder)
+
+    def _run(
+        self, sweep_folder: Path, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
         each = followed(job_overrides, "preparing job")
         composed = list(map(self._compose, each, itertools.count(initial_job_idx)))
         options = resolve_sweep(without_hydra(self._config))
-        command = _command(sys.argv[1:], sweep_folder.name)
+        experiment = composed[0].settings.tracking.experiment
+        command = _command(sys.argv[1:], sweep_folder.name, experiment)
         jobs = f"{len(composed)} job{'s' if len(composed) > 1 else ''}"
         print_on(sys.stdout, f"{jobs}, {place(composed[0].settings)}\n")
         request = Request(sweep_folder, options, self._n_jobs, command, composed)
         from lenet_exp.sweep.sweep import run_sweep  # noqa: PLC0415 - MLflow
 
-        try:
-            accuracies = run_sweep(request)
-        finally:
-            _forget(sweep_folder)
+        accuracies = run_sweep(request)
         return [
             JobReturn(list(job.overrides), status=JobStatus.COMPLETED, _return_value=accuracy)
             for job, accuracy in zip(composed, accuracies)
@@ -95,19 +104,13 @@ class SweepLauncher(Launcher):
         return ComposedJob(tuple(own), resolve(of_run), files, left_out)
 
 
-def _forget(folder: Path) -> None:
-    """Remove what Hydra's sweeper makes before it asks, where nothing came of it."""
-    if [path.name for path in folder.glob("*")] == ["multirun.yaml"]:
-        (folder / "multirun.yaml").unlink()
-        folder.rmdir()
-
-
-def _command(arguments: Sequence[str], name: str) -> str:
-    """Return what goes on with this sweep: the same command, and its name."""
+def _command(arguments: Sequence[str], name: str, experiment: str) -> str:
+    """Return what goes on with this sweep, in any shell: the same command, and its name."""
     kept: List[str] = [word for word in arguments if not word.startswith(("sweep=", "dry_run="))]
     if not any(word.startswith("hydra.sweep.dir=") for word in arguments):
         kept.append(f"sweep={name}")
-    return " ".join([PROGRAM, *map(shlex.quote, kept)])
+    store = itertools.starmap(argument, of_environment(experiment, arguments).items())
+    return " ".join([PROGRAM, *map(shlex.quote, kept), *store])
 
 
 def register(composed: JobConfigs) -> None:

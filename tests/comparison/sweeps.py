@@ -67,7 +67,8 @@ def record(store, folder, words, right, *, sec_per_step=0.005, scales=(1,) * WIN
     plan = plan_of(tuple(word for word in words if not word.startswith("seed=")))
     emulated = str(graphs.has_float16(plan)).lower()
     given = {"stack": stack, "hardware": "cpu", "device": "a CPU", "data_sha256": "0" * 64,
-             "precision": settings.precision.mode, "emulated": emulated,
+             "precision": settings.precision.mode, "emulated": emulated, "chip": str(plan.verdict),
+             **{key: str(number) for key, number in plan.bytes_of_step.items()},
              "config_hash": config_hash(settings, "0" * 64, stack), **tags}  # fmt: skip
     run = store.create(f"{settings.precision.mode}-seed{settings.seed}", given)
     run.params(flatten(settings))

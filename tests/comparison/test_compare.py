@@ -179,7 +179,7 @@ def test_a_required_accuracy_is_an_exit_code(compare, required, code, told):
     ("words", "told"),
     [
         pytest.param(["sweep=nope"], "which has lonely, modes", id="no such sweep"),
-        pytest.param(["runs=[123]"], "run 123: is not in this store", id="no such run"),
+        pytest.param(["runs=[123]"], "run 123 is not in this store", id="no such run"),
         pytest.param(["tracking.experiment=nope"], "which has lenet-exp", id="no such experiment"),
         pytest.param(["sweep=modes", "reference=x"], "allowed: must_keep_origin_dtype |",
                      id="no such reference"),
@@ -237,7 +237,7 @@ def test_seeds_of_one_configuration_are_held_against_nothing(tmp_path):
     note = Store(uri, "lenet-exp").client.get_run(parent).data.tags["mlflow.note.content"]
     assert "gainst" not in text + note
     record_sweep(uri, tmp_path / "runs", "none yet", [])
-    with pytest.raises(DataError, match="has no runs yet"):
+    with pytest.raises(DataError, match="has no runs: it ended as FINISHED before its first job"):
         compare_sweep(uri, "lenet-exp", "none yet")
 
 
@@ -246,7 +246,8 @@ def test_a_sweep_with_nothing_finished_says_so(tmp_path):
     jobs = [((mode,), 0, {"status": "FAILED"}) for mode in (FLOAT32, MIXED)]
     record_sweep(uri, tmp_path / "runs", "x", jobs)
     text = compare_sweep(uri, "lenet-exp", "x")
-    assert "allow_mix_precision: no verdict: no finished run to compare" in text
+    assert "no verdict" not in text
+    assert "left out, not finished: 2 FAILED (must_keep_origin_dtype seed 0, allow_mix_p" in text
     assert text.startswith("No run has finished: there is nothing to compare yet.\n")
     assert "ModelZoo's baseline: accuracy 0.975; no run has finished" in text
     page = (tmp_path / "outputs/comparisons/x/comparison.html").read_text("utf-8")

@@ -104,6 +104,8 @@ MIXED = [
         pytest.param("precision=force_fp16,loss_scale=none", 0, id="as it was typed"),
         pytest.param("force_fp16 loss_scale=none", 0, id="a label"),
         pytest.param("precision.mode=force_fp16 loss_scale.name=dynamic", 3, id="dotted"),
+        pytest.param("fp16,loss_scale=none", 0, id="another name of a mode"),
+        pytest.param("precision=origin,loss_scale=dynamic", 2, id="another name, as typed"),
     ],
 )
 def test_the_reference_is_named_in_a_person_s_words(named, place):
@@ -129,3 +131,21 @@ def test_emulation_is_held_against_the_same_training_in_float32():
     assert float32_of(found[3], found) is found[2]
     assert float32_of(found[0], found) is found[1]
     assert float32_of(found[3], found[:2]) is None
+
+
+LOOKS = [run("schedule=smoke", f"precision={mode}", started=1) for mode in MODES]
+FULLS = [run(f"precision={mode}", started=2) for mode in MODES[1:]]
+
+
+@pytest.mark.parametrize(
+    ("runs", "label"),
+    [
+        pytest.param(LOOKS + FULLS, "allow_mix_precision schedule.epochs=5", id="trained longest"),
+        pytest.param(LOOKS + FULLS[:1], "must_keep_origin_dtype", id="of which there are two"),
+        pytest.param(LOOKS[1:2] + FULLS[:1], "schedule.epochs=5", id="one of each"),
+    ],
+)
+def test_the_reference_is_of_what_others_can_be_compared_with(runs, label):
+    chosen = reference_of(configurations(runs), None)
+    assert set(label.split()) <= {*chosen.label.split()}
+    assert chosen.settings["schedule.epochs"] == ("5" if "epochs=5" in label else "1")

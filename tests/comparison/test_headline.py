@@ -64,6 +64,16 @@ SINGLE = judged("within noise", 0.0002, None, "McNemar's exact test")
             [REFERENCE, row("mix", None, NONE)], "mix has no finished run.", id="unfinished"
         ),
         pytest.param(
+            [REFERENCE, row("mix", 0.98, ALIKE),
+             row("mix for a look", 0.15, NONE._replace(method="other budget"))],
+            "mix trains as accurately as float32; mix for a look can't be compared with float32: "
+            "trained on more or fewer images.", id="other budget",
+        ),
+        pytest.param(
+            [REFERENCE, row("mine", 0.15, NONE._replace(method="other data"))],
+            "mine can't be compared with float32: trained on other data.", id="other data",
+        ),
+        pytest.param(
             [REFERENCE, row("mix", 0.98, NONE._replace(difference=0.0))],
             "these runs can't tell mix from float32.", id="no verdict",
         ),

@@ -53,8 +53,27 @@ def test_no_line_is_wider_than_the_terminal(width, label):
 
 
 def test_what_is_not_known_is_a_dash():
-    for line in line_of([ROW, EMPTY], "force_fp16"):
+    for line in line_of([ROW, EMPTY._replace(accuracy=0.9)], "force_fp16"):
         assert "-" in line.split()
+
+
+def test_what_has_not_finished_is_no_row_of_dashes():
+    assert line_of([ROW, EMPTY], "force_fp16") == []
+    assert "no finished run of force_fp16" in table.terminal([ROW, EMPTY], 100)
+    only = "ModelZoo's baseline: accuracy 0.975; no run has finished"
+    assert (table.terminal([EMPTY], 100), table.markdown([EMPTY])) == (only, "")
+
+
+def test_what_moves_on_the_chip_is_in_the_page_and_the_csv_but_not_in_a_terminal():
+    row = ROW._replace(moved_bytes=3_080_000, float16_bytes=1_500_000, cast_bytes=250_000,
+                       chip="refused: Conv2D")  # fmt: skip
+    cells = [[column.head, column.cell(row)] for column in table.ALL[-4:]]
+    assert cells == [["MB moved", "3.08"], ["f16 MB", "1.50"], ["cast MB", "0.25"],
+                     ["on the chip", "refused: Conv2D"]]  # fmt: skip
+    assert "cast MB" in table.markdown([row])
+    assert "cast MB" not in table.terminal([row], 200)
+    (kept,) = csv.DictReader(io.StringIO(table.as_csv([row])))
+    assert (kept["cast_bytes"], kept["chip"]) == ("250000", "refused: Conv2D")
 
 
 def test_a_time_beside_other_jobs_is_marked_and_explained():
@@ -87,5 +106,5 @@ def test_csv_has_every_field_unrounded():
 
 def test_markdown_is_one_table():
     lines = table.markdown([ROW, REFERENCE]).splitlines()
-    assert {line.count("|") for line in lines} == {14}
+    assert {line.count("|") for line in lines} == {18}
     assert "allow\\_mix\\_precision" in lines[2]

@@ -12,14 +12,14 @@ from lenet_exp.comparison.runs import Recorded
 pytestmark = pytest.mark.stackless
 
 
-def made(label, accuracies):
+def made(label, accuracies, **settings):
     """Return a configuration with these accuracies by seed."""
     runs = tuple(
         Recorded(f"{label}{seed}", "1", "FINISHED", seed, {"seed": str(seed)}, {},
                  {"accuracy": value}, "")
         for seed, value in sorted(accuracies.items())
     )  # fmt: skip
-    return Configuration(label, {}, runs, ())
+    return Configuration(label, settings, runs, ())
 
 
 def right(*images):
@@ -139,3 +139,32 @@ def test_a_level_is_written_alike_everywhere(comparisons, told):
     assert verdicts.percent(verdicts.level_of(comparisons)) == told
     judged = [verdicts.AccuracyVerdict("worse", "Welch's t")]
     assert f"intervals at {told}" in verdicts.method_notes(judged, comparisons)[0]
+
+
+FULL = {"schedule.epochs": "5", "schedule.steps_per_epoch": "1000", "schedule.batch_size": "64"}
+LOOK = {**FULL, "schedule.epochs": "1", "schedule.steps_per_epoch": "20"}
+ON_MINE = {**FULL, "data": "ab"}
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "method", "why"),
+    [
+        pytest.param(LOOK, FULL, "other budget",
+                     "it was trained on 1280 images, the reference on 320000", id="a look"),
+        pytest.param({**FULL, "schedule.batch_size": "128"}, FULL, "other budget",
+                     "it was trained on 640000 images, the reference on 320000", id="larger batch"),
+        pytest.param({**FULL, "schedule.batch_size": "128", "schedule.steps_per_epoch": "500"},
+                     FULL, "paired t", "", id="the same images in larger batches"),
+        pytest.param(ON_MINE, {**FULL, "data": "cd"}, "other data",
+                     "it was tested on other images than the reference", id="other data"),
+        pytest.param(ON_MINE, FULL, "paired t", "", id="of a version that kept no hash"),
+        pytest.param({}, FULL, "paired t", "", id="of a version that kept no schedule"),
+    ],
+)  # fmt: skip
+def test_what_was_trained_otherwise_gets_no_verdict_but_a_reason(mine, theirs, method, why):
+    accuracies = {0: 0.30, 1: 0.301}
+    found = verdicts.verdict(made("a", accuracies, **mine), made("b", REFERENCE, **theirs), 1, {})
+    assert (found.method, found.why) == (method, why)
+    if why:
+        assert (found.word, found.difference) == ("no verdict", None)
+        assert verdicts.sentences([("a", found)]) == [f"a: no verdict: {why}"]

@@ -20,7 +20,10 @@ SMALL = ("schedule=smoke", "deterministic=true")
 DYNAMIC = ("loss_scale=dynamic", "loss_scale.incr_every_n_steps=3", "loss_scale.init_loss_scale=16")
 FORCED = (*SMALL, *DYNAMIC, "precision=force_fp16")
 OVERFLOWS = "4,6,7,11,12,20,21"  # 20 is the first step beyond: evaluation reads no status
-MODES = ("allow_fp32_to_fp16", "force_fp16", "must_keep_origin_dtype", "allow_mix_precision")
+MODES = (
+    "allow_fp32_to_fp16", "force_fp16", "force_fp32", "must_keep_origin_dtype",
+    "allow_mix_precision",
+)  # fmt: skip
 SCALES = {
     "none": (),
     "fixed": ("loss_scale=fixed", "loss_scale.value=1024"),

@@ -64,7 +64,7 @@ def test_a_checkpoint_that_finds_no_room_is_told_in_words(shared_project):
 def test_a_run_folder_that_cannot_be_made_is_told_in_words(project):
     (project.folder / "outputs").write_text("in the way")
     done = project.run("debug=fast")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert done.stderr.startswith("lenet-exp: outputs")
 

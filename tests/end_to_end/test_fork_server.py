@@ -15,7 +15,10 @@ from tests.stacks import besides_loading
 
 ONE_STEP = ("schedule=smoke", "schedule.steps_per_epoch=1", "loss_scale=dynamic")
 SIXTY_STEPS = ("schedule.epochs=2", "schedule.steps_per_epoch=30", "schedule.checkpoint_every=20")
-MODES = ("allow_fp32_to_fp16", "force_fp16", "must_keep_origin_dtype", "allow_mix_precision")
+MODES = (
+    "allow_fp32_to_fp16", "force_fp16", "force_fp32", "must_keep_origin_dtype",
+    "allow_mix_precision",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(

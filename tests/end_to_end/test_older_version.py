@@ -18,6 +18,9 @@ from lenet_exp.record.run import checkpoints
 from tests.end_to_end.conftest import Project
 from tests.end_to_end.recorded.record import ROOT, SGD, SMALL
 from tests.end_to_end.sweeps import runs_of, statuses
+from tests.pages import problems
+from tests.stacks import besides_loading
+from tests.stores import new_store
 
 STEPS = [(step, step) for step in range(1, 9)]
 
@@ -44,7 +47,7 @@ def test_its_sweep_is_compared(recorded, capsys, monkeypatch):
     monkeypatch.chdir(recorded.folder)
     assert main(["sweep=begun", f"tracking.uri={recorded.uri}"]) == 0
     printed = capsys.readouterr()
-    assert printed.err == ""
+    assert besides_loading(printed.err) == ""
     assert "begun: 2 runs, 1 configuration, 2 x 4 steps" in printed.out
 
 
@@ -55,11 +58,52 @@ def test_its_checkpoint_predicts_what_the_run_saw(recorded, capsys, monkeypatch)
     settings = ("precision=allow_mix_precision", "threads=1", "format=csv")
     assert main(["model=outputs/finished", "images=mnist", *settings]) == 0
     printed = capsys.readouterr()
-    assert printed.err == ""
+    assert besides_loading(printed.err) == ""
     rows = csv.DictReader(io.StringIO(printed.out))
     seen = [int(row["class"]) for row in rows]
     with np.load(str(recorded.folder / "outputs" / "finished" / "test_predictions.npz")) as kept:
         assert np.mean(kept["classes"] == seen) > 0.99  # another machine may round otherwise
+
+
+def test_its_run_is_exported(recorded, tmp_path, capsys, monkeypatch):
+    from lenet_exp.export import main
+
+    monkeypatch.chdir(recorded.folder)
+    assert main(["run=outputs/finished", f"to={tmp_path}"]) == 0
+    printed = capsys.readouterr()
+    assert (
+        besides_loading(printed.err),
+        "--precision_mode=allow_mix_precision" in printed.out,
+    ) == ("", True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lenet.pb", "saved_model"]
+
+
+def test_its_run_is_uploaded_elsewhere(recorded, tmp_path, capsys, monkeypatch):
+    from lenet_exp.comparison import load_runs
+    from lenet_exp.comparison.compare import open_store
+    from lenet_exp.record.store import journal
+    from lenet_exp.upload import main
+
+    monkeypatch.chdir(recorded.folder)
+    folder = recorded.folder / "outputs" / "finished"
+    before, uri = journal.read(folder), new_store(tmp_path / "other.db")
+    assert main([f"run={folder}", f"tracking.uri={uri}"]) == 0
+    assert "is complete" in capsys.readouterr().out
+    (run,) = load_runs.experiment(open_store(uri, "lenet-exp"), "lenet-exp").runs
+    metrics = journal.merged(before, "metrics")
+    assert (run.status, run.metrics["accuracy"]) == ("FINISHED", metrics["accuracy"])
+    assert run.tags["precision"] == "allow_mix_precision"
+
+
+@pytest.mark.parametrize("name", ["finished", "killed"])
+def test_its_run_has_a_page(recorded, name):
+    from lenet_exp.record.pages import run_page
+    from lenet_exp.record.store import journal
+
+    folder = recorded.folder / "outputs" / name
+    page = run_page.render(folder, journal.read(folder), 0.975).decode()
+    assert problems(page) == []
+    assert "allow_mix_precision" in page
 
 
 def test_its_run_is_repeated(recorded):

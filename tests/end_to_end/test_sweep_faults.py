@@ -22,19 +22,19 @@ SCHEDULE = ("schedule=smoke", "schedule.steps_per_epoch=100", "schedule.checkpoi
 
 
 def test_a_sweep_killed_in_its_third_job_goes_on_as_if_it_never_was(project):
-    words = ("-m", "precision=glob(*)", "seed=0,1", "deterministic=true", *SCHEDULE, "sweep=four")
+    words = ("-m", "precision=glob(*)", "seed=0,1", "deterministic=true", *SCHEDULE, "sweep=modes")
     with project.start(*words) as launching:
-        third = wait_for(lambda: unfinished(project, "four", after=2), launching)
+        third = wait_for(lambda: unfinished(project, "modes", after=2), launching)
         wait_for((third / "checkpoints" / "20").is_dir, launching)
         launching.kill()
         launching.communicate()
     wait_for(lambda: processes.is_dead(process_of(third)), seconds=10)
-    _, before = runs_of(project, "four")
+    _, before = runs_of(project, "modes")
     assert sorted(statuses(before).values()) == ["FINISHED", "FINISHED", "RUNNING"]
     again = project.run(*words)
     assert (again.returncode, again.stderr) == (0, "")
-    parent, children = runs_of(project, "four")
-    assert (parent.info.status, len(children)) == ("FINISHED", 8)
+    parent, children = runs_of(project, "modes")
+    assert (parent.info.status, len(children)) == ("FINISHED", 10)
     assert set(statuses(children).values()) == {"FINISHED"}
     assert running(project) == []
     for name, run in before.items():

@@ -120,3 +120,10 @@ def test_what_is_wrong_and_what_shows_why(words, given, lines):
 )
 def test_the_command_is_what_was_typed_if_that_makes_the_run_again(command, shown):
     assert advised([], command, accuracy=0.1)[-1] == f"which operator overflows: {shown}"
+
+
+def test_the_command_records_where_this_environment_says(monkeypatch):
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "a b")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://host")
+    line = advised([NONE], [*RUN, NONE], accuracy=0.11)[-1]
+    assert line.endswith(f"{TRACED} 'tracking.experiment=\"a b\"' 'tracking.uri=\"http://host\"'")

@@ -6,6 +6,7 @@ import pytest
 
 from lenet_exp import explain
 from lenet_exp.config.cli.command_line import settings_to_explain
+from lenet_exp.config.schema import modes
 from lenet_exp.errors import ConfigError
 from lenet_exp.hardware import chip_config
 
@@ -97,6 +98,8 @@ def test_the_older_adapter_is_not_sent_what_it_would_ignore_and_the_person_is_to
     ("words", "told"),
     [
         (["hardware.precision_mode_v2=fp16", "precision=force_fp16"], "precision=force_fp16"),
+        (["precision=force_fp32"], "run hardware=ascend910 precision=allow_fp32_to_fp16"),
+        (["precision=cube_fp16in_fp32out"], "precision=force_fp32 is not possible"),
         (["hardware.op_select_implmode=high_precision_for_all"], "high_precision"),
         (["hardware.enable_exception_dump=2"], "0 | 1 with this npu_bridge"),
     ],
@@ -108,10 +111,20 @@ def test_what_the_older_adapter_can_not_do_is_refused(words, told):
     config_of(*words)
 
 
-def test_the_second_name_of_a_mode_takes_the_place_of_the_first():
-    sent = config_of("hardware.precision_mode_v2=fp16", "precision=force_fp16")[1]
-    assert sent["precision_mode_v2"] == ("s", b"fp16")
+@pytest.mark.parametrize(("second", "mode"), modes.V2_NAMES.items())
+def test_the_second_name_of_a_mode_takes_the_place_of_the_first(second, mode):
+    sent = config_of(f"hardware.precision_mode_v2={second}", f"precision={mode}")[1]
+    assert sent["precision_mode_v2"] == ("s", second.encode())
     assert "precision_mode" not in sent
+
+
+@pytest.mark.parametrize(("name", "mode"), modes.OTHER_NAMES.items())
+def test_the_adapter_is_sent_the_first_name(name, mode):
+    assert config_of(f"precision={name}")[1]["precision_mode"] == ("s", mode.encode())
+
+
+def test_the_fifth_mode_is_sent_to_adapters_that_check_names():
+    assert config_of("precision=force_fp32")[1]["precision_mode"] == ("s", b"force_fp32")
 
 
 def test_explain_prints_the_config_without_a_chip(capsys):

@@ -43,6 +43,8 @@ def test_each_case_has_the_defaults_of_the_original(case, precision, epochs, ste
     ("typed", "dotted", "value"),
     [
         ("--precision_mode=force_fp16", "precision.mode", "force_fp16"),
+        ("--precision_mode=cube_fp16in_fp32out", "precision.mode", "force_fp32"),
+        ("--precision_mode=mixed_float16", "precision.mode", "allow_mix_precision"),
         ("--loss_scale_flag=1 --loss_scale_value=0", "loss_scale.name", "dynamic"),
         ("--loss_scale_flag=1 --loss_scale_value=1024", "loss_scale.value", 1024),
         ("--loss_scale_flag 1 --loss_scale_value 8.5", "loss_scale.value", 8.5),
@@ -112,7 +114,7 @@ def test_on_the_chip_switches_are_its_options(typed, wanted):
     [
         ("--nope=1", "--nope=1 is not possible"),
         ("--precison_mode=force_fp16", "modelzoo --precision_mode=force_fp16"),
-        ("--precision_mode=fp16", "allow_fp32_to_fp16 | force_fp16"),
+        ("--precision_mode=bf16", "allow_fp32_to_fp16 | force_fp16 | force_fp32"),
         ("--precision_mode", "--precision_mode= is not possible"),
         ("--epochs=many", "a whole number"),
         ("--loss_scale_flag=1", "--loss_scale_flag=1 is not possible"),
@@ -137,7 +139,7 @@ def test_a_flag_that_is_not_possible_is_told(typed, told):
 
 @pytest.mark.parametrize("case", ["full", "performance"])
 def test_the_scripts_need_to_be_told_where_mnist_is(case):
-    with pytest.raises(ConfigError, match="no --data_path"):
+    with pytest.raises(ConfigError, match="--data_path is missing"):
         flags.read([f"case={case}"])
 
 

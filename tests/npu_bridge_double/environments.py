@@ -15,6 +15,7 @@ def verdict(variables):
     os.environ.update(variables)
     try:
         environment.device()
+        environment.check_task()
         environment.check_rank_table()
         rules.check(rules.read({}))
         environment.reduce_gradients()

@@ -12,6 +12,7 @@ LETTERS = {
 MIX, ALLOW, FORCE, KEEP = (
     "allow_mix_precision", "allow_fp32_to_fp16", "force_fp16", "must_keep_origin_dtype",
 )  # fmt: skip
+CUBE = "force_fp32"  # products of float16, summed to float32
 
 
 def graph_of(build):

@@ -6,23 +6,20 @@ the table's, in options.py.
 
 from __future__ import annotations
 
+import json
 import math
-import shlex
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
 from lenet_exp.config.chip import options
-from lenet_exp.config.chip.options import TABLE
+from lenet_exp.config.chip.options import TABLE, Option
 from lenet_exp.config.cli import suggest
+from lenet_exp.config.cli.json_words import argument
 from lenet_exp.config.schema.hardware import Chip, chip_of
-from lenet_exp.config.schema.run import PRECISION_MODES, Settings
+from lenet_exp.config.schema.modes import RECOMMENDED, V2_NAMES
+from lenet_exp.config.schema.run import Settings
 from lenet_exp.errors import ConfigError
 
 LONGEST_LOOP = 10  # steps a session call where nobody chose: the ModelZoo's
-V2_NAMES = {
-    "fp16": "force_fp16",
-    "origin": "must_keep_origin_dtype",
-    "mixed_float16": "allow_mix_precision",
-}
 
 
 def check_options(settings: Settings) -> None:
@@ -58,19 +55,51 @@ def impossible(key: str, value: object, allowed: str, *arguments: str) -> Config
 def _check_extra(extra: Mapping[str, Any]) -> None:
     """1: a key that has its own, that is never to be sent, or of a type no field holds."""
     for key, value in extra.items():
-        option, dotted = TABLE.get(key), f"extra.{key}"
-        if option is not None and option.by == "refused":
-            raise impossible(dotted, value, f"not this key ({option.help})")
-        if option is not None and option.by not in ("extra", ""):
-            raise impossible(dotted, value, f"{option.by}, which sets it")
-        if option is not None and not option.by:
-            raise impossible(dotted, value, f"its own key, hardware.{key}", f"hardware.{key}=...")
-        if type(value) not in (bool, int, str):
-            raise impossible(dotted, value, "true | false, a whole number, or text")
-        if option is not None and option.field != options.field_for(value):
-            raise impossible(dotted, value, _ALLOWED[option.field])
-        if option is not None and not option.accepts(value):
-            raise impossible(dotted, value, option.allowed)
+        option = TABLE.get(key)
+        allowed = _not_extra(option) if option is not None else ""
+        if allowed:
+            others = {name: each for name, each in extra.items() if name != key}
+            own = [] if option is None or option.by else [_own_key(option, value)]
+            mapping = argument("hardware.extra", others or None)
+            raise impossible(f"extra.{key}", value, allowed, mapping, *own)
+        allowed = _wrong_value(option, value)
+        if allowed:
+            mapping = argument("hardware.extra", {**extra, key: _instead(option, value)})
+            raise impossible(f"extra.{key}", value, allowed, mapping)
+
+
+def _not_extra(option: Option) -> str:
+    """Return what is allowed instead of a key that `extra` can't have, or nothing."""
+    if option.by == "refused":
+        return f"not this key ({option.help})"
+    if not option.by:
+        return f"its own key, hardware.{option.key}"
+    return "" if option.by == "extra" else f"{option.by}, which sets it"
+
+
+def _own_key(option: Option, value: Any) -> str:
+    typed = suggest.shown(value)
+    kept = option.field in (options.field_for(value), "s") and not isinstance(value, (list, dict))
+    kept = kept and option.accepts(typed if option.field == "s" else value)
+    name = f"hardware.{option.key}"
+    return argument(name, value) if kept else f"{name}={option.good}"
+
+
+def _wrong_value(option: Optional[Option], value: Any) -> str:
+    """Return what is allowed instead of a value of a key in `extra`, or nothing."""
+    if type(value) not in (bool, int, str):
+        return "true | false, a whole number, or text"
+    if option is None:
+        return ""
+    if option.field != options.field_for(value):
+        return _ALLOWED[option.field]
+    return "" if option.accepts(value) else option.allowed
+
+
+def _instead(option: Optional[Option], value: Any) -> Any:
+    if option is None or option.field == "s":
+        return value if isinstance(value, str) else json.dumps(value)
+    return option.field == "b" or option.good
 
 
 _ALLOWED = {"b": "true | false", "i": "a whole number", "s": "text"}
@@ -78,11 +107,13 @@ _ALLOWED = {"b": "true | false", "i": "a whole number", "s": "text"}
 
 def _check_pairs(key: str, value: object, values: Mapping[str, Any]) -> None:
     """6, 7, 8, 9, 10, 11: what is read only beside another, or never beside it."""
-    option, given = TABLE[key], shlex.quote(f"hardware.{key}={suggest.shown(value)}")
+    option, given = TABLE[key], argument(f"hardware.{key}", value)
     if option.needs and not any(values.get(other) for other in option.needs):
         allowed = "only with " + " or ".join(f"hardware.{other}" for other in option.needs)
         switch = TABLE[option.needs[0]]
-        raise impossible(key, value, allowed, given, f"hardware.{switch.key}={switch.good}")
+        lacking = [TABLE[each] for each in switch.requires if values.get(each) is None]
+        beside = [f"hardware.{each.key}={each.good}" for each in (switch, *lacking)]
+        raise impossible(key, value, allowed, given, *beside)
     for other_key in option.requires:
         other = f"hardware.{other_key}"
         if values.get(other_key) is None:
@@ -102,8 +133,8 @@ def _check_precision(settings: Settings, values: Mapping[str, Any]) -> None:
     if "customize_dtypes" in values and mode == "must_keep_origin_dtype":
         allowed = "another precision mode: must_keep_origin_dtype doesn't read it"
         given = values["customize_dtypes"]
-        good = f"precision={PRECISION_MODES[3]} hardware.customize_dtypes={given}"
-        raise impossible("customize_dtypes", given, allowed, good)
+        good = f"precision={RECOMMENDED}", argument("hardware.customize_dtypes", given)
+        raise impossible("customize_dtypes", given, allowed, *good)
 
 
 def _check_emulated(settings: Settings) -> None:
@@ -112,7 +143,7 @@ def _check_emulated(settings: Settings) -> None:
         value = getattr(settings.precision, key)
         if value:
             shown = f"[{','.join(value)}]" if isinstance(value, tuple) else suggest.shown(value)
-            good = f"hardware=cpu precision.{key}={shown}"
+            good = f"hardware=cpu {argument(f'precision.{key}', value)}"
             raise suggest.not_possible(f"precision.{key}", shown, "only with hardware=cpu", good)
 
 

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Callable, Container, Dict, Iterator, Mapping, Optional, Tuple
 
-from lenet_exp.config.chip import options
+from lenet_exp.config.chip import options, rank_table
 from lenet_exp.config.chip.checks import impossible
 from lenet_exp.config.chip.options import TABLE
 from lenet_exp.config.cli import suggest
@@ -45,7 +45,10 @@ def check_files(hardware: Chip) -> None:
     for key, value in options.chosen(hardware).items():
         problem = _problem(TABLE[key].form, value) if key in TABLE else ""
         if problem:
-            raise impossible(key, value, f"{TABLE[key].allowed} ({problem})")
+            of_profile = TABLE[key].form == "profiling"
+            typed = {**json.loads(value), "output": ""} if of_profile else value
+            good = f"hardware.{key}={options.mended(TABLE[key], typed)}"
+            raise impossible(key, value, f"{TABLE[key].allowed} ({problem})", good)
 
 
 def missing_for_chip() -> Optional[str]:
@@ -111,12 +114,18 @@ _VARIABLES: Tuple[Tuple[str, str, Callable[[Environment], object]], ...] = (
      lambda environ: not os.access(environ["RANK_TABLE_FILE"], os.R_OK)),
     ("RANK_TABLE_FILE", "unset on one device; it needs RANK_ID or POD_NAME",
      lambda environ: not (environ.get("RANK_ID") or environ.get("POD_NAME"))),
+    ("RANK_TABLE_FILE", 'unset on one device, or a .json file of JSON with "status": "completed"',
+     lambda environ: not rank_table.is_loaded(environ["RANK_TABLE_FILE"])),
+    ("RANK_TABLE_FILE", f"unset, or a table of one device: {_ALONE}",
+     lambda environ: rank_table.devices(environ["RANK_TABLE_FILE"]) > 1),
     ("RANK_TABLE_FILE", "unset where CM_WORKER_SIZE or CM_CHIEF_IP is set",
      lambda environ: environ.get("CM_WORKER_SIZE") or environ.get("CM_CHIEF_IP")),
     ("ASCEND_DEVICE_ID", "digits: the number of a device",
      lambda environ: not _is_number(environ["ASCEND_DEVICE_ID"])),
     ("DEVICE_ID", "digits: the number of a device",
      lambda environ: not (environ.get("ASCEND_DEVICE_ID") or _is_number(environ["DEVICE_ID"]))),
+    ("TF_CONFIG", "unset, or of a task that is no ps: for that no device is opened",
+     lambda environ: not rank_table.task_is_trained(environ["TF_CONFIG"])),
     ("AOE_MODE", " | ".join(TABLE["aoe_mode"].values),
      lambda environ: environ["AOE_MODE"] not in ("", *TABLE["aoe_mode"].values)),
 )  # fmt: skip

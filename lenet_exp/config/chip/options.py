@@ -11,24 +11,20 @@ conf/hardware/ascend910.yaml and the tables of docs/ascend910.md are all made fr
 
 from __future__ import annotations
 
+import functools
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
+from lenet_exp.config.chip import profiling
+from lenet_exp.config.cli.json_words import as_typed
 from lenet_exp.config.schema.keys import key
 
 FIRST = "2021-02"  # the oldest adapter that is supported
 _TYPES: Dict[str, type] = {"b": bool, "i": int, "s": str}
 _MOST_STEPS = 100
-# The vendor's PROFILING_OPTIONS, as far as a 910 has them.
-PROFILING_SWITCHES = ("training_trace", "aicpu", "hccl", "msproftx", "l2", "runtime_api")
-PROFILING_LEVELS = ("task_trace", "task_time", "ge_api")
-PROFILING_TEXTS = (
-    "output", "fp_point", "bp_point", "aic_metrics", "storage_limit", "llc_profiling",
-    "sys_hardware_mem_freq", "sys_io_sampling_freq", "sys_interconnection_freq", "dvpp_freq",
-    "host_sys", "host_sys_usage", "host_sys_usage_freq",
-)  # fmt: skip
 
 
 class Option(NamedTuple):
@@ -95,35 +91,10 @@ def _is_step_list(text: str) -> bool:
     return len(pairs) <= _MOST_STEPS and all(in_order)
 
 
-def _is_profiling(text: str) -> bool:
-    try:
-        given = json.loads(text)
-    except ValueError:
-        return False
-    kinds = (*PROFILING_SWITCHES, *PROFILING_LEVELS, *PROFILING_TEXTS)
-    if not isinstance(given, dict) or not {*given} <= {*kinds}:
-        return False
-    both_points = {"fp_point", "bp_point"} <= {*given}
-    return (
-        all(given.get(key, "on") in ("on", "off") for key in PROFILING_SWITCHES)
-        and all(given.get(key, "on") in ("on", "off", "l0", "l1") for key in PROFILING_LEVELS)
-        and all(isinstance(given.get(key, ""), (str, int)) for key in PROFILING_TEXTS)
-        and isinstance(given.get("output"), str)
-        and given["output"] != ""
-        and (given.get("training_trace") != "on" or both_points)
-    )
-
-
 def _is_named(text: str) -> bool:
     return text.strip() != "" and "\0" not in text
 
 
-_PROFILING = (
-    "a mapping, or JSON, with output: DIR; training_trace, aicpu, hccl, l2, msproftx,"
-    " runtime_api: 'on' | 'off'; task_trace, task_time, ge_api: these or 'l0' | 'l1';"
-    " training_trace: 'on' with fp_point and bp_point ('': found by the system);"
-    " aic_metrics: NAME; or what else the vendor's PROFILING_OPTIONS has for a 910"
-)
 # form: what is allowed in words, a value that works, the test of a text by itself
 _FORMS: Dict[str, Tuple[str, str, Callable[[str], bool]]] = {
     "text": ("text", "TEXT", _is_named),
@@ -133,16 +104,16 @@ _FORMS: Dict[str, Tuple[str, str, Callable[[str], bool]]] = {
               lambda text: re.fullmatch("[1-9][0-9]*", text) is not None),
     "steps": ("steps like 0|5|10-20: each a number, or two in order; at most 100 items, no blanks",
               "'0|5|10'", _is_step_list),
-    "profiling": (_PROFILING, "'{output:DIR,task_trace:\"on\"}'", _is_profiling),
-    "file": ("a file that exists", "FILE", _is_named),
-    "json": ("a JSON file that exists", "FILE", _is_named),
+    "profiling": (profiling.ALLOWED, "'{output:DIR,task_trace:\"on\"}'", profiling.is_possible),
+    "file": ("a file that exists", "null", _is_named),
+    "json": ("a JSON file that exists", "null", _is_named),
     "mixlist": ("a JSON file: black-list, white-list, each with to-add, to-remove: lists of types",
-                "FILE", _is_named),
+                "null", _is_named),
     "switches": ("a JSON file: Switch, with GraphFusion, UBFusion: each of PASS or ALL: on, off",
-                 "FILE", _is_named),
-    "debug_config": ("a file that exists, without both ccec_O0 and oom", "FILE", _is_named),
+                 "null", _is_named),
+    "debug_config": ("a file that exists, without both ccec_O0 and oom", "null", _is_named),
     "directory": ("a directory that may be read and written, or can be made", "DIR", _is_named),
-    "existing_directory": ("an existing directory that may be read and written", "DIR", _is_named),
+    "existing_directory": ("an existing directory that may be read and written", ".", _is_named),
 }  # fmt: skip
 
 
@@ -167,9 +138,18 @@ def schema_fields() -> List[Tuple[str, Any, Any]]:
     for option in OWN:
         is_boolean = option.field == "s" and "true" in option.values
         text_of = "word" if is_boolean else "json" if option.form == "profiling" else ""
-        declared = key(option.allowed, option.good, option.accepts, unset=True, text_of=text_of)
+        mend = functools.partial(mended, option)
+        more = {"unset": True, "text_of": text_of, "mend": mend}
+        declared = key(option.allowed, option.good, option.accepts, **more)
         made.append((option.key, Optional[_TYPES[option.field]], declared))
     return made
+
+
+def mended(option: Option, value: object) -> str:
+    """Return a value that works, as a shell takes it; of profiling options those that can stay."""
+    if option.form != "profiling":
+        return str(option.good)
+    return shlex.quote(as_typed(profiling.mended(value)))
 
 
 def chosen(hardware: Any) -> Dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import re
 import shlex
 from pathlib import Path
@@ -15,7 +16,6 @@ from typing import Callable, Iterable, Iterator, List, NoReturn, Sequence, Tuple
 
 from hydra import compose
 from hydra._internal.utils import get_args_parser
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
@@ -23,14 +23,17 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from lenet_exp.config import CONF
+from lenet_exp.config.chip import machine
 from lenet_exp.config.chip.checks import check_jobs
 from lenet_exp.config.cli import suggest, sweep_line
 from lenet_exp.config.cli.config_loader import hydra_session, without_hydra
-from lenet_exp.config.cli.json_words import as_hydra_reads
+from lenet_exp.config.cli.json_words import argument, as_hydra_reads
+from lenet_exp.config.cli.personal_files import located
 from lenet_exp.config.cli.sweep_line import overrides_parser, typed_value
 from lenet_exp.config.compose import resolve, resolve_sweep
-from lenet_exp.config.schema.run import Settings, all_keys, groups
-from lenet_exp.errors import ConfigError
+from lenet_exp.config.schema.modes import OTHER_NAMES
+from lenet_exp.config.schema.run import Settings, all_keys, groups, takes_text, what_works
+from lenet_exp.errors import ConfigError, LenetExpError, UsageError
 
 # What Hydra raises for what was typed, or is in a person's files: its own errors, and Python's
 # and YAML's from inside it.
@@ -38,6 +41,7 @@ _NOT_COMPOSED = (
     HydraException, OmegaConfBaseException, ValueError, TypeError, AttributeError, LookupError,
     AssertionError, RecursionError, YAMLError,
 )  # fmt: skip
+_CHIP = "hardware=ascend910"
 _NOT_OURS = ("--config-name", "--config-path", "--experimental-rerun")  # the main job is one
 
 
@@ -56,22 +60,30 @@ def check_command_line(
     Raises:
         ConfigError: with the key, the value, what is allowed and what to type instead.
     """
-    args = _parse(as_hydra_reads(argv))
+    with _on_this_machine():
+        return _check(_parse(as_hydra_reads(argv)), follow, check)
+
+
+def _check(
+    args: argparse.Namespace,
+    follow: Callable[[List[List[str]]], Iterable[List[str]]],
+    check: Callable[[Sequence[Settings]], None],
+) -> sweep_line.JobConfigs:
     only_asks = args.help or args.hydra_help or args.info is not None
     if args.shell_completion or (only_asks and not args.overrides):
         return {}
     with hydra_session("run"):
         overrides = [_parse_override(word) for word in args.overrides]
         for override in overrides:
-            _check_key(override)
+            _check_key(override, args.multirun)
         personal = args.config_dir and Path(args.config_dir).resolve()
         searched = [f"hydra.searchpath=[file://{personal}]"] if personal else []
         line, jobs = _line(overrides, args, searched)
         composed, settings = [], []
         for job in follow(jobs):
-            with _composing(overrides):
+            with _commas(line), _composing(overrides):
                 cfg = compose("config", searched + job, return_hydra_config=True)
-            with _commas(line):
+            with _commas(line), located(cfg, line.overrides):
                 settings.append(_settings(cfg))
             composed.append(cfg)
         if line.sweeps and settings:
@@ -145,6 +157,12 @@ def _check_flags(args: argparse.Namespace) -> None:
         meant = suggest.close_to(folder.name, there)
         good = f"--config-dir={shlex.quote(str(folder.with_name(meant)))}" if meant else ""
         raise suggest.not_possible("--config-dir", args.config_dir, "a folder that exists", good)
+    for name, mode in OTHER_NAMES.items() if args.config_dir else ():
+        if (folder / "precision" / f"{name}.yaml").is_file():
+            allowed = f"a folder without precision/{name}.yaml, another name of precision={mode}"
+            raise suggest.not_possible(
+                "--config-dir", args.config_dir, allowed, f"precision={mode}"
+            )
 
 
 def _parse_override(word: str) -> Override:
@@ -153,42 +171,53 @@ def _parse_override(word: str) -> Override:
         return parser.parse_overrides([word])[0]
     except HydraException as error:
         allowed = "key=value; quote a value with special characters: 'data.path=\"a b,c\"'"
-        raise suggest.not_possible(word, None, allowed, _meant_by(word, parser)) from error
+        raise ConfigError(word, None, allowed, _meant_by(word)) from error
 
 
-def _meant_by(word: str, parser: OverridesParser) -> str:
+def _meant_by(word: str) -> str:
+    """Return a line to type instead of a word that is no key=value in Hydra's grammar."""
     key, _, value = word.partition("=")
-    quoted = f'{key}="{value}"'
-    if value and key in all_keys() and not set(value) & set("\"'[{"):
-        with contextlib.suppress(HydraException):
-            parser.parse_overrides([quoted])
-            return shlex.quote(quoted)
+    if value and takes_text(key, value):
+        return f"{suggest.PROGRAM} {argument(key, value)}"
+    if key in all_keys():
+        return suggest.command(key, what_works(key)[1], all_keys()[key])
+    if key in (*groups(), *suggest.PRESETS):
+        return suggest.command(key)
     options = {p.stem: p.parent.name for p in CONF.glob("*/*.yaml") if p.parent.name != "hydra"}
-    return f"{options[word]}={word}" if word in options else "--help"
+    return f"{suggest.PROGRAM} {f'{options[word]}={word}' if word in options else '--help'}"
 
 
-def _check_key(override: Override) -> None:
+def _check_key(override: Override, sweeps: bool = False) -> None:
     key, shown = override.key_or_group, typed_value(override)
     if key.startswith(("hydra.", "hydra/")):
         return
     chosen = (*groups(), *suggest.PRESETS)
     if key not in all_keys() and key not in chosen:
-        raise suggest.unknown_key(key, None if override.is_delete() else shown)
+        raise suggest.unknown_key(key, None if override.is_delete() else _whole(override, sweeps))
     if override.is_delete():
         raise suggest.removed_key(key)
     if override.is_add():
         allowed = "the key without +, it exists already"
-        raise suggest.not_possible(f"+{key}", shown, allowed, f"{key}={shown}")
+        raise suggest.not_possible(f"+{key}", shown, allowed, shlex.quote(f"{key}={shown}"))
     value = override.value()
     if key in chosen and (value is None or type(value) in (bool, int, float, list)):
         raise ConfigError(key, shown, "the name of an option", suggest.command(key))
     group, _, leaf = key.partition(".")
     if isinstance(value, dict) and "name" in value:
         allowed = f"keys of the option that is chosen by {group}=OPTION; name is none of them"
-        raise suggest.not_possible(key, shown, allowed, f"{group}={value['name']}")
+        raise suggest.not_possible(key, shown, allowed, argument(group, value["name"]))
     if leaf == "name":
         allowed = f"an option of the group, chosen by {group}=OPTION"
-        raise suggest.not_possible(key, shown, allowed, f"{group}={shown}")
+        raise suggest.not_possible(key, shown, allowed, shlex.quote(f"{group}={shown}"))
+
+
+def _whole(override: Override, sweeps: bool) -> object:
+    """Return what was typed for one key: each of several values in a sweep, JSON of a mapping."""
+    value = override.value()
+    if isinstance(value, (dict, list)):
+        return json.dumps(value)
+    several = sweeps and override.is_choice_sweep()
+    return tuple(override.sweep_string_iterator()) if several else typed_value(override)
 
 
 def _line(
@@ -223,17 +252,36 @@ def _no_job(line: sweep_line.Line) -> ConfigError:
 
 @contextlib.contextmanager
 def _commas(line: sweep_line.Line) -> Iterator[None]:
-    """Say how a comma is typed where one of several texts, which it made, is refused."""
+    """Say how a comma, or ${, is typed where what it made of a text is refused."""
     try:
         yield
     except ConfigError as error:
-        key, _, allowed, _ = error.args
+        key, _, allowed, remedy = error.args
         for override in line.overrides:
-            whole = override.key_or_group == key and sweep_line.with_comma(override)
+            whole = override.key_or_group == key and sweep_line.quoted(override)
             if whole:
-                allowed += "; a value that holds a comma in quotes"
-                raise suggest.not_possible(key, typed_value(override), allowed, whole) from error
+                allowed += "; a value with ${ or a comma in quotes"
+                others = [word for word in shlex.split(remedy) if not word.startswith(f"{key}=")]
+                good = f"{' '.join(map(shlex.quote, others))} {whole}"
+                raise ConfigError(key, typed_value(override), allowed, good) from error
         raise
+
+
+@contextlib.contextmanager
+def _on_this_machine() -> Iterator[None]:
+    """Have no remedy lead to a chip where none can be driven."""
+    try:
+        yield
+    except ConfigError as error:
+        missing = machine.missing_for_chip()
+        key, value, allowed, remedy = error.args
+        if missing is None or _CHIP not in remedy.split():
+            raise
+        allowed += f"; this machine can't have {_CHIP}: {missing}"
+        ours = key.replace("hardware.", "precision.")
+        same = ours in all_keys() and value != "null"
+        good = f"hardware=cpu {argument(ours, value)}" if same else "hardware=cpu"
+        raise suggest.not_possible(key, value, allowed, good) from error
 
 
 @contextlib.contextmanager
@@ -258,6 +306,8 @@ def _unknown_option(error: MissingConfigException) -> ConfigError:
     group = group.strip("/")
     options = error.options or []
     meant = suggest.close_to(option, options)
+    if group == "precision" and not meant:
+        meant = OTHER_NAMES.get(suggest.close_to(option, OTHER_NAMES) or "")
     good = f"{suggest.PROGRAM} {group}={meant}" if meant else suggest.command(group)
     allowed = " | ".join(options) or "an option that exists"
     if group == "precision":
@@ -265,7 +315,7 @@ def _unknown_option(error: MissingConfigException) -> ConfigError:
     return ConfigError(group, option, allowed, good)
 
 
-def _not_composed(error: Exception, overrides: Sequence[Override]) -> ConfigError:
+def _not_composed(error: Exception, overrides: Sequence[Override]) -> LenetExpError:
     refused = re.search(r"Could not override '([^']+)'", str(error))
     if refused:
         key = refused.group(1)
@@ -274,9 +324,15 @@ def _not_composed(error: Exception, overrides: Sequence[Override]) -> ConfigErro
             return suggest.unknown_key(key, value)
         allowed = "a key or group that exists; Hydra's own: --cfg hydra"
         return suggest.not_possible(key, value, allowed, "--help")
+    for override in overrides:
+        key, typed = override.key_or_group, str(override.input_line)
+        if key in all_keys() and f"override {typed}" in str(error):
+            allowed, good = what_works(key)
+            remedy = suggest.command(key, good, all_keys()[key])
+            return ConfigError(key, typed_value(override), allowed, remedy)
     return _refused(str(error), "a combination that Hydra can compose")
 
 
-def _refused(message: str, allowed: str) -> ConfigError:
+def _refused(message: str, allowed: str) -> UsageError:
     text = " ".join(line.strip() for line in message.splitlines() if line.strip())
-    return suggest.not_possible(text[:300], None, allowed, "--help")
+    return UsageError("the command line", text[:300], allowed, f"{suggest.PROGRAM} --help")

@@ -9,10 +9,8 @@ from __future__ import annotations
 import contextlib
 import copy
 from dataclasses import replace
-from pathlib import Path
 from typing import ClassVar, Dict, Iterator, List, Optional, Tuple
 
-import yaml
 from hydra import initialize_config_dir
 from hydra._internal import hydra as hydra_internal
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -20,48 +18,16 @@ from hydra._internal.config_repository import CachingConfigRepository, IConfigRe
 from hydra.core.default_element import ResultDefault
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, ValueType
-from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from lenet_exp.config import CONF
+from lenet_exp.config.cli.personal_files import PersonalFiles
 from lenet_exp.config.compose import register_resolvers
 from lenet_exp.config.schema.run import FAMILIES, all_keys
-from lenet_exp.errors import DataError
 
 _PERSONAL = "command-line"  # the provider of --config-dir
 _SEARCH_PATH = "hydra.searchpath="
-_EXAMPLES = CONF / "experiment"
-
-
-class _PersonalFiles(CachingConfigRepository):
-    """Files that a person wrote: what is wrong in one is said with its path and line."""
-
-    def load_config(self, config_path: str) -> Optional[ConfigResult]:
-        """Return a file's content, None if no place searched has it.
-
-        Raises:
-            DataError: it can't be read, is no YAML, or holds no keys.
-        """
-        try:
-            found = super().load_config(config_path)
-        except yaml.MarkedYAMLError as error:
-            mark, what = error.problem_mark or error.context_mark, error.problem or error.context
-            place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-            raise self._wrong(config_path, f"{place}{what}") from error
-        except (yaml.YAMLError, ValueError, OSError) as error:
-            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-            raise self._wrong(config_path, reason) from error
-        if found is not None and not OmegaConf.is_dict(found.config):
-            raise self._wrong(config_path, "holds no keys: each line has to be KEY: VALUE")
-        return found
-
-    def _wrong(self, config_path: str, problem: str) -> DataError:
-        name = f"{config_path.partition('.yaml')[0]}.yaml"
-        paths = [Path(source.path, name) for source in self.get_sources()]
-        there = [path for path in paths if path.is_file()]
-        remedy = f"mend that file, as those in {_EXAMPLES} are"
-        return DataError(there[0] if there else name, problem, remedy)
 
 
 def _left_to_jobs(override: Override) -> Override:
@@ -116,7 +82,7 @@ class CachingConfigLoader(ConfigLoaderImpl):
         searched = any(word.startswith(_SEARCH_PATH) for word in overrides)
         if searched or any(provider == _PERSONAL for provider, _ in places):
             parsed, files = super()._parse_overrides_and_create_caching_repo(config_name, overrides)
-            return parsed, _PersonalFiles(files.delegate)
+            return parsed, PersonalFiles(files.delegate)
         key = (config_name, *places)
         if key not in self._files:
             _, self._files[key] = super()._parse_overrides_and_create_caching_repo(config_name, [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Optional, Sequence, Tuple
@@ -9,16 +10,24 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 from lenet_exp.config import checks
 from lenet_exp.config.cli import suggest
 from lenet_exp.config.cli.command_line import settings_to_explain
+from lenet_exp.config.cli.input_shapes import InputShapes
 from lenet_exp.config.cli.options import Options, typed_values
 from lenet_exp.config.schema.keys import key, one_of, switch, within
-from lenet_exp.config.schema.run import PLAN_FILES, PRECISION_MODES, Settings, all_keys, groups
+from lenet_exp.config.schema.modes import PRECISION_MODES
+from lenet_exp.config.schema.run import PLAN_FILES, Settings, all_keys, groups
 from lenet_exp.errors import ConfigError
 
 _GENERATIONS = ("today", "2021")
+_OF_A_GRAPH = ("fetches", "batch", "shapes")  # keys of a person's own graph alone
 PHASES = (
     "prune", "fold_constants", "prune_again", "lower", "fuse", "select", "insert_casts",
     "eliminate_casts",
 )  # fmt: skip
+_GROUPINGS = re.compile("type|scope(:[1-9][0-9]?)?")
+_WORDS = (
+    "float16 | float32 | cast | changed | refused | ai_cpu | warning | white | black | gray"
+    " | forward | backward | update; type:Mul, scope:fc_1, name:*bias*, list: rule: dtype: section:"
+)
 # What of a run's settings still means something to a graph that is not LeNet's.
 _OF_ANY_GRAPH = (
     "precision", "precision.mode", "precision.modify_mixlist", "precision.keep_dtype",
@@ -33,10 +42,12 @@ class ExplainOptions(Options):
 
     `graph` is a file, None for LeNet as `settings` describe it; `fetches` are of that file.
     `session` asks for the chip's session configuration instead of a plan, `phase` for the graph
-    after that phase of the compiler.
+    after that phase of the compiler. `only`, `without` and `group` choose what is shown; `batch`
+    and `shapes` fill in what a file leaves open of its inputs.
     """
 
     VERB = "explain"
+    BARE = ((r".*\.(pb|pbtxt|meta)|.*/.*", "graph"),)
 
     settings: Settings
     diff: Optional[str] = one_of(*PRECISION_MODES, *_GENERATIONS, good="force_fp16", default=None)
@@ -47,6 +58,13 @@ class ExplainOptions(Options):
     format: str = one_of("table", "csv", "json", good="csv", default="table")
     session: bool = switch(default=False)
     phase: Optional[str] = one_of(*PHASES, good="fuse", default=None)
+    only: Tuple[str, ...] = key(_WORDS, "float16", bool, default=())
+    without: Tuple[str, ...] = key(_WORDS, "cast", bool, default=())
+    group: Optional[str] = key("scope | type; scope:2 is two names deep", "scope",
+                               _GROUPINGS.fullmatch, default=None)  # fmt: skip
+    batch: Optional[int] = key("a whole number from 1 on", 32, within(1, 2**31 - 1), default=None)
+    shapes: Optional[InputShapes] = key("INPUT:32x28x28x1,INPUT:32 or {INPUT: [32, 28, 28, 1]}",
+                                        "INPUT:32x28x28x1", bool, default=None)  # fmt: skip
 
     @property
     def against(self) -> Optional[Tuple[str, str]]:
@@ -58,11 +76,12 @@ class ExplainOptions(Options):
 
     @classmethod
     def command(cls, name: str = "", text: str = "", typed: Optional[Dict[str, str]] = None) -> str:
-        """Return a command line that works: `fetches` are of a graph."""
-        if name != "fetches":
+        """Return a command line that works: some keys are only of a graph."""
+        if name not in _OF_A_GRAPH:
             return super().command(name, text, typed)
         graph = super().command("graph", (typed or {}).get("graph", ""))
-        return f"{graph} fetches={text or '[NAME]'}"
+        good = {"fetches": "[NAME]", "batch": "32", "shapes": "INPUT:32x28x28x1"}
+        return f"{graph} {name}={text or good[name]}"
 
     @classmethod
     def read(cls, arguments: Sequence[str]) -> ExplainOptions:
@@ -73,6 +92,7 @@ class ExplainOptions(Options):
         """
         given, others = cls.split(arguments)
         _check_combination(given)
+        _check_words(given)
         if "graph" in given:
             _check_beside_graph(given, others)
         options = cls(settings_to_explain(others, cls.program()), **given)
@@ -92,9 +112,30 @@ def _check_combination(given: Dict[str, Any]) -> None:
     if "phase" in given and ("diff" in given or given.get("summary")):
         allowed = "without diff= and summary=true: a phase has one graph, in full"
         raise ConfigError("phase", given["phase"], allowed, command("phase", given["phase"]))
-    if "fetches" in given and "graph" not in given:
-        shown, remedy = f"[{','.join(given['fetches'])}]", f"{command('graph')} fetches=[NAME]"
-        raise ConfigError("fetches", shown, "only with graph=FILE", remedy)
+    _check_group(given)
+    for name in _OF_A_GRAPH:
+        if name in given and "graph" not in given:
+            value = given[name]
+            shown = f"[{','.join(value)}]" if isinstance(value, tuple) else str(value)
+            allowed, remedy = "only with graph=FILE", command(name)
+            if name != "fetches":
+                allowed += "; of LeNet schedule.batch_size"
+            raise ConfigError(name, shown, allowed, remedy)
+
+
+def _check_group(given: Dict[str, Any]) -> None:
+    command = ExplainOptions.command
+    for other, shown in (("summary", "true"), ("phase", given.get("phase"))):
+        if "group" in given and given.get(other):
+            allowed = f"group= or {other}={shown}, not both"
+            raise ConfigError(other, shown, allowed, command("group", given["group"]))
+
+
+def _check_words(given: Dict[str, Any]) -> None:
+    for name in {"only", "without"} & given.keys():
+        from lenet_exp.precision.reporting.filters import read_words  # noqa: PLC0415 - numpy
+
+        read_words(name, given[name])
 
 
 def _check_beside_graph(given: Dict[str, Any], others: Sequence[str]) -> None:
@@ -124,6 +165,7 @@ class PredictOptions(Options):
     """`model` and `images`: a path, or the id of a run, latest, mnist; `batch` images a call."""
 
     VERB = "predict"
+    BARE = ((r".*\.(pb|pbtxt|index)|latest|outputs/.*", "model"), (".+", "images"))
     OF_A_RUN = ("precision", "hardware", "threads")
 
     settings: Settings

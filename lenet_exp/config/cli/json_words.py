@@ -1,18 +1,22 @@
-"""JSON in a word of a command line, as people copy it from scripts for npu_bridge."""
+"""Values in the grammar of a command line, which is Hydra's: of JSON from scripts, of any text."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Any, List, Sequence
+import shlex
+from typing import Any, List, Mapping, Sequence
+
+from lenet_exp.config.schema.modes import with_one_name
 
 
 def as_hydra_reads(words: Sequence[str]) -> List[str]:
     """Return the words, a JSON object in one as a mapping of Hydra's, which has no quoted keys.
 
-    `key={"a":"b","c":true}` becomes `key={a:"b",c:true}`; nothing else is changed.
+    `key={"a":"b","c":true}` becomes `key={a:"b",c:true}`. A precision mode gets the name of its
+    file; nothing else is changed.
     """
-    return [_as_mapping(word) for word in words]
+    return [_as_mapping(word) for word in with_one_name(words)]
 
 
 def _as_mapping(word: str) -> str:
@@ -20,19 +24,40 @@ def _as_mapping(word: str) -> str:
     if not re.match(r'\s*{\s*"', text):  # Hydra takes no such value
         return word
     try:
-        return f"{key}={_typed(json.loads(text))}"
+        return f"{key}={as_value(json.loads(text))}"
     except ValueError:
         return word
 
 
-def _typed(value: Any) -> str:
-    """Return a value in Hydra's grammar; raises ValueError for a key that has no place there."""
+def as_value(value: Any) -> str:
+    """Return a value in Hydra's grammar, texts quoted; raises ValueError for an odd key."""
     if isinstance(value, dict):
-        if not all(re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) for name in value):
+        if not all(re.fullmatch(r"[A-Za-z_]\w*", str(name), re.ASCII) for name in value):
             raise ValueError
-        return "{" + ",".join(f"{name}:{_typed(each)}" for name, each in value.items()) + "}"
+        return "{" + ",".join(f"{name}:{as_value(each)}" for name, each in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ",".join(map(_typed, value)) + "]"
+        return "[" + ",".join(map(as_value, value)) + "]"
     if isinstance(value, str):  # a backslash is special only before a quote
         return '"{}"'.format(re.sub(r'(\\*)("|$)', r"\1\1\2", value).replace('"', '\\"'))
+    return json.dumps(value)
+
+
+def argument(key: str, value: Any) -> str:
+    """Return what a shell takes for a key and its value."""
+    whole = isinstance(value, str) and re.fullmatch("0|[1-9][0-9]{0,8}", value)
+    return shlex.quote(f"{key}={value if whole else as_typed(value)}")
+
+
+_REFERENCE = re.compile(r"(\\*)\$\{")  # to another key
+_PLAIN = re.compile(r"(?!(true|false|null|nan|inf)$)[a-z_./][\w./+-]*", re.IGNORECASE | re.ASCII)
+
+
+def as_typed(value: Any) -> str:
+    """Return a value in Hydra's grammar, in quotes only what needs them."""
+    if isinstance(value, str):
+        return value if _PLAIN.fullmatch(value) else as_value(_REFERENCE.sub(r"\1\1\\${", value))
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(map(as_typed, value)) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{name}:{as_typed(each)}" for name, each in value.items()) + "}"
     return json.dumps(value)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from typing import Dict, List, NamedTuple, Sequence
+from typing import List, Mapping, NamedTuple, Sequence
 
+from lenet_exp.config.schema.run import FAMILIES, all_keys
 from lenet_exp.errors import ConfigError, LenetExpError
 
 SWEEPS = ("-m", "--multirun")
@@ -61,15 +63,30 @@ def _mended(words: Sequence[str], key: str, value: str, good: Sequence[str]) -> 
         if at in wrong[:1]:
             line += [_in_choice(word, value, other) for other in instead]
         if at not in wrong:
-            line.append(_replaced(word, new))
+            line.append(_replaced(word, new, key))
     line += [] if wrong else instead
-    return flags_first(line)
+    return flags_first(_without_lost_keys(line, good))
+
+
+def _without_lost_keys(words: Sequence[str], good: Sequence[str]) -> List[str]:
+    """Return the words without keys that the options in `good` don't have."""
+    chosen = dict(word.partition("=")[::2] for word in good)
+    kept = []
+    for word in words:
+        group, owners = _key(word).partition(".")[0], all_keys().get(_key(word), ())
+        known = chosen.get(group) in FAMILIES.get(group, {})
+        if word in good or not (owners and known and chosen[group] not in owners):
+            kept.append(word)
+    return kept
 
 
 def _places(words: Sequence[str], key: str) -> List[int]:
     """Return where the words of `key` are: a flag's value may be the next one."""
     found = []
     for at, word in enumerate(words):
+        several = [at + n for n in range(4) if " " in key and " ".join(words[at : at + n]) == key]
+        if several:
+            return list(range(at, several[0]))
         if word == key or _key(word) == _key(key):
             found.append(at)
         elif at - 1 in found and words[at - 1].startswith("--") and not set("=-") & set(word[:1]):
@@ -96,10 +113,13 @@ def _in_choice(word: str, value: str, good: str) -> str:
     return f"{name}={','.join(kept)}"
 
 
-def _replaced(word: str, new: Dict[str, str]) -> str:
-    """Return the word of the same key in `new`; a choice keeps its others, if it lacked it."""
+def _replaced(word: str, new: Mapping[str, str], key: str) -> str:
+    """Return the word of the same key in `new`; a mapping gets what another `key` is in it."""
     good = new.get(_key(word), word)
-    choices, added = _choices(word), good.partition("=")[2]
-    if len(choices) > 1 and added not in choices and good != word:
-        return f"{_key(word)}={','.join([*choices, added])}"
-    return good
+    if good == word or key.startswith(_key(word)) or not (_is_mapping(word) and _is_mapping(good)):
+        return good
+    return f"{word[:-1]},{good.partition('={')[2]}"
+
+
+def _is_mapping(word: str) -> bool:
+    return re.match(r"[^=]*={[^{}]+}$", word) is not None

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Dict, List, Optional, Sequence, Tuple, Type, TypeVar, Union
 
 from lenet_exp.config.cli import suggest
+from lenet_exp.config.schema.modes import with_one_name
 from lenet_exp.config.schema.run import all_keys, groups
-from lenet_exp.errors import ConfigError
+from lenet_exp.errors import ConfigError, UsageError
 
 _Self = TypeVar("_Self", bound="Options")
 
@@ -31,6 +32,8 @@ class Options:
 
     VERB: ClassVar[str]
     NO_KEYS: ClassVar[str] = "no argument"  # what is allowed where there are none
+    # What a text without a key was surely meant for: of these forms the first, and its key.
+    BARE: ClassVar[Tuple[Tuple[str, str], ...]] = ()
     OF_A_RUN: ClassVar[Tuple[str, ...]] = ()  # groups and keys of a run that it takes besides
 
     @classmethod
@@ -52,13 +55,15 @@ class Options:
         Raises:
             ConfigError: dashes, no value or an impossible one; a key misspelt, twice or lacking.
         """
+        arguments = with_one_name(arguments)
         keys, typed, of_a_run = _keys(cls), typed_values(arguments), {*all_keys(), *groups()}
         given: Dict[str, Any] = {}
         others = []
         for argument in arguments:
             name, equals, text = argument.partition("=")
             if name not in keys:
-                if name.startswith("-") or (name not in of_a_run and _meant(name, keys)):
+                bare = not equals and cls._meant_bare(name)
+                if bare or name.startswith("-") or (name not in of_a_run and _meant(name, keys)):
                     raise cls.unknown(argument, typed)
                 others.append(argument)
             elif not equals:
@@ -73,7 +78,7 @@ class Options:
             raise cls.unknown(strange[0], typed)
         for name in lacking:
             allowed = f"{name}={keys[name].metadata['allowed']}"
-            raise ConfigError(f"no {name}", None, allowed, cls.command(typed=typed))
+            raise UsageError(f"the key {name}", "is missing", allowed, cls.command(typed=typed))
         return given, others
 
     @classmethod
@@ -87,6 +92,10 @@ class Options:
         meant = _meant(name.lstrip("-").replace("-", "_"), keys)
         if not keys:
             return ConfigError(name, text or None, cls.NO_KEYS, cls.command())
+        bare = "" if "=" in argument else cls._meant_bare(argument)
+        if bare:
+            allowed = f"key=value, as {bare}={argument}"
+            return ConfigError(name, None, allowed, cls.command(bare, argument, typed))
         if name.startswith("-"):
             allowed = "key=value without dashes, and --help"
         elif meant:
@@ -97,6 +106,13 @@ class Options:
         if meant or _required(cls):
             remedy = cls.command(meant or "", text if meant else "", typed)
         return ConfigError(name, text or None, allowed, remedy)
+
+    @classmethod
+    def _meant_bare(cls, text: str) -> str:
+        """Return the key that a text without one was meant for, or nothing."""
+        no_value = text.startswith("-") or text in (*_keys(cls), *all_keys(), *groups())
+        found = [] if no_value else [key for form, key in cls.BARE if re.fullmatch(form, text)]
+        return found[0] if found else ""
 
     @classmethod
     def program(cls) -> str:
@@ -159,7 +175,9 @@ def _of_type(text: str, hint: Any) -> Any:
     if kind is Union:  # Optional[X]
         return _of_type(text, hint.__args__[0])
     if kind is tuple:  # names with commas between, with or without brackets
-        names = (name.strip() for name in text.strip("[]").split(","))
+        text = text[1:] if text[:1] == "[" else text
+        text = text[:-1] if text[-1:] == "]" and text.count("]") > text.count("[") else text
+        names = (name.strip() for name in text.split(","))
         return tuple(dict.fromkeys(filter(None, names)))
     if hint is bool:
         return {"true": True, "false": False}[text]

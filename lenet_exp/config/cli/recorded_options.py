@@ -16,6 +16,8 @@ from lenet_exp.errors import ConfigError
 class RecordedRun(Options):
     """`run`: a folder, an id or latest, as raw text: an id such as 12e45678 is no number."""
 
+    BARE = ((".+", "run"),)
+
     run: str = key("FOLDER, ID or latest", "latest")
 
 
@@ -71,6 +73,7 @@ class CompareOptions(Options):
     """
 
     VERB = "compare"
+    BARE = ((".+", "sweep"),)
 
     sweep: Optional[str] = key("the name of a sweep, or latest", "latest", default=None)
     runs: Tuple[str, ...] = key("run ids in brackets, with commas", "[ID,ID]", bool, default=())

@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import shlex
 from dataclasses import fields
 from typing import Iterable, Optional, Sequence, Tuple
 
 from lenet_exp.config.chip import options
-from lenet_exp.config.schema.run import PRECISION_MODES, SWEEP_KEYS, all_keys, groups
+from lenet_exp.config.cli.json_words import argument, as_typed, as_value
+from lenet_exp.config.schema.modes import OTHER_NAMES, RECOMMENDED
+from lenet_exp.config.schema.run import SWEEP_KEYS, all_keys, groups
 from lenet_exp.errors import ConfigError
 
 PROGRAM = "python -m lenet_exp.run"
 PRESETS = ("experiment", "debug")
 _CLEARLY = 0.05  # nearer than the next one, as difflib measures
 _LETTERS = 3  # of a part that stands for the whole
-# What others call a mode: the vendor's second key and the adapter's log, Keras, PyTorch.
+# What others call a mode: the vendor, Keras, PyTorch.
 _ELSEWHERE = {
-    **dict.fromkeys(("fp16", "float16", "half"), "force_fp16"),
-    **dict.fromkeys(("origin", "fp32", "float32"), "must_keep_origin_dtype"),
-    **dict.fromkeys(
-        ("mixed_float16", "allow_mix_precision_fp16", "mixed_precision", "mixed", "amp"),
-        "allow_mix_precision",
-    ),
+    **OTHER_NAMES,
+    **dict.fromkeys(("float16", "half"), "force_fp16"),
+    **dict.fromkeys(("fp32", "float32"), "must_keep_origin_dtype"),
+    **dict.fromkeys(("mixed_precision", "mixed", "amp"), RECOMMENDED),
 }
 # Of these, one for the other is the opposite of what was meant, however much alike both look.
 _CONTRARY = re.compile("inc|dec|disable|enable|input|output|min|max|16|32|64")
-_MIXED_SUMS = ("force_fp32", "cube_fp16in_fp32out")
-_NOT_YET = (
-    "are two names of one mode of adapters since April 2023, which is not here yet: products of"
-    " float16 with sums in float32, everything else in float32"
-)
 _GOOD_OPTIONS = {
-    "precision": PRECISION_MODES[3], "loss_scale": "none", "optimizer": "adam", "hardware": "cpu",
+    "precision": RECOMMENDED, "loss_scale": "none", "optimizer": "adam", "hardware": "cpu",
     "data": "mnist", "schedule": "full", "tracking": "mlflow", "experiment": "modelzoo_baseline",
     "debug": "fast", "hydra/launcher": "local", "hydra/sweeper": "basic",
 }  # fmt: skip
@@ -62,6 +58,8 @@ def not_possible(key: str, value: object, allowed: str, arguments: str = "") -> 
 
 def shown(value: object) -> object:
     """Return a value as it is typed."""
+    if isinstance(value, (dict, list, tuple)):
+        return as_typed(value)
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else value
 
 
@@ -89,8 +87,6 @@ def _contrary(word: str, option: str) -> bool:
 
 def of_no_mode(name: str, allowed: str, good: str) -> Tuple[str, str]:
     """Return what is allowed, and what to type, instead of a name that no mode here has."""
-    if name in _MIXED_SUMS:
-        return f"{allowed}; {' and '.join(_MIXED_SUMS)} {_NOT_YET}", f"{PROGRAM} --help"
     if re.search("bf16|bfloat16", name):
         allowed += "; an Ascend 910 has no bfloat16"
     return allowed, good
@@ -102,18 +98,19 @@ def unknown_key(
     """Return the error for a key that nothing has, or not the option that was chosen."""
     dotted_keys = all_keys()
     shown = "..." if value is None else value
+    typed = ",".join(value) if isinstance(value, tuple) else shown
     owners = dotted_keys.get(dotted, ())
     group, _, leaf = dotted.partition(".")
     of_chip = group == "hardware" and leaf.partition(".")[0] in (*options.TABLE, "extra")
     if of_chip and not owners:
-        return _not_an_own_key(leaf, shown)
+        return _not_an_own_key(leaf, typed, shown)
     if owners:  # right key, wrong option
         allowed = f"this key only with {group}={' or '.join(owners)}"
-        return ConfigError(dotted, shown, allowed, command(dotted, shlex.quote(str(shown)), owners))
+        return ConfigError(dotted, typed, allowed, command(dotted, shlex.quote(str(typed)), owners))
     meant = _meant_key(dotted, list(dotted_keys))
     if meant:
-        good = command(meant, shlex.quote(str(shown)), dotted_keys.get(meant, ()))
-        return ConfigError(dotted, shown, f"no such key; {meant} is one", good)
+        good = command(meant, shlex.quote(str(typed)), dotted_keys.get(meant, ()))
+        return ConfigError(dotted, typed, f"no such key; {meant} is one", good)
     if cls is not None and prefix:
         names = ", ".join(prefix + item.name for item in fields(cls))
     elif "." in dotted and group in groups():
@@ -122,11 +119,11 @@ def unknown_key(
         names = ", ".join([*groups(), *(key for key in dotted_keys if "." not in key)])
     if group == "hardware":
         names = "the keys of conf/hardware/ascend910.yaml; in hardware.extra any of npu_bridge"
-        return not_possible(dotted, shown, f"one of {names}", _in_extra(leaf, shown))
-    return not_possible(dotted, shown, f"one of {names}", "--help")
+        return not_possible(dotted, typed, f"one of {names}", _in_extra(leaf, shown))
+    return not_possible(dotted, typed, f"one of {names}", "--help")
 
 
-def _not_an_own_key(leaf: str, shown: object) -> ConfigError:
+def _not_an_own_key(leaf: str, typed: object, shown: object) -> ConfigError:
     """Return the error for an option of the chip that can't be set by hardware.OPTION."""
     name, remedy = leaf.rpartition(".")[2], "hardware=ascend910"
     option = options.TABLE.get(name)
@@ -135,11 +132,20 @@ def _not_an_own_key(leaf: str, shown: object) -> ConfigError:
         remedy = _in_extra(name, shown)
     else:
         allowed = option.help if option.by == "refused" else f"only by {option.by}"
-    return not_possible(f"hardware.{leaf}", shown, allowed, remedy)
+    return not_possible(f"hardware.{leaf}", typed, allowed, remedy)
 
 
 def _in_extra(name: str, shown: object) -> str:
-    return f"hardware=ascend910 'hardware.extra={{{name}:{shown}}}'"
+    """Return what sets an option of npu_bridge to a typed text, to each of several, or a value."""
+    values = shown if isinstance(shown, tuple) else (shown,)
+    mappings = ",".join(f"{{{name}:{_text_in_mapping(value)}}}" for value in values)
+    return f"hardware=ascend910 {shlex.quote(f'hardware.extra={mappings}')}"
+
+
+def _text_in_mapping(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    simple = re.fullmatch(r"[\w./+-]+|\"[^\"\\]*\"", text, re.ASCII)
+    return text if simple else as_value(text)
 
 
 def whole_value(dotted: str, text: str) -> Optional[str]:
@@ -147,7 +153,7 @@ def whole_value(dotted: str, text: str) -> Optional[str]:
     option = options.TABLE.get(dotted.partition("hardware.")[2])
     if option is None or option.by or option.field != "s" or not option.accepts(text):
         return None
-    return f"hardware=ascend910 '{dotted}=\"{text}\"'"
+    return f"hardware=ascend910 {argument(dotted, text)}"
 
 
 def _meant_key(dotted: str, keys: Sequence[str]) -> Optional[str]:

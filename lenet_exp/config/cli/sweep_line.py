@@ -19,6 +19,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from lenet_exp.config.cli import suggest
+from lenet_exp.config.cli.json_words import argument
 from lenet_exp.config.compose import flatten
 from lenet_exp.config.schema.run import (
     FAMILIES,
@@ -88,7 +89,7 @@ def _check_no_sweep_of_sweeps(override: Override, searched: Sequence[str]) -> No
         cfg = compose("config", [*searched, word], return_hydra_config=True)
         if cfg.hydra.mode == RunMode.MULTIRUN or cfg.hydra.sweeper.get("params"):
             key, allowed = override.key_or_group, f"one sweep at a time; {value} is one"
-            raise suggest.not_possible(key, typed_value(override), allowed, word)
+            raise suggest.not_possible(key, typed_value(override), allowed, shlex.quote(word))
 
 
 def jobs(line: Line) -> Optional[List[List[str]]]:
@@ -109,12 +110,27 @@ def jobs(line: Line) -> Optional[List[List[str]]]:
     first = [str(one.input_line) for one in line.overrides if _is_of_hydra(one)]
     first += [] if line.mode == RunMode.MULTIRUN else ["hydra.mode=MULTIRUN"]
     swept = [one for one in line.overrides if not _is_of_hydra(one)]
+    _check_owners(swept)
     _check_count(swept)
     split = BasicSweeper.split_arguments(swept, max_batch_size=None)[0]
     if not _is_ours(line, "hydra/launcher", _LAUNCHER):
         return [first + job for job in split]
     options = {job_word for job in split for job_word in job}
     return [first + applicable(job, options) for job in split]
+
+
+def _check_owners(overrides: Sequence[Override]) -> None:
+    """Refuse a key that none of the options has that its group is swept over."""
+    swept = {one.key_or_group: one for one in overrides if one.is_discrete_sweep()}
+    for override in overrides:
+        key = override.key_or_group
+        group, owners = key.partition(".")[0], all_keys().get(key, ())
+        choice = swept.get(group)
+        options = set(choice.sweep_string_iterator()) if owners and choice else set()
+        if options and options <= {*FAMILIES[group]} and not options & {*owners}:
+            value, needed = typed_value(override), f"{group}={' or '.join(owners)}"
+            allowed = f"only with {needed}, and no job of this sweep has that"
+            raise suggest.not_possible(key, value, allowed, "-m")
 
 
 def _check_count(swept: Sequence[Override]) -> None:
@@ -187,25 +203,34 @@ def _check_override(override: Override, in_sweep: bool) -> None:
         raise suggest.not_possible(key, value, allowed, whole)
     if override.is_interval_sweep():
         allowed = "one value, or in a sweep each of them: key=a,b or key=range(0,3)"
-        raise suggest.not_possible(key, value, allowed, f"-m {key}={value[len('interval(') : -1]}")
+        good = f"-m {key}={value[len('interval(') : -1]}"
+        raise suggest.not_possible(key, value, allowed, good)
     if in_sweep and key in SWEEP_KEYS and override.is_sweep_override():
-        good = f"-m {key}={value.partition(',')[0]}"
+        first = next(override.sweep_string_iterator(), "null")
+        good = f"-m {shlex.quote(f'{key}={first}')}"
         raise suggest.not_possible(key, value, "one value for the whole sweep", good)
     if not in_sweep and key in SWEEP_KEYS:
         allowed = "only with -m: it is about a sweep"
-        raise suggest.not_possible(key, value, allowed, f"-m {word}")
+        raise suggest.not_possible(key, value, allowed, f"-m {shlex.quote(word)}")
     if not in_sweep and override.is_sweep_override():
         allowed = "one value; several only in a sweep, with -m"
         quoted = suggest.whole_value(key, value)
         allowed = "in quotes, one value with commas" if quoted else allowed
-        raise suggest.not_possible(key, value, allowed, quoted or f"-m '{word}'")
+        raise suggest.not_possible(key, value, allowed, quoted or f"-m {shlex.quote(word)}")
+
+
+def quoted(override: Override) -> str:
+    """Return what a shell takes where a text has a meaning in Hydra's grammar; else ""."""
+    key, value = override.key_or_group, override.value()
+    refers = isinstance(value, str) and "${" in value and takes_text(key, value)
+    return argument(key, value) if refers else with_comma(override)
 
 
 def with_comma(override: Override) -> str:
     """Return what a shell takes where a choice of texts was one text with a comma; else ""."""
     key, value = override.key_or_group, typed_value(override)
     plain = override.is_choice_sweep() and not set(value) & set("\"'()[]{}")
-    return shlex.quote(f'{key}="{value}"') if plain and takes_text(key, value) else ""
+    return argument(key, value) if plain and takes_text(key, value) else ""
 
 
 def check_compatible(line: Line, settings: Sequence[Settings]) -> None:

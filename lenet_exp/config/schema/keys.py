@@ -23,10 +23,10 @@ def within(low: float, high: float) -> Callable[[float], bool]:
     return lambda value: low <= value <= high
 
 
-def one_of(*options: str, good: str = "", default: Any = MISSING) -> Any:
+def one_of(*options: str, good: str = "", default: Any = MISSING, **more: Any) -> Any:
     """Declare a key that is one of some words."""
     allowed = " | ".join(options)
-    return key(allowed, good or options[0], options.__contains__, default, options=options)
+    return key(allowed, good or options[0], options.__contains__, default, options=options, **more)
 
 
 def switch(default: Any = MISSING) -> Any:

@@ -10,18 +10,13 @@ import math
 import re
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple, Union, get_type_hints
+from typing import Any, Dict, Iterator, Mapping, Optional, Tuple, Union, get_type_hints
 
 from lenet_exp.config.passwords import without_password
 from lenet_exp.config.schema.hardware import Ascend910, Hardware
 from lenet_exp.config.schema.keys import key, one_of, switch, within
+from lenet_exp.config.schema.modes import PRECISION_MODES, RECOMMENDED
 
-PRECISION_MODES = (
-    "allow_fp32_to_fp16",
-    "force_fp16",
-    "must_keep_origin_dtype",
-    "allow_mix_precision",
-)
 PRECISION_FILES = ("modify_mixlist", "customize_dtypes")
 PLAN_FILES = (*PRECISION_FILES, "fusion_switch_file")  # the last one is of the chip's keys alone
 
@@ -54,7 +49,7 @@ def _fraction(good: float) -> Any:
 
 @dataclass(frozen=True)
 class Precision:
-    """Which of the four modes, what a person changes of its decisions, and how it is emulated.
+    """Which mode, what a person changes of its decisions, and how it is emulated.
 
     `modify_mixlist` and `customize_dtypes`: the vendor's files; `keep_dtype`: nodes or name
     scopes (precision-modes.md, 6.4 to 6.6). `trace_overflow`: count what each rounding loses;
@@ -62,7 +57,7 @@ class Precision:
     thought not to do.
     """
 
-    mode: str = one_of(*PRECISION_MODES, good="allow_mix_precision")
+    mode: str = one_of(*PRECISION_MODES, good=RECOMMENDED, text_of="mode")
     modify_mixlist: Optional[str] = _text("null or a file")
     keep_dtype: Tuple[str, ...] = key("a list of nodes or name scopes of the graph", "[fc_3]", all)
     customize_dtypes: Optional[str] = _text("null or a file")
@@ -197,7 +192,7 @@ class Settings:
         "null; a run is named on the command line only", "latest", lambda value: False
     )
     init_from: Optional[str] = _text(
-        "null, a checkpoint (PREFIX of PREFIX.index), or a folder that holds one", "DIR"
+        "null, a checkpoint (PREFIX of PREFIX.index), or a folder that holds one"
     )
     exclude: Tuple[str, ...] = key(
         "[] or scopes of the network, such as [fc_3]", "[fc_3]", lambda value: "" not in value
@@ -250,18 +245,28 @@ def groups() -> Dict[str, Tuple[type, ...]]:
     }
 
 
+def _declared(dotted: str) -> Iterator[Tuple[Any, Mapping[str, Any]]]:
+    """Yield the type and the metadata of a key, in each option that has it."""
+    group, _, leaf = dotted.rpartition(".")
+    for cls in groups().get(group, ()) if group else (Settings, Sweep):
+        for item in fields(cls):
+            if item.name == leaf and item.metadata:
+                yield get_type_hints(cls)[leaf], item.metadata
+
+
 def takes_text(dotted: str, value: str) -> bool:
     """Return whether a key takes a text of a person's own choice, and this one."""
-    group, _, leaf = dotted.rpartition(".")
-    classes = groups().get(group, ()) if group else (Settings, Sweep)
-    found = [(get_type_hints(cls), item) for cls in classes for item in fields(cls)]
     return any(
-        item.name == leaf
-        and hints[leaf] in (str, Optional[str])
-        and "options" not in item.metadata
-        and bool(item.metadata["check"](value))
-        for hints, item in found
+        hint in (str, Optional[str])
+        and "options" not in metadata
+        and bool(metadata["check"](value))
+        for hint, metadata in _declared(dotted)
     )
+
+
+def what_works(dotted: str) -> Tuple[str, object]:
+    """Return what a key of `all_keys` may be in words, and a value of it, as a shell takes it."""
+    return next((metadata["allowed"], metadata["good"]) for _, metadata in _declared(dotted))
 
 
 @functools.lru_cache(maxsize=None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp.errors import GraphError
 from lenet_exp.precision.analysis.shapes import Shape, all_shapes, elements
@@ -29,18 +29,26 @@ class Cost(NamedTuple):
     """What one operator does a step.
 
     `flops` is None off the cube, and where a shape is not static; `moved` are the bytes of its
-    inputs and outputs by dtype, None where a shape is not static.
+    inputs and outputs by dtype, None where a shape is not static. `casts` are those in front of
+    it, a call's at the end of its branches included; `merged` of them are taken away again, the
+    rest of those on the chip move `cast_bytes`.
     """
 
     flops: Optional[int]
     moved: Optional[Mapping[str, int]]
+    casts: int = 0
+    merged: int = 0
+    cast_bytes: int = 0
 
 
 class Costs(NamedTuple):
-    """The cost of every operator by name, and the bytes that casts on the chip move."""
+    """The cost of every operator, by name.
+
+    `refusal`: what TensorFlow doesn't take in the graph, and then no cost is known.
+    """
 
     operators: Mapping[str, Cost]
-    cast_bytes: int
+    refusal: str = ""
 
 
 class Totals(NamedTuple):
@@ -64,37 +72,63 @@ class Totals(NamedTuple):
     uncounted: Tuple[str, ...]
 
 
-def totals(plan: Plan, costs: Optional[Costs] = None) -> Totals:
-    """Return what a plan adds up to; `costs` are those of `cost_of`, if they are at hand."""
-    known, cast_bytes = costs or cost_of(plan)
-    rows = [(row, *known[row.name]) for row in plan.operators]
+def totals(plan: Plan) -> Totals:
+    """Return what a plan adds up to."""
+    known = cost_of(plan).operators
+    return totals_of([(row, known[row.name]) for row in plan.operators])
+
+
+def totals_of(rows: Sequence[Tuple[Operator, Cost]]) -> Totals:
+    """Return what some operators add up to, with the casts in front of them."""
+    costs = [cost for _, cost in rows]
+    moved = [cost.moved for cost in costs if cost.moved]
     return Totals(
         operators=len(rows),
-        float16=sum(_HALF in (*row.inputs, *row.outputs) for row, _, _ in rows),
-        casts=len(plan.casts),
-        merged=sum(cast.removed for cast in plan.casts),
-        cube_flops=sum(flops or 0 for _, flops, _ in rows),
-        cube_flops_float16=sum(flops or 0 for r, flops, _ in rows if r.inputs[:1] == (_HALF,)),
-        moved_bytes=sum(sum(moved.values()) for _, _, moved in rows if moved),
-        moved_bytes_float16=sum(moved.get(_HALF, 0) for _, _, moved in rows if moved),
-        cast_bytes=cast_bytes,
+        float16=sum(_HALF in (*row.inputs, *row.outputs) for row, _ in rows),
+        casts=sum(cost.casts for cost in costs),
+        merged=sum(cost.merged for cost in costs),
+        cube_flops=sum(cost.flops or 0 for cost in costs),
+        cube_flops_float16=sum(c.flops or 0 for row, c in rows if row.inputs[:1] == (_HALF,)),
+        moved_bytes=sum(sum(each.values()) for each in moved),
+        moved_bytes_float16=sum(each.get(_HALF, 0) for each in moved),
+        cast_bytes=sum(cost.cast_bytes for cost in costs),
         uncounted=tuple(
             row.name
-            for row, flops, moved in rows
-            if moved is None or (row.unit == "cube" and flops is None)
+            for row, cost in rows
+            if cost.moved is None or (row.unit == "cube" and cost.flops is None)
         ),
     )
 
 
 def cost_of(plan: Plan) -> Costs:
-    """Return what operators and casts cost; a null operator moves nothing."""
-    graph = read_graph(plan.graph_def)
+    """Return what every operator costs; a null operator moves nothing.
+
+    This is where a graph is asked to be valid as a whole: `assign` infers only the shapes that a
+    decision needs, because those of all nodes take TensorFlow three times as long as a plan.
+    """
+    graph, refusal = read_graph(plan.graph_def), ""
     try:
         shapes = _Shapes(graph, all_shapes(graph, plan.generation))
-    except GraphError:  # TensorFlow can't import the graph: nothing is counted, and all named
-        shapes = _Shapes(graph, {})
-    found = {row.name: Cost(_flops(shapes, row), _moved(shapes, row)) for row in plan.operators}
-    return Costs(found, _cast_bytes(shapes, plan.casts))
+    except GraphError as error:  # nothing is counted, and all named
+        shapes, refusal = _Shapes(graph, {}), f"{error.args[0]}: {error.args[1]}"
+    names = {row.name for row in plan.operators}
+    in_front: Dict[str, List[CastEdge]] = {}
+    for cast in plan.casts:
+        owner = cast.consumer
+        while owner and owner not in names:  # at the end of a branch, `owner/function`: the call's
+            owner = owner.rpartition("/")[0]
+        in_front.setdefault(owner, []).append(cast)
+    found = {
+        row.name: Cost(
+            _flops(shapes, row),
+            _moved(shapes, row),
+            casts=len(in_front.get(row.name, ())),
+            merged=sum(cast.removed for cast in in_front.get(row.name, ())),
+            cast_bytes=_cast_bytes(shapes, in_front.get(row.name, ())),
+        )
+        for row in plan.operators
+    }
+    return Costs(found, refusal)
 
 
 class _Shapes(NamedTuple):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Container, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Container, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from lenet_exp import tf_compat
-from lenet_exp.precision.analysis.constants import constant_size, growing, largest_sizes
+from lenet_exp.precision.analysis.constants import SMALL, constant_size, growing, largest_sizes
 from lenet_exp.precision.analysis.dtypes import output_types
 from lenet_exp.precision.analysis.scratch import Scratch
 from lenet_exp.precision.ir.graph import Graph, in_order, reachable
@@ -18,6 +18,7 @@ from lenet_exp.precision.target.operator_library import load_library
 Shape = Optional[Tuple[int, ...]]  # None unless every dimension is known
 
 _LARGE = 100_000  # bytes: constants whose shape, not value, can matter to a shape function
+_INDEXES = ("int32", "int64")  # what a shape can be given as
 _MOST_VALUES, _MOST_DIMENSIONS = 2**63, 254  # TensorFlow's own limits
 
 
@@ -132,6 +133,7 @@ class _Copy:
             return None
         copy = self.made.add(name, node.op)
         copy_attributes(node, copy)
+        _blank_long_vectors(copy, self._types[name])
         self._first[name] = copy.name
         return copy if graph.data[name] else None
 
@@ -142,6 +144,7 @@ class _Copy:
             node.attr["shape"].shape.unknown_rank = True
         else:
             node.attr["shape"].shape.CopyFrom(shape)
+            _blank_long_vectors(node, (dtype,))
         return str(node.name)
 
     def _value(self, tensor: Tensor) -> str:
@@ -149,7 +152,7 @@ class _Copy:
         if tensor.node not in self._hidden:
             return self.stands_for(tensor)
         dtype = self._types[tensor.node][tensor.slot]
-        if tensor not in self._others and dtype in ("int32", "int64"):
+        if tensor not in self._others and dtype in _INDEXES:
             # It may be meant as a shape: of 2^40 dimensions TensorFlow 1.15 makes a list.
             self._others[tensor] = f"{self._placeholder(tensor.node, dtype, None)}:0"
         elif tensor not in self._others:
@@ -160,6 +163,25 @@ class _Copy:
             copy.attr["U"].list.SetInParent()
             self._others[tensor] = f"{copy.name}:0"
         return self._others[tensor]
+
+
+def _blank_long_vectors(node: Any, types: Sequence[str]) -> None:
+    """Have a node's attributes not say how long a vector of integers is that no shape can be.
+
+    It may be meant as a shape all the same: of 2^40 dimensions TensorFlow 1.15 makes a list.
+    """
+    tf = tf_compat.load()
+    own = node.attr["dtype"].type if "dtype" in node.attr else 0
+    for attr in node.attr.values():
+        if attr.HasField("shape"):
+            pairs = [(attr.shape, tf.as_dtype(own).name if own else "")]
+        else:
+            pairs = list(zip(attr.list.shape, types))
+        for shape, dtype in pairs:
+            size = shape.dim[0].size if len(shape.dim) == 1 else 0
+            if size > SMALL and dtype.partition("_ref")[0] in _INDEXES:
+                shape.Clear()
+                shape.unknown_rank = True
 
 
 def _is_handle(node: Any) -> bool:

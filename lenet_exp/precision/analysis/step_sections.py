@@ -14,6 +14,11 @@ SECTIONS = (FORWARD, BACKWARD, UPDATE)
 _GRADIENTS = re.compile(r"(?:^|/)gradients(?:_\d+)?/")
 
 
+def is_backward(name: str) -> bool:
+    """Return whether `tf.gradients` made a node, by its scope."""
+    return bool(_GRADIENTS.search(name))
+
+
 def sections(graph_def: Any) -> Dict[str, str]:
     """Return the section of every node.
 
@@ -21,7 +26,7 @@ def sections(graph_def: Any) -> Dict[str, str]:
     data or order, and what is only computed for it; everything else is forward.
     """
     graph = read_graph(graph_def)
-    backward = {name for name in graph.nodes if _GRADIENTS.search(name)}
+    backward = {name for name in graph.nodes if is_backward(name)}
     behind = graph.consumers(by_order=True)
     after = reachable(backward, lambda name: behind.get(name, ()))
     found = {

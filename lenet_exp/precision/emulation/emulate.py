@@ -26,7 +26,8 @@ from lenet_exp.precision.emulation.writers import Writers
 from lenet_exp.precision.ir.builder import Nodes
 from lenet_exp.precision.ir.graph import Graph, reachable, read_graph
 from lenet_exp.precision.ir.names import node_of, split
-from lenet_exp.precision.plan import Plan
+from lenet_exp.precision.ir.op_traits import writes
+from lenet_exp.precision.plan import Operator, Plan
 
 
 class Emulated(NamedTuple):
@@ -70,14 +71,14 @@ def emulate(
             thought to keep it, so this is for comparison only. Implies `reference`.
 
     Raises:
-        GraphError: a node `float_status`, or a call that can't be inlined.
+        GraphError: a node `float_status`, a call that can't be inlined, a float16 variable that
+            takes float32.
     """
     plan = inlined(plan)
     graph = read_graph(plan.graph_def)
     names = {*graph.nodes, *(node.name for node in graph_def.node)}
-    _refuse(names)
-    nodes = Nodes(names)
-    lookup = look_up(plan)
+    _refuse(graph, plan, names)
+    nodes, lookup = Nodes(names), look_up(plan)
     tracer = Tracer(nodes, lookup, flush_subnormals, trace_scope) if trace else None
     context = Context(lookup, nodes, [], flush_subnormals, tracer.rounding if tracer else None)
     frames = _rewrite(context, graph, fetches, reference or trace or flush_subnormals)
@@ -86,9 +87,19 @@ def emulate(
     return Emulated(made, f"{float_status.NAME}:0", float_status.RESET, traces)
 
 
-def _refuse(names: AbstractSet[str]) -> None:
+def _refuse(graph: Graph, plan: Plan, names: AbstractSet[str]) -> None:
     for name in names & {float_status.NAME, float_status.RESET}:
         raise GraphError(name, "the emulation's flag has that name", "another name for this node")
+    for row in plan.operators:
+        if row.name in graph.nodes and writes(graph.nodes[row.name]) and _widened(row):
+            problem = "a float16 variable that float32 is written to can't be emulated"
+            raise GraphError(row.name, problem, "a float32 variable, or another precision mode")
+
+
+def _widened(row: Operator) -> bool:
+    """Return whether a tensor that is float16 in the graph is float32 on the chip."""
+    origin, chosen = (*row.origin_inputs, *row.origin_outputs), (*row.inputs, *row.outputs)
+    return ("float16", "float32") in zip(origin, chosen)
 
 
 def _rewrite(

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import heapq
 import re
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Set, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Set,
+    Tuple,
+    Union,
+)
 
 from lenet_exp.errors import GraphError
 from lenet_exp.precision.ir.builder import copied, set_inputs
 from lenet_exp.precision.ir.names import Tensor, as_input, split
 from lenet_exp.precision.ir.op_defs import IMPORTED
-from lenet_exp.precision.ir.op_traits import BACK_EDGES, PASS_THROUGH, transparent
+from lenet_exp.precision.ir.op_traits import BACK_EDGES, transparent
 
 MOST_NODES = 130_000  # each takes some seven kilobytes of memory
 LONGEST_NAME = 10_000  # a function's nodes have the names of all calls around them in front
@@ -95,24 +107,34 @@ def graph_of(node_defs: Iterable[Any], functions: Mapping[str, Any], producer: i
     for node in node_defs:
         _check_name(graph, node)
         graph.nodes[node.name] = node
-    # One string object per name: comparing copies made a large graph's operators dearer.
+    # One object per name and tensor: comparing copies made a large graph's operators dearer, and
+    # where all updates come before every gradient there are a hundred edges a node.
     own = {name: name for name in graph.nodes}
+    read: Dict[str, Union[str, Tensor]] = {}
     for name, node in graph.nodes.items():
         data: List[Tensor] = []
         control: List[str] = []
         for text in node.input:
-            mark, before, slot = split(text)
-            if before not in own or not _SLOT.fullmatch(slot):
-                problem = f'its input "{text[:LONGEST_NAME]}" is no node of the graph'
-                raise GraphError(name, problem, "the whole graph, not a part of it")
-            if mark:
-                control.append(own[before])
+            edge = read.get(text)
+            if edge is None:
+                edge = read[text] = _edge(own, name, text)
+            if isinstance(edge, str):
+                control.append(edge)
             else:
-                data.append(Tensor(own[before], int(slot[1:] or 0)))
-        if node.op in PASS_THROUGH and not data:
+                data.append(edge)
+        if not data and transparent(node):
             raise GraphError(name, f"this {node.op} has no input", IMPORTED)
         graph.data[name], graph.control[name] = tuple(data), tuple(control)
     return graph
+
+
+def _edge(own: Mapping[str, str], name: str, text: str) -> Union[str, Tensor]:
+    """Return what an input of the node `name` says: the node of an order, or a tensor."""
+    mark, before, slot = split(text)
+    if before not in own or not _SLOT.fullmatch(slot):
+        problem = f'its input "{text[:LONGEST_NAME]}" is no node of the graph'
+        raise GraphError(name, problem, "the whole graph, not a part of it")
+    return own[before] if mark else Tensor(own[before], int(slot[1:] or 0))
 
 
 def _check_name(graph: Graph, node: Any) -> None:

@@ -30,6 +30,7 @@ LOOP_CONDITIONS = _types("LoopCond")
 CONTROL_FLOW = SWITCHES | MERGES | BACK_EDGES | ENTERS | EXITS | LOOP_CONDITIONS
 CONDITIONAL_CALLS = _types("If StatelessIf")
 CALLS = CONDITIONAL_CALLS | _types("While StatelessWhile PartitionedCall StatefulPartitionedCall")
+TAKEN_APART = _types("Case StatelessCase Einsum")  # into what they call, or products
 # The borders of a function's graph, as `called_functions` writes them.
 FUNCTION_ENDS = _types("_Arg _Retval")
 NO_OPERATOR = PASS_THROUGH | VARIABLES | CONSTANTS | DATA | ORDER_ONLY | FUNCTION_ENDS
@@ -54,6 +55,15 @@ JOINS_AND_PARTS = _types("""Abs All Any ArgMax ArgMin BroadcastArgs BroadcastGra
 PAIRWISE = _types("""Add AddV2 Div Equal FloorDiv FloorMod Gather GatherNd GatherV2 Greater
     GreaterEqual Less LessEqual LogicalAnd LogicalOr Maximum Minimum Mod Mul NotEqual Pow RealDiv
     Select SelectV2 SquaredDifference Sub TruncateDiv TruncateMod""")
+# These give whole numbers of whole numbers: of all inputs, of all if their type is an integer, of
+# the first, and of those at some places.
+WHOLE_OF_ALL = MERGES | _types("""Add AddN AddV2 AssignAdd AssignSub Concat ConcatV2 Maximum
+    Minimum Pack Sub""")
+WHOLE_OF_INTEGERS = _types("Cumprod FloorDiv Mul Pow Prod Square TruncateDiv")
+WHOLE_OF_FIRST = CONTROL_FLOW | _types("""Abs BroadcastTo Cast Ceil Cumsum ExpandDims Floor Gather
+    GatherNd GatherV2 Max Min Neg Pad Reshape ReverseV2 Rint Round Slice Squeeze StridedSlice Sum
+    Tile Transpose Unpack""")
+WHOLE_OF_SOME = {"Fill": (1,), "Select": (1, 2), "SelectV2": (1, 2), "Split": (1,), "SplitV": (0,)}
 # Stays as it is though a D form exists (3.3).
 WITHOUT_D_FORM = _types("GatherV2")
 
@@ -71,7 +81,12 @@ EXACT = _types("""Abs Assign BroadcastTo BroadcastToD Concat ConcatD ConcatV2 Co
     ReluGradV2 ReluV2 ReverseV2 ReverseV2D Select SelectV2 Sign Slice SliceD SpaceToDepth Split
     SplitD SplitV SplitVD StridedSlice StridedSliceD Tile TileD Transpose TransposeD Unpack
     ZerosLike""")
+# Made of several operators by a fusion, and computed one after the other: each rounds (8.2).
+STEPWISE = _types("AdamApplyOne AdamApplyOneWithDecay ClipByNormNoDivSum")
 PLAIN_WRITES = _types("Assign AssignVariableOp")  # what they write was rounded before
+# Of what begins and ends a training rather than of its steps.
+STARTING = PLAIN_WRITES | _types("""MergeV2Checkpoints Restore RestoreSlice RestoreV2 Save
+    SaveSlices SaveV2""")
 
 
 def stand_in(node: Any) -> str:
@@ -83,13 +98,25 @@ def stand_in(node: Any) -> str:
 
 
 def transparent(node: Any) -> bool:
-    """Return whether the compiler removes this node and joins its ends."""
-    return node.op in PASS_THROUGH and not stand_in(node)
+    """Return whether the compiler removes this node and joins its ends.
+
+    So it does with a Cast that casts nothing: Grappler's arithmetic optimizer, `CastRemovePass`
+    of the graph engine and `CastRemoveFusionPass` of the operator library. Source:
+    precision-modes.md 1 and 3.3; hicann/ge, compiler/graph/passes/format_optimize/
+    cast_remove_pass.cc, `IsRedundantCastNode`.
+    """
+    return (node.op in PASS_THROUGH or _casts_nothing(node)) and not stand_in(node)
+
+
+def _casts_nothing(node: Any) -> bool:
+    if node.op != "Cast" or not ("SrcT" in node.attr and "DstT" in node.attr):
+        return False
+    return bool(node.attr["SrcT"].type == node.attr["DstT"].type)
 
 
 def invisible(node: Any) -> bool:
     """Return whether this node is no operator: a source, an order, or removed."""
-    return node.op in NO_OPERATOR and not stand_in(node)
+    return (node.op in NO_OPERATOR and not stand_in(node)) or transparent(node)
 
 
 def updates(node: Any) -> bool:

@@ -110,10 +110,10 @@ def _types(number: int, text: str) -> Types:
     found = [dtype.strip().lower() for dtype in text.split(",")]
     for dtype in found:
         if dtype and dtype not in _TYPES:
-            allowed = ", ".join(sorted(_TYPES))
-            raise PrecisionError(
-                f"customize_dtypes line {number}", f'"{dtype}" is no type', f"one of {allowed}"
-            )
+            allowed = f"one of {', '.join(sorted(_TYPES))}"
+            allowed = "no blank before the colon" if dtype.startswith(":") else allowed
+            where = f"customize_dtypes line {number}"
+            raise PrecisionError(where, f'"{dtype}" is no type', allowed)
     return tuple(_SAME.get(dtype, dtype) for dtype in found)
 
 

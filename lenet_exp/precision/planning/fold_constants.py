@@ -22,6 +22,7 @@ from lenet_exp.precision.ir.op_traits import CONSTANTS, OF_SHAPES
 from lenet_exp.precision.planning.compilation import Compilation
 
 _ROUNDS = 8  # of constants whose sizes only the values of other large ones tell
+_SMALL = 2**17  # bytes of one constant
 _WORTH = 2**25  # bytes of constants that any graph may have folded, besides its own size
 _FOLDABLE_TYPES = frozenset(
     ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
@@ -79,7 +80,12 @@ def _folded_once(state: Compilation, limits: _Limits) -> Tuple[Compilation, int,
     )
     made = {name for name in constant if graph.nodes[name].op not in CONSTANTS}
     known = {name: _bytes(graph, types, shapes, sizes, name) for name in made}
-    made = _affordable(graph, order, known, limits.budget)
+    # What is small goes first, as long as more of it follows: a large one, which may take the whole
+    # budget, never keeps a shape from being known.
+    small = {name: size for name, size in known.items() if size <= _SMALL}
+    made = _affordable(graph, order, small, limits.budget)
+    postponed = bool(made) and len(small) < len(known)
+    made = made or _affordable(graph, order, known, limits.budget)
     if not made:
         return state, 0, False
     dimensions = {
@@ -93,7 +99,7 @@ def _folded_once(state: Compilation, limits: _Limits) -> Tuple[Compilation, int,
     rest = sizes.keys() - kept
     folded = state._replace(graph=_with_constants(graph, values, made))
     spent = sum(known[name] for name in made)
-    return folded, spent, bool(made & large.keys() and rest)
+    return folded, spent, postponed or bool(made & large.keys() and rest)
 
 
 def _constant_nodes(

@@ -6,26 +6,16 @@ Source: precision-modes.md 7.
 from __future__ import annotations
 
 import functools
-from typing import (
-    AbstractSet,
-    Callable,
-    Collection,
-    Dict,
-    Iterable,
-    List,
-    Mapping,
-    NamedTuple,
-    Optional,
-    Set,
-    Tuple,
-)
+from typing import AbstractSet, Callable, Collection, Mapping, Set, Tuple
 
 from lenet_exp.precision.analysis.shapes import static_shapes
 from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.op_traits import BIAS_ADDS, CONVOLUTIONS, MATMULS, MOMENTUMS
-from lenet_exp.precision.ir.operators import GraphOperator, Input, Output
+from lenet_exp.precision.ir.operators import GraphOperator, Input, OperatorGraph, Output
 from lenet_exp.precision.planning.compilation import Compilation
+from lenet_exp.precision.planning.match_rules import by_rule
 from lenet_exp.precision.target import fusion_switches
+from lenet_exp.precision.target.fusion_rules import fusion_rules
 from lenet_exp.precision.target.operator_library import node_columns
 
 
@@ -50,62 +40,14 @@ def fuse(state: Compilation) -> Compilation:
     return state._replace(operators=operators, functions=functions)
 
 
-class _Use(NamedTuple):
-    name: str
-    slot: int
-
-
-class _Pool:
-    """The operators while fusions replace them, with who consumes which tensor."""
+class _Pool(OperatorGraph):
+    """The operators while fusions replace them, with what fusions ask of them."""
 
     def __init__(self, state: Compilation) -> None:
+        super().__init__(state.operators.values(), state.leaving)
         self.library = state.options.library
-        self.operators: Dict[str, GraphOperator] = dict(state.operators)
-        self._made_by: Dict[Tensor, str] = {}
-        # Dicts for their order: a shared learning rate has as many uses as there are variables.
-        self._uses: Dict[Tensor, Dict[_Use, None]] = {}
-        for operator in state.operators.values():
-            self._enter(operator)
-        self._leaving = state.leaving
         wanted = sorted(_shapes_needed(state.operators.values()))
         self.shapes = static_shapes(state.graph, state.types, wanted)
-
-    def _enter(self, operator: GraphOperator) -> None:
-        self.operators[operator.name] = operator
-        for output in operator.outputs:
-            self._made_by[output.key] = operator.name
-        for index, value in enumerate(operator.inputs):
-            self._uses.setdefault(value.source, {})[_Use(operator.name, index)] = None
-
-    def replace(self, gone: Iterable[GraphOperator], *made: GraphOperator) -> None:
-        """Put fused operators in the place of their parts."""
-        for operator in gone:
-            del self.operators[operator.name]
-            for index, value in enumerate(operator.inputs):
-                del self._uses[value.source][_Use(operator.name, index)]
-        for operator in made:
-            self._enter(operator)
-
-    def join(self, first: GraphOperator, second: GraphOperator, made: GraphOperator) -> None:
-        """Put one operator in the place of two; it has the parts of both."""
-        keeps = first.keeps or second.keeps
-        both = made._replace(parts=(*first.parts, *second.parts), keeps=keeps)
-        self.replace((first, second), both)
-
-    def producer(self, tensor: Tensor) -> Optional[GraphOperator]:
-        """Return the operator that makes a tensor; None for sources."""
-        return self.operators.get(self._made_by.get(tensor, ""))
-
-    def uses(self, tensor: Tensor) -> List[_Use]:
-        """Return the inputs that a tensor feeds."""
-        return list(self._uses.get(tensor, ()))
-
-    def only_feeds(self, operator: GraphOperator, consumer: GraphOperator) -> bool:
-        """Return whether an operator's only consumer is one input of another one."""
-        tensors = [output.key for output in operator.outputs]
-        uses = [use for tensor in tensors for use in self.uses(tensor)]
-        leaves = any(tensor.node in self._leaving for tensor in tensors)
-        return [use.name for use in uses] == [consumer.name] and not leaves
 
 
 def _shapes_needed(operators: Collection[GraphOperator]) -> Set[Tensor]:
@@ -133,7 +75,7 @@ def _fused_bias(owners: AbstractSet[str], pool: _Pool, operator: GraphOperator) 
             continue
         if _takes_bias(pool, owner, operator, bias):
             made = owner._replace(inputs=(*owner.inputs, bias), outputs=operator.outputs)
-            pool.join(owner, operator, made)
+            pool.join((owner, operator), made)
             return
 
 
@@ -183,7 +125,7 @@ def _half_product_widened(owners: AbstractSet[str], pool: _Pool, operator: Graph
     entry = pool.library.operators.get(owner.ge_type)
     columns = () if entry is None else node_columns(entry, len(owner.inputs), 1) or ()
     if len(owner.inputs) == 2 and types in columns and pool.only_feeds(owner, operator):
-        pool.join(owner, operator, owner._replace(outputs=operator.outputs))
+        pool.join((owner, operator), owner._replace(outputs=operator.outputs))
 
 
 def _unscaling_momentum(pool: _Pool, operator: GraphOperator) -> None:
@@ -200,7 +142,7 @@ def _unscaling_momentum(pool: _Pool, operator: GraphOperator) -> None:
         first = next(value for value in scaled.inputs if value is not scale)
         inputs = (var, accum, rate, first, momentum, scale)
         made = operator._replace(ge_type="FusedMulApplyMomentum", inputs=inputs)
-        pool.join(scaled, operator, made)
+        pool.join((scaled, operator), made)
 
 
 def _sparse_cross_entropy(pool: _Pool, operator: GraphOperator) -> None:
@@ -241,4 +183,5 @@ _RULES: Mapping[str, Callable[[_Pool, GraphOperator], None]] = {
     fusion_switches.CONVOLUTION_CAST: functools.partial(_half_product_widened, {"Conv2D"}),
     fusion_switches.RELU_PAIR: _relu_pair,
     fusion_switches.MOMENTUM_LOSS_SCALE: _unscaling_momentum,
+    **{rule.name: functools.partial(by_rule, rule) for rule in fusion_rules()},
 }

@@ -36,7 +36,8 @@ def _edges(state: Compilation, one: Decided) -> Iterator[CastEdge]:
         if source != target:
             # What a fusion made inside itself has no port, and counts as a constant.
             on_host = value.constant or value.port is None
-            yield CastEdge(value.source, one.row.name, slot, value.port, source, target, on_host)
+            edge = CastEdge(value.source, one.row.name, slot, value.port, source, target, on_host)
+            yield edge._replace(others=value.others)
 
 
 def _at_the_end_of_branches(call: Decided) -> Iterator[CastEdge]:

@@ -107,6 +107,8 @@ def _form(
     vanishing = {
         t: _vanishing(library, node.op, t, count) for t in _d_forms(library, node.op, types)
     }
+    # Without kernels for these types no D form is made: the vendor's passes ask `CheckOpSupported`.
+    stays = node.op in library.ai_cpu_only
     # A D form whose attributes are inputs here is none, though ConcatD's take any number.
     full = (t for t in types if not vanishing.get(t))
     plain = next((t for t in full if accepts(library.operators[t].inputs, count)), None)
@@ -115,7 +117,8 @@ def _form(
             continue
         left = [value.dtype for i, value in enumerate(inputs) if i not in vanished]
         right = [output.dtype for output in outputs]
-        if plain is None or _runs(library.operators[ge_type], left, right):
+        needed = plain is None and not stays
+        if needed or _runs(library.operators[ge_type], left, right):
             return ge_type, vanished
     return plain or node.op, ()
 

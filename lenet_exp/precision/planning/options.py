@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
@@ -48,16 +49,40 @@ def nodes_of(graph_def: Any, name: str) -> List[str]:
     return [node for node in names if node == name or node.startswith(scope)]
 
 
+_SHOWN = 8  # of scopes that are near
+_COMPARED = 20_000  # of a graph's names: each costs time
+
+
+def _like(graph_def: Any, name: str) -> str:
+    """Return the scopes and nodes that a name may have meant: those alike, else the outermost."""
+    scopes: Dict[str, None] = {}
+    for node in graph_def.node:
+        parts = node.name.split("/")
+        scopes.update(("/".join(parts[:depth]), None) for depth in range(1, len(parts)))
+    names = [*scopes, *(node.name for node in graph_def.node)]
+    near = difflib.get_close_matches(name, names[:_COMPARED], n=_SHOWN, cutoff=0.7)
+    near = near or [scope for scope in scopes if "/" not in scope][:_SHOWN]
+    return f"one of {', '.join(near)}" if near else "the name of a node of this graph"
+
+
 def kept_nodes(graph_def: Any, names: Sequence[str]) -> Tuple[str, ...]:
     """Return the nodes that keep_dtype names, those of a scope included."""
     found: Dict[str, None] = {}
     for name in names:
         inside = nodes_of(graph_def, name)
         if not inside:
-            remedy = "the name of a node or of a name scope of this graph"
-            raise PrecisionError(f"keep_dtype {name}", "the graph has no such node", remedy)
+            problem = "the graph has no such node or name scope"
+            raise PrecisionError(f"keep_dtype {name}", problem, _like(graph_def, name))
         found.update((node, None) for node in inside)
     return tuple(found)
+
+
+def _of_no_adapter(mode: Mode, generation: Generation) -> Tuple[str, ...]:
+    """Return what to know of a mode that this generation's adapter would not pass on."""
+    if mode is not Mode.FORCE_FP32 or generation is not Generation.FEBRUARY_2021:
+        return ()
+    lacks = f"the adapter of February 2021 has no {mode} (it came in April 2023)"
+    return (f"{lacks}: this is today's rule with the kernels of 2021",)
 
 
 def read_options(
@@ -87,5 +112,6 @@ def read_options(
         colours, warnings = recoloured(modify_mixlist, table)
     custom = None if customize_dtypes is None else read_custom_dtypes(customize_dtypes)
     off = NOTHING_OFF if fusion_switch_file is None else read_switches(fusion_switch_file)
-    kept, told = kept_nodes(graph_def, keep_dtype), (*warnings, *off.warnings)
+    kept = kept_nodes(graph_def, keep_dtype)
+    told = (*warnings, *off.warnings, *_of_no_adapter(wanted, age))
     return PlanOptions(wanted, age, table, colours, custom, kept, off.passes, told)

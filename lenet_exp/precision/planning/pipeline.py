@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 from collections import deque
 from pathlib import Path
-from typing import Any, Iterator, Optional, Sequence, Tuple, Union
+from typing import Any, Iterator, Mapping, Optional, Sequence, Tuple, Union
 
 from lenet_exp import tf_compat
+from lenet_exp.precision.analysis.input_shapes import with_input_shapes
 from lenet_exp.precision.ir.functions import check_calls
 from lenet_exp.precision.ir.graph import in_order, read_graph
 from lenet_exp.precision.plan import Plan, PlannedFunction
@@ -53,6 +55,8 @@ def assign(  # noqa: PLR0913 - a keyword for each of the vendor's ways to change
     keep_dtype: Sequence[str] = (),
     customize_dtypes: Union[str, Path, None] = None,
     fusion_switch_file: Optional[SwitchesInput] = None,
+    batch: Optional[int] = None,
+    shapes: Optional[Mapping[str, Sequence[Optional[int]]]] = None,
 ) -> Plan:
     """Return what a precision mode does to every operator of a TensorFlow 1 graph.
 
@@ -60,15 +64,15 @@ def assign(  # noqa: PLR0913 - a keyword for each of the vendor's ways to change
         graph_def: not modified. `Npu*` operators need not be registered; a node with the
             attribute `_ge_type` stands for that operator of the chip.
         mode: a name of either key ("allow_mix_precision" or "mixed_float16").
-        library: another chip's table (path or parsed JSON) in the form of the shipped
-            `ascend910_ops.json`, its float16-first list included.
+        library: another chip's table, path or parsed JSON, in the form of `ascend910_ops.json`.
         generation: "today" (CANN 8.1) or "2021" (24 February 2021).
-        fetches: operations and tensors a run asks for; what neither they nor a write they
-            reach needs is not compiled. None given: see `prune.default_roots`.
+        fetches: what a run asks for, else `prune.default_roots`; only what these need is compiled.
         modify_mixlist: path, text or parsed object; only allow_mix_precision, today.
         keep_dtype: nodes, or name scopes, besides the nodes marked `_keep_dtype`.
         customize_dtypes: path or text of the vendor's file; only today.
         fusion_switch_file: path, text or parsed object; fusions that it switches off are not made.
+        batch: the first dimension of every input that leaves it open.
+        shapes: dimensions of an input, by its name; see `with_input_shapes`.
 
     Raises:
         GraphError: the GraphDef is no graph, or a fetch is not in it.
@@ -76,13 +80,29 @@ def assign(  # noqa: PLR0913 - a keyword for each of the vendor's ways to change
 
     Source: precision-modes.md.
     """
-    options = read_options(
-        *(graph_def, mode, library, generation),
-        *(modify_mixlist, keep_dtype, customize_dtypes, fusion_switch_file),
-    )
-    return _plan(run(begin(graph_def, fetches, options)), graph_def)
+    files = (modify_mixlist, keep_dtype, customize_dtypes, fusion_switch_file)
+    options = read_options(graph_def, mode, library, generation, *files)
+    shaped = with_input_shapes(graph_def, batch, shapes)
+    return _plan(run(begin(shaped, fetches, options)), graph_def)
 
 
+@contextlib.contextmanager
+def _without_collections() -> Iterator[None]:
+    """Keep Python from searching for cycles.
+
+    A plan makes tuples by the hundred thousand and no cycles; searching them again and again made
+    an operator of a large graph cost 1.8 times one of a small graph, without it 1.0.
+    """
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
+
+
+@_without_collections()
 def begin(graph_def: Any, fetches: Sequence[str], options: PlanOptions) -> Compilation:
     """Return what the first phase is given.
 
@@ -95,21 +115,15 @@ def begin(graph_def: Any, fetches: Sequence[str], options: PlanOptions) -> Compi
     return Compilation(graph, fetched_nodes(graph, fetches), options)
 
 
+@_without_collections()
 def run(state: Compilation, until: str = PHASE_NAMES[-1]) -> Compilation:
     """Return what the phases make of a graph, `until` being the name of the last one."""
-    # A plan makes tuples by the hundred thousand and no cycles; searching them again and again
-    # made an operator of a large graph cost 1.8 times one of a small graph, without it 1.2.
-    running = gc.isenabled()
-    gc.disable()
-    try:
-        for phase in PHASES[: PHASE_NAMES.index(until) + 1]:
-            state = phase(state)
-        return state
-    finally:
-        if running:
-            gc.enable()
+    for phase in PHASES[: PHASE_NAMES.index(until) + 1]:
+        state = phase(state)
+    return state
 
 
+@_without_collections()
 def _plan(state: Compilation, given: Any) -> Plan:
     made = tf_compat.load().GraphDef()
     made.node.extend(state.graph.nodes.values())
@@ -123,6 +137,7 @@ def _plan(state: Compilation, given: Any) -> Plan:
         removed_casts=state.removed_casts,
         warnings=warnings_of(state),
         graph_def=made,
+        fetches=state.fetched,
         functions=tuple(_functions(state)),
     )
 

@@ -5,9 +5,10 @@ Source: precision-modes.md 7 (pruning) and trap 14: what is held only by control
 
 from __future__ import annotations
 
-from typing import FrozenSet, Iterable, Sequence, Tuple
+from typing import FrozenSet, Iterable, Iterator, Mapping, Sequence, Tuple
 
 from lenet_exp.errors import GraphError
+from lenet_exp.precision.analysis.step_sections import is_backward
 from lenet_exp.precision.ir.graph import Graph, reachable, rewired
 from lenet_exp.precision.ir.names import Tensor, node_of
 from lenet_exp.precision.ir.op_traits import (
@@ -16,7 +17,10 @@ from lenet_exp.precision.ir.op_traits import (
     LEFT_OVER,
     MERGES,
     ORDER_ONLY,
+    PLAIN_WRITES,
+    STARTING,
     SWITCHES,
+    VARIABLES,
     transparent,
     updates,
     writes,
@@ -63,31 +67,72 @@ def default_roots(graph: Graph) -> Tuple[str, ...]:
     """Return what a run would fetch of a graph that says nothing about it.
 
     Of a training graph: the nodes without consumers from which an update of a variable (Apply*,
-    Scatter*, AssignAdd ...) is reached, and those that reach no write at all. So initialisers
-    and a Saver's nodes stay out, the loss and the accuracy come in. What `tf.gradients` leaves
-    unused (a ZerosLike, an Identity behind a group) stays out too. Of any other graph: all
-    nodes without consumers.
+    Scatter*, AssignAdd, an Assign of what its variable was before ...) is reached, and those
+    that reach no write at all. So initialisers and a Saver's nodes stay out, the loss and the
+    accuracy come in. What `tf.gradients` leaves unused (the gradient of an image, a ZerosLike,
+    an Identity behind a group), pivots of branches and reads of variables stay out too. Of any
+    other graph: the nodes without consumers, but for initialisers and a Saver's; of a graph that
+    has only these, all.
     """
     behind = graph.consumers(by_order=True)
     sinks = [name for name in graph.nodes if name not in behind]
-    updating = [name for name, node in graph.nodes.items() if updates(node)]
+    nodes = graph.nodes.items()
+    updating = [name for name, node in nodes if updates(node) or _assigns_anew(graph, name)]
+    after_update = _behind(behind, updating)
     if not updating:
-        return tuple(sinks)
-    writing = [name for name, node in graph.nodes.items() if writes(node)]
-    after_update, after_write = (
-        reachable(names, lambda name: behind.get(name, ())) for names in (updating, writing)
-    )
+        after_start = _behind(behind, [name for name, node in nodes if node.op in STARTING])
+        left = (name for name in sinks if name not in after_start)
+        return tuple(name for name in left if graph.nodes[name].op not in LEFT_OVER) or (*sinks,)
+    after_write = _behind(behind, [name for name, node in nodes if writes(node)])
     return tuple(
         name
         for name in sinks
-        if name in after_update or (name not in after_write and not _left_over(graph, name))
+        if not _dead_end(graph, name)
+        and (name in after_update or (name not in after_write and not _left_over(graph, name)))
     )
+
+
+def _behind(behind: Mapping[str, Sequence[str]], names: Iterable[str]) -> Mapping[str, None]:
+    return reachable(names, lambda name: behind.get(name, ()))
+
+
+def _assigns_anew(graph: Graph, name: str) -> bool:
+    """Return whether a node assigns to a variable what is computed of its own value.
+
+    So do updates that are written by hand; an initialiser does not read its variable.
+    """
+    if graph.nodes[name].op not in PLAIN_WRITES or len(graph.data[name]) != 2:
+        return False
+    target, value = (tensor.node for tensor in graph.data[name])
+    variable = next(_variables_behind(graph, target), None)
+    return variable is not None and variable in _variables_behind(graph, value)
+
+
+def _variables_behind(graph: Graph, name: str) -> Iterator[str]:
+    """Yield the variables whose values a node is computed of, those of first inputs first."""
+    seen, stack = set(), [name]
+    while stack:
+        node = stack.pop()
+        if node not in seen:
+            seen.add(node)
+            if graph.nodes[node].op in VARIABLES:
+                yield node
+            elif graph.nodes[node].op not in LEFT_OVER:
+                stack.extend(tensor.node for tensor in reversed(graph.data[node]))
+
+
+def _dead_end(graph: Graph, name: str) -> bool:
+    """Return whether a node without consumers is a gradient nobody uses, or a branch's pivot."""
+    node = graph.nodes[name]
+    pivot = transparent(node) and graph.nodes[graph.source(Tensor(name, 0)).node].op in SWITCHES
+    return pivot or (is_backward(name) and not writes(node))
 
 
 def _left_over(graph: Graph, name: str) -> bool:
     node = graph.nodes[name]
     gated = transparent(node) and bool(graph.control[name])
-    return gated or not graph.data[name] or node.op in LEFT_OVER
+    unused = gated or not graph.data[name] or node.op in LEFT_OVER
+    return unused or graph.nodes[graph.source(Tensor(name, 0)).node].op in VARIABLES
 
 
 def needed(graph: Graph, fetched: Sequence[str]) -> FrozenSet[str]:
@@ -112,11 +157,13 @@ def _gates(graph: Graph, name: str) -> bool:
     return transparent(node) and graph.nodes[graph.source(Tensor(name, 0)).node].op in SWITCHES
 
 
-def _kept_order(graph: Graph, kept: FrozenSet[str], names: Iterable[str]) -> Tuple[str, ...]:
+def _kept_order(graph: Graph, kept: FrozenSet[str], names: Sequence[str]) -> Tuple[str, ...]:
     """Return control inputs of a kept node without the pruned ones, keeping every order.
 
     A pruned node is replaced by the nodes in front of it, but for those outside its loop.
     """
+    if kept.issuperset(names):
+        return tuple(dict.fromkeys(names))
 
     def before(name: str) -> Tuple[str, ...]:
         ends = name in kept or graph.nodes[name].op in ENTERS

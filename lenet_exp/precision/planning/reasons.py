@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
+from typing import Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple
 
+from lenet_exp.precision.analysis.composites import float16_normalisations, float16_updates
+from lenet_exp.precision.analysis.integers import LARGEST, LARGEST_EXACT, lost_integers
 from lenet_exp.precision.plan import Engine, Operator, Rule
 from lenet_exp.precision.planning.compilation import Compilation
 from lenet_exp.precision.planning.dtype_overrides import CustomDtypes
@@ -14,10 +16,16 @@ _FIXED = {
     Rule.BLACK: "black: keeps the types of the graph",
     Rule.FP16_FIRST: "on the float16-first list: float16, its bias and outputs too",
     Rule.REDUCED: "reduced: it has no float32 kernel, so float16 throughout",
+    Rule.CUBE: "cube operator: float16 in, float32 out",
 }
+_INTEGERS = (
+    f"above {LARGEST_EXACT} float16 does not have every integer, above {LARGEST} none, so what is"
+    " computed of it is no longer right then"
+)
 _MEANING = {
     Engine.REFUSED: "the chip refuses to compile this graph",
     Engine.AI_CPU: "slower than the AI core",
+    Engine.HOST: "the chip's graph is cut there",
 }
 
 
@@ -31,10 +39,10 @@ def reason(candidates: Candidates, choice: Choice, mode: Mode, keep_dtype: bool)
     elif choice.rule is Rule.GRAY:
         sentence = _gray(candidates, choice)
     elif choice.rule is Rule.FORCED:
-        sentence = _forced(candidates, choice)
+        sentence = _forced(candidates, choice, SINGLE if mode is Mode.FORCE_FP32 else HALF)
     else:
         sentence = _FIXED[choice.rule]
-    return sentence + _mixed_output(candidates, choice)
+    return sentence + ("" if choice.rule is Rule.CUBE else _mixed_output(candidates, choice))
 
 
 def _gray(candidates: Candidates, choice: Choice) -> str:
@@ -71,11 +79,11 @@ def _kept(candidates: Candidates, mode: Mode, keep_dtype: bool) -> str:
     return "keeps the types of the graph, for which it has a kernel"
 
 
-def _forced(candidates: Candidates, choice: Choice) -> str:
-    if HALF in choice.column:
-        return "forced: float16 wherever a kernel has it"
+def _forced(candidates: Candidates, choice: Choice, dtype: str) -> str:
+    if dtype in choice.column:
+        return f"forced: {dtype} wherever a kernel has it"
     if SINGLE in candidates.origin:
-        return "forced, but it has no float16 kernel"
+        return f"forced, but it has no {dtype} kernel"
     return "forced, but it has nothing in float32"
 
 
@@ -99,8 +107,41 @@ def warnings_of(state: Compilation) -> Tuple[str, ...]:
         slow = (row for row in rows if row.engine is engine)
         for (ge_type, why), names in _grouped(slow).items():
             warnings.append(f"{ge_type} {why}: {meaning} ({abbreviated(names)})")
+    warnings += _composites(state)
     custom = state.options.custom
-    return (*warnings, *(_unmatched(rows, custom) if custom else ()))
+    return (*warnings, *_lost(state, rows), *(_unmatched(rows, custom) if custom else ()))
+
+
+def _lost(state: Compilation, rows: Sequence[Operator]) -> Iterator[str]:
+    """Say which integers float16 may not hold; all constants in one."""
+    constants: Dict[str, Dict[str, None]] = {}
+    for lost in lost_integers(state.graph, state.types, rows, state.casts):
+        users = [f"{row.ge_type} {row.name}" for row in lost.operators]
+        if lost.origin.constant:
+            constants[lost.origin.what] = dict.fromkeys(users)
+        else:
+            yield f"{lost.origin.what} is float16 in {abbreviated(users)}: {_INTEGERS}"
+    if constants:
+        every = list(dict.fromkeys(user for users in constants.values() for user in users))
+        yield f"{abbreviated(list(constants))} is float16 in {abbreviated(every)}: {_INTEGERS}"
+
+
+def _composites(state: Compilation) -> List[str]:
+    """Say what is written with single operators and squares in float16 (real-networks.md 2.3)."""
+    compiled = [(one.operator, one.row) for one in state.decided]
+    found = {
+        "the update of": float16_updates(compiled),
+        "the normalisation that ends in": float16_normalisations(compiled),
+    }
+    return [
+        f"{what} {abbreviated([each.name for each in composites])} is written with single "
+        f"operators, and squares in float16 "
+        f"({abbreviated(list(dict.fromkeys(s for each in composites for s in each.squares)))}): "
+        "there the square of what is below 0.00017 is 0, and of what is above 255 65504; "
+        "keep_dtype, or their types on the black list, keeps them in float32"
+        for what, composites in found.items()
+        if composites
+    ]
 
 
 def refuses(warning: str) -> bool:

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from typing import Dict, Iterator, List, Mapping, Sequence
 
-from lenet_exp.precision.analysis.placement import Support, support
+from lenet_exp.precision.analysis.placement import Support, same_kinds, support, together
 from lenet_exp.precision.ir.graph import topological_order
 from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.op_traits import BACK_EDGES
 from lenet_exp.precision.ir.operators import GraphOperator, Input
-from lenet_exp.precision.plan import Engine, Operator, Rule
+from lenet_exp.precision.plan import Operator
 from lenet_exp.precision.planning.compilation import Compilation, Decided, PlanOptions, row_of
 from lenet_exp.precision.planning.dtype_overrides import allowed_columns
 from lenet_exp.precision.planning.reasons import reason
 from lenet_exp.precision.planning.selection_rules import HALF, SINGLE, Candidates, Producer, choose
 from lenet_exp.precision.planning.subgraphs import select_call
 from lenet_exp.precision.target.modes import Colour, Mode
-from lenet_exp.precision.target.operator_library import column_types
+from lenet_exp.precision.target.operator_library import NodeColumn, column_types
 
 
 def select(state: Compilation) -> Compilation:
@@ -102,6 +102,8 @@ def decide(
     candidates = _candidates(operator, producers, options, found, keeps)
     choice = choose(candidates, options.mode)
     types = column_types(choice.column, operator.origin)
+    if not same_kinds(types, operator.origin):
+        return _unchosen(operator, options, together(operator, options.library))
     sentence = reason(candidates, choice, options.mode, keeps)
     return row_of(operator, options, types, (choice.rule, sentence, found.engine))
 
@@ -111,7 +113,8 @@ def _reduces(operator: GraphOperator, options: PlanOptions, keeps: bool) -> bool
     if options.mode is Mode.MUST_KEEP or keeps:
         return False
     black = options.colour(operator.ge_type) is Colour.BLACK
-    return not (black and options.mode is Mode.ALLOW_MIX_PRECISION)
+    # hicann/ge, sub_ops_store.cc, PrecisionReduceToFp16.
+    return not (black and options.mode in (Mode.ALLOW_MIX_PRECISION, Mode.FORCE_FP32))
 
 
 def _candidates(
@@ -137,17 +140,16 @@ def _candidates(
         null=entry.null,
         kept=keeps or operator.ge_type == "Cast" or complex_tensor,
         first=operator.ge_type in options.library.fp16_first and not keeps,
+        widens=entry.unit == "cube" and _widens(operator, found.columns),
     )
+
+
+def _widens(operator: GraphOperator, columns: Sequence[NodeColumn]) -> bool:
+    """Source: hicann/ge, op_format_dtype_judge.cc, IsNodeSupport16In32out."""
+    output = len(operator.inputs)
+    return any((column[0], column[output]) == (HALF, SINGLE) for column in columns)
 
 
 def _unchosen(operator: GraphOperator, options: PlanOptions, found: Support) -> Operator:
     """Return the row of an operator that keeps the graph's types without a choice."""
-    why = found.why
-    rule, sentence = {
-        Engine.AI_CPU: (Rule.AI_CPU, f"AI CPU: {why}; it keeps the types of the graph"),
-        Engine.REFUSED: (Rule.REFUSED, f"refused: {why}, and the AI CPU has no such operator"),
-        Engine.NONE: (Rule.UNKNOWN, f"not decided: {why}; the types of the graph are left"),
-    }[found.engine]
-    if not why:
-        rule, sentence = Rule.GRAY, "a null operator of a type without float kernels: type kept"
-    return row_of(operator, options, operator.origin, (rule, sentence, found.engine))
+    return row_of(operator, options, operator.origin, (found.rule, found.why, found.engine))

@@ -38,6 +38,7 @@ class Candidates(NamedTuple):
     null: bool
     kept: bool  # keep_dtype, a Cast, or a complex tensor: rule 5.2 in every mode
     first: bool  # on the float16-first list, and not keep_dtype
+    widens: bool  # of the cube, with a kernel whose first input is float16, first output float32
 
 
 class Choice(NamedTuple):
@@ -95,9 +96,21 @@ class _Run:
         if not self.rise(tensor, wanted) and not keeps and self.reduce(tensor, origin):
             self.reduced = True
 
-    def forced(self, tensor: int) -> None:
+    def half(self, tensor: int) -> None:
         origin = self.origin[tensor]
         self.rise(tensor, HALF if origin == SINGLE else origin)
+
+    def single(self, tensor: int) -> None:
+        """Take float32, float16 for the first input of a cube operator that widens.
+
+        Source: hicann/ge, op_dtype_selection_strategy_force_fp32.cc.
+        """
+        origin = self.origin[tensor]
+        wanted = SINGLE if origin == HALF else origin
+        if tensor == 0 and self.candidates.widens and wanted == SINGLE:
+            wanted = HALF
+        if not self.rise(tensor, wanted) and self.reduce(tensor, wanted):
+            self.reduced = True
 
 
 _RULES: Dict[Rule, Callable[[_Run, int], None]] = {
@@ -106,7 +119,8 @@ _RULES: Dict[Rule, Callable[[_Run, int], None]] = {
     Rule.GRAY: _Run.gray,
     Rule.KEEP: _Run.kept,
     Rule.FP16_FIRST: _Run.kept,
-    Rule.FORCED: _Run.forced,
+    Rule.FORCED: _Run.half,
+    Rule.CUBE: _Run.single,
 }
 
 
@@ -116,12 +130,21 @@ def choose(candidates: Candidates, mode: Mode) -> Choice:
     late = [producer.late for producer in candidates.producers]
     early_first = sorted(range(len(late)), key=lambda i: late[i])
     order = (*early_first, *range(len(late), len(candidates.origin)))
+    narrow = _RULES[rule]
+    if rule is Rule.FORCED and mode is Mode.FORCE_FP32:
+        narrow = _Run.single
     for tensor in order:
         forced = run.reduced and mode is Mode.ALLOW_FP32_TO_FP16
-        (_Run.forced if forced else _RULES[rule])(run, tensor)
-    if run.reduced and rule in (Rule.KEEP, Rule.FP16_FIRST):
-        rule = Rule.REDUCED
-    return Choice(run.left[0], rule, order)
+        (_Run.half if forced else narrow)(run, tensor)
+    return Choice(run.left[0], _named(rule, run), order)
+
+
+def _named(rule: Rule, run: _Run) -> Rule:
+    """Return the rule by what came of it."""
+    if rule is Rule.CUBE:  # float32 where a later input came first: its own is a variable's
+        return rule if HALF in run.left[0] else Rule.FORCED
+    may_reduce = (Rule.KEEP, Rule.FP16_FIRST, Rule.FORCED)
+    return Rule.REDUCED if run.reduced and rule in may_reduce else rule
 
 
 def _rule(candidates: Candidates, mode: Mode) -> Rule:
@@ -130,7 +153,9 @@ def _rule(candidates: Candidates, mode: Mode) -> Rule:
     follows = candidates.null and mode is not Mode.FORCE_FP16
     if follows or mode is Mode.ALLOW_MIX_PRECISION:
         return Rule(candidates.colour.value)
-    if mode is Mode.FORCE_FP16:
+    if mode is Mode.FORCE_FP32 and candidates.widens:
+        return Rule.CUBE
+    if mode in (Mode.FORCE_FP16, Mode.FORCE_FP32):
         return Rule.FORCED
     first = mode is Mode.ALLOW_FP32_TO_FP16 and candidates.first
     return Rule.FP16_FIRST if first and SINGLE in candidates.origin else Rule.KEEP

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import IO, Mapping
 
-from lenet_exp.precision.reporting.records import ANY_OTHER, LETTERS
+from lenet_exp.precision.reporting.letters import ANY_OTHER, LETTERS
 
 _HALF, _SINGLE, _REFUSED, _SLOW = "36", "33", "1;31", "35"  # cyan, yellow, bold red, magenta
 _WORDS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
 
@@ -9,10 +10,12 @@ from lenet_exp.precision.analysis.dtypes import output_types
 from lenet_exp.precision.ir.names import as_input
 from lenet_exp.precision.planning.compilation import Compilation
 from lenet_exp.precision.reporting import tables
-from lenet_exp.precision.reporting.records import compact
+from lenet_exp.precision.reporting.filters import Facts, View, scopes_of, seen
+from lenet_exp.precision.reporting.letters import LETTERS, compact
 
 Row = Mapping[str, Any]
 _LONGEST_TYPE = 24
+_OF_NODES = ("prune", "fold_constants", "prune_again")
 
 
 class AfterPhase(NamedTuple):
@@ -28,13 +31,40 @@ class AfterPhase(NamedTuple):
     mode: str
     generation: str
     rows: Tuple[Row, ...]
+    fetches: Tuple[str, ...]
+    view: View
 
 
-def after_phase(name: str, state: Compilation) -> AfterPhase:
-    """Return what is known of every node or operator; those of functions stand at their call."""
+def after_phase(
+    name: str, state: Compilation, only: Sequence[str] = (), without: Sequence[str] = ()
+) -> AfterPhase:
+    """Return what is known of every node or operator; those of functions stand at their call.
+
+    `only` and `without` are words, as of `records.report`.
+
+    Raises:
+        PrecisionError: a word that means nothing in this graph or after this phase.
+    """
     rows = _selected if state.decided else _lowered if state.operators else _nodes
-    options = state.options
-    return AfterPhase(name, options.mode.value, options.generation.value, tuple(rows(state)))
+    found, options = list(rows(state)), state.options
+    scopes = scopes_of([row["name"] for row in found])
+    view, chosen = seen([(_facts(row, scopes[row["name"]]),) for row in found], only, without)
+    kept = tuple(itertools.compress(found, chosen))
+    mode, generation = options.mode.value, options.generation.value
+    return AfterPhase(name, mode, generation, kept, state.fetched, view)
+
+
+def _facts(row: Row, scope: str) -> Facts:
+    decided = "rule" in row
+    return Facts(
+        names=tuple(dict.fromkeys((row["name"], *row.get("parts", ())))),
+        scope=scope,
+        types=(row["type"],),
+        dtypes=frozenset(LETTERS[letter] for letter in row["types"] if letter in LETTERS),
+        colour=row["colour"] if decided else None,
+        rule=row["rule"] if decided else None,
+        cast=bool(row["casts"]) if decided else None,
+    )
 
 
 def _row(
@@ -88,11 +118,13 @@ def phase_table(found: AfterPhase, width: int) -> str:
     longest = max([len(row["type"]) for row in found.rows] or [4])
     kind = min(longest, _LONGEST_TYPE, max(10, width - 57 - size))
     known = set(found.rows[0]) if found.rows else set()
-    selected, what = "rule" in known, "operators" if "parts" in known else "nodes"
+    selected, what = "rule" in known, "nodes" if found.phase in _OF_NODES else "operators"
     extra = f"{'list':5}  {'rule':10}  {'casts':8}  " if selected else ""
     title = tables.title(found.mode, found.generation)
-    head = f"{title}, after {found.phase}: {len(found.rows)} {what}"
-    lines = [*textwrap.wrap(head, width), ""]
+    head = f"{title}, after {found.phase}: {tables.counted(len(found.rows), found.view, what)}"
+    lines = [*textwrap.wrap(head, width), *tables.fetches_text(found.fetches, width), ""]
+    if found.view.note:
+        return "\n".join([*lines, *textwrap.wrap(found.view.note, width)])
     lines += tables.row_lines(
         f"{'types':{size}}  {'type':{kind}}  {extra}", "name <- inputs", width=width
     )

@@ -6,19 +6,28 @@ import csv
 import io
 import itertools
 import json
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+import re
+from typing import (
+    AbstractSet,
+    Any,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
-from lenet_exp.precision.analysis.cost import Cost, Totals, cost_of, totals
+from lenet_exp.precision.analysis.cost import Cost, Totals, cost_of, totals_of
 from lenet_exp.precision.analysis.step_sections import SECTIONS, section_of, sections
-from lenet_exp.precision.plan import Operator, Plan
-from lenet_exp.precision.target.operator_library import LETTERS as LIBRARY_LETTERS
+from lenet_exp.precision.plan import Engine, Operator, Plan, Rule
+from lenet_exp.precision.planning.reasons import refuses
+from lenet_exp.precision.reporting.filters import Facts, View, scopes_of, seen
+from lenet_exp.precision.reporting.letters import compact
 
-_OTHERS = {"d": "float64", "g": "bfloat16", "s": "string", "y": "resource", "v": "variant"}
-LETTERS = {**LIBRARY_LETTERS, **_OTHERS}
-_OF_DTYPE = {dtype: letter for letter, dtype in LETTERS.items()}
-ANY_OTHER = "?"
-_MANY = 5  # equal letters in a row are counted from here on: 10f
-
+_NAME = re.compile(r"[^\s,;()\"]+")
 
 # What a record shows, in this order: columns of the CSV, keys of the JSON.
 _OF_OPERATOR = ("inputs", "outputs", "casts", "colour", "rule", "engine", "unit", "reason", "parts")
@@ -26,16 +35,22 @@ FIELDS = ("section", "name", "tf_type", "ge_type", "types", *_OF_OPERATOR, "flop
 
 
 class Record(NamedTuple):
-    """A row of a plan for a reader: its part of the step, and what it costs."""
+    """A row of a plan for a reader: its part of the step, what it costs, and the scope it is in."""
 
     section: str
     operator: Operator
     cost: Cost
+    scope: str
 
     @property
     def name(self) -> str:
         """The operator's name."""
         return self.operator.name
+
+    @property
+    def refused(self) -> bool:
+        """Whether the chip refuses it."""
+        return self.operator.engine is Engine.REFUSED
 
     @property
     def types(self) -> str:
@@ -55,13 +70,19 @@ class Record(NamedTuple):
 
 
 class Report(NamedTuple):
-    """A plan, read: forward records first, then backward, then update."""
+    """A plan, read: forward records first, then backward, then update.
+
+    `totals` are of the records, those that `view` lets through; `fetches` the nodes that a run asks
+    for; `warnings` begin with what the chip refuses.
+    """
 
     mode: str
     generation: str
     records: Tuple[Record, ...]
     totals: Totals
     warnings: Tuple[str, ...]
+    fetches: Tuple[str, ...]
+    view: View
 
 
 class Group(NamedTuple):
@@ -84,6 +105,8 @@ class Summary(NamedTuple):
     groups: Tuple[Group, ...]
     totals: Totals
     warnings: Tuple[str, ...]
+    fetches: Tuple[str, ...]
+    view: View
 
 
 class Difference(NamedTuple):
@@ -95,34 +118,91 @@ class Difference(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """What differs between two plans of one graph.
+    """What differs between two plans of one graph, what the chip refuses first.
 
-    `by_rule` counts operators that have the same types and casts by another rule or list.
+    `by_rule` counts operators that have the same types and casts by another rule or list. An
+    operator that `view` lets through on one side is there on both.
     """
 
     first: Report
     second: Report
     differences: Tuple[Difference, ...]
     by_rule: int
+    view: View
 
 
-def report(plan: Plan) -> Report:
-    """Return the records and totals of a plan."""
+def report(plan: Plan, only: Sequence[str] = (), without: Sequence[str] = ()) -> Report:
+    """Return the records and totals of a plan.
+
+    That TensorFlow refuses the graph, say for ranks that can't be, is a warning: the chip's
+    compiler has shape rules of its own, and decides types without them.
+
+    Args:
+        plan: of any graph.
+        only: words that an operator has to fit, as in "type:Mul", "bert/encoder", "float16";
+            see `filters`. Words of one kind are alternatives, those of several kinds all count.
+        without: words of the same form; an operator that one of them fits is left out.
+
+    Raises:
+        PrecisionError: a word that means nothing in this graph, with the nearest that does.
+    """
     known, costs = sections(plan.graph_def), cost_of(plan)
+    scopes = scopes_of([row.name for row in plan.operators])
     records = [
-        Record(section_of(row.name, known), row, costs.operators[row.name])
+        Record(section_of(row.name, known), row, costs.operators[row.name], scopes[row.name])
         for row in plan.operators
     ]
     records.sort(key=lambda record: SECTIONS.index(record.section))  # stable
-    mode, generation, sums = plan.mode.value, plan.generation.value, totals(plan, costs)
-    return Report(mode, generation, tuple(records), sums, plan.warnings)
+    said = [f"no cost is counted: {costs.refusal}"] if costs.refusal else []
+    warnings = tuple(sorted((*plan.warnings, *said), key=lambda text: not refuses(text)))  # stable
+    named = _named(warnings)
+    view, chosen = seen([(facts(record, named),) for record in records], only, without)
+    mode, generation = plan.mode.value, plan.generation.value
+    made = Report(mode, generation, (), totals_of(()), warnings, plan.fetches, view)
+    return _narrowed(made, itertools.compress(records, chosen), view)
 
 
-def compact(dtypes: Sequence[str]) -> str:
-    """Return a letter for each dtype; five and more equal ones are counted: "10f"."""
-    letters = [_OF_DTYPE.get(dtype, ANY_OTHER) for dtype in dtypes]
-    runs = ("".join(equal) for _, equal in itertools.groupby(letters))
-    return "".join(f"{len(run)}{run[0]}" if len(run) >= _MANY else run for run in runs)
+def _narrowed(read: Report, records: Iterable[Record], view: View) -> Report:
+    """Return a report of some records alone, and of the warnings about them or a refusal."""
+    kept = tuple(records)
+    sums = totals_of([(record.operator, record.cost) for record in kept])
+    warnings = read.warnings
+    if view.narrows:
+        names = {record.name for record in kept}
+        types = {record.operator.ge_type for record in kept if _told(record)}
+        told = (text for text in warnings if {*_NAME.findall(text)} & names)
+        by_type = (text for text in warnings if text.partition(" ")[0] in types)
+        about = {*told, *by_type, *filter(refuses, warnings)}
+        warnings = tuple(text for text in warnings if text in about)
+        view = view._replace(silent=len(read.warnings) - len(warnings))
+    return read._replace(records=kept, totals=sums, warnings=warnings, view=view)
+
+
+def _told(record: Record) -> bool:
+    """Return whether every operator of its type and reason is in a warning."""
+    row = record.operator
+    return row.engine in (Engine.REFUSED, Engine.AI_CPU) or row.rule is Rule.UNKNOWN
+
+
+def _named(warnings: Iterable[str]) -> AbstractSet[str]:
+    return {word for text in warnings for word in _NAME.findall(text)}
+
+
+def facts(record: Record, warned: AbstractSet[str]) -> Facts:
+    """Return what can be asked of a record; `warned` are the words of the warnings."""
+    row = record.operator
+    return Facts(
+        names=tuple(dict.fromkeys((row.name, *row.parts))),
+        scope=record.scope,
+        types=(row.ge_type, row.tf_type),
+        dtypes=frozenset((*row.inputs, *row.outputs)),
+        colour=row.colour.value,
+        rule=row.rule.value,
+        section=record.section,
+        cast=bool(row.casts),
+        changed=(row.inputs, row.outputs) != (row.origin_inputs, row.origin_outputs),
+        warning=_told(record) or row.name in warned,
+    )
 
 
 def summary(read: Report) -> Summary:
@@ -136,24 +216,63 @@ def summary(read: Report) -> Summary:
         Group(*alike, sum(len(r.operator.casts) for r in members), tuple(r.name for r in members))
         for alike, members in found.items()
     )
-    return Summary(read.mode, read.generation, groups, read.totals, read.warnings)
+    return Summary(read.mode, read.generation, groups, *read[3:])
 
 
-def compare(first: Report, second: Report) -> Comparison:
-    """Return the operators whose types, casts, engine or presence differ, in order."""
+def compare(
+    first: Report, second: Report, only: Sequence[str] = (), without: Sequence[str] = ()
+) -> Comparison:
+    """Return the operators whose types, casts, engine or presence differ, in order.
+
+    Args:
+        first: a plan, read without words.
+        second: another one of the same graph.
+        only: words as of `report`; one of both sides has to fit, and what differs is "changed".
+        without: words; what one of both sides fits is left out.
+
+    Raises:
+        PrecisionError: a word that means nothing in this graph, with the nearest that does.
+    """
+    pairs = _pairs(first, second)
+    named = _named((*first.warnings, *second.warnings))
+    asked = [
+        [facts(each, named)._replace(changed=_differ(pair)) for each in pair[1:] if each]
+        for pair in pairs
+    ]
+    view, chosen = seen(asked, only, without)
+    kept = list(itertools.compress(pairs, chosen))
+    differences = sorted(filter(_differ, kept), key=lambda pair: not _refused(pair))  # stable
+    same = [pair for pair in kept if not _differ(pair)]
+    by_rule = sum(_by_rule(pair.first) != _by_rule(pair.second) for pair in same)
+    names = {pair.name for pair in kept}
+    one, two = (
+        _narrowed(read, (record for record in read.records if record.name in names), view)
+        for read in (first, second)
+    )
+    return Comparison(one, two, tuple(differences), by_rule, view)
+
+
+def _pairs(first: Report, second: Report) -> List[Difference]:
+    """Return every operator of two plans, those that only the second has at the end."""
     other = {record.name: record for record in second.records}
     here = {record.name for record in first.records}
-    differences, by_rule = [], 0
-    for record in first.records:
-        match = other.get(record.name)
-        if match is None or _decided(match) != _decided(record):
-            differences.append(Difference(record.name, record, match))
-        else:
-            one, two = record.operator, match.operator
-            by_rule += (one.rule, one.colour) != (two.rule, two.colour)
+    found = [Difference(record.name, record, other.get(record.name)) for record in first.records]
     lacking = (record for record in second.records if record.name not in here)
-    differences += [Difference(record.name, None, record) for record in lacking]
-    return Comparison(first, second, tuple(differences), by_rule)
+    return found + [Difference(record.name, None, record) for record in lacking]
+
+
+def _differ(pair: Difference) -> bool:
+    if pair.first is None or pair.second is None:
+        return True
+    return _decided(pair.first) != _decided(pair.second)
+
+
+def _refused(pair: Difference) -> bool:
+    return any(side is not None and side.refused for side in pair[1:])
+
+
+def _by_rule(record: Optional[Record]) -> Optional[Tuple[object, ...]]:
+    return record and (record.operator.rule, record.operator.colour)
 
 
 def _decided(record: Record) -> Tuple[object, ...]:

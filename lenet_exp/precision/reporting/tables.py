@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import itertools
 import textwrap
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from lenet_exp.precision.analysis.cost import Totals
 from lenet_exp.precision.planning.reasons import abbreviated, refuses
+from lenet_exp.precision.reporting.filters import View
+from lenet_exp.precision.reporting.groups import Grouped
+from lenet_exp.precision.reporting.letters import ANY_OTHER, LETTERS
 from lenet_exp.precision.reporting.records import (
-    ANY_OTHER,
-    LETTERS,
     Comparison,
     Group,
     Record,
     Report,
+    Summary,
     summary,
 )
 
-_NARROWEST = 48  # below that the totals don't fit
+Heading = Union[Report, Summary, Grouped]  # what has a title, totals and warnings
+NARROWEST = 48  # below that the totals don't fit
+_PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 _ROOM_BESIDE = 32  # of names beside the columns; with less they stand below, in full
 _ROOM_IN_SUMMARY = 24
 _LONGEST_TYPES = 24  # of one operator with many inputs, before it takes a line of its own
-_ON_CHIP = {"ai_cpu": "on the AI CPU", "refused": "refused"}
+_ON_CHIP = {"ai_cpu": "on the AI CPU", "host": "on the host", "refused": "refused"}
 
 
 def table(read: Report, width: int) -> str:
     """Return what is refused, the legend, every operator with its reason, totals and warnings."""
-    width = max(width, _NARROWEST)
+    width = max(width, NARROWEST)
+    if read.view.note:
+        return nothing(read, width)
     types = [record.types for record in read.records]
     size = types_width(types)
     heads = (f"{'types':{size}}  list   {'casts':8}  ", "operator", "GE type - reason")
@@ -36,12 +42,14 @@ def table(read: Report, width: int) -> str:
         lines += ["", section.upper()]
         for record in members:
             lines += _rows(record, size, width)
-    return "\n".join([*lines, "", *_ending(read, width)])
+    return "\n".join([*lines, "", *ending(read, width)])
 
 
 def summary_table(read: Report, width: int) -> str:
     """Return what is refused, the legend, the operators in groups, totals and warnings."""
-    width = max(width, _NARROWEST)
+    width = max(width, NARROWEST)
+    if read.view.note:
+        return nothing(read, width)
     groups = summary(read).groups
     types = [group.types for group in groups]
     size, kind = types_width(types), max([len(group.ge_type) for group in groups] or [7])
@@ -61,7 +69,7 @@ def summary_table(read: Report, width: int) -> str:
                 lines.append(f"{facts}  {_names(group, width - len(facts) - 2)}")
             else:
                 lines += [facts, *_named_below(group, width)]
-    return "\n".join([*lines, "", *_ending(read, width)])
+    return "\n".join([*lines, "", *ending(read, width)])
 
 
 def _named_below(group: Group, width: int) -> List[str]:
@@ -72,10 +80,16 @@ def _named_below(group: Group, width: int) -> List[str]:
     return wrapped(indent, f"{group.ge_type}: {_names(group, room)}", indent, width)
 
 
+def heads_of(found: Comparison) -> Tuple[str, str]:
+    """Return what names each of two plans."""
+    left, right = (f"{r.mode}, {r.generation}" for r in (found.first, found.second))
+    return left, right
+
+
 def comparison_table(found: Comparison, width: int) -> str:
     """Return the operators that differ, both plans side by side, then the totals of both."""
-    width = max(width, _NARROWEST)
-    left, right = (f"{r.mode}, {r.generation}" for r in (found.first, found.second))
+    width = max(width, NARROWEST)
+    left, right = heads_of(found)
     pairs = [(_side(d.first), _side(d.second)) for d in found.differences]
     sizes = [min(max(map(len, each)), (width - 4) // 2) for each in zip((left, right), *pairs)]
     if any(len(head) > size for head, size in zip((left, right), sizes)):
@@ -88,12 +102,16 @@ def comparison_table(found: Comparison, width: int) -> str:
         text = f"{difference.name} ({' / '.join(kinds)})"
         lines += row_lines(_sides(pair, sizes), text, width=width)
     shown = [record.types for d in found.differences for record in (d.first, d.second) if record]
-    lines = [*_legend(shown, width), "", *lines]
+    lines = [*fetches_text(found.first.fetches, width), *_legend(shown, width), "", *lines]
     if not pairs:
         same = f"{left} and {right}: every operator has the same types and casts."
-        lines = textwrap.wrap(same, width)
-    ending = [*textwrap.wrap(_alike(found), width), "", *_both(found, (left, right), width)]
-    return "\n".join([*lines, "", *ending])
+        lines = textwrap.wrap(found.view.note or same, width)
+    return "\n".join([*lines, "", *comparison_ending(found, width)])
+
+
+def comparison_ending(found: Comparison, width: int) -> List[str]:
+    """Return how many operators differ, and the totals of both plans."""
+    return [*textwrap.wrap(_alike(found), width), "", *_both(found, heads_of(found), width)]
 
 
 def _sides(pair: Sequence[str], sizes: Sequence[int]) -> str:
@@ -114,7 +132,7 @@ def row_lines(facts: str, *texts: str, width: int) -> List[str]:
 
 def warnings_text(warnings: Sequence[str], width: int) -> List[str]:
     """Return warnings as wrapped lines, each beginning with "warning: "."""
-    width = max(width, _NARROWEST)
+    width = max(width, NARROWEST)
     wrap = textwrap.TextWrapper(
         width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
     ).wrap
@@ -128,8 +146,14 @@ def title(mode: str, generation: str) -> str:
     return f"{mode}, {age}"
 
 
-def _title(read: Report) -> str:
-    return f"{title(read.mode, read.generation)}: {read.totals.operators} operators"
+def counted(count: int, view: View, what: str = "operators") -> str:
+    """Return "55 operators", or "12 of 55 operators (only=type:Mul)"."""
+    return f"{count} of {view.operators} {what} ({view})" if view.narrows else f"{count} {what}"
+
+
+def fetches_text(fetches: Sequence[str], width: int) -> List[str]:
+    """Return in a line what a run asks for, the first three by name."""
+    return wrapped("", f"fetches: {abbreviated(fetches)}", "  ", width) if fetches else []
 
 
 def types_width(types: Sequence[str]) -> int:
@@ -210,12 +234,24 @@ def _legend(types: Sequence[str], width: int) -> List[str]:
 
 
 def _beginning(read: Report, types: Sequence[str], width: int) -> List[str]:
+    return [*beginning(read, width), *_legend(types, width), ""]
+
+
+def beginning(read: Heading, width: int) -> List[str]:
+    """Return the title, what the chip refuses and what is fetched."""
     refused = [warning for warning in read.warnings if refuses(warning)]
     first = ["", *warnings_text(refused, width)] if refused else []
-    return [*textwrap.wrap(_title(read), width), *first, "", *_legend(types, width), ""]
+    text = f"{title(read.mode, read.generation)}: {counted(read.totals.operators, read.view)}"
+    return [*textwrap.wrap(text, width), *first, "", *fetches_text(read.fetches, width)]
 
 
-def _ending(read: Report, width: int) -> List[str]:
+def nothing(read: Heading, width: int) -> str:
+    """Return the report of no operator: why none is left."""
+    return "\n".join([*beginning(read, width), "", *textwrap.wrap(read.view.note, width)])
+
+
+def ending(read: Heading, width: int) -> List[str]:
+    """Return the totals, and the warnings that are no refusal."""
     lines = [f"{name:22} {value}" for name, value in figures(read.totals).items()]
     if read.totals.uncounted:
         text = f"not counted, no static shape: {abbreviated(read.totals.uncounted)}"
@@ -223,6 +259,9 @@ def _ending(read: Report, width: int) -> List[str]:
     others = [warning for warning in read.warnings if not refuses(warning)]
     if others:
         lines += ["", *warnings_text(others, width)]
+    if read.view.silent:
+        what = "warnings" if read.view.silent > 1 else "warning"
+        lines += ["", f"{read.view.silent} more {what}, not about these operators"]
     return lines
 
 
@@ -232,8 +271,8 @@ def figures(sums: Totals) -> Dict[str, str]:
     return {
         "operators in float16": f"{sums.float16} of {sums.operators}",
         "casts put in": f"{sums.casts}{merged}",
-        "cube FLOP in float16": _share(sums.cube_flops_float16, sums.cube_flops, "MFLOP"),
-        "bytes in float16": _share(sums.moved_bytes_float16, sums.moved_bytes, "MB"),
+        "cube FLOP in float16": _share(sums.cube_flops_float16, sums.cube_flops, "FLOP"),
+        "bytes in float16": _share(sums.moved_bytes_float16, sums.moved_bytes, "B"),
         "casts move": f"{sums.cast_bytes / 1e6:.2f} MB",
     }
 
@@ -241,7 +280,8 @@ def figures(sums: Totals) -> Dict[str, str]:
 def _share(part: int, whole: int, unit: str) -> str:
     if not whole:
         return "none"
-    return f"{100 * part / whole:.1f} % of {whole / 1e6:.1f} {unit}"
+    power, prefix = next(each for each in _PREFIXES if whole >= each[0] * 10 or each[1] == "k")
+    return f"{100 * part / whole:.1f} % of {whole / power:.1f} {prefix}{unit}"
 
 
 def _side(record: Optional[Record]) -> str:
@@ -254,7 +294,8 @@ def _side(record: Optional[Record]) -> str:
 
 def _alike(found: Comparison) -> str:
     there, count = len(found.first.records), len(found.differences)
-    text = f"{count} of {there} operators differ."
+    asked = f", of {found.view.operators} in all ({found.view})" if found.view.narrows else ""
+    text = f"{count} of {there} operators differ{asked}."
     if found.by_rule:
         text += f" {found.by_rule} others get the same types by another rule or list."
     return text

@@ -5,7 +5,7 @@
 Of a pass its own switch counts before ALL; some passes are never off. Lines PASS:off, the file's
 older form, are taken where it is no JSON. UBFusion joins kernels and changes no type.
 Source: `FusionConfigParser` and `ForbiddenClosedPass` of the fusion engine, alike in 2021 and
-today; the passes are those of precision-modes.md 7.
+today; the passes are those of precision-modes.md 7 and the rules of `fusion_rules.py`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Dict, FrozenSet, Mapping, NamedTuple, Optional, Tuple, Union
 
 from lenet_exp.errors import PrecisionError
+from lenet_exp.precision.target.fusion_rules import fusion_rules
 from lenet_exp.precision.target.vendor_files import parsed_json, text_given
 
 SwitchesInput = Union[str, Path, Mapping[str, Any]]
@@ -29,7 +30,9 @@ RELU_PAIR = "DreluFusionPass"
 MOMENTUM_LOSS_SCALE = "A_MomentumLossscaleFusionPass"
 SPARSE_CROSS_ENTROPY = "SparseSoftMaxFusionPass"
 
-_MADE = (MATMUL_BIAS, MATMUL_CAST, CONVOLUTION_CAST, MOMENTUM_LOSS_SCALE, SPARSE_CROSS_ENTROPY)
+_RULES = tuple(rule.name for rule in fusion_rules())
+_PASSES = (MATMUL_BIAS, MATMUL_CAST, CONVOLUTION_CAST, MOMENTUM_LOSS_SCALE, SPARSE_CROSS_ENTROPY)
+_MADE = (*_PASSES, *_RULES)
 # A plan has what these make too, and the compiler takes no notice of their switches.
 _NEVER_OFF = frozenset(
     (CONVOLUTION_BIAS, RELU_PAIR, "ADepthwiseFusionPass", "AReduceMeanFusionPass")
@@ -77,7 +80,9 @@ def read_switches(source: SwitchesInput) -> Switched:
     if unknown:
         warnings.append(f"no plan knows {', '.join(unknown)}: it is the same with and without")
     if _ALL in off:
-        warnings.append(f"of ALL passes that are off a plan knows {', '.join(_MADE)}")
+        warnings.append(
+            f"of ALL passes that are off a plan knows {', '.join(_PASSES)} and the rules"
+        )
     if any(content[_PRIORITY].values()):
         warnings.append(f'no plan follows the order that "{_PRIORITY}" gives passes')
     return Switched(

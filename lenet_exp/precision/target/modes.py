@@ -15,20 +15,23 @@ class TextEnum(str, Enum):
 
 
 class Mode(TextEnum):
-    """The four modes, under the names of version 1. Source: precision-modes.md 2."""
+    """The modes of an Ascend 910, by their names of version 1. Source: precision-modes.md 2."""
 
     ALLOW_MIX_PRECISION = "allow_mix_precision"
     ALLOW_FP32_TO_FP16 = "allow_fp32_to_fp16"
     FORCE_FP16 = "force_fp16"
     MUST_KEEP = "must_keep_origin_dtype"
+    FORCE_FP32 = "force_fp32"
 
 
-# Every mode's names in version 1 and in version 2 (2).
+# Every mode's other names, of the same key and of precision_mode_v2. Source: hicann/ge,
+# fe_context_utils.cc, kPrecisionModeMap.
 _ALIASES = {
     Mode.ALLOW_MIX_PRECISION: ("allow_mix_precision_fp16", "mixed_float16"),
     Mode.ALLOW_FP32_TO_FP16: (),
     Mode.FORCE_FP16: ("fp16",),
     Mode.MUST_KEEP: ("origin",),
+    Mode.FORCE_FP32: ("cube_fp16in_fp32out",),
 }
 MODES = {name: mode for mode, others in _ALIASES.items() for name in (mode.value, *others)}
 

@@ -1,7 +1,8 @@
 """The operator library: which types an operator's kernels take, and its list.
 
 Source: precision-modes.md 3. The shipped table, `ascend910_ops.json`, was generated from the
-operator information of CANN 8.1.RC1 and of the public operator repository of 24 February 2021.
+operator information of CANN 8.1.RC1 and of the public operator repository of 24 February 2021;
+what these lack is as in that repository on 29 June 2022.
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ LETTERS = {
     "b": "bool",
     "c": "int8",
     "u": "uint8",
+    "d": "float64",
+    "s": "int16",
+    "t": "uint16",
+    "v": "uint32",
+    "w": "uint64",
 }
-# The table leaves out columns of other types (3.2): about these an absence says nothing.
-LEFT_OUT = frozenset(LETTERS.values()) - {"int8", "uint8"}
 
 _COLOURS = {True: Colour.WHITE, False: Colour.BLACK, None: Colour.GRAY}
 _SHIPPED = Path(__file__).with_name("ascend910_ops.json")
@@ -42,7 +46,10 @@ class Column(NamedTuple):
 
 
 class GeOperator(NamedTuple):
-    """One operator type. `columns` is None if they are not known."""
+    """One operator type. `columns` is None if they are not known.
+
+    `by_code`: a function of the vendor's computes them; known are those of a float32 input.
+    """
 
     name: str
     inputs: Tuple[str, ...]
@@ -51,13 +58,16 @@ class GeOperator(NamedTuple):
     colour: Colour
     null: bool
     unit: str
+    by_code: bool
 
 
 class OperatorLibrary(NamedTuple):
     """The table of one generation.
 
     `operators` by GE type; `forms` the GE types of a TensorFlow type; `full_inputs` the input
-    names of a TensorFlow type's largest form, of whichever generation.
+    names of a TensorFlow type's largest form, of whichever generation. `ai_cpu_only` and
+    `own_engines` are names, TensorFlow's included: operators that only the AI CPU has, and those
+    that the compiler runs itself, on engines that choose no types.
     """
 
     operators: Mapping[str, GeOperator]
@@ -66,6 +76,7 @@ class OperatorLibrary(NamedTuple):
     fp16_first: FrozenSet[str]
     ai_cpu_only: FrozenSet[str]
     ai_cpu_fallback: FrozenSet[str]
+    own_engines: FrozenSet[str]
 
 
 def load_library(library: LibraryInput, generation: Generation) -> OperatorLibrary:
@@ -115,16 +126,30 @@ def _parsed(content: Mapping[str, Any], generation: Generation) -> OperatorLibra
     for name in operators:
         for tf_type in entries[name].get("tf") or ():
             forms.setdefault(tf_type, []).append(name)
-    only = content.get("ai_cpu_only", {}).get("ops", {})
-    aliases = [alias for name, (_, *others) in only.items() for alias in (name, *others)]
+    own = content.get("own_engines", {})
     return OperatorLibrary(
         operators,
         {tf_type: tuple(names) for tf_type, names in forms.items()},
         _full_inputs(entries),
         frozenset(() if old else content.get("fp16_first", ())),
-        frozenset(aliases),
+        _ai_cpu_only(content, operators),
         frozenset(content.get("ai_cpu_fallback", {}).get("ops", ())),
+        frozenset((*own.get("local", ()), *own.get("runtime", ()))),
     )
+
+
+def _ai_cpu_only(content: Mapping[str, Any], operators: Mapping[str, GeOperator]) -> FrozenSet[str]:
+    """Return the names that only the AI CPU has.
+
+    Of what the AI core of 2021 lacked, that is what has an AI CPU kernel beside it today: the
+    AI CPU ran TensorFlow's kernels from the beginning.
+    """
+    only = content.get("ai_cpu_only", {}).get("ops", {})
+    names = [alias for name, (_, *others) in only.items() for alias in (name, *others)]
+    for name in content.get("ai_cpu_fallback", {}).get("ops", ()):
+        if name not in operators:
+            names += (name, *(content["ops"].get(name, {}).get("tf") or ()))
+    return frozenset(names)
 
 
 def _full_inputs(entries: Mapping[str, Any]) -> Dict[str, Tuple[str, ...]]:
@@ -137,18 +162,20 @@ def _full_inputs(entries: Mapping[str, Any]) -> Dict[str, Tuple[str, ...]]:
 
 
 def _operator(name: str, entry: Mapping[str, Any], old: bool) -> GeOperator:
-    texts, colour = entry.get("cols"), entry.get("pr")
+    texts, other, colour = entry.get("cols"), entry.get("other", ()), entry.get("pr")
     if old:
-        texts, colour = entry.get("cols_2021", texts), entry.get("pr_2021")
+        texts, other = entry.get("cols_2021", texts), entry.get("other_2021", other)
+        colour = entry.get("pr_2021")
     return GeOperator(
         name,
         tuple(entry["in"]),
         tuple(entry["out"]),
         # Empty: columns of other types only, so not known either (3.2).
-        tuple(_column(name, text) for text in texts) if texts else None,
+        tuple(_column(name, text) for text in (*texts, *other)) if texts else None,
         _COLOURS[colour],
         bool(entry.get("null", False)),
         entry.get("unit", "none"),
+        bool(entry.get("by_code", False)),
     )
 
 

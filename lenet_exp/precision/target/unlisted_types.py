@@ -25,9 +25,8 @@ _OF_THE_COMPILER = (
 _OF_SEVERAL_DEVICES = "Hcom"  # HcomAllReduce, HcomBroadcast
 _MADE_BY_PASSES = (
     "BNInferenceD", "ConfusionMulGrad", "L2Normalize", "LambNextMV", "LambNextMVWithDecay",
-    "LambNextRight", "LambUpdateWithLr", "LambUpdateWithLrV2", "LayerNormBetaGammaBackpropV2",
-    "LayerNormXBackpropV2", "LayerNormXBackpropV3", "ReduceMeanWithCount", "SoftmaxGradExt",
-    "SoftmaxV2WithDropOutDoMaskV3D", "TransDataRNN",
+    "LambNextRight", "LambUpdateWithLr", "LambUpdateWithLrV2", "LayerNormXBackpropV3",
+    "ReduceMeanWithCount", "SoftmaxGradExt", "SoftmaxV2WithDropOutDoMaskV3D", "TransDataRNN",
 )  # fmt: skip
 _FORM = re.compile(r"(V\d+)?D?$")
 

@@ -6,10 +6,12 @@ import csv
 import io
 from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
-from lenet_exp.precision.reporting.records import LETTERS
+from lenet_exp.precision.reporting.letters import LETTERS
 
 _HALF, _SINGLE = "float16", "float32"
 _TRAIN = "train"
+_READ = ("graph", "section", "name", "ge_type", "types", "inputs", "outputs", "casts", "engine",
+         "unit", "flops")  # fmt: skip
 
 
 class Share(NamedTuple):
@@ -51,20 +53,22 @@ class OperatorTable(NamedTuple):
 
 
 def rows_of(text: str) -> List[Dict[str, str]]:
-    """Return the rows of a precision.csv by column."""
-    return list(csv.DictReader(io.StringIO(text)))
+    """Return the rows of a precision.csv by column; "" where a version had no such column."""
+    lacking = dict.fromkeys(_READ, "")
+    rows = csv.DictReader(io.StringIO(text))
+    return [{**lacking, **{key: row[key] or "" for key in _READ if key in row}} for row in rows]
 
 
 def section(row: Mapping[str, str]) -> str:
     """Return where a row's operator is: a part of the training step, or inference."""
-    return row.get("section", _TRAIN) if row["graph"] == _TRAIN else row["graph"]
+    return row["section"] or _TRAIN if row["graph"] == _TRAIN else row["graph"]
 
 
 def types(row: Mapping[str, str]) -> str:
     """Return a row's types as they are shown: "hhh>h, 2 casts"."""
     count = len(row["casts"].split())
     casts = f", {count} cast{'s' if count > 1 else ''}" if count else ""
-    shown = {"refused": ", refused", "ai_cpu": ", AI CPU"}.get(row["engine"], "")
+    shown = {"refused": ", refused", "ai_cpu": ", AI CPU", "host": ", host"}.get(row["engine"], "")
     return f"{row['types']}{casts}{shown}"
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
 
@@ -113,11 +115,11 @@ def _pictures(folder: Path, metrics: Mapping[str, Any]) -> List[_Picture]:
 
 
 def _misread(folder: Path) -> str:
-    path = folder / "test_predictions.npz"
-    if not path.is_file():
-        return ""
-    with np.load(io.BytesIO(path.read_bytes())) as kept:
-        return f": {in_words(kept['labels'], kept['classes'])}"
+    try:
+        with np.load(io.BytesIO((folder / "test_predictions.npz").read_bytes())) as kept:
+            return f": {in_words(kept['labels'], kept['classes'])}"
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        return ""  # not there, damaged, or of a version that kept no labels
 
 
 def _text(path: Path) -> str:

@@ -12,7 +12,11 @@ from typing import Iterator
 
 import numpy as np
 
-_UNFINISHED = re.compile(r"\.(\d+|[\w.]+\.(png|txt|npz|yaml|json|diff|csv|html))\.\d+\.part")
+from lenet_exp.record.store import processes
+
+_UNFINISHED = re.compile(
+    r"\.(\d+|[\w.]+\.(png|txt|npz|yaml|json|diff|csv|html))(\.[\w-]+)?\.\d+\.part"
+)
 
 
 def remove_unfinished(folder: Path) -> None:
@@ -47,7 +51,9 @@ def new_folder(path: Path) -> Iterator[Path]:
 @contextmanager
 def _renamed_to(path: Path) -> Iterator[Path]:
     """Yield a temporary name of what becomes `path` when the block ends well, and else goes."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    for left in processes.left_unfinished(path):
+        _remove(left)
+    temporary = processes.unfinished(path)
     try:
         yield temporary
         temporary.replace(path)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
+import shutil
 from pathlib import Path
-from typing import List, Tuple
+from typing import List, Optional, Tuple
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
@@ -12,12 +15,15 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.compose import resolve
-from lenet_exp.config.schema.run import PRECISION_FILES, Settings
-from lenet_exp.errors import ConfigError, DataError
+from lenet_exp.config.schema.run import PLAN_FILES, Settings
+from lenet_exp.errors import ConfigError, DataError, StoreError
 from lenet_exp.record.store import journal
 from lenet_exp.record.terminal import go_to
 
 _LARGEST = 1_000_000  # bytes of a run's settings
+# What is in its folder before a run or a sweep is in the store.
+_BY_HYDRA = {".hydra", "run.log", "multirun.yaml"}
+_BY_A_RECORD = {journal.NAME, "config.yaml"}
 # What YAML and OmegaConf raise for what is none of their writing.
 _NO_SETTINGS = (
     OSError, yaml.YAMLError, OmegaConfBaseException, ValueError, TypeError, AttributeError,
@@ -86,10 +92,10 @@ def config_of(folder: Path) -> DictConfig:
     path = folder / "config.yaml"
     try:
         cfg = _loaded(path)
-        for key in PRECISION_FILES:  # the copy is what the run was made with
-            kept = folder / f"precision.{key}"
-            if kept.is_file() and OmegaConf.select(cfg, f"precision.{key}") is not None:
-                OmegaConf.update(cfg, f"precision.{key}", str(kept.resolve()))
+        for group, key in itertools.product(("precision", "hardware"), PLAN_FILES):
+            kept = folder / f"precision.{key}"  # the copy is what the run was made with
+            if kept.is_file() and OmegaConf.select(cfg, f"{group}.{key}") is not None:
+                OmegaConf.update(cfg, f"{group}.{key}", str(kept.resolve()))
     except _NO_SETTINGS as error:
         reason = getattr(error, "strerror", None) or _shortened(str(error))
         raise DataError(path, f"can't be read ({reason})", PROGRAM) from error
@@ -112,9 +118,19 @@ def _shortened(text: str) -> str:
     return " ".join(text.split())[:200]
 
 
-def settings_of(folder: Path) -> Settings:
-    """Return the settings of the run in `folder`; raises as `config_of`, and ConfigError."""
-    return resolve(config_of(folder))
+def settings_of(folder: Path, to_run: bool = True) -> Settings:
+    """Return the settings of the run in `folder`; raises as `config_of`, and ConfigError.
+
+    `to_run`: as for `resolve`.
+    """
+    return resolve(config_of(folder), to_run)
+
+
+def around(path: Path) -> Optional[Path]:
+    """Return the run folder that a path is, or is in: a checkpoint, what was exported."""
+    whole = path.absolute()
+    near = [whole, *list(whole.parents)[:3]]
+    return next((one for one in near if (one / journal.NAME).is_file()), None)
 
 
 def go_to_start(folder: Path) -> List[journal.Entry]:
@@ -133,3 +149,32 @@ def go_to_start(folder: Path) -> List[journal.Entry]:
     if start.is_dir():
         go_to(start)
     return entries
+
+
+def forget_unbegun(folder: Path) -> None:
+    """Remove what was made in the folder of a run or a sweep before it was refused or ended.
+
+    Only what Hydra and we make, only where no store has heard of it, and nobody is at work on it;
+    then the folder, and outputs/ or multirun/ of this place, if they are empty.
+    """
+    present = {path.name for path in folder.glob("*")}
+    ours = _BY_HYDRA | (_BY_A_RECORD if journal.NAME in present else set())
+    if not present <= ours or (journal.NAME in present and _is_begun(folder)):
+        return
+    shutil.rmtree(str(folder / ".hydra"), ignore_errors=True)
+    with contextlib.suppress(OSError):  # other runs are in it, or it is not ours to remove
+        for name in present - {".hydra"}:
+            (folder / name).unlink()
+        above = [Path.cwd() / name for name in ("outputs", "multirun")]
+        for made in (folder.resolve(), folder.resolve().parent):
+            if made in above or made.parent in above:
+                made.rmdir()
+
+
+def _is_begun(folder: Path) -> bool:
+    """Return whether a store has heard of what is recorded here, or another process may tell it."""
+    try:
+        with contextlib.closing(journal.Journal(folder)) as held:
+            return held.run_id is not None
+    except (OSError, DataError, StoreError):
+        return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import functools
+import glob
 import hashlib
 import logging
 import os
@@ -16,7 +17,7 @@ from urllib.parse import quote
 from lenet_exp import tf_compat
 from lenet_exp.config.passwords import without_password
 from lenet_exp.errors import StoreError
-from lenet_exp.record.store import store_check
+from lenet_exp.record.store import processes, store_check
 from lenet_exp.record.waiting import importing, loading
 
 NOTE = "mlflow.note.content"  # the tag that `mlflow ui` shows as a run's description, Markdown
@@ -68,6 +69,7 @@ class Store:
             store_check.check_exists(self.uri)
         # Nobody may be half through making the store while its schema is looked at.
         with _store_errors(self.uri), _first_use(self.uri), _without_info():
+            _remove_half_made(self.uri)
             if is_database:
                 store_check.check_schema(self.uri, schema(), tf_compat.stack_of_this_python())
             _make_database(self.uri)
@@ -230,20 +232,28 @@ def pages(search: Callable[..., Any]) -> List[Any]:
     return found
 
 
+def _remove_half_made(uri: str) -> None:
+    """Remove what a process that was killed left of a sqlite store it was making."""
+    path = store_check.sqlite_path(uri)
+    for left in processes.left_unfinished(path.absolute()) if path is not None else ():
+        with contextlib.suppress(OSError):  # another user's
+            left.unlink()
+
+
 def _make_database(uri: str) -> None:
     """Make a sqlite store that isn't there under another name: a kill leaves none half made."""
     path = store_check.sqlite_path(uri)
     if path is None or (path.exists() and path.stat().st_size):
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.absolute().with_name(f".{path.name}.{os.getpid()}.part")
+    part = processes.unfinished(path.absolute())
     try:
         client = _mlflow().tracking.MlflowClient(tracking_uri=f"sqlite:///{quote(str(part))}")
         client.get_experiment_by_name("")
         part.replace(path)
     finally:
-        if part.exists():
-            part.unlink()
+        for left in part.parent.glob(f"{glob.escape(part.name)}*"):
+            left.unlink()
 
 
 def _file_number(uri: str) -> Optional[int]:

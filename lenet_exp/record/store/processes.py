@@ -1,13 +1,14 @@
-"""Which process makes a run, and whether it still lives: so that no run stays RUNNING."""
+"""Which process makes a run or a file, and whether it lives: what a dead one left is ended."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import re
 import socket
 from pathlib import Path
-from typing import Dict, Optional
+from typing import Dict, List, Optional
 
 TAG = "process"
 
@@ -31,6 +32,35 @@ def is_dead(tag: Optional[str]) -> bool:
         return here["machine"] is not None and process.get("machine") == here["machine"]
     # Another container's processes are not seen from here.
     return bool(process.get("pids") == here["pids"] and _started(pid) != started)
+
+
+def unfinished(path: Path) -> Path:
+    """Return what this process calls a file or folder that becomes `path` when it is whole."""
+    return path.with_name(f".{path.name}.{_host()}.{os.getpid()}.part")
+
+
+def left_unfinished(path: Path) -> List[Path]:
+    """Return what dead processes of this host left of a file that was to become `path`.
+
+    Of a database there is a journal, too. A name without a host is an earlier version's.
+    """
+    form = rf"\.{re.escape(path.name)}(\.{re.escape(_host())})?\.(\d+)\.part(-journal|-wal|-shm)?"
+    named = ((place, re.fullmatch(form, place.name)) for place in path.parent.glob(".*.part*"))
+    return sorted(place for place, match in named if match and _is_gone(int(match.group(2))))
+
+
+def _host() -> str:
+    return re.sub(r"[^\w-]", "_", socket.gethostname())[:40]
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):  # another person's; no number of a process
+        return pid >= 2**31
+    return pid == 0
 
 
 def _here() -> Dict[str, Optional[str]]:

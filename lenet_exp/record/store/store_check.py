@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from lenet_exp.config.passwords import without_password
 from lenet_exp.errors import StoreError
 from lenet_exp.record.terminal import activate
+from lenet_exp.record.writable import obstacle
 
 _FILE_STORE = "mlruns"
 _DATABASE = "mlflow.db"
@@ -118,11 +119,9 @@ def check_writable(uri: str) -> None:
         StoreError: the file, or the folder it would be made in, is not writable.
     """
     path = sqlite_path(uri)
-    if path is None:
-        return
-    place = next(part for part in (path, *path.absolute().parents) if part.exists())
-    if not os.access(str(place), os.W_OK):
-        raise StoreError(path, f"can't be written ({place} is read-only)", another_store())
+    why = None if path is None else obstacle(path, is_folder=False)
+    if why is not None:
+        raise StoreError(path, f"can't be written ({why})", another_store())
 
 
 def check_exists(uri: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 
 import pytest
 
@@ -13,7 +14,24 @@ from lenet_exp.errors import ConfigError
 from lenet_exp.modelzoo import __main__ as modelzoo
 from tests.hardware import double
 
-TABLE = {"RANK_TABLE_FILE": "{table}"}
+TABLE = {"RANK_TABLE_FILE": "{folder}/one.json"}
+RANK = {"RANK_ID": "0"}
+
+
+def _table(count, status="completed"):
+    devices = [{"device_id": str(n), "device_ip": "", "rank_id": str(n)} for n in range(count)]
+    servers = [{"server_id": "10.0.0.1", "device": devices}]
+    return json.dumps({"version": "1.0", "status": status, "server_list": servers})
+
+
+FILES = {
+    "one.json": _table(1),
+    "one.txt": _table(1),
+    "eight.json": _table(8),
+    "starting.json": _table(1, "initializing"),
+    "empty.json": "{}",
+    "broken.json": "{",
+}
 # Variables; the one that is refused, None where none is; what the adapter of 2021 and today's do:
 # ABORT, EXC, ERROR (of Python), WAIT (for others), OK.
 ROWS = [
@@ -34,6 +52,22 @@ ROWS = [
     ({"RANK_TABLE_FILE": "no.json", "RANK_ID": "0"}, "RANK_TABLE_FILE", "ABORT", "ABORT"),
     ({**TABLE, "RANK_ID": "0", "CM_WORKER_SIZE": "1"}, "RANK_TABLE_FILE", "OK", "OK"),
     ({**TABLE, "RANK_ID": "0", "CM_CHIEF_IP": "10.0.0.1"}, "RANK_TABLE_FILE", "OK", "OK"),
+    *(
+        ({"RANK_TABLE_FILE": f"{{folder}}/{name}", **RANK, **more}, "RANK_TABLE_FILE", does, does)
+        for name, does, more in (
+            ("eight.json", "WAIT", {}),
+            ("eight.json", "WAIT", {"RANK_SIZE": "1"}),
+            ("starting.json", "WAIT", {}),
+            ("one.txt", "ABORT", {}),
+            ("empty.json", "ABORT", {}),
+            ("broken.json", "ABORT", {}),
+        )
+    ),
+    ({"TF_CONFIG": '{{"task": {{"type": "ps", "index": 0}}}}'}, "TF_CONFIG", "EXC", "EXC"),
+    ({"TF_CONFIG": '{{"task": ["ps", 0]}}'}, "TF_CONFIG", "ABORT", "ABORT"),
+    ({"TF_CONFIG": '{{"task": {{"type": "worker", "index": 0}}}}'}, None, "OK", "OK"),
+    ({"TF_CONFIG": '{{"cluster": {{}}}}'}, None, "OK", "OK"),
+    ({"TF_CONFIG": "no JSON"}, None, "OK", "OK"),
     ({"ASCEND_DEVICE_ID": "7", "DEVICE_ID": "npu0"}, None, "OK", "OK"),
     ({"ASCEND_DEVICE_ID": "", "DEVICE_ID": "2"}, None, "OK", "OK"),
     ({"ASCEND_DEVICE_ID": "-1"}, "ASCEND_DEVICE_ID", "ABORT", "ABORT"),
@@ -46,9 +80,10 @@ READ = {name for environ, *_ in ROWS for name in environ} | {"PROFILING_MODE", "
 
 
 def placed(environ, folder):
-    """Return the variables with the rank table where it is."""
-    (folder / "table.json").write_text("{}")
-    return {key: value.format(table=folder / "table.json") for key, value in environ.items()}
+    """Return the variables with the rank tables where they are."""
+    for name, content in FILES.items():
+        (folder / name).write_text(content)
+    return {key: value.format(folder=folder) for key, value in environ.items()}
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ GOOD = [
     ),
     (MIX, "hardware.modify_mixlist={json}", "hardware.customize_dtypes={json}"),
     (MIX, "hardware.precision_mode_v2=mixed_float16"),
+    ("precision=force_fp32", "hardware.precision_mode_v2=cube_fp16in_fp32out"),
     ("hardware.aoe_mode=2", "hardware.work_path={made}", "hardware.aoe_config_file={json}"),
     (
         "hardware.op_select_implmode=high_precision",

@@ -52,7 +52,7 @@ TYPES = [
 VALUES = [
     _one("v2 bfloat16", "precision_mode_v2", "mixed_bfloat16", "no bfloat16",
          ("s", "mixed_bfloat16"), "IGN", "EXC", (MIX,)),
-    _one("v2 of no mode of ours", "precision_mode_v2", "cube_fp16in_fp32out", "fp16 | origin",
+    _one("v2 of no 910", "precision_mode_v2", "mixed_hif8", "fp16 | origin",
          None, "-", "-"),
     _one("implmode", "op_select_implmode", "fast", "high_precision", ("s", "fast"),
          "ABORT", "ABORT"),

@@ -31,7 +31,7 @@ def test_runs_are_raw_text_and_counted_once():
         pytest.param(["--sweep=x"], "--sweep", "sweep=x", id="dashes"),
         pytest.param(["--require-accuracy=0.9"], "--require-accuracy", "require_accuracy=0.9",
                      id="dashes inside"),
-        pytest.param(["latest"], "latest", "--help", id="no key"),
+        pytest.param(["latest"], "latest", "sweep=latest", id="no key"),
         pytest.param(["sweep"], "sweep", "sweep=latest", id="no value"),
         pytest.param(["runs=[]"], "runs", "'runs=[ID,ID]'", id="no runs"),
         pytest.param(["require_accuracy=97.5"], "require_accuracy", "require_accuracy=0.975",

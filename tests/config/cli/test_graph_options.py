@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lenet_exp.config.cli.graph_options import ExplainOptions
-from lenet_exp.errors import ConfigError
+from lenet_exp.config.cli.input_shapes import InputShapes
+from lenet_exp.errors import ConfigError, PrecisionError
 
 pytestmark = pytest.mark.stackless
 
@@ -41,6 +42,41 @@ def test_fetches_are_a_list(text):
     assert ExplainOptions.read(["graph=x.pb", f"fetches={text}"]).fetches == ("a", "b/c:0")
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("type:Mul,list:black", ("type:Mul", "list:black")),
+        ("[float16, name:*/b]", ("float16", "name:*/b")),
+        ("name:fc_[12]/*", ("name:fc_[12]/*",)),
+        ("[name:fc_[12]]", ("name:fc_[12]",)),
+    ],
+)
+def test_filters_are_words(text, words):
+    assert ExplainOptions.read([f"only={text}", f"without={text}"]).only == words
+
+
+@pytest.mark.parametrize("typed", ["lst:black", "list:blak", "list:"])
+def test_words_that_no_graph_gives_a_meaning_are_refused_before_one_is_read(typed):
+    with pytest.raises(PrecisionError, match="try: without=list:"):
+        ExplainOptions.read([f"without={typed}"])
+
+
+@pytest.mark.parametrize(
+    ("text", "shapes"),
+    [
+        ("x:32x28x28x1", {"x": (32, 28, 28, 1)}),
+        ("a/x:8x4,y:8", {"a/x": (8, 4), "y": (8,)}),
+        ("next:1:8x4,next:8", {"next:1": (8, 4), "next": (8,)}),
+        ("{x: [32, 224, 224, 3], 'y:0': [32]}", {"x": (32, 224, 224, 3), "y:0": (32,)}),
+        ("x:[]", {"x": ()}),
+    ],
+)
+def test_shapes_are_typed_with_or_without_quotes(text, shapes):
+    read = ExplainOptions.read(["graph=x.pb", f"shapes={text}"]).shapes
+    assert read == shapes
+    assert InputShapes(str(read)) == shapes
+
+
 # typed, then what the message must hold
 WRONG = [
     ("sumary=true", ["summary is one", "explain summary=true"]),
@@ -62,6 +98,17 @@ WRONG = [
     ("phase=fuse summary=true", ["without diff=", "explain phase=fuse"]),
     ("phase=fuse session=true", ["not both", "explain session=true"]),
     ("fetches=[a]", ["only with graph=FILE"]),
+    ("batch=8", ["only with graph=FILE", "schedule.batch_size", "graph=FILE batch=32"]),
+    ("shapes=x:8x4", ["only with graph=FILE", "graph=FILE shapes="]),
+    ("graph=x batch=0", ["from 1 on", "explain graph=x batch=32"]),
+    ("graph=x shapes=8x4", ["INPUT:32x28x28x1", "explain graph=x shapes=INPUT:32x28x28x1"]),
+    ("graph=x shapes=a:8,a:9", ["INPUT:32x28x28x1"]),
+    ("group=name", ["scope | type", "explain group=scope"]),
+    ("group=scope:0", ["scope:2 is two names deep", "explain group=scope"]),
+    ("group=scope summary=true", ["group= or summary=true, not both", "explain group=scope"]),
+    ("group=type phase=fuse", ["not both", "explain group=type"]),
+    ("group=type session=true", ["not both", "explain session=true"]),
+    ("only=", ["float16 | float32", "type:Mul", "explain only=float16"]),
     ("graph=", ["a file", "explain graph=FILE"]),
     ("graph=~nobody-of-this-name/x.pb", ["graph=~nobody-of-this-name", "explain graph=FILE"]),
     ("graph=x fetches=[]", ["names", "fetches=[NAME]"]),
@@ -76,6 +123,9 @@ WRONG = [
     ("schedule.batch_size=0", ["from 1 to 55000", "explain schedule.batch_size=64"]),
     ("+extra=1", ["extra"]),
     ("nokey=1", ["nokey=1", "explain --help"]),
+    ("lenet.pb", ["key=value, as graph=lenet.pb", "explain graph=lenet.pb"]),
+    ("folder/saved fetches=[x]", ["explain graph=folder/saved"]),
+    ("force_fp16", ["explain precision=force_fp16"]),
 ]
 
 

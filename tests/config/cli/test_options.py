@@ -57,11 +57,14 @@ def test_a_command_without_keys_takes_no_argument(options, word):
 @pytest.mark.parametrize(
     ("words", "key", "remedy"),
     [
-        ([], "no model", "model=latest images=mnist"),
-        (["images=b"], "no model", "model=latest images=b"),
+        ([], "the key model", "model=latest images=mnist"),
+        (["images=b"], "the key model", "model=latest images=b"),
         (["model=a", "images=b", "batch=0"], "batch", "model=a images=b batch=64"),
         (["model=a", "images=b", "batch=1e3"], "batch", "model=a images=b batch=64"),
         (["model=a", "images=b", "format=cvs"], "format", "model=a images=b format=csv"),
+        (["x.png"], "x.png", "model=latest images=x.png"),
+        (["model=a", "my/x.png", "batch=3"], "my/x.png", "model=a images=my/x.png"),
+        (["net.pb", "images=b"], "net.pb", "model=net.pb images=b"),
         (["model=~nobody-of-this-name/x", "images=b"], "model", "model=latest images=b"),
     ],
 )
@@ -70,6 +73,16 @@ def test_a_remedy_keeps_what_has_to_be_given(words, key, remedy):
         PredictOptions.read(words)
     assert caught.value.args[0] == key
     assert caught.value.args[3] == f"python -m lenet_exp.predict {remedy}"
+
+
+@pytest.mark.parametrize("options", [ExportOptions, UploadOptions, RerunOptions])
+def test_a_run_alone_is_told_its_key(options):
+    with pytest.raises(ConfigError) as caught:
+        options.read(["outputs/2026"])
+    assert caught.value.args[2:] == (
+        "key=value, as run=outputs/2026",
+        f"{options.program()} run=outputs/2026",
+    )
 
 
 def test_an_id_is_raw_text():
@@ -102,7 +115,7 @@ REMEDIES = [
         "predict model=/x images=mnist batch=3", id="and all that has to be given",
     ),
     pytest.param(
-        RerunOptions, ["latest"], "latest", "run=...", "rerun run=latest", id="no key",
+        RerunOptions, ["latest"], "latest", "as run=latest", "rerun run=latest", id="no key",
     ),
     pytest.param(
         RerunOptions, ["run=a", "to=x"], "to", "run=...", "rerun run=a", id="another's key",

@@ -196,7 +196,7 @@ def test_a_training_that_fails_says_so_and_leaves_no_result(done, tmp_path):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ((), "no --data_path"),
+        ((), "--data_path is missing"),
         pytest.param(
             ("--data_path=.", "--batch_size=0"),
             "schedule.batch_size=0 is not possible",
@@ -273,6 +273,8 @@ def test_help_names_every_flag(capsys):
 
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
+    assert main([]) == 0
+    assert capsys.readouterr().out == shown
     assert [name for name in FLAGS if f"--{name} " not in shown] == []
 
 

@@ -78,7 +78,7 @@ def test_they_shape_an_explanation_of_the_mode_that_has_them(project):
 
     wrong = (
         (["precision.modify_mixlist=odd.json"], 'it has the key "black"'),
-        (["precision.keep_dtype=[fc_9]"], "keep_dtype fc_9: the graph has no such node"),
+        (["precision.keep_dtype=[fc_9]"], "no such node or name scope\n  try: one of fc_"),
         (["precision.customize_dtypes=mix.json"], "is not of the form"),
     )
     for words, told in wrong:

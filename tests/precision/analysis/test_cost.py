@@ -29,9 +29,8 @@ LENET = {
 
 def test_lenet_s_cube_operators_have_the_flops_of_their_shapes():
     plan = lenet_graph.plan_of("none", MIX)
-    found = {
-        name: cost.flops for name, cost in cost_of(plan).operators.items() if cost.flops is not None
-    }
+    costs = cost_of(plan).operators.items()
+    found = {name: cost.flops for name, cost in costs if cost.flops is not None}
     assert found == LENET
     assert totals(plan).cube_flops == sum(LENET.values())
     assert round(sum(LENET.values()) / 1e6) == 251

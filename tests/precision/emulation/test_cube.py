@@ -7,7 +7,7 @@ import pytest
 
 from tests.precision.chip import Chip, compute, overflows, same_bits, saturate
 from tests.precision.emulation.test_vector_kernels import moderate, ulp_apart
-from tests.precision.small import ALLOW, FORCE, KEEP, MIX, floats
+from tests.precision.small import ALLOW, CUBE, FORCE, KEEP, MIX, floats
 
 BOTH = pytest.mark.parametrize("reference", [False, True], ids=["fast", "reference"])
 IMAGES, KERNEL = (2, 6, 6, 3), (3, 3, 3, 8)
@@ -145,8 +145,47 @@ def test_only_the_conv_rounds_its_sum_before_the_bias(
     assert (got.ravel().tolist(), flag) == ([twice], flagged)
 
 
+def check_float32(got, expected):
+    """Float32 sums of float64's `expected`, which are no float16 values."""
+    largest = np.abs(expected).max()
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6 * largest)
+    assert largest > 65520
+    assert (got != saturate(got)).mean() > 0.9
+
+
 @BOTH
-@pytest.mark.parametrize("mode", [MIX, FORCE, ALLOW])
+@pytest.mark.parametrize("overflow", [False, True], ids=["moderate", "overflow"])
+def test_force_fp32_rounds_operands_alone(overflow, reference):
+    """Neither the sum nor the bias: what is beyond float16 stays, and sets no flag."""
+    x, kernel, bias = values(IMAGES, 20, 300), values(KERNEL, 21, 300), values((8,), 22, 300)
+    rows, weights, shift = values((30, 50), 23, 300), values((50, 20), 24, 300), bias[0] + 1e5
+    if overflow:
+        x[0, 0, 0, 0] = rows[0, 0] = -1e6
+    chip = Chip()
+    expected = convolved(halves(chip, x), halves(chip, kernel)) + bias
+    initial = {"kernel": kernel, "bias": bias}
+    (got,), flag = compute(conv_graph, {"x:0": x}, CUBE, initial, reference)
+    check_float32(got, expected)
+    assert flag is chip.flag is overflow
+    initial = {"kernel": weights, "bias": np.full(20, shift, np.float32)}
+    (got,), flag = compute(dense_graph, {"x:0": rows}, CUBE, initial, reference)
+    check_float32(got, halves(chip, rows) @ halves(chip, weights) + shift)
+    assert flag is overflow
+
+
+@BOTH
+def test_force_fp32_of_the_kernels_of_2021_is_float16_in_a_convolution(reference):
+    x, kernel, bias = values(IMAGES, 0), values(KERNEL, 1), values((8,), 2)
+    initial = {"kernel": kernel, "bias": bias}
+    (old,), (mixed,) = (
+        compute(conv_graph, {"x:0": x}, mode, initial, reference, generation=generation)[0]
+        for mode, generation in ((CUBE, "2021"), (MIX, "today"))
+    )
+    same_bits(old, mixed)
+
+
+@BOTH
+@pytest.mark.parametrize("mode", [MIX, FORCE, ALLOW, CUBE])
 def test_backprop_filter_is_float32_unrounded(mode, reference):
     """Trap 3: in every mode; here beyond float16's range too."""
     x, dy = values(IMAGES, 6, 100), values((*IMAGES[:3], 8), 7, 100)
@@ -162,6 +201,21 @@ def test_backprop_filter_is_float32_unrounded(mode, reference):
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-6 * np.abs(expected).max())
     assert (got != saturate(got)).mean() > 0.9
     assert not flag
+
+
+@BOTH
+def test_backprop_input_of_force_fp32_is_float32(reference):
+    kernel, dy = values(KERNEL, 8, 300), values((*IMAGES[:3], 8), 9, 300)
+
+    def build(tf):
+        inputs = tf.get_variable("kernel", KERNEL), floats(tf, "dy", dy.shape)
+        return tf.nn.conv2d_backprop_input(IMAGES, inputs[0], inputs[1], [1] * 4, "SAME")
+
+    chip = Chip()
+    expected = input_gradient(halves(chip, kernel), halves(chip, dy))
+    (got,), flag = compute(build, {"dy:0": dy}, CUBE, {"kernel": kernel}, reference)
+    check_float32(got, expected)
+    assert flag is False
 
 
 @BOTH

@@ -15,9 +15,9 @@ from tests.precision import lenet_graph
 from tests.precision.chip import Run, bits, session_of
 from tests.precision.planning import test_random_graphs
 from tests.precision.planning.test_random_graphs import common, recipes
-from tests.precision.small import ALLOW, FORCE, KEEP, MIX
+from tests.precision.small import ALLOW, CUBE, FORCE, KEEP, MIX
 
-MODES = (MIX, ALLOW, FORCE, KEEP)
+MODES = (MIX, ALLOW, FORCE, KEEP, CUBE)
 BATCH = 4
 BOTH = pytest.mark.parametrize("reference", [False, True], ids=["fast", "reference"])
 
@@ -119,6 +119,7 @@ QUICK = {
     ("none", 1, FORCE, "2021"), ("constant", 2.0**40, MIX, "today"),
     ("constant", 2.0**10, ALLOW, "2021"), ("cond", 2.0**40, MIX, "2021"),
     ("cond", 2.0**40, FORCE, "today"), ("cond", 2.0**10, ALLOW, "today"),
+    ("none", 1, CUBE, "today"), ("cond", 2.0**40, CUBE, "today"),
 }  # fmt: skip
 
 

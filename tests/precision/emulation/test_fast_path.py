@@ -16,7 +16,7 @@ from tests.precision.emulation.test_emulate import (
     run_steps,
     same_values,
 )
-from tests.precision.small import ALLOW, FORCE, MIX, floats
+from tests.precision.small import ALLOW, CUBE, FORCE, MIX, floats
 
 HALVES = FINITE_HALVES.astype(np.float32)
 BETWEEN = HALVES * np.float32(1 + 2.0**-12)  # near midpoints, and beyond 65520
@@ -105,7 +105,7 @@ def test_an_overflow_that_a_constant_hides_is_seen(factor, scale):
     assert both_paths(build, {"x:0": feed / 1e4}, initial=initial) is (scale > 1)
 
 
-MODES = (MIX, ALLOW, FORCE)
+MODES = (MIX, ALLOW, FORCE, CUBE)
 
 
 @pytest.mark.parametrize("mode", MODES)

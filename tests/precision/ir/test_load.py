@@ -190,6 +190,28 @@ def test_a_large_file_that_is_no_graph_is_told_in_words(content, tmp_path):
         load_graph(path)
 
 
+TEXTS = {
+    "no operator": (b"node { name: 'a' }\n" * 90_000, False),
+    "one operator": (b"node { name: 'a' op: 'B' }\n" + b"node { name: 'a' }\n" * 90_000, False),
+    "one node of many parts": (b"node { name: 'a' " + b"input: 'x' " * 150_000 + b"}", False),
+    "as TensorFlow writes it": (b'node {\n  name: "a"\n  op: "B"\n}\n' * 50_000, True),
+    "in other signs": (b"node: < name: 'a' op : 'B' >\n" * 50_000, True),
+}
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_a_large_text_is_read_only_where_its_nodes_have_operators(kind, tmp_path, monkeypatch):
+    from google.protobuf import text_format
+
+    content, is_read = TEXTS[kind]
+    path, read = tmp_path / "model.pbtxt", []
+    path.write_bytes(content)
+    monkeypatch.setattr(text_format, "Parse", lambda *args, **options: read.append(args))
+    with pytest.raises(GraphError, match="it holds no TensorFlow graph"):
+        load_graph(path)
+    assert bool(read) == is_read
+
+
 def test_what_may_never_end_is_not_read(tmp_path):
     os.mkfifo(str(tmp_path / "pipe"))
     with (tmp_path / "zeros").open("wb") as stream:

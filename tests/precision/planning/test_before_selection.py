@@ -115,6 +115,17 @@ def test_what_is_not_constant_is_not_folded(make):
     assert last.op != "Const"
 
 
+def test_large_constants_leave_room_for_the_small_ones_behind_them():
+    def build(tf):
+        # Together all that a graph may have folded besides its own size, 32 MiB.
+        large = [tf.reduce_sum(tf.fill([2**22], value)) for value in (1.0, 2.0)]
+        small = tf.reshape(tf.range(20_000), [200, 100], name="small")
+        return [floats(tf, "x", ()) + tf.add_n(large), tf.gather(small, tf.cast(large[0], "int32"))]
+
+    kinds = {node.name: node.op for node in plan_of(build).graph_def.node}
+    assert kinds["small"] == "Const"
+
+
 def test_folded_constants_of_a_branch_stay_in_it():
     def build(tf):
         half, choice = halves(tf), tf.placeholder(tf.bool, [], "choice")
@@ -141,6 +152,58 @@ def test_without_fetches_initialisers_and_savers_stay_out(named, use_resource):
     plan = assign(graph.as_graph_def(), MIX, fetches=fetches)
     kinds = sorted(row.ge_type for row in plan.operators)
     assert kinds == ["ApplyGradientDescent", "MatMulV2", "MatMulV2", "ReduceSumD"]
+
+
+def by_hand(tf, use_resource):
+    """An optimizer written out of single operators: nothing but Assign writes."""
+    weights = tf.get_variable("w", [8, 8], use_resource=use_resource)
+    mean = tf.get_variable("w_m", [8, 8], use_resource=use_resource)
+    step = tf.get_variable("step", [], tf.int64, use_resource=use_resource)
+    copy = tf.get_variable("copy", [8, 8], use_resource=use_resource)
+    loss = tf.reduce_sum(tf.matmul(floats(tf, "x"), weights, name="product"), name="loss")
+    (gradient,) = tf.gradients(loss, [weights])
+    moved = 0.9 * mean + 0.1 * gradient
+    writes = [mean.assign(moved), weights.assign(weights - moved), step.assign(step + 1)]
+    tf.group(*writes, name="train")
+    tf.group(copy.assign(weights), name="copied")
+
+
+@pytest.mark.parametrize("use_resource", [False, True])
+def test_without_fetches_an_update_by_hand_is_one_and_an_initialiser_none(use_resource):
+    tf = tf_compat.load()
+    with tf.Graph().as_default() as graph:
+        by_hand(tf, use_resource)
+        tf.global_variables_initializer()
+        tf.train.Saver()
+    plan = assign(graph.as_graph_def(), MIX)
+    assert [name for name in plan.fetches if "ReadVariableOp" not in name] == ["loss", "train"]
+    named = assign(graph.as_graph_def(), MIX, fetches=["loss:0", "train"])
+    assert plan.operators == named.operators
+    assert named.fetches == ("loss", "train")
+
+
+def test_without_fetches_what_stands_behind_an_update_of_the_forward_pass_is_not_enough():
+    """As behind a batch normalisation that moves its averages itself."""
+    tf = tf_compat.load()
+    with tf.Graph().as_default() as graph:
+        weights, count = tf.get_variable("w", [8, 8]), tf.get_variable("count", [])
+        counted = tf.assign_add(count, 1.0)
+        choice = tf.placeholder(tf.bool, [], "choice")
+        scaled = tf.cond(choice, lambda: floats(tf, "x") * counted, lambda: floats(tf, "y"))
+        loss = tf.reduce_sum(tf.matmul(scaled, weights), name="loss")
+        tf.train.GradientDescentOptimizer(0.1).minimize(loss, name="train")
+    assert assign(graph.as_graph_def(), MIX).fetches == ("loss", "train")
+
+
+@pytest.mark.parametrize("use_resource", [False, True])
+def test_without_fetches_a_network_is_planned_without_its_initialisers(use_resource):
+    tf = tf_compat.load()
+    with tf.Graph().as_default() as graph:
+        weights = tf.get_variable("w", [8, 8], use_resource=use_resource)
+        tf.sigmoid(tf.matmul(floats(tf, "x"), weights), name="end")
+        tf.global_variables_initializer()
+        tf.train.Saver()
+    assert assign(graph.as_graph_def(), MIX).fetches == ("end",)
 
 
 def test_without_fetches_and_updates_everything_counts():

@@ -70,7 +70,7 @@ def test_a_loop_s_end_is_cast_where_it_is_not_what_its_begin_takes():
 def test_a_loop_is_forced_but_for_what_the_library_lacks():
     rows = cells(loop, FORCE)
     assert rows["loop/Enter_1"] == "Enter h>h forced"
-    assert rows["loop/Exit_1"].startswith("Exit f>f unknown *0")
+    assert rows["loop/Exit_1"].startswith("Exit f>f keep *0")
 
 
 @pytest.fixture

@@ -76,6 +76,22 @@ def test_a_path_works_and_a_last_line_end_is_no_blank_line(tmp_path):
         assert cells(product, customize_dtypes=source)["product"] == "MatMulV2 ff>f white"
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("product::InputDtype : FLOAT16,OutputDtype:", "no blank before the colon"),
+        ("product::InputDtype:FLOAT16,OutputDtype : float16", "no blank before the colon"),
+    ],
+)
+def test_the_vendor_s_parser_takes_no_blank_before_a_colon(tmp_path, line, told):
+    (tmp_path / "types.cfg").write_text(line)
+    with pytest.raises(PrecisionError, match="is no type") as caught:
+        read_custom_dtypes(tmp_path / "types.cfg")
+    assert told in caught.value.args[2]
+    (tmp_path / "types.cfg").write_text(line.replace(" :", ":"))
+    assert read_custom_dtypes(tmp_path / "types.cfg").names["product"].inputs[0] == "float16"
+
+
 @pytest.mark.parametrize("mode", [ALLOW, FORCE])
 def test_other_modes_obey_too(mode):
     line = "product::InputDtype:float32,float32,OutputDtype:float32"
@@ -161,6 +177,16 @@ def test_february_2021_has_no_such_file():
 )
 def test_keep_dtype_keeps_float32(mode, expected):
     assert cells(product, mode, keep_dtype=["product"])["product"] == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("layer_2", "one of layer, "), ("layer/prod", "layer/product"), ("x", "layer")],
+)
+def test_a_name_that_no_node_has_is_told_with_those_that_are_near(name, near):
+    with pytest.raises(PrecisionError, match=f"keep_dtype {name} has|keep_dtype {name}:") as caught:
+        cells(biased, keep_dtype=[name])
+    assert near in caught.value.args[2]
 
 
 def test_keep_dtype_does_not_follow_the_producer():

@@ -20,7 +20,7 @@ RULES = {
     "F": "forced",
     "C": "ai_cpu",
     "X": "refused",
-    "N": "unknown",
+    "N": "keep",
 }
 ENGINES = {"C": "ai_cpu", "X": "refused", "N": "none"}
 COLOURS = {"W": "white", "B": "black", "G": "gray", ".": "none"}

@@ -77,6 +77,13 @@ def test_forms_and_lists_today(make, expected):
         (lambda tf, x: tf.pow(x, x), "Pow hh>h gray"),
         (lambda tf, x: tf.nn.l2_loss(x), "L2Loss f>f black *0"),
         (lambda tf, x: tf.reduce_mean(x), "ReduceMeanD f>f black *0"),
+        (lambda tf, x: tf.slice(x, [0, 0], [2, 2]), "SliceD h>h gray"),
+        (lambda tf, x: tf.reverse(x, [0]), "ReverseV2D h>h gray"),
+        (lambda tf, x: tf.pad(x, [[0, 1], [0, 0]], constant_values=1.0), "PadV2D hh>h gray *1"),
+        (lambda tf, x: tf.diag(x), "DiagD h>h gray"),
+        (lambda tf, x: tf.shape(x[: tf.placeholder(tf.int32, [])]), "Shape f>i keep *0"),
+        (lambda tf, x: tf.range(tf.to_int32(x[0, 0])), "Range iii>i ai_cpu"),
+        (lambda tf, x: tf.pad(x, [[0, 1], [0, 0]], "REFLECT"), "MirrorPad fi>f ai_cpu *0"),
     ],
 )
 def test_lists_of_2021(make, expected):
@@ -114,7 +121,7 @@ def test_a_concatenation_along_a_fed_axis_is_no_d_form(mode, generation):
         return tf.concat([floats(tf, "x"), halves(tf)], axis, name="joined")
 
     row = cells(build, mode, generation=generation)["joined"]
-    rule = "unknown" if generation == "2021" else {MIX: "gray", FORCE: "forced"}[mode]
+    rule = "ai_cpu" if generation == "2021" else {MIX: "gray", FORCE: "forced"}[mode]
     assert row == f"ConcatV2 ffi>f {rule} *1"
 
 
@@ -128,22 +135,101 @@ def test_what_a_run_may_feed_is_data_though_it_has_a_default():
     assert rows["scaled"] == "Mul ff>f gray *1"
 
 
-def test_an_operator_that_the_library_lacks_is_named_and_left():
-    plan = plan_of(lambda tf: tf.sigmoid(tf.nn.crelu(tf.lgamma(halves(tf), name="odd")), "end"))
-    row = next(row for row in plan.operators if row.name == "odd")
-    assert (row.rule, row.engine, row.colour) == ("ai_cpu", "ai_cpu", "none")
-
-    plan = plan_of(lambda tf: tf.sigmoid(tf.expand_dims(halves(tf), 0, name="odd"), "end"))
-    row = next(row for row in plan.operators if row.name == "odd")
-    assert (row.rule, row.inputs, row.casts) == ("unknown", ("float32", "int32"), (0,))
-    assert [warning for warning in plan.warnings if "odd" in warning and "ExpandDims" in warning]
+def odd(make):
+    """Return the row of what make(tf, x) makes behind a float16 producer, and the warnings."""
+    plan = plan_of(lambda tf: tf.sigmoid(make(tf, halves(tf)), "end"))
+    return next(row for row in plan.operators if row.name == "odd"), plan.warnings
 
 
-def test_a_type_the_table_does_not_speak_of_is_left_and_told():
-    plan = plan_of(lambda tf: tf.cast(tf.placeholder(tf.float64, [4], "x"), tf.float32, name="c"))
-    row = plan.operators[0]
-    assert (row.inputs, row.outputs, row.rule) == (("float64",), ("float32",), "unknown")
-    assert "float64" in plan.warnings[0]
+@pytest.mark.parametrize(
+    ("make", "decided", "told"),
+    [
+        (lambda tf, x: tf.lgamma(x, name="odd"), ("f", "ai_cpu", "ai_cpu"), "slower"),
+        (lambda tf, x: tf.expand_dims(x, 0, name="odd"), ("f", "keep", "none"), None),
+        (lambda tf, x: tf.squeeze(x[:1], name="odd"), ("f", "keep", "none"), None),
+        (lambda tf, x: tf.raw_ops.IdentityN(input=[x], name="odd")[0], ("f", "keep", "none"), None),
+        (lambda tf, x: tf.py_func(abs, [x], tf.float32, name="odd"), ("f", "keep", "host"), "host"),
+    ],
+)
+def test_what_the_ai_core_lacks_keeps_its_types_for_a_reason(make, decided, told):
+    row, warnings = odd(make)
+    assert (row.inputs[0], row.rule, row.engine) == ("float32", *decided[1:])
+    assert row.casts == (0,)
+    assert row.reason
+    assert "not decided" not in row.reason
+    assert [told in warning for warning in warnings if "odd" in warning] == [True] * bool(told)
+
+
+def test_what_a_plan_does_not_take_apart_is_told():
+    def build(tf):
+        equation = "ij,jk->ik"
+        return tf.raw_ops.Einsum(inputs=[halves(tf), floats(tf, "x", (8, 2))], equation=equation)
+
+    plan = plan_of(build)
+    assert plan.operators[-1].rule == "unknown"
+    assert plan.warnings[0].startswith("Einsum is not decided: the compiler takes it apart")
+
+
+@pytest.mark.parametrize("generation", ["today", "2021"])
+def test_sizes_and_shapes_are_the_compiler_s_own(generation):
+    def build(tf):
+        x = tf.placeholder(tf.float32, [None, 4], "x")
+        ops = tf.raw_ops
+        shapes = ops.ShapeN(input=[x, x], name="shapes")
+        return [ops.Size(input=x, name="size"), ops.Rank(input=x, name="rank"), *shapes]
+
+    plan = plan_of(build, generation=generation)
+    rows = {row.name: (cell(row), row.engine) for row in plan.operators}
+    wanted = {"size": "Size f>i keep", "shapes": "ShapeN ff>ii keep", "rank": "Rank f>i keep"}
+    assert rows == {name: (wanted[name], "none") for name in rows}
+    assert plan.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [
+        ("float64", "Mul dd>d ai_cpu"),
+        ("int64", "Mul ll>l gray"),
+        ("uint8", "Mul uu>u keep"),
+        ("int32", "Mul ii>i gray"),
+    ],
+)
+def test_a_type_without_float_kernels_is_kept(dtype, expected):
+    def build(tf):
+        x = tf.placeholder(dtype, [4], "x")
+        return tf.multiply(x, x, name="product")
+
+    assert cells(build)["product"] == expected
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda tf, x: tf.reduce_max(x), "Max di>d ai_cpu"),
+        (lambda tf, x: tf.concat([x, x], 0), "ConcatV2 ddi>d ai_cpu"),
+        (lambda tf, x: tf.argmax(x), "ArgMax di>l ai_cpu"),
+    ],
+)
+def test_no_d_form_is_made_that_has_no_kernels(make, expected):
+    def build(tf):
+        return make(tf, tf.placeholder(tf.float64, [4], "x"))
+
+    (row,) = cells(build, generation="2021").values()
+    assert row == expected
+
+
+@pytest.mark.parametrize("mode", [MIX, ALLOW, FORCE, KEEP])
+@pytest.mark.parametrize(("fallback", "rule"), [(["Mul"], "ai_cpu"), ([], "refused")])
+def test_kernels_for_each_type_but_none_for_all_at_once(mode, fallback, rule):
+    columns = ["ih>i", "hi>h", "ff>f"]  # int32 is in every place, but never in all
+    entry = {"in": ["x", "y"], "out": ["z"], "cols": columns, "pr": None, "tf": ["Mul"]}
+    table = {"ops": {"Mul": entry}, "ai_cpu_fallback": {"ops": fallback}}
+
+    def build(tf):
+        x = tf.placeholder(tf.int32, [4], "x")
+        return tf.multiply(x, x, name="product")
+
+    assert cells(build, mode, library=table)["product"] == f"Mul ii>i {rule}"
 
 
 @pytest.mark.parametrize(
@@ -202,4 +288,4 @@ def test_a_table_without_matmul_leaves_a_half_product_and_its_cast_alone():
 
     plan = plan_of(build, library=table)
     (product,) = [row for row in plan.operators if row.name == "product"]
-    assert (product.rule, product.outputs) == ("unknown", ("float16",))
+    assert (product.engine, product.outputs) == ("ai_cpu", ("float16",))

@@ -59,7 +59,7 @@ def test_4_cross_entropy_is_float16_in_mix_and_its_mean_is_not():
         ("reduce_sum", False, "2021", "ReduceSum hi>h gray"),
         ("reduce_mean", True, "today", "ReduceMeanD f>f black *0"),
         ("reduce_mean", False, "today", "ReduceMean hi>h gray"),
-        ("reduce_mean", False, "2021", "Mean fi>f unknown *0"),
+        ("reduce_mean", False, "2021", "Mean fi>f ai_cpu *0"),
     ],
 )
 def test_5_the_d_form_is_what_counts(reduction, static, generation, expected):

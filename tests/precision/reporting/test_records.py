@@ -90,6 +90,79 @@ def test_the_generations_give_lenet_the_same_types_by_other_lists(reports):
     assert "every operator has the same types" in tables.comparison_table(found, 100)
 
 
+def test_a_narrowed_report_adds_up_what_it_shows(reports):
+    plan = lenet_graph.plan_of("none", MIX)
+    read = records.report(plan, ["conv1", "float16"], ["type:MaxPool"])
+    assert [record.name for record in read.records] == ["conv1/Conv2D", "conv1/Sigmoid"]
+    assert (read.totals.operators, read.totals.casts, read.view.operators) == (2, 3, 55)
+    assert read.totals.cube_flops == 15_052_800
+    # Of images, weights and bias: read as float32, written as float16.
+    assert read.totals.cast_bytes == 6 * (64 * 784 + 150 + 6)
+    assert str(read.view) == "only=conv1,float16 without=type:MaxPool"
+    whole = reports[MIX]
+    assert (whole.view.narrows, whole.totals.operators, whole.totals.casts) == (False, 55, 27)
+    assert whole.fetches == ("train", "loss/Mean")
+
+
+def test_changed_is_what_the_graph_has_otherwise(reports):
+    changed = records.report(lenet_graph.plan_of("none", MIX), ["changed"]).records
+    assert {record.name for record in changed} == {
+        record.name for record in reports[MIX].records if "float16" in str(record.shown())
+    }
+    keep = lenet_graph.plan_of("none", KEEP)
+    assert records.report(keep, ["changed"]).view.note == "no operator is changed"
+    warned = {record.operator.engine for record in records.report(keep, ["warning"]).records}
+    assert warned == {"ai_cpu", "refused"}
+
+
+def test_a_narrowed_report_keeps_refusals_and_counts_the_other_warnings(reports):
+    assert [records.refuses(text) for text in reports[KEEP].warnings] == [True] * 3 + [False] * 2
+    read = records.report(lenet_graph.plan_of("none", KEEP), ["type:MaxPool"])
+    told = [text.partition(" ")[0] for text in read.warnings]
+    assert told[3:] == ["MaxPool"]
+    assert read.view.silent == 1
+    assert "1 more warning" in tables.table(read, 100)
+
+
+def test_a_narrowed_comparison_keeps_both_sides_of_an_operator(reports):
+    found = records.compare(reports[MIX], reports[FORCE], ["black"], ["type:ApplyAdamD"])
+    assert found.differences[0].name == "loss/Mean"
+    assert len(found.first.records) == len(found.second.records) == 6
+    text = tables.comparison_table(found, 100)
+    assert "6 of 6 operators differ, of 55 in all (only=black" in " ".join(text.split())
+    changed = records.compare(reports[MIX], reports[FORCE], ["changed"])
+    whole = records.compare(reports[MIX], reports[FORCE])
+    assert changed.differences == whole.differences
+    nothing = records.compare(reports[MIX], reports[FORCE], ["float16", "type:Mul"], ["changed"])
+    assert nothing.differences == ()
+    none = records.compare(reports[MIX], reports[FORCE], ["refused"])
+    assert "no operator has the rule refused" in tables.comparison_table(none, 100)
+
+
+@pytest.mark.parametrize("show", [tables.table, tables.summary_table])
+def test_a_narrowed_table_says_of_how_many(show):
+    plan = lenet_graph.plan_of("none", MIX)
+    text = show(records.report(plan, ["ApplyAdam"]), 100)
+    assert "10 of 55 operators (only=ApplyAdam)" in text
+    assert "fetches: train, loss/Mean" in text.splitlines()
+    assert "operators in float16   0 of 10" in text
+    lines = show(records.report(plan, ["refused"]), 100).splitlines()
+    assert lines[0].endswith("0 of 55 operators (only=refused)")
+    assert lines[-1].startswith("no operator has the rule refused; there is ")
+
+
+@pytest.mark.parametrize(
+    ("whole", "told"),
+    [
+        (0, "none"), (4000, "25.0 % of 4.0 kB"), (10_000_000, "25.0 % of 10.0 MB"),
+        (18_200_000, "25.0 % of 18.2 MB"), (20_000_000_000, "25.0 % of 20.0 GB"),
+    ],
+)  # fmt: skip
+def test_amounts_have_a_fitting_unit(reports, whole, told):
+    sums = reports[MIX].totals._replace(moved_bytes=whole, moved_bytes_float16=whole // 4)
+    assert tables.figures(sums)["bytes in float16"] == told
+
+
 def test_an_operator_that_one_plan_lacks_is_a_difference():
     one = records.report(plan_of(halves))
     two = records.report(plan_of(lambda tf: tf.sigmoid(halves(tf), name="more")))

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from lenet_exp.errors import PrecisionError
+from lenet_exp.precision.target.fusion_rules import fusion_rules
 from lenet_exp.precision.target.fusion_switches import (
     CONVOLUTION_CAST,
     MATMUL_BIAS,
@@ -18,6 +19,7 @@ from lenet_exp.precision.target.fusion_switches import (
 
 EVERY = {
     MATMUL_BIAS, MATMUL_CAST, CONVOLUTION_CAST, MOMENTUM_LOSS_SCALE, SPARSE_CROSS_ENTROPY,
+    *(rule.name for rule in fusion_rules()),
 }  # fmt: skip
 
 

@@ -95,8 +95,7 @@ def test_effect_on_an_operator(given, added, removed, colour, warns):
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("LayerNormXBackpropV2", "is made by a fusion that a plan does not make"),
-        ("LayerNormBetaGammaBackpropV2", "is made by a fusion that a plan does not make"),
+        ("LayerNormXBackpropV3", "is made by a fusion that a plan does not make"),
         *((name, "is a node of the compiler's own") for name in ("Data", "NetOutput", "Recv")),
         *((name, "is a node of the compiler's own") for name in ("LabelSet", "LabelGotoEx")),
         *((name, "is a node of the compiler's own") for name in ("Variable", "StreamActive")),

@@ -8,7 +8,7 @@ from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.config.schema.run import PRECISION_MODES
 from lenet_exp.experiment import graphs
 from lenet_exp.precision.analysis.cost import totals
-from lenet_exp.precision.reporting import records
+from lenet_exp.precision.reporting import letters, records
 from lenet_exp.record.pages import operators
 
 
@@ -41,7 +41,7 @@ def test_a_plan_s_groups_hold_each_operator_once_as_explain_counts_them(plans, m
     assert sorted(names) == sorted(row.name for row in plans[mode].step.operators)
     explained = records.summary(records.report(plans[mode].step)).groups
     assert {(g.section, g.ge_type) for g in step} == {(g.section, g.ge_type) for g in explained}
-    assert set(table.letters) <= set(records.LETTERS)
+    assert set(table.letters) <= set(letters.LETTERS)
     assert table.letters["f" if mode != "force_fp16" else "h"]
 
 

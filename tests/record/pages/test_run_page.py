@@ -89,6 +89,36 @@ def test_what_is_not_there_is_left_out(tmp_path):
     assert "precision.trace_overflow=true" in page
 
 
+def without(*columns):
+    """Return PLAN without some columns, as an earlier version wrote it."""
+    rows = [line.split(",") for line in PLAN.splitlines()]
+    kept = [at for at, name in enumerate(rows[0]) if name not in columns]
+    return "".join(",".join(row[at] for at in kept) + "\n" for row in rows)
+
+
+OLDER = {
+    "no costs": ("precision.csv", without("unit", "flops").encode()),
+    "no section and no engine": ("precision.csv", without("section", "engine").encode()),
+    "a plan that was cut": ("precision.csv", PLAN[:-60].encode()),
+    "an empty plan": ("precision.csv", b""),
+    "no labels": ("test_predictions.npz", None),
+    "damaged predictions": ("test_predictions.npz", b"PK"),
+}
+
+
+@pytest.mark.parametrize("kind", OLDER)
+def test_what_an_earlier_version_or_a_kill_left_makes_a_page(kind, folder):
+    name, content = OLDER[kind]
+    if content is None:
+        np.savez(str(folder / name), classes=CLASSES)
+    else:
+        (folder / name).write_bytes(content)
+    page = run_page.render(folder, entries(), 0.975).decode()
+    assert problems(page) == []
+    assert "0.9829" in page
+    assert ("conv/&lt;b&gt;" in page) == (kind != "an empty plan")
+
+
 @pytest.mark.parametrize(
     ("accuracy", "steps", "told"),
     [

@@ -56,6 +56,19 @@ def test_a_new_store_is_made_once_however_its_users_are_staggered(places, tmp_pa
         assert (child.returncode, said) == (0, "open\n"), problem
 
 
+def test_what_a_killed_process_left_of_a_store_goes_with_the_next_start(tmp_path):
+    child = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
+                           stdout=subprocess.PIPE, check=True)  # fmt: skip
+    uri = new_store(tmp_path / "store.db")
+    for name in (f".store.db.{int(child.stdout)}.part{end}" for end in ("", "-journal")):
+        (tmp_path / name).write_text("half")
+    kept = tmp_path / f".store.db.{os.getpid()}.part"
+    kept.write_text("being made")
+    Store(uri, "lenet-exp")
+    left = sorted(path.name for path in tmp_path.glob("*store.db*"))
+    assert left == [kept.name, "store.db"]
+
+
 @pytest.mark.parametrize("uri", ["foo://x", "foo://me:secret@host"])
 def test_a_store_of_no_known_kind_is_refused_in_our_words(uri):
     with pytest.raises(StoreError) as caught:

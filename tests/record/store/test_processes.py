@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -55,3 +56,18 @@ def test_only_what_surely_ended_is_dead(change, dead, monkeypatch):
 @pytest.mark.parametrize("tag", [None, "", "{}", "[]", "{"])
 def test_no_tag_is_no_death(tag):
     assert not processes.is_dead(tag)
+
+
+def test_what_a_dead_process_left_of_a_file_is_known_from_what_a_living_one_makes(tmp_path):
+    child = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
+                           stdout=subprocess.PIPE, check=True)  # fmt: skip
+    dead, path = int(child.stdout), tmp_path / "mlflow.db"
+    mine = processes.unfinished(path)
+    host = mine.name[len(".mlflow.db.") :].partition(".")[0]
+    left = [f".mlflow.db.{dead}.part", f".mlflow.db.{dead}.part-journal"]
+    left += [f".mlflow.db.{host}.{dead}.part{end}" for end in ("", "-journal", "-wal", "-shm")]
+    kept = [mine.name, f"{mine.name}-journal", f".mlflow.db.{os.getpid()}.part", ".mlflow.db.part"]
+    kept += [f".mlflow.db.another.{dead}.part", f".other.db.{dead}.part", "mlflow.db"]
+    for name in (*left, *kept):
+        (tmp_path / name).write_text("")
+    assert sorted(found.name for found in processes.left_unfinished(path)) == sorted(left)

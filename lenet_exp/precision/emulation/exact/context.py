@@ -46,7 +46,12 @@ class Context(NamedTuple):
 def look_up(plan: Plan) -> Lookup:
     """Return a plan's rows and Casts by where they are in its graph."""
     rows = {part: row for row in plan.operators for part in row.parts}
-    edges = [(edge, (edge.port.node, edge.port.slot)) for edge in plan.casts if edge.port]
+    edges = [
+        (edge, (port.node, port.slot))
+        for edge in plan.casts
+        if edge.port
+        for port in (edge.port, *edge.others)
+    ]
     casts = {port: edge for edge, port in edges if edge.target == "float16" and not edge.removed}
     past = {port: as_input(edge.reads) for edge, port in edges if edge.removed and edge.reads}
     removed = {cast.name: cast.reads and as_input(cast.reads) for cast in plan.removed_casts}

@@ -19,7 +19,7 @@ from lenet_exp.precision.emulation.exact.kernels import KERNELS
 from lenet_exp.precision.ir.builder import Handle, copied, data_inputs, set_attribute, set_inputs
 from lenet_exp.precision.ir.names import node_of, slot_of
 from lenet_exp.precision.ir.op_defs import argument_types
-from lenet_exp.precision.ir.op_traits import CONVOLUTIONS, EXACT
+from lenet_exp.precision.ir.op_traits import CONVOLUTIONS, EXACT, STEPWISE
 from lenet_exp.precision.plan import CastEdge, Operator
 
 _HALF = 19  # DT_HALF
@@ -100,7 +100,8 @@ class Rewriter:
             self.append(node, inputs)
             return
         tensors = data_inputs(inputs)
-        kernel = None if row is None else KERNELS.get(row.ge_type)
+        kind = None if row is None else row.ge_type if len(row.parts) == 1 else node.op
+        kernel = KERNELS.get(kind or "")
         made = (
             self._form(node, tensors)
             if kernel is None
@@ -129,10 +130,11 @@ class Rewriter:
             for result, dtype in zip(row.results, row.outputs)
             if result is not None and result.node == node.name and dtype == "float16"
         )
-        inner = node.name == row.name and len(row.parts) > 1 and not found
-        if inner and row.ge_type in CONVOLUTIONS and row.outputs[0] == "float16":
-            return (0,)  # the sum is rounded before the bias is added, and again after (8.1)
-        return found
+        if found or len(row.parts) == 1 or row.outputs[0] != "float16":
+            return found
+        # A convolution's sum is rounded before its bias is added, and again after (8.1).
+        summed = row.ge_type in CONVOLUTIONS and node.name == row.name
+        return (0,) if summed or row.ge_type in STEPWISE else ()
 
     def _slots_of_read(self, node: Any) -> Tuple[int, ...]:
         """Return the outputs that are rounded of a node that is no operator.

@@ -3,9 +3,12 @@
 Typed from the vendor's GePlugin::Init, GetEnvDeviceID and util.get_ranksize, as rules.py is.
 """
 
+import json
 import os
 import re
 from pathlib import Path
+
+import tensorflow as tf
 
 from npu_bridge.double import rules, switches
 
@@ -41,6 +44,35 @@ def check_rank_table():
     names = {"RANK_ID", "POD_NAME"} & set(os.environ)
     if not Path(table).is_file() or not (names or switches.is_today()):
         raise rules.Abort("RANK_TABLE_FILE")
+    if names:
+        load_rank_table(table)
+
+
+def load_rank_table(path):
+    """Raise where the vendor's loader can't read a table, or its devices are several."""
+    try:
+        content = json.loads(Path(path).read_text())
+        status = content["status"]
+    except (ValueError, LookupError):
+        raise rules.Abort("RANK_TABLE_FILE") from None
+    if path.find(".json") + len(".json") != len(path):
+        raise rules.Abort("RANK_TABLE_FILE")
+    servers = content["server_list"]
+    if status != "completed" or sum(len(server["device"]) for server in servers) > 1:
+        raise Waits("the table, or the devices in it")
+
+
+def check_task():
+    """Raise where TF_CONFIG keeps the adapter from starting."""
+    try:
+        config = json.loads(os.environ.get("TF_CONFIG") or "{}")
+    except ValueError:
+        return  # a warning
+    task = config.get("task") or {}
+    if not isinstance(task, dict):
+        raise rules.Abort("TF_CONFIG")  # an exception of its JSON library that nothing catches
+    if task.get("type") == "ps":
+        raise tf.errors.InternalError(None, None, "GE is not initialized: a ps")
 
 
 def rank_size():

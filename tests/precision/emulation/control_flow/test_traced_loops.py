@@ -20,8 +20,8 @@ from tests.precision.emulation.control_flow.test_loops import (
     nested,
     trained,
 )
-from tests.precision.emulation.test_counters import check_same_bits
 from tests.precision.emulation.test_emulate import initial_values
+from tests.precision.emulation.trace.test_counters import check_same_bits
 from tests.precision.small import FORCE, KEEP, MIX, floats, graph_of
 
 

@@ -1,0 +1,151 @@
+"""Shapes that a person gives to a graph's inputs, for dimensions that the graph leaves open.
+
+The chip compiles a graph for the shapes that it is fed with, so they count from the first phase on:
+more is constant then, and costs can be counted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+
+from lenet_exp.errors import PrecisionError
+from lenet_exp.precision.analysis.scratch import RefusedError
+from lenet_exp.precision.analysis.shapes import all_shapes
+from lenet_exp.precision.ir.graph import read_graph
+from lenet_exp.precision.ir.names import node_of, slot_of
+from lenet_exp.precision.ir.op_defs import WRITTEN_SHAPES
+from lenet_exp.precision.target.modes import Generation
+
+_PLACEHOLDERS = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
+_ITERATORS = ("IteratorGetNext", "IteratorGetNextSync")
+_EMPTY_IS_ANY = 21  # up to this producer; source: TensorFlow's shape function of Placeholder
+_SHOWN = 5  # names, in a message
+
+
+class _Entry(NamedTuple):
+    """An input of the graph: output `slot` of a node, and the TensorShapeProtos that say it."""
+
+    node: Any
+    slot: int
+    protos: Sequence[Any]
+
+    @property
+    def name(self) -> str:
+        return f"{self.node.name}:{self.slot}" if self.slot else str(self.node.name)
+
+    @property
+    def dims(self) -> Optional[List[int]]:
+        """Its dimensions, -1 for an unknown one; None if not even their number is known."""
+        proto = self.protos[0]
+        return None if proto.unknown_rank else [int(dim.size) for dim in proto.dim]
+
+
+def with_input_shapes(
+    graph_def: Any, batch: Optional[int] = None, shapes: Optional[Mapping[str, Any]] = None
+) -> Any:
+    """Return a graph whose inputs have these shapes; the given one is not modified.
+
+    Args:
+        graph_def: its placeholders and its iterators' outputs are inputs.
+        batch: the first dimension of every input whose first dimension is unknown.
+        shapes: the dimensions of an input, all of them, by its name ("images", "next:1"); a
+            dimension may be None where it stays unknown, or where `batch` gives it.
+
+    Raises:
+        PrecisionError: nothing is left open that they could say, there is no such input, or what
+            the graph knows of it is another shape.
+    """
+    if batch is None and not shapes:
+        return graph_def
+    made = type(graph_def)()
+    made.CopyFrom(graph_def)
+    empty_is_any = graph_def.versions.producer <= _EMPTY_IS_ANY
+    entries = {entry.name: entry for node in made.node for entry in _entries(node, empty_is_any)}
+    for name, shape in (shapes or {}).items():
+        _set(_named(entries, name), shape)
+    if batch is not None:
+        _set_batch(entries, batch)
+    _check(made, graph_def)
+    return made
+
+
+def _check(made: Any, given: Any) -> None:
+    """Refuse shapes with which TensorFlow no longer takes a graph that it took without them."""
+    try:
+        all_shapes(read_graph(made), Generation.TODAY)
+    except RefusedError as refused:
+        with contextlib.suppress(RefusedError):  # a graph that has this fault by itself stays
+            all_shapes(read_graph(given), Generation.TODAY)
+            node, problem, _ = refused.args
+            remedy = "shapes that fit each other and the graph"
+            raise PrecisionError(f"these shapes at {node}", problem, remedy) from refused
+
+
+def _entries(node: Any, empty_is_any: bool) -> List[_Entry]:
+    if node.op in _PLACEHOLDERS:
+        known = "shape" in node.attr
+        said = [node.attr["shape"].shape]
+        if not known or (empty_is_any and not said[0].dim):
+            said[0].unknown_rank = True
+    elif node.op in _ITERATORS and "output_shapes" in node.attr:
+        said = list(node.attr["output_shapes"].list.shape)
+    else:
+        return []
+    written = node.attr[WRITTEN_SHAPES].list.shape if WRITTEN_SHAPES in node.attr else ()
+    return [_Entry(node, i, [proto, *written[i : i + 1]]) for i, proto in enumerate(said)]
+
+
+def _named(entries: Mapping[str, _Entry], name: str) -> _Entry:
+    own = name if name in entries or slot_of(name) else node_of(name)
+    if own in entries:
+        return entries[own]
+    near = difflib.get_close_matches(own, list(entries), n=1, cutoff=0.5)
+    shown = ", ".join([*entries][:_SHOWN]) + (", ..." if len(entries) > _SHOWN else "")
+    allowed = f"one of {shown}" if entries else "a graph with placeholders"
+    raise PrecisionError(
+        f"shapes: {name}", "the graph has no such input", near[0] if near else allowed
+    )
+
+
+def _set(entry: _Entry, shape: Any) -> None:
+    """Write a shape that fits what is known into a node."""
+    dims = [-1 if each is None else int(each) for each in shape]
+    known = entry.dims
+    shown = f"shapes: {entry.name} {_text(dims)}"
+    if any(size < -1 or size == 0 for size in dims):
+        raise PrecisionError(shown, "a dimension is 1 or more", f"{entry.name}: [32, 28, 28, 1]")
+    if known is not None:
+        fits = len(known) == len(dims) and all(
+            -1 in (has, given) or has == given for has, given in zip(known, dims)
+        )
+        if not fits:
+            problem = f"in the graph it is {_text(known)}"
+            raise PrecisionError(shown, problem, f"{entry.name}: {_text(known, 32)}")
+        dims = [has if given == -1 else given for has, given in zip(known, dims)]
+    for proto in entry.protos:
+        proto.Clear()
+        for size in dims:
+            proto.dim.add(size=size)
+
+
+def _text(dims: Sequence[int], unknown: object = "?") -> str:
+    return f"[{', '.join(str(unknown if size < 0 else size) for size in dims)}]"
+
+
+def _set_batch(entries: Mapping[str, _Entry], batch: int) -> None:
+    if batch < 1:
+        raise PrecisionError(f"batch {batch}", "it is no number of examples", "batch 32")
+    known: Dict[str, Optional[List[int]]] = {name: each.dims for name, each in entries.items()}
+    open_ones = [name for name, dims in known.items() if dims and dims[0] < 0]
+    for name in open_ones:
+        _set(entries[name], [batch, *(known[name] or [])[1:]])
+    if not open_ones:
+        without = [name for name, dims in known.items() if dims is None]
+        problem = "no input of this graph has an unknown first dimension"
+        remedy = "the graph without batch: its shapes are known"
+        if without:
+            problem += "; of some not even the number of dimensions is known"
+            remedy = f"shapes: {without[0]} [{batch}, ...]"
+        raise PrecisionError(f"batch {batch}", problem, remedy)

@@ -1,0 +1,125 @@
+"""A session in which running a graph is running it under a precision mode."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, Sequence
+
+from lenet_exp import tf_compat
+from lenet_exp.errors import GraphError
+from lenet_exp.precision.emulation.emulate import emulate
+from lenet_exp.precision.planning.pipeline import assign
+
+_OFF = 2  # RewriterConfig.OFF
+
+
+def session_config(threads: int) -> Any:
+    """Return the ConfigProto of a session on the CPU that keeps an emulated graph's bits.
+
+    `threads` is the number of both of TensorFlow's pools; 0: every core.
+    """
+    config = tf_compat.load().ConfigProto(
+        intra_op_parallelism_threads=threads,
+        inter_op_parallelism_threads=threads,
+        device_count={"GPU": 0},
+    )
+    rewrite = config.graph_options.rewrite_options
+    rewrite.remapping = _OFF  # as on the chip: it fuses, and then sums in another order
+    rewrite.arithmetic_optimization = _OFF  # a (b c) for (a b) c, where that broadcasts less
+    rewrite.constant_folding = _OFF  # x + (1 + 2) for (x + 1) + 2
+    return config
+
+
+def fix_threads(threads: int) -> None:
+    """Have TensorFlow compute with so many threads (0: every core) until the process ends.
+
+    The first session of a process settles it, and the number of any later one is ignored.
+    """
+    _open(tf_compat.load().Graph(), threads).close()
+
+
+def _open(graph: Any, threads: int) -> Any:
+    config = session_config(threads)
+    tf_compat.keep_on_host(config)
+    with tf_compat.quiet():
+        return tf_compat.load().Session(graph=graph, config=config)
+
+
+def emulated_session(
+    graph: Any,
+    mode: str,
+    fetches: Sequence[Any],
+    *,
+    threads: int = 0,
+    reference: bool = False,
+    **plan_options: Any,
+) -> Any:
+    """Return a tf.Session in which running `fetches` is running them under a precision mode.
+
+    It runs and is fed by what the given graph has: names, or that graph's own tensors, operations
+    and variables. Variables are initialised, saved and restored by what the graph has for it.
+    Its `graph` has also `plan`, and what `emulate` returns: `float_status` and `reset` (was run).
+
+    Args:
+        graph: a tf.Graph or GraphDef with all that is to be run; not modified.
+        mode: as `assign` takes it.
+        fetches: what is trained or computed under the mode, such as a train operation and a loss.
+        threads: 0: every core. TensorFlow keeps to those of the process's first session.
+        reference: round, saturate and test everywhere the rules say; slow, with the same bits.
+        plan_options: the other keywords of `assign`.
+
+    Raises:
+        GraphError: it is no graph, a fetch is not in it, or it can't be emulated.
+        PrecisionError: another argument is not possible.
+    """
+    graph_def = graph.as_graph_def() if hasattr(graph, "as_graph_def") else graph
+    names = [_name(fetch) for fetch in ([fetches] if isinstance(fetches, str) else fetches)]
+    fix_threads(threads)  # before planning opens a session
+    plan = assign(graph_def, mode, fetches=names, **plan_options)
+    made = emulate(graph_def, plan, fetches=names, reference=reference)
+    emulated = _graph_class()()
+    emulated.source, emulated.plan = graph, plan
+    emulated.float_status, emulated.reset = made.float_status, made.reset
+    with emulated.as_default():
+        tf_compat.load().import_graph_def(made.graph_def, name="")
+    session = _open(emulated, threads)
+    session.run(made.reset)
+    return session
+
+
+def _name(fetch: Any) -> str:
+    """Return the name that a tensor, operation or variable has in its graph."""
+    name = fetch if isinstance(fetch, str) else getattr(_element(fetch), "name", None)
+    if name is None:
+        remedy = "a name, a tensor, an operation or a variable of the graph"
+        raise GraphError("fetches", f"{type(fetch).__name__} is nothing that a graph has", remedy)
+    return str(name)
+
+
+def _element(value: Any) -> Any:
+    """Return what a graph has for a value: of a variable its tensor, as Session.run finds it."""
+    of_graph = getattr(value, "_as_graph_element", None)
+    return of_graph() if of_graph is not None else value
+
+
+@functools.lru_cache(maxsize=None)
+def _graph_class() -> Any:
+    """Return the class of these sessions' graphs; with the first one TensorFlow is loaded."""
+
+    class EmulatedGraph(tf_compat.load().Graph):  # type: ignore[misc]
+        """A graph that knows the elements of the one it was made of, by their names."""
+
+        source: Any
+        plan: Any
+        float_status: str
+        reset: str
+
+        def as_graph_element(self, obj: Any, *args: Any, **options: Any) -> Any:
+            """Return the element of this graph; as tf.Graph.as_graph_element."""
+            element = _element(obj)
+            owner = getattr(element, "graph", self)
+            of_source = owner is self.source or not hasattr(self.source, "as_graph_def")
+            known = obj if owner is self or not of_source else element.name
+            return super().as_graph_element(known, *args, **options)
+
+    return EmulatedGraph

@@ -1,0 +1,116 @@
+"""Where a run will write: all of it is looked at before anything is made.
+
+Otherwise a person in a folder that isn't theirs is refused one place after the other.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import tempfile
+from pathlib import Path
+from typing import Iterator, List, NamedTuple, Optional, Sequence
+from urllib.parse import unquote
+
+from lenet_exp.config.cli.suggest import PROGRAM
+from lenet_exp.config.schema.run import Settings
+from lenet_exp.data import files
+from lenet_exp.errors import PlaceError
+from lenet_exp.record.store import store_check
+from lenet_exp.record.writable import obstacle
+
+_DIR_KEYS = ("hydra.run.dir", "hydra.sweep.dir")
+_OWN_FILES = ("--config-dir", "-cd")  # they may say where a run is made
+
+
+class Place(NamedTuple):
+    """A file or folder that will be made or written to.
+
+    `key` is what a person chose it by: a setting or a variable, "" where it is MLflow's or ours,
+    below the current folder.
+    """
+
+    path: Path
+    key: str = ""
+    is_folder: bool = True
+
+
+def check(settings: Settings, words: Sequence[str], sweeps: bool, stack: str) -> None:
+    """Refuse a command line, `words`, whose run or sweep can't write all that it will.
+
+    Raises:
+        PlaceError: it names every such place, and one command that needs none of them.
+        FetchError: there is no home folder for the data.
+    """
+    refused = {}
+    for place in _places(settings, words, sweeps, stack):
+        why = obstacle(place.path, place.is_folder)
+        if why is not None:
+            refused[place] = why
+    if not refused:
+        return
+    reasons = list(dict.fromkeys(refused.values()))
+    named = [", ".join(str(p.path) for p, why in refused.items() if why == one) for one in reasons]
+    said = [f"{paths} can't be written ({why})" for paths, why in zip(named[1:], reasons[1:])]
+    problem = "; ".join([f"can't be written ({reasons[0]})", *said])
+    raise PlaceError(named[0], problem, _remedy(list(refused), words, sweeps))
+
+
+def _places(settings: Settings, words: Sequence[str], sweeps: bool, stack: str) -> Iterator[Place]:
+    key = _DIR_KEYS[sweeps]
+    typed = [word.partition("=")[2] for word in words if word.startswith(f"{key}=")]
+    own = any(word.startswith(_OWN_FILES) for word in words)
+    if typed and "$" not in typed[-1]:  # else it is Hydra's to say what that is
+        yield Place(Path(typed[-1]), key)
+    elif not typed and not own:
+        yield Place(Path("multirun" if sweeps else "outputs"))
+    if sweeps:
+        yield Place(Path("outputs"))  # the comparison
+    yield from _of_store(settings.tracking.uri, stack)
+    if settings.data.path is None and not _is_fetched(files.cache_folder()):
+        yield Place(files.cache_folder(), "LENET_EXP_DATA")
+
+
+def _of_store(setting: Optional[str], stack: str) -> Iterator[Place]:
+    """Yield what a store on this machine writes to; a server's is not known from here."""
+    uri = store_check.chosen_uri(setting)
+    path = store_check.sqlite_path(uri or "")
+    if uri is None and stack == "tf1":
+        yield Place(Path("mlruns"))
+    elif uri is None or path is not None:
+        database = path or Path("mlflow.db")
+        yield Place(database, "tracking.uri" if path else "", is_folder=False)
+        if not database.exists():  # MLflow will keep its artifacts there
+            yield Place(Path("mlruns"))
+    elif "://" not in uri or uri.startswith("file://"):
+        yield Place(Path(unquote(uri.partition("file://")[2] or uri)), "tracking.uri")
+
+
+def _is_fetched(cache: Path) -> bool:
+    """Return whether all four files are there, by their sizes: they are verified later."""
+    paths = {one: cache / one.name for one in files.FILES}
+    return all(path.is_file() and path.stat().st_size == one.bytes for one, path in paths.items())
+
+
+def _remedy(refused: Sequence[Place], words: Sequence[str], sweeps: bool) -> str:
+    """Return one line that writes nothing to any of the places that are refused."""
+    there = _elsewhere()
+    keys = {place.key for place in refused}
+    values = {
+        "tracking.uri": f"sqlite:///{there / 'mlflow.db'}",
+        _DIR_KEYS[sweeps]: there / ("multirun/mine" if sweeps else "outputs/mine"),
+    }
+    new = {key: f"{key}={value}" for key, value in values.items() if key in keys}
+    kept: List[str] = [word for word in words if word.partition("=")[0] not in new]
+    command = " ".join([PROGRAM, *map(shlex.quote, [*kept, *new.values()])])
+    if "LENET_EXP_DATA" in keys:
+        command = f"LENET_EXP_DATA={shlex.quote(str(there / 'mnist'))} {command}"
+    folder = shlex.quote(str(there))
+    return f"mkdir -p {folder} && cd {folder} && {command}" if "" in keys else command
+
+
+def _elsewhere() -> Path:
+    """Return a folder that can be made: in the person's home, else among temporary files."""
+    home = Path(os.path.expanduser("~"), "lenet-exp")  # noqa: PTH111 - this one doesn't raise
+    own = Path(tempfile.gettempdir(), f"lenet-exp-{os.getuid()}")
+    return home if home.is_absolute() and obstacle(home) is None else own
