@@ -7,6 +7,7 @@ import pytest
 
 from lenet_exp.precision import assign, emulate
 from tests.precision.chip import Run, same_bits, session_of
+from tests.precision.emulation.test_emulate import check_random_graph
 from tests.precision.emulation.test_fast_path import both_paths
 from tests.precision.small import FORCE, MIX, floats, graph_of
 
@@ -120,3 +121,10 @@ def test_no_weights_are_written_while_the_letter_reads_them():
         layer = name.rsplit("/tuple", maxsplit=1)[0]
         waited = [text[1:] for text in exact[name].input if text.startswith("^")]
         assert {f"{layer}/MatMul", f"{layer}/MatMul_1"} & set(exact) <= set(waited)
+
+
+def test_a_gradient_that_is_no_float16_waits_for_the_letter_too():
+    """The bias's is a constant in allow_mix_precision; it may not be changed while it is read."""
+    recipe = ["variable", "log", "square", "add", "exp", "mean", "square", *["conv bias"] * 3]
+    places = [62, 64, 85, 11, 100, 51, 11, 62, 84, 80]
+    check_random_graph(list(zip(recipe, places)), 857, MIX, "2021")

@@ -78,7 +78,7 @@ def find_parts(
     """
     reads = {name: [*map(node_of, tensors_read(lookup, graph.nodes[name]))] for name in order}
     needs = _needs(graph, order)
-    seen = _seen(order, reads, roles, fetches)
+    seen = _seen(graph, order, reads, roles, fetches)
     members = _members(graph, order, roles, _shares(order, reads, seen, needs), reads)
     part_of = {name: index for index, names in enumerate(members) for name in names}
     before = _before(order, reads, part_of)
@@ -132,6 +132,7 @@ def _needs(graph: Graph, order: Iterable[str]) -> Dict[str, int]:
 
 
 def _seen(
+    graph: Graph,
     order: Iterable[str],
     reads: Mapping[str, Sequence[str]],
     roles: Mapping[str, Role],
@@ -143,7 +144,7 @@ def _seen(
     for name in order:
         consumed.update(reads[name])
         if roles[name] is Role.OUTSIDE:
-            seen.update(reads[name])
+            seen.update((*reads[name], *graph.control[name]))
     return frozenset(name for name in order if name in seen or name not in consumed)
 
 

@@ -16,12 +16,14 @@ from lenet_exp.precision.ir.names import Tensor, as_input, node_of
 from lenet_exp.precision.ir.op_traits import (
     BACK_EDGES,
     CALLS,
+    CONSTANTS,
     CONTROL_FLOW,
     DATA,
     FUNCTION_ENDS,
     LOOP_CONDITIONS,
     MERGES,
     OF_SHAPES,
+    ORDER_ONLY,
     READS,
     SWITCHES,
     VARIABLES,
@@ -84,6 +86,7 @@ def find_roles(
     behind: Set[str] = set()  # what comes after a write
     depth: Dict[str, int] = {}  # how many branches is it in?
     roles: Dict[str, Role] = {}
+    late: Set[str] = set()  # what waits for something computed twice
     for name in order:
         node, before = graph.nodes[name], graph.producers(name)
         has_effect = bool(float_status.kind(node)) or changes_variable(graph, name)
@@ -94,7 +97,10 @@ def find_roles(
         if name in behind or depth[name] or name in apart or not _is_operation(graph, name):
             roles[name] = Role.OUTSIDE
         else:
-            roles[name] = _role(lookup, graph, name, roles)
+            waits = any(roles[each].altered for each in graph.control[name] if each in roles)
+            if waits or not late.isdisjoint(before):
+                late.add(name)
+            roles[name] = _role(lookup, graph, name, roles, name in late)
     return roles
 
 
@@ -169,7 +175,12 @@ def _is_operation(graph: Graph, name: str) -> bool:
     return bool(graph.nodes[name].input) and op not in kept and not calls(graph, name)
 
 
-def _role(lookup: Lookup, graph: Graph, name: str, roles: Dict[str, Role]) -> Role:
+def _role(lookup: Lookup, graph: Graph, name: str, roles: Dict[str, Role], late: bool) -> Role:
+    """Return the role of a node that may have any.
+
+    What is `late` has to be so for the letter, too: an update may be behind it, of a variable
+    that the letter still reads.
+    """
     node = graph.nodes[name]
     if node.op in OF_SHAPES:
         return Role.ONCE  # of any value: only its shape counts
@@ -177,7 +188,8 @@ def _role(lookup: Lookup, graph: Graph, name: str, roles: Dict[str, Role]) -> Ro
     altered = any(role.altered for role in given) or bool(casts_on(lookup, node))
     rounds = bool(rounded_outputs(lookup, node, shortcuts=True))
     if not happens_once(graph, name):
-        return Role.TWICE if altered or rounds else Role.ONCE
+        ends = late and node.op not in CONSTANTS | ORDER_ONLY
+        return Role.TWICE if altered or rounds or ends else Role.ONCE
     if altered:
         return Role.OUTSIDE
     return Role.DRAWN if rounds else Role.ONCE
