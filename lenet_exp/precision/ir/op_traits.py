@@ -82,7 +82,7 @@ EXACT = _types("""Abs Assign BroadcastTo BroadcastToD Concat ConcatD ConcatV2 Co
     SplitD SplitV SplitVD StridedSlice StridedSliceD Tile TileD Transpose TransposeD Unpack
     ZerosLike""")
 # Made of several operators by a fusion, and computed one after the other: each rounds (8.2).
-STEPWISE = _types("AdamApplyOne AdamApplyOneWithDecay ClipByNormNoDivSum")
+STEPWISE = _types("AdamApplyOne AdamApplyOneWithDecay ClipByNormNoDivSum FusedMulAddN")
 PLAIN_WRITES = _types("Assign AssignVariableOp")  # what they write was rounded before
 # Of what begins and ends a training rather than of its steps.
 STARTING = PLAIN_WRITES | _types("""MergeV2Checkpoints Restore RestoreSlice RestoreV2 Save

@@ -6,13 +6,15 @@ Source: precision-modes.md 7.
 from __future__ import annotations
 
 import functools
-from typing import AbstractSet, Callable, Collection, Mapping, Set, Tuple
+from typing import AbstractSet, Callable, Mapping, Tuple
 
-from lenet_exp.precision.analysis.shapes import static_shapes
 from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.op_traits import BIAS_ADDS, CONVOLUTIONS, MATMULS, MOMENTUMS
-from lenet_exp.precision.ir.operators import GraphOperator, Input, OperatorGraph, Output
+from lenet_exp.precision.ir.operators import GraphOperator, Input, Output
 from lenet_exp.precision.planning.compilation import Compilation
+from lenet_exp.precision.planning.fusions.pool import Pool
+from lenet_exp.precision.planning.fusions.products import constant_square, scaled_sum
+from lenet_exp.precision.planning.fusions.softmax import log_softmax_gradient
 from lenet_exp.precision.planning.match_rules import by_rule
 from lenet_exp.precision.target import fusion_switches
 from lenet_exp.precision.target.fusion_rules import fusion_rules
@@ -24,7 +26,7 @@ def fuse(state: Compilation) -> Compilation:
 
     A pass that a fusion switch file switches off makes nothing.
     """
-    pool = _Pool(state)
+    pool = Pool(state)
     for rule in (rule for name, rule in _RULES.items() if name not in state.options.off):
         for name in list(pool.operators):
             operator = pool.operators.get(name)
@@ -40,31 +42,7 @@ def fuse(state: Compilation) -> Compilation:
     return state._replace(operators=operators, functions=functions)
 
 
-class _Pool(OperatorGraph):
-    """The operators while fusions replace them, with what fusions ask of them."""
-
-    def __init__(self, state: Compilation) -> None:
-        super().__init__(state.operators.values(), state.leaving)
-        self.library = state.options.library
-        wanted = sorted(_shapes_needed(state.operators.values()))
-        self.shapes = static_shapes(state.graph, state.types, wanted)
-
-
-def _shapes_needed(operators: Collection[GraphOperator]) -> Set[Tensor]:
-    """Return the tensors of whose shapes a fusion asks: all are inferred at once."""
-    wanted = set()
-    momentum = any(operator.ge_type in MOMENTUMS for operator in operators)
-    for operator in operators:
-        if operator.ge_type == "Relu":
-            wanted.add(operator.outputs[0].key)
-        elif operator.ge_type in ("Add", "Mul"):
-            constant = any(value.constant for value in operator.inputs)
-            if momentum if operator.ge_type == "Mul" else constant:
-                wanted.update(value.source for value in operator.inputs)
-    return wanted
-
-
-def _fused_bias(owners: AbstractSet[str], pool: _Pool, operator: GraphOperator) -> None:
+def _fused_bias(owners: AbstractSet[str], pool: Pool, operator: GraphOperator) -> None:
     """Conv + BiasAdd, MatMul + BiasAdd, or + Add of a constant, become one with a bias."""
     if operator.ge_type not in BIAS_ADDS and operator.tf_type not in ("Add", "AddV2"):
         return
@@ -79,7 +57,7 @@ def _fused_bias(owners: AbstractSet[str], pool: _Pool, operator: GraphOperator) 
             return
 
 
-def _takes_bias(pool: _Pool, owner: GraphOperator, adds: GraphOperator, bias: Input) -> bool:
+def _takes_bias(pool: Pool, owner: GraphOperator, adds: GraphOperator, bias: Input) -> bool:
     if len(owner.inputs) != 2 or not pool.only_feeds(owner, adds):
         return False
     if adds.ge_type in BIAS_ADDS:
@@ -94,7 +72,7 @@ def _takes_bias(pool: _Pool, owner: GraphOperator, adds: GraphOperator, bias: In
     return owner.ge_type in CONVOLUTIONS and a_channel
 
 
-def _relu_pair(pool: _Pool, operator: GraphOperator) -> None:
+def _relu_pair(pool: Pool, operator: GraphOperator) -> None:
     """Relu with one ReluGrad behind it, static and 4-D: ReluV2 and ReluGradV2 (a mask)."""
     if operator.ge_type != "Relu" or len(operator.outputs) != 1:
         return
@@ -114,7 +92,7 @@ def _relu_pair(pool: _Pool, operator: GraphOperator) -> None:
     pool.replace((operator, grads[0]), forward, backward)
 
 
-def _half_product_widened(owners: AbstractSet[str], pool: _Pool, operator: GraphOperator) -> None:
+def _half_product_widened(owners: AbstractSet[str], pool: Pool, operator: GraphOperator) -> None:
     """A float16 MatMul or Conv2D followed by a Cast to float32: one with a float32 output."""
     if operator.ge_type != "Cast" or operator.origin != ("float16", "float32"):
         return
@@ -128,7 +106,7 @@ def _half_product_widened(owners: AbstractSet[str], pool: _Pool, operator: Graph
         pool.join((owner, operator), owner._replace(outputs=operator.outputs))
 
 
-def _unscaling_momentum(pool: _Pool, operator: GraphOperator) -> None:
+def _unscaling_momentum(pool: Pool, operator: GraphOperator) -> None:
     """Mul of a gradient by the inverse scale, then ApplyMomentum: FusedMulApplyMomentum."""
     if operator.ge_type not in MOMENTUMS or len(operator.inputs) != 5:
         return
@@ -145,7 +123,7 @@ def _unscaling_momentum(pool: _Pool, operator: GraphOperator) -> None:
         pool.join((scaled, operator), made)
 
 
-def _sparse_cross_entropy(pool: _Pool, operator: GraphOperator) -> None:
+def _sparse_cross_entropy(pool: Pool, operator: GraphOperator) -> None:
     """Integer labels: a OneHotD in front of SoftmaxCrossEntropyWithLogits.
 
     OneHotD has kernels for int32 labels only, so int64 ones are cast.
@@ -175,7 +153,7 @@ def _inner(
 
 
 # By the vendor's name of the pass.
-_RULES: Mapping[str, Callable[[_Pool, GraphOperator], None]] = {
+_RULES: Mapping[str, Callable[[Pool, GraphOperator], None]] = {
     fusion_switches.SPARSE_CROSS_ENTROPY: _sparse_cross_entropy,
     fusion_switches.CONVOLUTION_BIAS: functools.partial(_fused_bias, CONVOLUTIONS),
     fusion_switches.MATMUL_BIAS: functools.partial(_fused_bias, MATMULS),
@@ -183,5 +161,8 @@ _RULES: Mapping[str, Callable[[_Pool, GraphOperator], None]] = {
     fusion_switches.CONVOLUTION_CAST: functools.partial(_half_product_widened, {"Conv2D"}),
     fusion_switches.RELU_PAIR: _relu_pair,
     fusion_switches.MOMENTUM_LOSS_SCALE: _unscaling_momentum,
+    fusion_switches.POWER_SQUARE: constant_square,
     **{rule.name: functools.partial(by_rule, rule) for rule in fusion_rules()},
+    fusion_switches.SCALED_SUM: scaled_sum,
+    fusion_switches.LOG_SOFTMAX_GRADIENT: log_softmax_gradient,
 }

@@ -29,17 +29,43 @@ CONVOLUTION_CAST = "ConvCastFusionPass"
 RELU_PAIR = "DreluFusionPass"
 MOMENTUM_LOSS_SCALE = "A_MomentumLossscaleFusionPass"
 SPARSE_CROSS_ENTROPY = "SparseSoftMaxFusionPass"
+POWER_SQUARE = "Pow2SquareFusionPass"
+SCALED_SUM = "MulAddNPass"
+LOG_SOFTMAX_GRADIENT = "LogSoftmaxGradFusionPass"
 
-_RULES = tuple(rule.name for rule in fusion_rules())
-_PASSES = (MATMUL_BIAS, MATMUL_CAST, CONVOLUTION_CAST, MOMENTUM_LOSS_SCALE, SPARSE_CROSS_ENTROPY)
-_MADE = (*_PASSES, *_RULES)
-# A plan has what these make too, and the compiler takes no notice of their switches.
-_NEVER_OFF = frozenset(
-    (CONVOLUTION_BIAS, RELU_PAIR, "ADepthwiseFusionPass", "AReduceMeanFusionPass")
-    + ("AReduceSumFusionPass", "ApplyAddOutputPass", "ConstToAttrGatherV2Fusion")
-    + ("ConstToAttrPass", "ConstToAttrReduceSumFusion", "DepthwiseFusionPass")
-    + ("FusedBatchNormGradFusionPass", "FusedBatchnormFusionPass", "SingleBatchNormFusion")
+# The compiler takes no notice of their switches: `ForbiddenClosedPass`, but for joined kernels.
+_FORBIDDEN = """AABiasaddConvFusion ADeformableConv2dPass ADepthwiseFusionPass ALSTMFusionPass
+    AReduceMeanFusionPass AReduceSumFusionPass AddNFusionPass ApplyAddOutputPass
+    ArgMaxWithFusionPass AvgPool3DFusionPass AvgPool3DGradFusionPass AvgPoolGradFusionPass
+    AvgPoolQuantProcessFusionPass BatchMatmulV2QuantProcessFusionPass BatchNormBnInferFusionPass
+    BatchNormGradBnInferGradFusion BatchNormGradInfGradFusion COPYPass CommonLSTMFusionPass
+    ConstToAttrGatherV2Fusion ConstToAttrPass ConstToAttrReduceSumFusion
+    ConstToAttrResizeNearestNeighborGradFusion Conv2DQuantProcessFusionPass
+    Conv2DTDQuantProcessFusionPass DWConv2DQuantProcessFusionPass DeConvQuantProcessFusionPass
+    DeformableOffsetsFusionPass DepthwiseDfFusionPass DepthwiseDwMulFusionPass DepthwiseFusionPass
+    DepthwiseInsertTransDataFusionPass DepthwiseToConv2dFusionPass DreluFusionPass
+    DynamicGRUV2GradFusionPass DynamicRNNFusionPass DynamicRNNGradAFusionPass
+    DynamicRNNGradAlignFusionPass DynamicRNNGradDAlignFusionPass DynamicRNNGradDFusionPass
+    DynamicRNNGradFusionPass DynamicRNNInsertTransposePass DynamicRNNSeqFusionPass EinsumPass
+    FCQuantProcessFusionPass FusedBatchNormBertFusionPass FusedBatchNormGradFusionPass
+    FusedBatchnormFusionPass Globalavgpoolpass GroupConv2DQuantProcessFusionPass HostBNFusionPass
+    MapIndexFusionPass MatmulV2QuantProcessFusionPass MaxPoolWithArgmaxFusionPass
+    NormalizeFusionPass PReluGradFusionPass PackFusionPass PassThroughFusionPass
+    PassThroughSecondFusionPass PermuteFusionPass PoolingQuantProcessFusionPass PriorBoxPass
+    ProposalFusionPass RNNFusionPass SPPPass SingleBatchNormFusion SoftmaxGradExtFusion
+    SpatialTransformerDPass TfMergeConv2DBackpropInputFusionPass TfMergeSubFusionPass
+    TfTagNoConstFoldingFusionPass TransdataCastFusionPass TransposedUpdateFusionPass
+    UnpackFusionPass V100NotRequantFusionPass V200NotRequantFusionPass
+    YoloPass YoloV2DetectionOutputPass YoloV3DetectionOutputV2Pass ZConcatDFusionPass
+    ZConfusionSoftmaxGradFusionPass ZSplitVDFusionPass ZSplitVFusionPass
+    clip_by_norm_nodivsquaresum"""
+_NEVER_OFF = frozenset(_FORBIDDEN.split())
+_RULES = tuple(rule.name for rule in fusion_rules() if rule.name not in _NEVER_OFF)
+_PASSES = (
+    *(MATMUL_BIAS, MATMUL_CAST, CONVOLUTION_CAST, MOMENTUM_LOSS_SCALE, SPARSE_CROSS_ENTROPY),
+    *(POWER_SQUARE, SCALED_SUM, LOG_SOFTMAX_GRADIENT),
 )
+_MADE = (*_PASSES, *_RULES)
 _ALL, _GRAPH = "ALL", "GraphFusion"
 _KINDS = (_GRAPH, "UBFusion")
 _ON_OFF = ("on", "off")

@@ -61,6 +61,9 @@ def test_a_pattern_becomes_the_operator_of_its_rule(rule):
 def test_a_rule_that_is_off_makes_nothing(rule):
     off = {"Switch": {"GraphFusion": dict.fromkeys(RULES, "off")}}
     plan = plan_of(lambda tf: outputs(rule, tf), MIX, fusion_switch_file=off)
+    if rule.name == "clip_by_norm_nodivsquaresum":  # never off
+        assert [row.ge_type for row in plan.operators] == [rule.makes]
+        return
     assert sorted(row.ge_type for row in plan.operators) == sorted(
         step.ge_type for step in rule.steps.values()
     )

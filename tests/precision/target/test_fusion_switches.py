@@ -10,16 +10,20 @@ from lenet_exp.errors import PrecisionError
 from lenet_exp.precision.target.fusion_rules import fusion_rules
 from lenet_exp.precision.target.fusion_switches import (
     CONVOLUTION_CAST,
+    LOG_SOFTMAX_GRADIENT,
     MATMUL_BIAS,
     MATMUL_CAST,
     MOMENTUM_LOSS_SCALE,
+    POWER_SQUARE,
+    SCALED_SUM,
     SPARSE_CROSS_ENTROPY,
     read_switches,
 )
 
 EVERY = {
     MATMUL_BIAS, MATMUL_CAST, CONVOLUTION_CAST, MOMENTUM_LOSS_SCALE, SPARSE_CROSS_ENTROPY,
-    *(rule.name for rule in fusion_rules()),
+    POWER_SQUARE, SCALED_SUM, LOG_SOFTMAX_GRADIENT,
+    *(rule.name for rule in fusion_rules() if rule.name != "clip_by_norm_nodivsquaresum"),
 }  # fmt: skip
 
 
@@ -43,6 +47,8 @@ def graph(**switches):
         # Never off, whatever the file says.
         (graph(AABiasaddConvFusion="off"), set(), ("never switches AABiasaddConvFusion off",)),
         (graph(DreluFusionPass="off"), set(), ("never switches DreluFusionPass off",)),
+        (graph(clip_by_norm_nodivsquaresum="off"), set(), ("never switches clip_by_norm",)),
+        (graph(ZConfusionSoftmaxGradFusionPass="off"), set(), ("never switches ZConfusion",)),
         (graph(ConstToAttrPass="off"), set(), ("never switches ConstToAttrPass off",)),
         (graph(SomePass="off", Other="off"), set(), ("no plan knows SomePass, Other: it is the",)),
         # Kernels that are joined change no type.

@@ -71,7 +71,17 @@ def _sqrt(a: Arithmetic, node: Any, inputs: Sequence[str], generation: Generatio
     return a.end(root, node.name, final=node.name)
 
 
+def _square(a: Arithmetic, node: Any, inputs: Sequence[str], generation: Generation) -> Handle:
+    """Return a square, exact before it is rounded, also of a Pow: TensorFlow's own is not."""
+    op, value = a.nodes.float_op, inputs[0]
+    if node.op == "Pow":  # the exponent has a shape too
+        ones = op("OnesLike", [inputs[1]], f"{node.name}/ones")
+        value = op("Mul", [value, ones], f"{node.name}/shaped")
+    return a.rounded(op("Square", [value], f"{node.name}/wide"), node.name, final=node.name)
+
+
 KERNELS: Dict[str, Kernel] = {
+    "Square": _square,
     "Sqrt": _sqrt,
     "Sigmoid": _sigmoid,
     "SigmoidGrad": _sigmoid_grad,

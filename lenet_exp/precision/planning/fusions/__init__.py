@@ -1,0 +1,1 @@
+"""Fusions of the compiler's operator library, each as a function of its own."""

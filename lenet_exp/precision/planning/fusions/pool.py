@@ -1,0 +1,52 @@
+"""The operators while fusions replace them, with what fusions ask of them."""
+
+from __future__ import annotations
+
+from typing import Any, Iterator, Optional
+
+from lenet_exp import tf_compat
+from lenet_exp.precision.analysis.shapes import static_shapes
+from lenet_exp.precision.ir.names import Tensor
+from lenet_exp.precision.ir.op_traits import MOMENTUMS
+from lenet_exp.precision.ir.operators import Input, OperatorGraph
+from lenet_exp.precision.planning.compilation import Compilation
+
+
+class Pool(OperatorGraph):
+    """Operators, the library, the shapes that fusions ask of, and the values of constants."""
+
+    def __init__(self, state: Compilation) -> None:
+        """Begin with a compilation's operators; all shapes are inferred at once."""
+        super().__init__(state.operators.values(), state.leaving)
+        self.library = state.options.library
+        self._nodes = state.graph.nodes
+        self.shapes = static_shapes(state.graph, state.types, sorted(set(self._shapes_needed())))
+
+    def _shapes_needed(self) -> Iterator[Tensor]:
+        """Yield the tensors of whose shapes a fusion asks."""
+        momentum = any(operator.ge_type in MOMENTUMS for operator in self.operators.values())
+        for operator in self.operators.values():
+            if operator.ge_type == "Relu":
+                yield operator.outputs[0].key
+            elif operator.ge_type in ("Add", "Mul"):
+                constant = any(value.constant for value in operator.inputs)
+                if momentum if operator.ge_type == "Mul" else constant:
+                    yield from (value.source for value in operator.inputs)
+            elif operator.ge_type == "AddN":
+                first = self.producer(operator.inputs[0].source)
+                if first is not None and first.ge_type == "Mul":
+                    yield from (value.source for value in first.inputs)
+
+    def constant(self, value: Input) -> Optional[Any]:
+        """Return what a Const that feeds an input holds, an array; None if none feeds it."""
+        if not value.constant or value.source.node not in self._nodes:
+            return None
+        node = self._nodes[value.source.node]
+        return tf_compat.load().make_ndarray(node.attr["value"].tensor)
+
+
+def joined(first: Input, second: Input) -> Input:
+    """Return the one input of a fused operator that two of its parts took from one tensor."""
+    if second.port is None:
+        return first
+    return first._replace(others=(*first.others, second.port, *second.others))
