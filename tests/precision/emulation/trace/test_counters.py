@@ -11,6 +11,7 @@ from lenet_exp.precision import assign, emulate
 from lenet_exp.precision.emulation.trace import tally
 from lenet_exp.precision.emulation.trace.counters import COLUMNS
 from tests.precision.chip import Run, overflows, saturate, session_of
+from tests.precision.emulation.exact.test_rounding import INPUTS, transposed
 from tests.precision.emulation.test_emulate import (
     MODES,
     extreme_feed,
@@ -21,7 +22,6 @@ from tests.precision.emulation.test_emulate import (
     same_values,
     variables_of,
 )
-from tests.precision.emulation.test_rounding import INPUTS, transposed
 from tests.precision.planning import test_random_graphs
 from tests.precision.planning.test_random_graphs import common, recipes
 from tests.precision.small import ALLOW, FORCE, KEEP, MIX, floats, graph_of, halves

@@ -13,7 +13,7 @@ from lenet_exp.precision.emulation.fast.xla_loops_tf1 import launched
 from lenet_exp.precision.ir.builder import Nodes
 from tests.precision import lenet_graph
 from tests.precision.chip import FINITE_HALVES, OVERFLOW, same_bits, session_of
-from tests.precision.emulation.test_rounding import INPUTS
+from tests.precision.emulation.exact.test_rounding import INPUTS
 from tests.precision.small import ALLOW, FORCE, KEEP, MIX
 
 TF1 = pytest.mark.skipif(sys.version_info >= (3, 8), reason="TensorFlow 2's kernels are fast")

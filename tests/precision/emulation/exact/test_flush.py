@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.precision.chip import FINITE_HALVES, Chip, compute, same_bits
-from tests.precision.emulation.test_optimizer_kernels import (
+from tests.precision.emulation.exact.test_optimizer_kernels import (
     ADAM,
     GRADIENTS,
     adam,
@@ -18,9 +18,9 @@ from tests.precision.emulation.test_optimizer_kernels import (
     run_update,
     tensors,
 )
-from tests.precision.emulation.test_rounding import INPUTS, transposed
-from tests.precision.emulation.test_vector_kernels import binary, moderate, one_rounding
-from tests.precision.emulation.test_vector_operators import sigmoid, sigmoid_graph
+from tests.precision.emulation.exact.test_rounding import INPUTS, transposed
+from tests.precision.emulation.exact.test_vector_kernels import binary, moderate, one_rounding
+from tests.precision.emulation.exact.test_vector_operators import sigmoid, sigmoid_graph
 from tests.precision.small import FORCE, MIX
 
 FLUSH = pytest.mark.parametrize("flush", [False, True], ids=["kept", "flushed"])

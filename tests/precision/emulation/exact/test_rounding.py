@@ -197,7 +197,7 @@ with tf_compat.load().Session() as session:  # reads the setting once and for al
 sys.exit(pytest.main(["-q", "-k", "not onednn", "-m", "not full", *sys.argv[2:]]))
 """
 NUMERIC = [
-    f"tests/precision/emulation/test_{name}.py"
+    f"tests/precision/emulation/exact/test_{name}.py"
     for name in ("vector_kernels", "vector_operators", "optimizer_kernels", "cube")
 ]
 
@@ -205,7 +205,7 @@ NUMERIC = [
 def check_with_onednn(onednn, files):
     done = subprocess.run(
         [sys.executable, "-c", OTHER_ONEDNN, onednn, *files],
-        cwd=str(Path(__file__).parents[3]),
+        cwd=str(Path(__file__).parents[4]),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -216,11 +216,11 @@ def check_with_onednn(onednn, files):
 
 @pytest.mark.skipif(sys.version_info < (3, 8), reason="TensorFlow 1.15 has no oneDNN switch")
 def test_rounding_holds_without_onednn():
-    check_with_onednn("0", ["tests/precision/emulation/test_rounding.py"])
+    check_with_onednn("0", ["tests/precision/emulation/exact/test_rounding.py"])
 
 
 @pytest.mark.full
 @pytest.mark.skipif(sys.version_info < (3, 8), reason="TensorFlow 1.15 has no oneDNN switch")
 @pytest.mark.parametrize("onednn", ["0", "1"])
 def test_all_arithmetic_holds_whatever_onednn_is(onednn):
-    check_with_onednn(onednn, ["tests/precision/emulation/test_rounding.py", *NUMERIC])
+    check_with_onednn(onednn, ["tests/precision/emulation/exact/test_rounding.py", *NUMERIC])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.precision.chip import Chip, compute, overflows, same_bits, saturate
-from tests.precision.emulation.test_vector_kernels import moderate, ulp_apart
+from tests.precision.emulation.exact.test_vector_kernels import moderate, ulp_apart
 from tests.precision.small import ALLOW, CUBE, FORCE, KEEP, MIX, floats
 
 BOTH = pytest.mark.parametrize("reference", [False, True], ids=["fast", "reference"])

@@ -7,8 +7,8 @@ import pytest
 
 from lenet_exp.precision import assign, emulate
 from tests.precision.chip import Run, same_bits, session_of
+from tests.precision.emulation.fast.test_fast_path import both_paths
 from tests.precision.emulation.test_emulate import check_random_graph
-from tests.precision.emulation.test_fast_path import both_paths
 from tests.precision.small import FORCE, MIX, floats, graph_of
 
 LARGE = (64, 128)

@@ -13,7 +13,7 @@ from tests.precision.chip import (
     compute,
     same_bits,
 )
-from tests.precision.emulation.test_vector_kernels import BOTH, check_near, moderate
+from tests.precision.emulation.exact.test_vector_kernels import BOTH, check_near, moderate
 from tests.precision.small import floats
 
 f32, f64 = np.float32, np.float64
