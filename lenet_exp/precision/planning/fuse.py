@@ -12,6 +12,7 @@ from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.op_traits import BIAS_ADDS, CONVOLUTIONS, MATMULS, MOMENTUMS
 from lenet_exp.precision.ir.operators import GraphOperator, Input, Output
 from lenet_exp.precision.planning.compilation import Compilation
+from lenet_exp.precision.planning.fusions.gelu import gelu
 from lenet_exp.precision.planning.fusions.pool import Pool
 from lenet_exp.precision.planning.fusions.products import constant_square, scaled_sum
 from lenet_exp.precision.planning.fusions.softmax import log_softmax_gradient
@@ -161,6 +162,7 @@ _RULES: Mapping[str, Callable[[Pool, GraphOperator], None]] = {
     fusion_switches.CONVOLUTION_CAST: functools.partial(_half_product_widened, {"Conv2D"}),
     fusion_switches.RELU_PAIR: _relu_pair,
     fusion_switches.MOMENTUM_LOSS_SCALE: _unscaling_momentum,
+    fusion_switches.GELU: gelu,
     fusion_switches.POWER_SQUARE: constant_square,
     **{rule.name: functools.partial(by_rule, rule) for rule in fusion_rules()},
     fusion_switches.SCALED_SUM: scaled_sum,

@@ -29,6 +29,7 @@ CONVOLUTION_CAST = "ConvCastFusionPass"
 RELU_PAIR = "DreluFusionPass"
 MOMENTUM_LOSS_SCALE = "A_MomentumLossscaleFusionPass"
 SPARSE_CROSS_ENTROPY = "SparseSoftMaxFusionPass"
+GELU = "GeluFusionPass"
 POWER_SQUARE = "Pow2SquareFusionPass"
 SCALED_SUM = "MulAddNPass"
 LOG_SOFTMAX_GRADIENT = "LogSoftmaxGradFusionPass"
@@ -63,7 +64,7 @@ _NEVER_OFF = frozenset(_FORBIDDEN.split())
 _RULES = tuple(rule.name for rule in fusion_rules() if rule.name not in _NEVER_OFF)
 _PASSES = (
     *(MATMUL_BIAS, MATMUL_CAST, CONVOLUTION_CAST, MOMENTUM_LOSS_SCALE, SPARSE_CROSS_ENTROPY),
-    *(POWER_SQUARE, SCALED_SUM, LOG_SOFTMAX_GRADIENT),
+    *(GELU, POWER_SQUARE, SCALED_SUM, LOG_SOFTMAX_GRADIENT),
 )
 _MADE = (*_PASSES, *_RULES)
 _ALL, _GRAPH = "ALL", "GraphFusion"

@@ -10,6 +10,7 @@ from lenet_exp.errors import PrecisionError
 from lenet_exp.precision.target.fusion_rules import fusion_rules
 from lenet_exp.precision.target.fusion_switches import (
     CONVOLUTION_CAST,
+    GELU,
     LOG_SOFTMAX_GRADIENT,
     MATMUL_BIAS,
     MATMUL_CAST,
@@ -22,7 +23,7 @@ from lenet_exp.precision.target.fusion_switches import (
 
 EVERY = {
     MATMUL_BIAS, MATMUL_CAST, CONVOLUTION_CAST, MOMENTUM_LOSS_SCALE, SPARSE_CROSS_ENTROPY,
-    POWER_SQUARE, SCALED_SUM, LOG_SOFTMAX_GRADIENT,
+    GELU, POWER_SQUARE, SCALED_SUM, LOG_SOFTMAX_GRADIENT,
     *(rule.name for rule in fusion_rules() if rule.name != "clip_by_norm_nodivsquaresum"),
 }  # fmt: skip
 

@@ -6,15 +6,16 @@ memory and hold float16 values. Source: precision-modes.md 8.2, from the kernels
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, NamedTuple, Sequence
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
 from lenet_exp.precision.ir.builder import Handle
 from lenet_exp.precision.ir.op_defs import attribute
 from lenet_exp.precision.target.modes import Generation
 
-# (arithmetic, node, its tensors, generation) -> the output under the node's name
-Kernel = Callable[[Arithmetic, Any, Sequence[str], Generation], Handle]
+# (arithmetic, node, its tensors, generation) -> the output under the node's name; None to compute
+# the node as it is
+Kernel = Callable[[Arithmetic, Any, Sequence[str], Generation], Optional[Handle]]
 _LEAST_SIGMOID = -11.0859375  # -11.089 as float16: exp(11.09) would overflow
 
 
@@ -71,12 +72,15 @@ def _sqrt(a: Arithmetic, node: Any, inputs: Sequence[str], generation: Generatio
     return a.end(root, node.name, final=node.name)
 
 
-def _square(a: Arithmetic, node: Any, inputs: Sequence[str], generation: Generation) -> Handle:
-    """Return a square, exact before it is rounded, also of a Pow: TensorFlow's own is not."""
-    op, value = a.nodes.float_op, inputs[0]
-    if node.op == "Pow":  # the exponent has a shape too
-        ones = op("OnesLike", [inputs[1]], f"{node.name}/ones")
-        value = op("Mul", [value, ones], f"{node.name}/shaped")
+def _square(
+    a: Arithmetic, node: Any, inputs: Sequence[str], generation: Generation
+) -> Optional[Handle]:
+    """Return the square that a Pow became, exact before it is rounded: TensorFlow's Pow is not."""
+    if node.op != "Pow":
+        return None
+    op = a.nodes.float_op
+    ones = op("OnesLike", [inputs[1]], f"{node.name}/ones")  # the exponent has a shape too
+    value = op("Mul", [inputs[0], ones], f"{node.name}/shaped")
     return a.rounded(op("Square", [value], f"{node.name}/wide"), node.name, final=node.name)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator, Optional, Tuple
 
 from lenet_exp import tf_compat
 from lenet_exp.precision.analysis.shapes import static_shapes
@@ -34,15 +34,27 @@ class Pool(OperatorGraph):
                     yield from (value.source for value in operator.inputs)
             elif operator.ge_type == "AddN":
                 first = self.producer(operator.inputs[0].source)
-                if first is not None and first.ge_type == "Mul":
-                    yield from (value.source for value in first.inputs)
+                if first is None or first.ge_type != "Mul":
+                    continue
+                if not any(value.constant for value in first.inputs):
+                    yield first.inputs[0].source
+
+    def shape(self, value: Input) -> Optional[Tuple[int, ...]]:
+        """Return an input's shape: a Const's own, else one that was inferred."""
+        if value.constant and value.source.node in self._nodes:
+            dims = self._nodes[value.source.node].attr["value"].tensor.tensor_shape.dim
+            return tuple(int(dim.size) for dim in dims)
+        return self.shapes.get(value.source)
 
     def constant(self, value: Input) -> Optional[Any]:
-        """Return what a Const that feeds an input holds, an array; None if none feeds it."""
+        """Return what a Const that feeds an input holds, an array; None if none can be read."""
         if not value.constant or value.source.node not in self._nodes:
             return None
         node = self._nodes[value.source.node]
-        return tf_compat.load().make_ndarray(node.attr["value"].tensor)
+        try:
+            return tf_compat.load().make_ndarray(node.attr["value"].tensor)
+        except (TypeError, ValueError):  # TensorFlow will refuse the graph, in its own words
+            return None
 
 
 def joined(first: Input, second: Input) -> Input:

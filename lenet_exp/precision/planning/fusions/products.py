@@ -6,6 +6,8 @@ the public repository dengguojie/vue-element-admin, branch stp).
 
 from __future__ import annotations
 
+import numpy as np
+
 from lenet_exp.precision.ir.operators import GraphOperator
 from lenet_exp.precision.planning.fusions.pool import Pool
 
@@ -17,10 +19,12 @@ def constant_square(pool: Pool, operator: GraphOperator) -> None:
 
     Source: pow_2_square_fusion_pass.cc.
     """
-    if operator.ge_type != "Pow" or operator.inputs[1].dtype != "float32":
+    if operator.ge_type != "Pow" or set(pool.shape(operator.inputs[1]) or ()) - {1}:
         return
     power = pool.constant(operator.inputs[1])
-    if power is not None and power.size == 1 and abs(power.item() - 2) <= _LEAST_DIFFERENCE:
+    if power is None or power.dtype != np.float32 or power.size != 1:
+        return
+    if abs(power.item() - 2) <= _LEAST_DIFFERENCE:
         pool.replace((operator,), operator._replace(ge_type="Square", inputs=operator.inputs[:1]))
 
 
@@ -38,7 +42,7 @@ def scaled_sum(pool: Pool, operator: GraphOperator) -> None:
     if product is None or product.ge_type != "Mul" or not pool.only_feeds(product, operator):
         return
     scale = next((value for value in product.inputs if value.constant), product.inputs[0])
-    if pool.shapes.get(scale.source) not in ((), (1,)) or _of_summed_l2_loss(pool, product):
+    if pool.shape(scale) not in ((), (1,)) or _of_summed_l2_loss(pool, product):
         return
     scaled = product.inputs[1 if scale is product.inputs[0] else 0]
     inputs = (scaled, operator.inputs[1], scale)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lenet_exp.precision import assign
 from tests.precision.chip import ALL_HALVES, emulated, same_bits
 from tests.precision.small import ALLOW, FORCE, KEEP, MIX, cells, floats, graph_of, halves
 
@@ -41,6 +42,24 @@ def test_a_power_by_a_two_of_another_type_stays():
         return tf.pow(tf.placeholder(tf.int32, [4], "x"), 2, name="power")
 
     assert cells(build)["power"].startswith("Pow ii>i")
+
+
+@pytest.mark.parametrize("damage", ["half a number", "text", "no value", "no size"])
+def test_a_power_by_a_damaged_constant_stays(damage):
+    graph_def, names = graph_of(lambda tf: power(tf, 2.0, floats(tf, "x")))
+    (constant,) = [node for node in graph_def.node if node.op == "Const"]
+    tensor = constant.attr["value"].tensor
+    if damage == "half a number":
+        tensor.ClearField("float_val")
+        tensor.tensor_content = b"abc"
+    elif damage == "text":
+        tensor.dtype = 7  # DT_STRING
+    elif damage == "no value":
+        tensor.ClearField("float_val")
+    else:
+        tensor.tensor_shape.dim.add().size = -1
+    (row,) = assign(graph_def, MIX, fetches=names).operators
+    assert row.ge_type == "Pow"
 
 
 @pytest.mark.parametrize(
