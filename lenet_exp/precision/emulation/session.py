@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, Sequence
+import inspect
+from typing import Any, Dict, FrozenSet, List, Mapping, Sequence, Tuple
 
 from lenet_exp import tf_compat
-from lenet_exp.errors import GraphError
+from lenet_exp.errors import GraphError, PrecisionError
 from lenet_exp.precision.emulation.emulate import emulate
+from lenet_exp.precision.ir.graph import reachable
+from lenet_exp.precision.ir.names import node_of
+from lenet_exp.precision.plan import Plan
 from lenet_exp.precision.planning.pipeline import assign
 
 _OFF = 2  # RewriterConfig.OFF
@@ -58,12 +62,13 @@ def emulated_session(
 
     It runs and is fed by what the given graph has: names, or that graph's own tensors, operations
     and variables. Variables are initialised, saved and restored by what the graph has for it.
-    Its `graph` has also `plan`, and what `emulate` returns: `float_status` and `reset` (was run).
+    Its `graph` has `plan` too, and what `emulate` returns: `float_status` and `reset` (was run).
 
     Args:
         graph: a tf.Graph or GraphDef with all that is to be run; not modified.
         mode: as `assign` takes it.
-        fetches: what is trained or computed under the mode, such as a train operation and a loss.
+        fetches: what is trained or computed under the mode, such as a train operation and a loss;
+            what else computes is refused when it is run.
         threads: 0: every core. TensorFlow keeps to those of the process's first session.
         reference: round, saturate and test everywhere the rules say; slow, with the same bits.
         plan_options: the other keywords of `assign`.
@@ -72,19 +77,57 @@ def emulated_session(
         GraphError: it is no graph, a fetch is not in it, or it can't be emulated.
         PrecisionError: another argument is not possible.
     """
-    graph_def = graph.as_graph_def() if hasattr(graph, "as_graph_def") else graph
-    names = [_name(fetch) for fetch in ([fetches] if isinstance(fetches, str) else fetches)]
+    graph_def, names = _checked(graph, fetches, threads, plan_options)
     fix_threads(threads)  # before planning opens a session
     plan = assign(graph_def, mode, fetches=names, **plan_options)
     made = emulate(graph_def, plan, fetches=names, reference=reference)
     emulated = _graph_class()()
-    emulated.source, emulated.plan = graph, plan
+    emulated.source, emulated.plan, emulated.apart = graph, plan, _apart(graph_def, plan)
     emulated.float_status, emulated.reset = made.float_status, made.reset
     with emulated.as_default():
         tf_compat.load().import_graph_def(made.graph_def, name="")
     session = _open(emulated, threads)
     session.run(made.reset)
     return session
+
+
+def _checked(
+    graph: Any, fetches: Any, threads: Any, plan_options: Mapping[str, Any]
+) -> Tuple[Any, List[str]]:
+    """Return the GraphDef and the names of the fetches."""
+    if not (hasattr(graph, "as_graph_def") or hasattr(graph, "library")):
+        problem = f"{type(graph).__name__} is no graph"
+        raise GraphError("graph", problem, "a tf.Graph or a GraphDef, as load_graph returns one")
+    several = isinstance(fetches, (list, tuple))
+    found = fetches if several else [fetches]
+    if not found:
+        raise GraphError(
+            "fetches", "there are none", "what is run under the mode, as [loss, train]"
+        )
+    for fetch in found:
+        owner = getattr(_element(fetch), "graph", graph)
+        if owner is not graph and hasattr(graph, "as_graph_def"):
+            raise GraphError(f"fetch {_name(fetch)}", "it is of another graph", "one of this graph")
+    if not isinstance(threads, int) or threads < 0:
+        raise PrecisionError(f"threads={threads!r}", "it is no number", "0 (every core), 1, 2 ...")
+    for name in plan_options.keys() - inspect.signature(assign).parameters.keys():
+        raise TypeError(f"emulated_session() got an unexpected keyword argument {name!r}")
+    graph_def = graph.as_graph_def() if hasattr(graph, "as_graph_def") else graph
+    return graph_def, [_name(fetch) for fetch in found]
+
+
+def _apart(graph_def: Any, plan: Plan) -> FrozenSet[str]:
+    """Return the nodes that compute, of what is fed or planned, and are in no plan."""
+    consumers: Dict[str, List[str]] = {}
+    for node in graph_def.node:
+        for text in node.input:
+            consumers.setdefault(node_of(text), []).append(node.name)
+    planned = {node.name for node in plan.graph_def.node}
+    begin = [node.name for node in graph_def.node if node.op == "Placeholder"]
+    begin += [part for row in plan.operators for part in row.parts]
+    found = reachable(begin, lambda name: consumers.get(name, ()))
+    fed = {node.name for node in graph_def.node if node.op == "Placeholder"}
+    return frozenset(found) - planned - fed
 
 
 def _name(fetch: Any) -> str:
@@ -110,9 +153,15 @@ def _graph_class() -> Any:
         """A graph that knows the elements of the one it was made of, by their names."""
 
         source: Any
-        plan: Any
+        plan: Plan
+        apart: FrozenSet[str]
         float_status: str
         reset: str
+
+        def as_graph_def(self, *args: Any, **options: Any) -> Any:
+            """Return the GraphDef of the graph it was made of, as a Saver writes it."""
+            of_graph = hasattr(self.source, "as_graph_def")
+            return self.source.as_graph_def(*args, **options) if of_graph else self.source
 
         def as_graph_element(self, obj: Any, *args: Any, **options: Any) -> Any:
             """Return the element of this graph; as tf.Graph.as_graph_element."""
@@ -120,6 +169,11 @@ def _graph_class() -> Any:
             owner = getattr(element, "graph", self)
             of_source = owner is self.source or not hasattr(self.source, "as_graph_def")
             known = obj if owner is self or not of_source else element.name
-            return super().as_graph_element(known, *args, **options)
+            found = super().as_graph_element(known, *args, **options)
+            name = getattr(found, "op", found).name
+            if name in self.apart:
+                remedy = f"emulated_session(graph, mode, [..., {name!r}])"
+                raise GraphError(name, "it is not planned, for it is not among the fetches", remedy)
+            return found
 
     return EmulatedGraph

@@ -5,7 +5,7 @@ import pytest
 
 from lenet_exp import tf_compat
 from lenet_exp.errors import GraphError, PrecisionError
-from lenet_exp.precision import assign, emulate, emulated_session
+from lenet_exp.precision import assign, emulate, emulated_session, load_graph
 from tests.precision.chip import same_bits, session_of
 
 ROWS = np.linspace(-1, 1, 32, dtype=np.float32).reshape(4, 8)
@@ -83,12 +83,15 @@ def test_a_saver_of_the_graph_saves_and_restores(network, tmp_path):
         network.saver.restore(session, path)
         same_bits(session.run(network.weights), kept)
         session.run(network.train, {network.rows: ROWS})
-        network.saver.save(session, path, write_meta_graph=False)
+        network.saver.save(session, path)
         trained = session.run(network.weights)
         session.run(network.init)
         network.saver.restore(session, path)
         same_bits(session.run(network.weights), trained)
         assert (trained != kept).any()
+    saved, _ = load_graph(f"{path}.meta")
+    names = {node.name for node in graph_of(network).as_graph_def().node}
+    assert {node.name for node in saved.node} == names
 
 
 def test_it_says_in_words_what_is_not_possible(network):
@@ -97,6 +100,17 @@ def test_it_says_in_words_what_is_not_possible(network):
         emulated_session(graph, "force_fp16", ["nosuch"])
     with pytest.raises(GraphError, match="int is nothing that a graph has"):
         emulated_session(graph, "force_fp16", [3])
+    for wrong in (None, {"l": network.loss}, []):
+        with pytest.raises(GraphError, match="fetches"):
+            emulated_session(graph, "force_fp16", wrong)
+    for wrong in ("model.meta", None, 3):
+        with pytest.raises(GraphError, match="is no graph"):
+            emulated_session(wrong, "force_fp16", ["loss"])
+    for wrong in (-1, "2", 1.5):
+        with pytest.raises(PrecisionError, match="threads"):
+            emulated_session(graph, "force_fp16", ["loss"], threads=wrong)
+    with pytest.raises(TypeError, match=r"emulated_session\(\) got an unexpected .* 'foo'"):
+        emulated_session(graph, "force_fp16", ["loss"], foo=1)
     with pytest.raises(PrecisionError, match="float16"):
         emulated_session(graph, "float16", ["train"])
 
@@ -108,6 +122,12 @@ def test_what_is_of_another_graph_is_refused_as_by_any_session(network):
     refused = pytest.raises((ValueError, TypeError), match="not an element of this graph")
     with emulated_session(graph_of(network), "force_fp16", "product") as session, refused:
         session.run(other)
+    with pytest.raises(GraphError, match="of another graph"):
+        emulated_session(graph_of(network), "force_fp16", [other])
+    with emulated_session(graph_of(network), "force_fp16", network.product) as session:
+        session.run(network.init)
+        with pytest.raises(GraphError, match="loss: it is not planned"):
+            session.run(network.loss, {network.rows: ROWS})
 
 
 def test_one_call_does_for_a_graph_def_what_it_does_for_a_graph(network):

@@ -223,7 +223,11 @@ def _choose(
     _order(lookup, found.roles, again)
     given = _arguments(lookup, again, {str(handle): handle.node for handle in drawn.values()})
     fine = [Typed(_at(tensor, renamed), dtype) for tensor, dtype in results]
-    outputs = _either(context, clean, fine, again, given, results, "emulation")
+    # What the letter's values wait for outside, such as the end of all gradients, stands in front
+    # of the fast ones: else an update could write what is still read.
+    fast = [renamed[name] for name in part.border]
+    ready = nodes.add("Identity", [clean], "emulation/ready", fast, T=nodes.tf.bool)
+    outputs = _either(context, ready, fine, again, given, results, "emulation")
     for name, each in dtypes.items():
         own = [outputs.pop(0) for _ in each]
         op, kinds = ("Identity", each[0]) if len(each) == 1 else ("IdentityN", each)

@@ -9,6 +9,7 @@ from lenet_exp.precision import assign, emulate
 from tests.precision.chip import Run, same_bits, session_of
 from tests.precision.emulation.fast.test_fast_path import both_paths
 from tests.precision.emulation.test_emulate import check_random_graph
+from tests.precision.planning.test_random_graphs import training_graph
 from tests.precision.small import FORCE, MIX, floats, graph_of
 
 LARGE = (64, 128)
@@ -128,3 +129,14 @@ def test_a_gradient_that_is_no_float16_waits_for_the_letter_too():
     recipe = ["variable", "log", "square", "add", "exp", "mean", "square", *["conv bias"] * 3]
     places = [62, 64, 85, 11, 100, 51, 11, 62, 84, 80]
     check_random_graph(list(zip(recipe, places)), 857, MIX, "2021")
+
+
+def test_the_letter_begins_where_all_that_is_fast_has_ended():
+    """A variable that only what is no float16 reads was written, now and then, before that."""
+    recipe = ["add", "bias", "sigmoid", "transpose", "concat", "relu", "bias", "expand"]
+    graph_def = training_graph(list(zip(recipe, [52, 91, 100, 72, 2, 39, 95, 3])))
+    plan = assign(graph_def, MIX, fetches=["train", "loss:0"])
+    nodes = {node.name: node for node in emulate(graph_def, plan).graph_def.node}
+    (choice,) = (node for node in nodes.values() if node.op == "StatelessIf")
+    waits = {text for text in nodes[choice.input[0]].input if text.startswith("^")}
+    assert waits == {f"^tuple/control_dependency{each}/fast" for each in ("", "_1", "_2")}
