@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple
 
-from lenet_exp.precision.analysis.composites import float16_normalisations, float16_updates
+from lenet_exp.precision.analysis.composites import (
+    Composite,
+    float16_normalisations,
+    float16_updates,
+)
 from lenet_exp.precision.analysis.integers import LARGEST, LARGEST_EXACT, Lost, lost_integers
 from lenet_exp.precision.plan import Engine, Operator, Rule
 from lenet_exp.precision.planning.compilation import Compilation
@@ -128,7 +132,7 @@ def _told(several: Sequence[Lost], meaning: str) -> str:
     rows = [row for lost in several for row in lost.operators]
     users = list(dict.fromkeys(f"{row.ge_type} {row.name}" for row in rows))
     origins = abbreviated([lost.origin.what for lost in several])
-    return f"{origins} is float16 in {abbreviated(users)}: {meaning}"
+    return f"{origins} {_be(several)} float16 in {abbreviated(users)}: {meaning}"
 
 
 def _step(step: float) -> str:
@@ -140,18 +144,29 @@ def _composites(state: Compilation) -> List[str]:
     """Say what is written with single operators and squares in float16 (real-networks.md 2.3)."""
     compiled = [(one.operator, one.row) for one in state.decided]
     found = {
-        "the update of": float16_updates(compiled),
-        "the normalisation that ends in": float16_normalisations(compiled),
+        ("the update of", "the updates of"): float16_updates(compiled, state.graph),
+        (
+            "the normalisation that ends in",
+            "the normalisations that end in",
+        ): float16_normalisations(compiled, state.graph),
     }
     return [
-        f"{what} {abbreviated([each.name for each in composites])} is written with single "
-        f"operators, and squares in float16 "
-        f"({abbreviated(list(dict.fromkeys(s for each in composites for s in each.squares)))}): "
+        f"{several if len(composites) > 1 else one} {abbreviated([c.name for c in composites])} "
+        f"{_be(composites)} written with single operators, and {_squares(composites)}: "
         "there the square of what is below 0.00017 is 0, and of what is above 255 65504; "
         "keep_dtype, or their types on the black list, keeps them in float32"
-        for what, composites in found.items()
+        for (one, several), composites in found.items()
         if composites
     ]
+
+
+def _squares(composites: Sequence[Composite]) -> str:
+    names = list(dict.fromkeys(name for each in composites for name in each.squares))
+    return f"square{'s' * (len(composites) == 1)} in float16 ({abbreviated(names)})"
+
+
+def _be(several: Sequence[object]) -> str:
+    return "is" if len(several) == 1 else "are"
 
 
 def refuses(warning: str) -> bool:
