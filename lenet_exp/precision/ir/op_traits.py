@@ -29,7 +29,8 @@ EXITS = _types("Exit RefExit")
 LOOP_CONDITIONS = _types("LoopCond")
 CONTROL_FLOW = SWITCHES | MERGES | BACK_EDGES | ENTERS | EXITS | LOOP_CONDITIONS
 CONDITIONAL_CALLS = _types("If StatelessIf")
-CALLS = CONDITIONAL_CALLS | _types("While StatelessWhile PartitionedCall StatefulPartitionedCall")
+LOOPS = _types("While StatelessWhile")
+CALLS = CONDITIONAL_CALLS | LOOPS | _types("PartitionedCall StatefulPartitionedCall")
 TAKEN_APART = _types("Case StatelessCase Einsum")  # into what they call, or products
 # The borders of a function's graph, as `called_functions` writes them.
 FUNCTION_ENDS = _types("_Arg _Retval")

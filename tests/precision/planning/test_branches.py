@@ -120,6 +120,50 @@ def test_a_while_hands_types_to_its_body(version_2):
     assert rows["after"] == "Sigmoid h>h gray"
 
 
+def shaped(tf, x, operator, shapes=None):
+    """Return a While that takes x, and whose body returns what an operator makes of it."""
+    body = lambda i, value: (i + 1, operator(tf, value))  # noqa: E731
+    made = tf.while_loop(lambda i, _: i < 3, body, [tf.constant(0), x], shapes, name="loop")
+    return tf.sigmoid(made[1], "after")
+
+
+def product(tf, value):
+    return tf.matmul(value, tf.ones([8, 8]), name="mm")
+
+
+@pytest.mark.parametrize(
+    ("begin", "operator", "types", "cast"),
+    [
+        (halves, lambda tf, x: tf.log(x), "h", [("float32", "float16")]),
+        (lambda tf: floats(tf, "x"), product, "f", [("float16", "float32")]),
+        (halves, product, "h", []),
+    ],
+)
+def test_a_while_has_one_type_from_what_feeds_it_to_what_it_gives(
+    version_2, begin, operator, types, cast
+):
+    plan = plan_of(lambda tf: shaped(tf, begin(tf), operator))
+    (call,) = [row for row in plan.operators if row.ge_type.endswith("While")]
+    place = call.origin_inputs.index("float32")
+    letter = {"h": "float16", "f": "float32"}[types]
+    assert (call.inputs[place], call.outputs[place]) == (letter, letter)
+    assert by_last_name(plan)["after"].startswith(f"Sigmoid {types}>{types}")
+    found = [edge for edge in plan.casts if edge.port is None]
+    assert [(edge.source, edge.target) for edge in found] == cast
+
+
+def test_a_while_whose_shape_grows_keeps_the_types_of_the_graph(version_2):
+    def build(tf):
+        shapes = [tf.TensorShape([]), tf.TensorShape([None, 8])]
+        return shaped(tf, halves(tf), lambda tf, x: tf.concat([x, x], 0), shapes)
+
+    plan = plan_of(build)
+    (call,) = [row for row in plan.operators if row.ge_type.endswith("While")]
+    place = call.origin_inputs.index("float32")
+    assert (call.inputs[place], call.outputs[place]) == ("float32", "float32")
+    assert call.casts == (place,)
+
+
 @pytest.mark.parametrize("build", [functional_if, functional_while])
 def test_the_planned_graph_with_functions_runs(version_2, build):
     tf = tf_compat.load()
