@@ -16,6 +16,7 @@ def _types(names: str) -> FrozenSet[str]:
 PASS_THROUGH = _types("Identity RefIdentity ReadVariableOp StopGradient PreventGradient Snapshot")
 READS = _types("Identity ReadVariableOp")  # of a variable
 VARIABLES = _types("Variable VariableV2 TemporaryVariable VarHandleOp AutoReloadVariable")
+SHAPES_OF_HANDLES = _types("VariableShape")  # take a handle, and read nothing behind it
 CONSTANTS = _types("Const")
 # What the compiler calls Data: the type of the graph is kept (3.3).
 DATA = _types("""Placeholder PlaceholderV2 PlaceholderWithDefault

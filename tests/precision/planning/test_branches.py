@@ -6,7 +6,7 @@ import pytest
 
 from lenet_exp import tf_compat
 from lenet_exp.precision import assign
-from tests.precision.small import FORCE, MIX, cell, cells, floats, graph_of, halves, plan_of
+from tests.precision.small import FORCE, KEEP, MIX, cell, cells, floats, graph_of, halves, plan_of
 
 
 def test_types_pass_through_a_cond_of_version_1():
@@ -203,6 +203,21 @@ def resource_if(tf):
 
 def test_a_branch_reads_a_resource_variable_as_its_type(version_2, resources):
     assert by_last_name(plan_of(resource_if))["mm"] == "MatMulV2 hh>h white *01"
+
+
+@pytest.mark.parametrize("mode", [MIX, FORCE, KEEP])
+def test_the_handle_whose_shape_is_asked_for_is_never_cast(version_2, resources, mode):
+    def build(tf):
+        kernel = tf.get_variable("kernel", [8, 8])
+        body = lambda i, x: (i + 1, tf.matmul(x, kernel))  # noqa: E731
+        made = tf.while_loop(lambda i, _: i < 3, body, [tf.constant(0), floats(tf, "x")])[1]
+        shape = tf.raw_ops.VariableShape(input=kernel.handle, name="shape_of_variable")
+        return [shape, *tf.gradients(made, kernel)]
+
+    plan = plan_of(build, mode)
+    shapes = [row for row in plan.operators if row.tf_type == "VariableShape"]
+    assert len(shapes) == 2
+    assert {(cell(row).split()[1], row.casts) for row in shapes} == {("f>i", ())}
 
 
 def test_what_keep_dtype_names_is_kept_in_its_functions_too(version_2, resources):
