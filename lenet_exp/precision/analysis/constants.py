@@ -5,11 +5,12 @@ TensorFlow computes constants to infer shapes, however large, so what can be lar
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, Mapping
+from typing import Any, Dict, Iterable, Mapping, Optional
 
 from lenet_exp import tf_compat
 from lenet_exp.errors import GraphError
 from lenet_exp.precision.ir.graph import Graph
+from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.op_defs import attribute
 from lenet_exp.precision.ir.op_traits import (
     CONSTANTS,
@@ -76,6 +77,17 @@ def constant_size(node: Any) -> int:
     for dim in attribute(node, "value").tensor.tensor_shape.dim:
         size = min(UNKNOWN, size * max(0, dim.size))
     return size
+
+
+def constant_number(graph: Graph, tensor: Tensor) -> Optional[float]:
+    """Return the value of a constant that is one real number, None of anything else."""
+    node = graph.nodes.get(tensor.node)
+    if node is not None:
+        node = graph.nodes[graph.source(tensor).node]
+    if node is None or node.op not in CONSTANTS or constant_size(node) != 1:
+        return None
+    value = tf_compat.load().make_ndarray(node.attr["value"].tensor)
+    return float(value.reshape(())) if value.dtype.kind in "iuf" else None
 
 
 def growing(sizes: Mapping[str, int], nodes: Mapping[str, Any]) -> Dict[str, None]:

@@ -15,7 +15,7 @@ from lenet_exp.precision.ir.op_defs import (
     attribute,
     dtype_name,
 )
-from lenet_exp.precision.ir.op_traits import CONTROL_FLOW, PASS_THROUGH
+from lenet_exp.precision.ir.op_traits import CONTROL_FLOW, LOOPS, PASS_THROUGH
 from lenet_exp.precision.target.operator_library import OperatorLibrary
 
 _FROM_NODE = ("T", "dtype", "DstT", "out_type", "output_type")
@@ -131,6 +131,9 @@ def _variables_behind_handles(
     if "resource" not in types:
         return types
     behind: Optional[str] = None
+    if node.op in LOOPS and len(graph.data[name]) == len(types):  # each output is its input again
+        handed = [found[tensor.node][tensor.slot : tensor.slot + 1] for tensor in graph.data[name]]
+        return tuple(h[0] if t == "resource" and h else t for t, h in zip(types, handed))
     if node.op == "VarHandleOp":
         behind = dtype_name(attribute(node, "dtype").type)
     elif HANDLE in node.attr:

@@ -19,13 +19,12 @@ from lenet_exp.precision.ir.builder import (
     data_inputs,
     set_inputs,
 )
-from lenet_exp.precision.ir.names import Port, Tensor, node_of
+from lenet_exp.precision.ir.names import Port, node_of
 from lenet_exp.precision.ir.op_defs import attribute
-from lenet_exp.precision.ir.op_traits import CALLS, CONDITIONAL_CALLS, PASS_THROUGH, writes
+from lenet_exp.precision.ir.op_traits import CONDITIONAL_CALLS, LOOPS, PASS_THROUGH, writes
 from lenet_exp.precision.plan import CastEdge, Plan, PlannedFunction
 
-_HALF, _SINGLE = "float16", "float32"
-_LOOPS = CALLS - CONDITIONAL_CALLS - {"PartitionedCall", "StatefulPartitionedCall"}
+_HALF = "float16"
 
 
 def inlined(plan: Plan) -> Plan:
@@ -75,9 +74,9 @@ class _Inliner:
         inner = [node.name for each in functions.values() for f in each for node in f.nodes]
         for name in set(names) & set(inner):
             raise GraphError(name, "a node of a function has its name", "another name")
-        self.nodes, self.casts = Nodes([*names, *inner]), []  # type: Nodes, List[CastEdge]
+        self.nodes = Nodes([*names, *inner])
+        self.casts: List[CastEdge] = []
         self._functions, self._tf = functions, self.nodes.tf
-        self._rows = {row.name: row for row in plan.operators}
         self._ends = {(e.consumer, e.slot): e for e in plan.casts if e.port is None}
 
     def append(self, node: Any, begin: str) -> None:
@@ -93,7 +92,7 @@ class _Inliner:
             self.nodes.made.append(node)
         elif node.op in CONDITIONAL_CALLS and len(functions) == 2:
             self._branches(node, functions)
-        elif node.op in _LOOPS and len(functions) == 2:
+        elif node.op in LOOPS and len(functions) == 2:
             self._loop(node, functions)
         else:
             self._call(node, functions[0])
@@ -158,7 +157,7 @@ class _Inliner:
             again = add("NextIteration", [body.results[i]], f"{name}/next", done, T=types[i])
             set_inputs(merge.node, [enters[i], again])
             ends[i] = add("Exit", [switches[i]], f"{name}/exit", T=types[i])
-            self._cast_ends(node, i, Port(again, 0))
+            self._cast_result(body, i, again)
         self._end(node, ends, types, [])
 
     def _enters(self, node: Any, types: Sequence[Any], fixed: Set[int]) -> List[Handle]:
@@ -208,20 +207,13 @@ class _Inliner:
     def _cast_results(self, function: PlannedFunction) -> None:
         """Put the plan's casts of a later branch's results where they enter the graph."""
         for slot, result in enumerate(function.results):
-            edge = self._ends.get((function.label, slot))
-            if edge is not None:
-                self.casts.append(edge._replace(consumer=result, port=Port(result, 0)))
+            self._cast_result(function, slot, result)
 
-    def _cast_ends(self, call: Any, slot: int, again: Port) -> None:
-        """Cast what a loop's body returns to what it takes, and what leaves to what it returns."""
-        row = self._rows[call.name]
-        takes, returns = row.inputs[slot], row.outputs[slot]
-        port = again if takes == _HALF else Port(call.name, slot)
-        if {takes, returns} == {_HALF, _SINGLE}:
-            producer = Tensor(port.node, port.slot)
-            self.casts.append(
-                CastEdge(producer, call.name, slot, port, _SINGLE, _HALF, on_host=False)
-            )
+    def _cast_result(self, function: PlannedFunction, slot: int, node: str) -> None:
+        """Put the plan's cast of a function's result, if any, where a node takes it."""
+        edge = self._ends.get((function.label, slot))
+        if edge is not None:
+            self.casts.append(edge._replace(consumer=node, port=Port(node, 0)))
 
 
 def _names(function: PlannedFunction) -> Set[str]:

@@ -16,6 +16,7 @@ def _types(names: str) -> FrozenSet[str]:
 PASS_THROUGH = _types("Identity RefIdentity ReadVariableOp StopGradient PreventGradient Snapshot")
 READS = _types("Identity ReadVariableOp")  # of a variable
 VARIABLES = _types("Variable VariableV2 TemporaryVariable VarHandleOp AutoReloadVariable")
+SHAPES_OF_HANDLES = _types("VariableShape")  # take a handle, and read nothing behind it
 CONSTANTS = _types("Const")
 # What the compiler calls Data: the type of the graph is kept (3.3).
 DATA = _types("""Placeholder PlaceholderV2 PlaceholderWithDefault
@@ -29,7 +30,8 @@ EXITS = _types("Exit RefExit")
 LOOP_CONDITIONS = _types("LoopCond")
 CONTROL_FLOW = SWITCHES | MERGES | BACK_EDGES | ENTERS | EXITS | LOOP_CONDITIONS
 CONDITIONAL_CALLS = _types("If StatelessIf")
-CALLS = CONDITIONAL_CALLS | _types("While StatelessWhile PartitionedCall StatefulPartitionedCall")
+LOOPS = _types("While StatelessWhile")
+CALLS = CONDITIONAL_CALLS | LOOPS | _types("PartitionedCall StatefulPartitionedCall")
 TAKEN_APART = _types("Case StatelessCase Einsum")  # into what they call, or products
 # The borders of a function's graph, as `called_functions` writes them.
 FUNCTION_ENDS = _types("_Arg _Retval")

@@ -6,7 +6,7 @@ becomes a constant, computed in the graph's own types by TensorFlow on the CPU.
 
 from __future__ import annotations
 
-from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Set, Tuple
+from typing import Any, Container, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Set, Tuple
 
 import numpy as np
 
@@ -88,18 +88,20 @@ def _folded_once(state: Compilation, limits: _Limits) -> Tuple[Compilation, int,
     made = made or _affordable(graph, order, known, limits.budget)
     if not made:
         return state, 0, False
-    dimensions = {
-        Tensor(name, slot): _of_shape(graph, Tensor(name, slot), shapes)
-        for name in made
-        if graph.nodes[name].op in OF_SHAPES
-        for slot in range(len(types[name]))
-    }
+    dimensions = _dimensions(graph, made, types, shapes)
     kept = [name for name in constant if name in made or graph.nodes[name].op in CONSTANTS]
     values = _values(graph, dimensions, kept, _frontier(graph, made, set(fetched)))
     rest = sizes.keys() - kept
     folded = state._replace(graph=_with_constants(graph, values, made))
     spent = sum(known[name] for name in made)
-    return folded, spent, postponed or bool(made & large.keys() and rest)
+    grown = bool(made & large.keys() and rest) or bool(made & _asked(graph, constant))
+    return folded, spent, postponed or grown
+
+
+def _asked(graph: Graph, constant: Container[str]) -> Set[str]:
+    """Return the nodes whose shape is asked for and not known: it is once they are constants."""
+    asking = (name for name, node in graph.nodes.items() if node.op in OF_SHAPES)
+    return {t.node for name in asking if name not in constant for t in graph.data[name]}
 
 
 def _constant_nodes(
@@ -189,6 +191,18 @@ def _values(
         made, names = _computation(graph, dimensions, constant, rest)
         found.update(zip(rest, made.computed([names[tensor] for tensor in rest])))
     return found
+
+
+def _dimensions(
+    graph: Graph,
+    made: Set[str],
+    types: Mapping[str, Tuple[str, ...]],
+    shapes: Mapping[Tensor, Shape],
+) -> Dict[Tensor, Any]:
+    """Return the arrays of what is asked of shapes."""
+    asking = [name for name in made if graph.nodes[name].op in OF_SHAPES]
+    tensors = [Tensor(name, slot) for name in asking for slot in range(len(types[name]))]
+    return {tensor: _of_shape(graph, tensor, shapes) for tensor in tensors}
 
 
 def _of_shape(graph: Graph, tensor: Tensor, shapes: Mapping[Tensor, Shape]) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Iterator, List
 
-from lenet_exp.precision.ir.op_traits import BACK_EDGES
+from lenet_exp.precision.ir.op_traits import BACK_EDGES, LOOPS
 from lenet_exp.precision.plan import CastEdge
 from lenet_exp.precision.planning.compilation import Compilation, Decided
 from lenet_exp.precision.planning.selection_rules import HALF, SINGLE
@@ -41,8 +41,9 @@ def _edges(state: Compilation, one: Decided) -> Iterator[CastEdge]:
 
 
 def _at_the_end_of_branches(call: Decided) -> Iterator[CastEdge]:
-    """Cast a later branch's results to the first one's types."""
-    for branch in call.returned[1:]:
+    """Cast a later branch's results to the first one's types, a loop's to those of its inputs."""
+    loops = call.operator.tf_type in LOOPS
+    for branch in call.returned[:1] if loops else call.returned[1:]:
         pairs = zip(branch.tensors, branch.types, call.row.outputs)
         for slot, (tensor, source, target) in enumerate(pairs):
             if {source, target} == {HALF, SINGLE}:

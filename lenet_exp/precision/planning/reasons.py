@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple
 
-from lenet_exp.precision.analysis.composites import float16_normalisations, float16_updates
-from lenet_exp.precision.analysis.integers import LARGEST, LARGEST_EXACT, lost_integers
+from lenet_exp.precision.analysis.composites import (
+    Composite,
+    float16_normalisations,
+    float16_updates,
+)
+from lenet_exp.precision.analysis.integers import LARGEST, LARGEST_EXACT, Lost, lost_integers
 from lenet_exp.precision.plan import Engine, Operator, Rule
 from lenet_exp.precision.planning.compilation import Compilation
 from lenet_exp.precision.planning.dtype_overrides import CustomDtypes
@@ -22,6 +26,7 @@ _INTEGERS = (
     f"above {LARGEST_EXACT} float16 does not have every integer, above {LARGEST} none, so what is"
     " computed of it is no longer right then"
 )
+_FED = f"if it gets above {LARGEST_EXACT}, float16 does not have every integer"
 _MEANING = {
     Engine.REFUSED: "the chip refuses to compile this graph",
     Engine.AI_CPU: "slower than the AI core",
@@ -113,35 +118,55 @@ def warnings_of(state: Compilation) -> Tuple[str, ...]:
 
 
 def _lost(state: Compilation, rows: Sequence[Operator]) -> Iterator[str]:
-    """Say which integers float16 may not hold; all constants in one."""
-    constants: Dict[str, Dict[str, None]] = {}
+    """Say which integers float16 may not hold; all constants in one, and all that is fed."""
+    together: Dict[str, List[Lost]] = {_INTEGERS: [], _FED: []}
     for lost in lost_integers(state.graph, state.types, rows, state.casts):
-        users = [f"{row.ge_type} {row.name}" for row in lost.operators]
-        if lost.origin.constant:
-            constants[lost.origin.what] = dict.fromkeys(users)
+        if lost.origin.constant or lost.origin.fed:
+            together[_FED if lost.origin.fed else _INTEGERS].append(lost)
         else:
-            yield f"{lost.origin.what} is float16 in {abbreviated(users)}: {_INTEGERS}"
-    if constants:
-        every = list(dict.fromkeys(user for users in constants.values() for user in users))
-        yield f"{abbreviated(list(constants))} is float16 in {abbreviated(every)}: {_INTEGERS}"
+            yield _told([lost], _INTEGERS if lost.origin.step == 1 else _step(lost.origin.step))
+    yield from (_told(several, meaning) for meaning, several in together.items() if several)
+
+
+def _told(several: Sequence[Lost], meaning: str) -> str:
+    rows = [row for lost in several for row in lost.operators]
+    users = list(dict.fromkeys(f"{row.ge_type} {row.name}" for row in rows))
+    origins = abbreviated([lost.origin.what for lost in several])
+    return f"{origins} {_be(several)} float16 in {abbreviated(users)}: {meaning}"
+
+
+def _step(step: float) -> str:
+    limit = min(step * LARGEST_EXACT, LARGEST)
+    return f"a step of {step:g} is lost there above about {limit:g}"
 
 
 def _composites(state: Compilation) -> List[str]:
     """Say what is written with single operators and squares in float16 (real-networks.md 2.3)."""
     compiled = [(one.operator, one.row) for one in state.decided]
     found = {
-        "the update of": float16_updates(compiled),
-        "the normalisation that ends in": float16_normalisations(compiled),
+        ("the update of", "the updates of"): float16_updates(compiled, state.graph),
+        (
+            "the normalisation that ends in",
+            "the normalisations that end in",
+        ): float16_normalisations(compiled, state.graph),
     }
     return [
-        f"{what} {abbreviated([each.name for each in composites])} is written with single "
-        f"operators, and squares in float16 "
-        f"({abbreviated(list(dict.fromkeys(s for each in composites for s in each.squares)))}): "
+        f"{several if len(composites) > 1 else one} {abbreviated([c.name for c in composites])} "
+        f"{_be(composites)} written with single operators, and {_squares(composites)}: "
         "there the square of what is below 0.00017 is 0, and of what is above 255 65504; "
         "keep_dtype, or their types on the black list, keeps them in float32"
-        for what, composites in found.items()
+        for (one, several), composites in found.items()
         if composites
     ]
+
+
+def _squares(composites: Sequence[Composite]) -> str:
+    names = list(dict.fromkeys(name for each in composites for name in each.squares))
+    return f"square{'s' * (len(composites) == 1)} in float16 ({abbreviated(names)})"
+
+
+def _be(several: Sequence[object]) -> str:
+    return "is" if len(several) == 1 else "are"
 
 
 def refuses(warning: str) -> bool:

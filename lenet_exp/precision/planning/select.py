@@ -10,7 +10,7 @@ from typing import Dict, Iterator, List, Mapping, Sequence
 from lenet_exp.precision.analysis.placement import Support, same_kinds, support, together
 from lenet_exp.precision.ir.graph import topological_order
 from lenet_exp.precision.ir.names import Tensor
-from lenet_exp.precision.ir.op_traits import BACK_EDGES
+from lenet_exp.precision.ir.op_traits import BACK_EDGES, SHAPES_OF_HANDLES
 from lenet_exp.precision.ir.operators import GraphOperator, Input
 from lenet_exp.precision.plan import Operator
 from lenet_exp.precision.planning.compilation import Compilation, Decided, PlanOptions, row_of
@@ -102,6 +102,8 @@ def decide(
     candidates = _candidates(operator, producers, options, found, keeps)
     choice = choose(candidates, options.mode)
     types = column_types(choice.column, operator.origin)
+    if operator.tf_type in SHAPES_OF_HANDLES:  # a handle is never cast
+        types = (producers[0].now, *types[1:])
     if not same_kinds(types, operator.origin):
         return _unchosen(operator, options, together(operator, options.library))
     sentence = reason(candidates, choice, options.mode, keeps)

@@ -1,15 +1,20 @@
 """The functions that If, While and PartitionedCall call: compiled with the graph that calls.
 
-A call takes the types of what feeds it, and gives those of what its functions return.
-Source: precision-modes.md 6.7.
+A call takes the types of what feeds it, and gives those of what its functions return. Of a While
+each input, the output in its place, what its functions take there and what its body returns have
+one type: that of what feeds it, or that of the graph where its shape changes.
+Source: precision-modes.md 6.7; hicann/ge, graph_metadef/graph/refiner/ref_relation.cc,
+`BuildRefRelationsForWhile`, and `SubDataFormatDtypeUpdate` of compiler/engines/nn_engine.
 """
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from lenet_exp.precision.analysis.shapes import static_shapes
 from lenet_exp.precision.ir.functions import FunctionGraph, called_functions, calls, leading_inputs
 from lenet_exp.precision.ir.names import Tensor
+from lenet_exp.precision.ir.op_traits import LOOPS
 from lenet_exp.precision.ir.operators import GraphOperator
 from lenet_exp.precision.plan import Engine, Rule
 from lenet_exp.precision.planning.compilation import (
@@ -51,6 +56,8 @@ def select_call(
 
     `given` are the types of the call's inputs, `select` is the phase itself.
     """
+    loops = operator.tf_type in LOOPS
+    given = _kept_by_a_loop(state, operator, given) if loops else given
     handed = given[leading_inputs(operator.tf_type) :]
     selected, returned = [], []
     for function in state.functions[operator.name]:
@@ -66,5 +73,35 @@ def select_call(
     if returned:
         rule, outputs = Rule.GRAY, returned[0].types
         reason = "its functions take the types of its inputs, and it gives those of their results"
+        if loops:
+            outputs = tuple(given)
+            reason = "its functions take the types of its inputs, and give them in every iteration"
     row = row_of(operator, state.options, (*given, *outputs), (rule, reason, Engine.NONE))
     return Decided(operator, row, tuple(returned)), selected
+
+
+def _kept_by_a_loop(
+    state: Compilation, operator: GraphOperator, given: Sequence[str]
+) -> Tuple[str, ...]:
+    """Return the types that a While has throughout: the graph's where a shape is not the same.
+
+    Source: `CheckRelatedEdgesOriginShape` in hicann/ge.
+    """
+    written = [_dimensions(each) for each in _shapes(state.graph.nodes[operator.name])]
+    open_ones = [
+        value.source for value, dims in zip(operator.inputs, written) if dims is None or -1 in dims
+    ]
+    known = static_shapes(state.graph, state.types, open_ones) if open_ones else {}
+    return tuple(
+        value.dtype if known.get(value.source) is not None else dtype
+        for value, dtype in zip(operator.inputs, given)
+    )
+
+
+def _shapes(node: Any) -> Sequence[Any]:
+    """Return the shapes that a While says its loop variables have in all iterations."""
+    return node.attr["output_shapes"].list.shape if "output_shapes" in node.attr else ()
+
+
+def _dimensions(shape: Any) -> Optional[Tuple[int, ...]]:
+    return None if shape.unknown_rank else tuple(dim.size for dim in shape.dim)

@@ -64,7 +64,7 @@ def test_what_a_mode_makes_of_a_step_beyond_float16(mode, right):
         (lambda tf, x: x * tf.to_float(tf.reduce_max(fed(tf, "int64"))), "what is fed as n"),
         (lambda tf, x: tf.cast(fed(tf, "int32"), tf.float16), "what is fed as n (int32)"),
         (lambda tf, x: x * tf.to_float(step_of(tf, "int32")[1].outputs[0]), "the counter step"),
-        (lambda tf, x: x * tf.minimum(tf.to_float(fed(tf, "int64")), 9.0), "what is fed as n"),
+        (lambda tf, x: x * tf.minimum(tf.to_float(fed(tf, "int64")), 4e3), "what is fed as n"),
     ],
 )
 def test_integers_of_unknown_size_are_told_where_they_are_float16(make, expected):
@@ -83,6 +83,8 @@ def test_integers_of_unknown_size_are_told_where_they_are_float16(make, expected
         lambda tf, x: x * tf.to_float(tf.argmax(x, 1))[0],
         lambda tf, x: x * (tf.to_float(fed(tf, "int32")) / 1000.0),
         lambda tf, x: x * tf.constant(-(2.0**32) + 1),
+        lambda tf, x: x * tf.minimum(tf.to_float(fed(tf, "int64")), 9.0),
+        lambda tf, x: x * tf.to_float(tf.clip_by_value(fed(tf, "int32"), 0, 9)),
     ],
 )
 def test_integers_that_stay_small_or_go_nowhere_are_not_told(make):
@@ -100,6 +102,57 @@ def test_one_line_a_counter_however_many_operators_take_it():
 
     (found,) = told(build, FORCE)
     assert "Mul times_3, Mul times_4, Mul times_5 and 14 more: above 2048" in found
+
+
+def by_assign_add(tf, step, constant):
+    return tf.assign_add(step, constant)
+
+
+def by_assign(tf, step, constant):
+    return tf.assign(step, step + constant)
+
+
+@pytest.mark.parametrize("resource", [False, True])
+@pytest.mark.parametrize("count", [by_assign_add, by_assign])
+@pytest.mark.parametrize("mode", [FORCE, KEEP])
+def test_a_counter_in_float32_is_one_too(mode, count, resource):
+    def build(tf):
+        kind = {"trainable": False, "use_resource": resource}
+        step = tf.get_variable("step", [], tf.float32, tf.zeros_initializer(), **kind)
+        count(tf, step, 1.0)
+        return []
+
+    graph_def, _ = graph_of(build)
+    found = [w for w in assign(graph_def, mode).warnings if "not have every integer" in w]
+    assert [text.split(" is ")[0] for text in found] == (
+        ["the counter step (float32)"] if mode == FORCE else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda tf, v: tf.assign_sub(v, 0.25), "a step of 0.25 is lost there above about 512"),
+        (lambda tf, v: tf.assign(v, v * 0.9), ""),
+        (lambda tf, v: tf.assign_add(v, tf.placeholder(tf.float32, [])), ""),
+    ],
+)
+def test_what_is_a_counter_and_what_is_none(change, expected):
+    def build(tf):
+        return change(tf, tf.get_variable("v", [], trainable=False))
+
+    told_of_v = [w for w in plan_of(build, FORCE).warnings if w.startswith("the counter v")]
+    assert [text.split(": ")[1] for text in told_of_v] == [expected] * bool(expected)
+
+
+def test_a_fed_mask_is_one_short_line():
+    def build(tf):
+        mask = tf.placeholder(tf.int32, [4, 8], "mask")
+        return halves(tf) + (1.0 - tf.cast(mask, tf.float32)) * -1e9
+
+    (found,) = told(build, FORCE)
+    assert found.startswith("what is fed as mask (int32) is float16 in ")
+    assert found.endswith(": if it gets above 2048, float16 does not have every integer")
 
 
 @pytest.mark.parametrize("scale", ["none", "constant", "variable"])

@@ -79,6 +79,8 @@ def test_a_conditional_update_is_imported_with_its_order():
         (lambda tf: tf.cast(tf.shape(floats(tf, "x")), tf.float32), [4.0, 8.0]),
         (lambda tf: tf.cast(tf.size(floats(tf, "x")), tf.float32) / 3.0, np.float32(32.0 / 3.0)),
         (lambda tf: tf.to_float(tf.shape_n([floats(tf, "x"), floats(tf, "y", [3])])[1]), [3.0]),
+        (lambda tf: tf.to_float(tf.shape(tf.unique(tf.constant([1, 2, 2]))[0])), [2.0]),
+        (lambda tf: tf.to_float(tf.size(tf.where(tf.constant([True, False])))), 1.0),
         (lambda tf: tf.identity(tf.constant(2.0)) + 1.0, 3.0),
         (lambda tf: tf.unstack(tf.constant([1.0, 2.0]))[1] * 2.0, 4.0),
     ],

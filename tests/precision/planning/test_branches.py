@@ -6,7 +6,7 @@ import pytest
 
 from lenet_exp import tf_compat
 from lenet_exp.precision import assign
-from tests.precision.small import FORCE, MIX, cell, cells, floats, graph_of, halves, plan_of
+from tests.precision.small import FORCE, KEEP, MIX, cell, cells, floats, graph_of, halves, plan_of
 
 
 def test_types_pass_through_a_cond_of_version_1():
@@ -120,6 +120,50 @@ def test_a_while_hands_types_to_its_body(version_2):
     assert rows["after"] == "Sigmoid h>h gray"
 
 
+def shaped(tf, x, operator, shapes=None):
+    """Return a While that takes x, and whose body returns what an operator makes of it."""
+    body = lambda i, value: (i + 1, operator(tf, value))  # noqa: E731
+    made = tf.while_loop(lambda i, _: i < 3, body, [tf.constant(0), x], shapes, name="loop")
+    return tf.sigmoid(made[1], "after")
+
+
+def product(tf, value):
+    return tf.matmul(value, tf.ones([8, 8]), name="mm")
+
+
+@pytest.mark.parametrize(
+    ("begin", "operator", "types", "cast"),
+    [
+        (halves, lambda tf, x: tf.log(x), "h", [("float32", "float16")]),
+        (lambda tf: floats(tf, "x"), product, "f", [("float16", "float32")]),
+        (halves, product, "h", []),
+    ],
+)
+def test_a_while_has_one_type_from_what_feeds_it_to_what_it_gives(
+    version_2, begin, operator, types, cast
+):
+    plan = plan_of(lambda tf: shaped(tf, begin(tf), operator))
+    (call,) = [row for row in plan.operators if row.ge_type.endswith("While")]
+    place = call.origin_inputs.index("float32")
+    letter = {"h": "float16", "f": "float32"}[types]
+    assert (call.inputs[place], call.outputs[place]) == (letter, letter)
+    assert by_last_name(plan)["after"].startswith(f"Sigmoid {types}>{types}")
+    found = [edge for edge in plan.casts if edge.port is None]
+    assert [(edge.source, edge.target) for edge in found] == cast
+
+
+def test_a_while_whose_shape_grows_keeps_the_types_of_the_graph(version_2):
+    def build(tf):
+        shapes = [tf.TensorShape([]), tf.TensorShape([None, 8])]
+        return shaped(tf, halves(tf), lambda tf, x: tf.concat([x, x], 0), shapes)
+
+    plan = plan_of(build)
+    (call,) = [row for row in plan.operators if row.ge_type.endswith("While")]
+    place = call.origin_inputs.index("float32")
+    assert (call.inputs[place], call.outputs[place]) == ("float32", "float32")
+    assert call.casts == (place,)
+
+
 @pytest.mark.parametrize("build", [functional_if, functional_while])
 def test_the_planned_graph_with_functions_runs(version_2, build):
     tf = tf_compat.load()
@@ -159,6 +203,21 @@ def resource_if(tf):
 
 def test_a_branch_reads_a_resource_variable_as_its_type(version_2, resources):
     assert by_last_name(plan_of(resource_if))["mm"] == "MatMulV2 hh>h white *01"
+
+
+@pytest.mark.parametrize("mode", [MIX, FORCE, KEEP])
+def test_the_handle_whose_shape_is_asked_for_is_never_cast(version_2, resources, mode):
+    def build(tf):
+        kernel = tf.get_variable("kernel", [8, 8])
+        body = lambda i, x: (i + 1, tf.matmul(x, kernel))  # noqa: E731
+        made = tf.while_loop(lambda i, _: i < 3, body, [tf.constant(0), floats(tf, "x")])[1]
+        shape = tf.raw_ops.VariableShape(input=kernel.handle, name="shape_of_variable")
+        return [shape, *tf.gradients(made, kernel)]
+
+    plan = plan_of(build, mode)
+    shapes = [row for row in plan.operators if row.tf_type == "VariableShape"]
+    assert len(shapes) == 2
+    assert {(cell(row).split()[1], row.casts) for row in shapes} == {("f>i", ())}
 
 
 def test_what_keep_dtype_names_is_kept_in_its_functions_too(version_2, resources):

@@ -130,7 +130,7 @@ def test_in_another_order_the_plan_warns_and_names_the_squares():
         return [tf.assign(weights, new), tf.assign(v, new_v)]
 
     (warning,) = [text for text in plan_of(build, MIX).warnings if "single operators" in text]
-    assert warning.startswith("the update of weights, v is written with single operators, and squ")
+    assert warning.startswith("the update of weights is written with single operators, and squ")
     assert "(Square)" in warning
     black = {"black-list": {"to-add": ["Square"]}}
     assert not [
