@@ -10,7 +10,7 @@ import re
 import signal
 import sys
 from types import TracebackType
-from typing import List, NoReturn, Optional, Type, Union
+from typing import List, NoReturn, Optional, Sequence, Type, Union
 
 
 class LenetExpError(Exception):
@@ -81,6 +81,26 @@ class GraphError(_InputError):
 
 class PrecisionError(_InputError):
     """A precision mode, a list of operators or a table of types is wrong."""
+
+
+class WordError(PrecisionError):
+    """A word of a key of explain is wrong.
+
+    `keys` are the keys it may be typed under, `word` as it is typed, None for all of a value;
+    `good` is the word instead, None where there is none but the line works without this one.
+    """
+
+    def __init__(
+        self,
+        what: object,
+        problem: str,
+        remedy: str,
+        keys: Sequence[str] = (),
+        word: Optional[str] = None,
+        good: Optional[str] = None,
+    ) -> None:
+        super().__init__(what, problem, remedy)
+        self.keys, self.word, self.good = tuple(keys), word, good
 
 
 class StoreError(_InputError):

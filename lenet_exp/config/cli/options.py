@@ -169,16 +169,20 @@ def _value(cls: Type[Options], name: str, text: str, typed: Dict[str, str]) -> A
     return value
 
 
+def names(text: str) -> Tuple[str, ...]:
+    """Return names with commas between, typed with or without brackets."""
+    text = text[1:] if text[:1] == "[" else text
+    text = text[:-1] if text[-1:] == "]" and text.count("]") > text.count("[") else text
+    return tuple(dict.fromkeys(filter(None, (name.strip() for name in text.split(",")))))
+
+
 def _of_type(text: str, hint: Any) -> Any:
     """Return an argument's value in the type of its key; raises ValueError or KeyError."""
     kind = getattr(hint, "__origin__", None)
     if kind is Union:  # Optional[X]
         return _of_type(text, hint.__args__[0])
-    if kind is tuple:  # names with commas between, with or without brackets
-        text = text[1:] if text[:1] == "[" else text
-        text = text[:-1] if text[-1:] == "]" and text.count("]") > text.count("[") else text
-        names = (name.strip() for name in text.split(","))
-        return tuple(dict.fromkeys(filter(None, names)))
+    if kind is tuple:
+        return names(text)
     if hint is bool:
         return {"true": True, "false": False}[text]
     if hint is int and not re.fullmatch("[0-9]+", text):
