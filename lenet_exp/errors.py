@@ -201,5 +201,5 @@ def wrap_os_error(error: Union[LenetExpError, OSError], remedy: str = "") -> Len
     if isinstance(error, LenetExpError):
         return error
     what, problem = error.filename or "the run folder", error.strerror or str(error)
-    elsewhere = "python -m lenet_exp.run hydra.run.dir=DIR, with room there"
+    elsewhere = "python -m lenet_exp.run hydra.run.dir=DIR\n       DIR is a folder with room"
     return WriteError(what, problem, remedy or elsewhere)
