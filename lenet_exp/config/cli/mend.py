@@ -128,6 +128,12 @@ def _choices(word: str) -> List[str]:
     return [] if _NO_PLAIN_CHOICE & set(text) else text.split(",")
 
 
+def each_once(word: str) -> str:
+    """Return a word without what its plain choice has twice."""
+    choices = dict.fromkeys(_choices(word) if "=" in word else ())
+    return f"{word.partition('=')[0]}={','.join(choices)}" if choices else word
+
+
 def _in_choice(word: str, value: str, good: str) -> str:
     """Return `good`; of a choice of several, only in place of the `value` that was wrong."""
     name, _, mended = good.partition("=")
