@@ -163,7 +163,10 @@ def _value(cls: Type[Options], name: str, text: str, typed: Dict[str, str]) -> A
     except (ValueError, KeyError):
         value = None
     if text == "" or value is None or not item.metadata["check"](value):
-        meant = suggest.close_to(text, item.metadata.get("options", ()))
+        mend, check = item.metadata.get("mend"), item.metadata["check"]
+        mended = mend(text) if mend else None
+        meant = mended if mended and check(mended) else None
+        meant = meant or suggest.close_to(text, item.metadata.get("options", ()))
         good = cls.command(name, meant or "", {**typed, name: ""})
         raise ConfigError(name, text, item.metadata["allowed"], good)
     return value
