@@ -10,7 +10,7 @@ import re
 import signal
 import sys
 from types import TracebackType
-from typing import List, NoReturn, Optional, Type, Union
+from typing import List, NoReturn, Optional, Sequence, Type, Union
 
 
 class LenetExpError(Exception):
@@ -81,6 +81,26 @@ class GraphError(_InputError):
 
 class PrecisionError(_InputError):
     """A precision mode, a list of operators or a table of types is wrong."""
+
+
+class WordError(PrecisionError):
+    """A word of a key of explain is wrong.
+
+    `keys` are the keys it may be typed under, `word` as it is typed, None for all of a value;
+    `good` is the word instead, None where there is none but the line works without this one.
+    """
+
+    def __init__(
+        self,
+        what: object,
+        problem: str,
+        remedy: str,
+        keys: Sequence[str] = (),
+        word: Optional[str] = None,
+        good: Optional[str] = None,
+    ) -> None:
+        super().__init__(what, problem, remedy)
+        self.keys, self.word, self.good = tuple(keys), word, good
 
 
 class StoreError(_InputError):
@@ -181,5 +201,5 @@ def wrap_os_error(error: Union[LenetExpError, OSError], remedy: str = "") -> Len
     if isinstance(error, LenetExpError):
         return error
     what, problem = error.filename or "the run folder", error.strerror or str(error)
-    elsewhere = "python -m lenet_exp.run hydra.run.dir=DIR, with room there"
+    elsewhere = "python -m lenet_exp.run hydra.run.dir=DIR\n       DIR is a folder with room"
     return WriteError(what, problem, remedy or elsewhere)

@@ -22,7 +22,7 @@ class ComparisonReport(NamedTuple):
 
     `headline` is the conclusion in a sentence; `configurations` and `rows` are in the same
     order, best accuracy first; `said` are the verdicts in words, `notes` what else a reader has
-    to know; `settings` are YAML by label.
+    to know, a command on a line of its own; `settings` are YAML by label.
     """
 
     headline: str
@@ -115,7 +115,7 @@ def _unfinished(found: SelectedRuns, made: Sequence[Configuration]) -> List[str]
     named = [f"{label} seed {run.seed}" for label, run in left[:_MOST_UNFINISHED]]
     named += [f"{len(left) - len(named)} more"] if len(left) > len(named) else []
     command = found.parent.tags.get("command") if found.parent else None
-    goes_on = [f"to go on with the sweep: {command}"] if command else []
+    goes_on = [f"to go on with the sweep:\n  {command}"] if command else []
     return [f"left out, not finished: {shown} ({', '.join(named)})", *goes_on]
 
 

@@ -130,9 +130,13 @@ def baseline(rows: Sequence[TableRow]) -> str:
 
 
 def wrapped(line: str, width: int) -> List[str]:
-    """Return a line, its own indent kept, as lines of `width` at most."""
-    indent = line[: len(line) - len(line.lstrip())]
-    return textwrap.wrap(line, max(width, _NARROWEST), subsequent_indent=indent + "  ")
+    """Return a line, its own indent kept, as lines of `width` at most.
+
+    What follows a line break in it stays as it is: a command that is to be copied.
+    """
+    prose, *typed = line.split("\n")
+    indent = prose[: len(prose) - len(prose.lstrip())]
+    return [*textwrap.wrap(prose, max(width, _NARROWEST), subsequent_indent=indent + "  "), *typed]
 
 
 def _block(rows: Sequence[TableRow], columns: Sequence[TableColumn], width: int) -> List[str]:

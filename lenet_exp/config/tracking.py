@@ -14,7 +14,7 @@ _URI = "MLFLOW_TRACKING_URI"
 
 def experiment_name(default: str = EXPERIMENT) -> str:
     """Return the experiment where none was typed: the environment's, else `default`."""
-    return os.environ.get(_NAME) or default
+    return os.environ.get(_NAME, "").strip() or default
 
 
 def experiment_notices(experiment: str) -> Iterator[str]:
@@ -30,7 +30,7 @@ def experiment_notices(experiment: str) -> Iterator[str]:
 
 def environment_uri() -> Optional[str]:
     """Return the store that the environment names; None too where a password would be shown."""
-    uri = os.environ.get(_URI)
+    uri = os.environ.get(_URI, "").strip()
     return uri if uri and uri == without_password(uri) else None
 
 

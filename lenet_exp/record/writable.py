@@ -1,8 +1,9 @@
-"""Can a file or a folder be made or written, known without trying."""
+"""Can a file or a folder be made or written, known before it is, and without a trace."""
 
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import Optional
 
@@ -16,4 +17,18 @@ def obstacle(path: Path, is_folder: bool = True) -> Optional[str]:
     if inside != place.is_dir():
         return f"{place} is {'no' if inside else 'a'} folder"
     may = os.W_OK | (os.X_OK if inside else 0)
-    return None if os.access(str(place), may) else f"{place} is read-only"
+    if not os.access(str(place), may):
+        return f"{place} is read-only"
+    return _refusal(place) if inside else None
+
+
+def _refusal(folder: Path) -> Optional[str]:
+    """Return why nothing can be made in a folder whose permissions allow it; None if it can.
+
+    A file system may have its own mind: /sys takes no folder, a full one nothing.
+    """
+    try:
+        tempfile.TemporaryFile(dir=str(folder)).close()  # has no name, where the system can do so
+    except OSError as error:
+        return f"{folder}: {error.strerror or error}"
+    return None

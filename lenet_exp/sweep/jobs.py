@@ -9,7 +9,7 @@ from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from lenet_exp.config.cli.suggest import shown
 from lenet_exp.config.compose import flatten
-from lenet_exp.config.identity import config_hash
+from lenet_exp.config.identity import config_hash, is_part
 from lenet_exp.config.schema.run import SWEEP_KEYS, Settings, Sweep
 from lenet_exp.record.store import journal
 from lenet_exp.record.store.journal import Entry
@@ -85,6 +85,19 @@ def jobs_of(
         identity = config_hash(settings, hash_once(settings.data.path), stack)
         found.append(SweepJob(composed, delta, identity, request.folder / identity))
     return found
+
+
+def counted(jobs: Sequence[ComposedJob]) -> str:
+    """Return how many jobs there are, and how many were asked for where some are the same."""
+    kept = [flatten(job.settings) for job in jobs]
+    number = len({repr({k: v for k, v in one.items() if _sets_apart(k)}) for one in kept})
+    said = f"{number} job{'s' if number > 1 else ''}"
+    same = f" ({len(jobs)} were asked for, and some of them are the same)"
+    return said if number == len(jobs) else said + same
+
+
+def _sets_apart(key: str) -> bool:
+    return is_part(key) or key == "data.path"  # what is there counts, and isn't read yet
 
 
 def varied(jobs: Sequence[ComposedJob]) -> Dict[str, str]:

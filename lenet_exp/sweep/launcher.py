@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from lenet_exp.config.cli.config_loader import without_hydra
 from lenet_exp.config.cli.json_words import argument
+from lenet_exp.config.cli.mend import each_once
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.cli.sweep_line import JobConfigs, applicable
 from lenet_exp.config.compose import resolve, resolve_sweep
@@ -23,7 +24,7 @@ from lenet_exp.config.tracking import of_environment
 from lenet_exp.experiment.summary import place
 from lenet_exp.record.run import run_folders
 from lenet_exp.record.terminal import print_on
-from lenet_exp.sweep.jobs import ComposedJob, Request
+from lenet_exp.sweep.jobs import ComposedJob, Request, counted
 from lenet_exp.sweep.view import followed
 
 
@@ -78,8 +79,7 @@ class SweepLauncher(Launcher):
         options = resolve_sweep(without_hydra(self._config))
         experiment = composed[0].settings.tracking.experiment
         command = _command(sys.argv[1:], sweep_folder.name, experiment)
-        jobs = f"{len(composed)} job{'s' if len(composed) > 1 else ''}"
-        print_on(sys.stdout, f"{jobs}, {place(composed[0].settings)}\n")
+        print_on(sys.stdout, f"{counted(composed)}, {place(composed[0].settings)}\n")
         request = Request(sweep_folder, options, self._n_jobs, command, composed)
         from lenet_exp.sweep.sweep import run_sweep  # noqa: PLC0415 - MLflow
 
@@ -106,7 +106,8 @@ class SweepLauncher(Launcher):
 
 def _command(arguments: Sequence[str], name: str, experiment: str) -> str:
     """Return what goes on with this sweep, in any shell: the same command, and its name."""
-    kept: List[str] = [word for word in arguments if not word.startswith(("sweep=", "dry_run="))]
+    typed = [word for word in arguments if not word.startswith(("sweep=", "dry_run="))]
+    kept: List[str] = list(map(each_once, typed))
     if not any(word.startswith("hydra.sweep.dir=") for word in arguments):
         kept.append(f"sweep={name}")
     store = itertools.starmap(argument, of_environment(experiment, arguments).items())

@@ -108,3 +108,13 @@ def test_markdown_is_one_table():
     lines = table.markdown([ROW, REFERENCE]).splitlines()
     assert {line.count("|") for line in lines} == {18}
     assert "allow\\_mix\\_precision" in lines[2]
+
+
+@pytest.mark.parametrize("indent", ["", "  "])
+def test_a_command_below_a_line_is_not_wrapped(indent):
+    typed = "  python -m lenet_exp.run -m " + " ".join(f"seed={seed}" for seed in range(40))
+    prose = indent + "to go on " + "with the sweep " * 9
+    *lines, last = table.wrapped(f"{prose}\n{typed}", 84)
+    assert last == typed
+    assert len(lines) == 2
+    assert " ".join(" ".join(lines).split()) == " ".join(prose.split())

@@ -116,4 +116,5 @@ def test_a_server_that_is_not_there_is_told(project):
     done = project.run("schedule=smoke", "tracking.uri=http://127.0.0.1:9")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    assert "http://127.0.0.1:9: can't be used" in done.stderr
+    problem = "can't be used (the server doesn't answer: Connection refused)"
+    assert f"http://127.0.0.1:9: {problem}\n" in done.stderr

@@ -105,3 +105,26 @@ def test_data_that_is_there_needs_no_room(here, monkeypatch):
             stream.truncate(one.bytes)
     read_only(monkeypatch, cache)
     checked([], "tf2")
+
+
+@pytest.mark.parametrize("folder", ["/proc", "/sys"])
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_a_file_system_that_takes_nothing_is_known_whatever_its_permissions(folder, is_folder):
+    assert writable.obstacle(Path(folder, "nothing/here"), is_folder) is not None
+
+
+def test_where_it_can_be_made_nothing_is(here):
+    changed = here.stat().st_mtime_ns
+    assert writable.obstacle(here / "a/b") is None
+    assert list(here.iterdir()) == []
+    assert here.stat().st_mtime_ns == changed
+
+
+@pytest.mark.parametrize("words", [["seed=3"], ["-m", "seed=3"]])
+def test_all_that_a_strange_file_system_refuses_is_one_line(words, here, monkeypatch):
+    monkeypatch.chdir("/proc")
+    with pytest.raises(PlaceError) as caught:
+        checked(words, "tf2")
+    what, _, remedy = caught.value.args
+    assert "outputs, mlflow.db, mlruns" in what
+    assert remedy.endswith(f"python -m lenet_exp.run {' '.join(words)}")

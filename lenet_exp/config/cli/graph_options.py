@@ -13,7 +13,7 @@ from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.config.cli.input_shapes import InputShapes
 from lenet_exp.config.cli.options import Options, typed_values
 from lenet_exp.config.schema.keys import key, one_of, switch, within
-from lenet_exp.config.schema.modes import PRECISION_MODES
+from lenet_exp.config.schema.modes import ALSO, PRECISION_MODES
 from lenet_exp.config.schema.run import PLAN_FILES, Settings, all_keys, groups
 from lenet_exp.errors import ConfigError
 
@@ -50,7 +50,8 @@ class ExplainOptions(Options):
     BARE = ((r".*\.(pb|pbtxt|meta)|.*/.*", "graph"),)
 
     settings: Settings
-    diff: Optional[str] = one_of(*PRECISION_MODES, *_GENERATIONS, good="force_fp16", default=None)
+    diff: Optional[str] = one_of(*PRECISION_MODES, *_GENERATIONS, good="force_fp16", default=None,
+                                 also=ALSO)  # fmt: skip
     graph: Optional[Path] = key("a file", "FILE", default=None)
     fetches: Tuple[str, ...] = key("names", "[NAME]", bool, default=())
     inference: bool = switch(default=False)
@@ -61,7 +62,8 @@ class ExplainOptions(Options):
     only: Tuple[str, ...] = key(_WORDS, "float16", bool, default=())
     without: Tuple[str, ...] = key(_WORDS, "cast", bool, default=())
     group: Optional[str] = key("scope | type; scope:2 is two names deep", "scope",
-                               _GROUPINGS.fullmatch, default=None)  # fmt: skip
+                               _GROUPINGS.fullmatch, default=None,
+                               mend=lambda text: text.partition(":")[0])  # fmt: skip
     batch: Optional[int] = key("a whole number from 1 on", 32, within(1, 2**31 - 1), default=None)
     shapes: Optional[InputShapes] = key("INPUT:32x28x28x1,INPUT:32 or {INPUT: [32, 28, 28, 1]}",
                                         "INPUT:32x28x28x1", bool, default=None)  # fmt: skip

@@ -26,5 +26,8 @@ class InputShapes(Dict[str, Tuple[int, ...]]):
             rest = rest[found.end() :]
 
     def __str__(self) -> str:
-        shown = {name: "x".join(map(str, dims)) or "[]" for name, dims in self.items()}
-        return ",".join(f"{name}:{dims}" for name, dims in shown.items())
+        return ",".join(self.words().values())
+
+    def words(self) -> Dict[str, str]:
+        """Return each input's name -> its shape as it is typed."""
+        return {name: f"{name}:{'x'.join(map(str, d)) or '[]'}" for name, d in self.items()}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import List, Mapping, NamedTuple, Sequence
+from typing import List, Mapping, NamedTuple, Optional, Sequence
 
+from lenet_exp.config.cli.input_shapes import InputShapes
+from lenet_exp.config.cli.options import names
 from lenet_exp.config.schema.run import FAMILIES, all_keys
-from lenet_exp.errors import ConfigError, LenetExpError
+from lenet_exp.errors import ConfigError, LenetExpError, PrecisionError, WordError
 
 SWEEPS = ("-m", "--multirun")
 _WITH_VALUE = ("--config-dir", "-cd", "--cfg", "-c", "--info", "-i", "--package", "-p")
@@ -27,6 +29,10 @@ class CommandLine(NamedTuple):
         As it is where its remedy is another program's line, prose, or asks for help.
         """
         *said, remedy = error.args or ("",)
+        if isinstance(error, WordError):
+            line = [one for word in self.words for one in _with_good_word(word, error)]
+            what, problem = map(str, said)
+            return PrecisionError(what, problem, " ".join([self.program, *map(shlex.quote, line)]))
         first, *others = str(remedy).split("\n")
         if not f"{first} ".startswith(f"{self.program} "):
             return error
@@ -40,6 +46,25 @@ class CommandLine(NamedTuple):
         line = _mended(self.words, key, value, good)
         first = " ".join([self.program, *map(shlex.quote, line)])
         return type(error)(*said, "\n".join([first, *others]))
+
+
+def _with_good_word(word: str, error: WordError) -> List[str]:
+    """Return a word of the line, mended; none where nothing of it is left."""
+    key, _, text = word.partition("=")
+    if key not in error.keys:
+        return [word]
+    kept = [] if error.word is None else _parts(key, text, error.word, error.good)
+    return [f"{key}={','.join(kept)}"] if kept else []
+
+
+def _parts(key: str, text: str, wrong: str, good: Optional[str]) -> List[str]:
+    """Return the words of a value, one of them mended or left out: names, or shapes of inputs."""
+    if key == "shapes":
+        parts = list(InputShapes(text.strip()).words().items())
+    else:
+        parts = [(name, name) for name in names(text.strip())]
+    instead = [good if name == wrong else part for name, part in parts]
+    return list(dict.fromkeys(filter(None, instead)))
 
 
 def flags_first(words: Sequence[str]) -> List[str]:
@@ -101,6 +126,12 @@ def _key(word: str) -> str:
 def _choices(word: str) -> List[str]:
     text = word.partition("=")[2]
     return [] if _NO_PLAIN_CHOICE & set(text) else text.split(",")
+
+
+def each_once(word: str) -> str:
+    """Return a word without what its plain choice has twice."""
+    choices = dict.fromkeys(_choices(word) if "=" in word else ())
+    return f"{word.partition('=')[0]}={','.join(choices)}" if choices else word
 
 
 def _in_choice(word: str, value: str, good: str) -> str:

@@ -163,10 +163,20 @@ def _value(cls: Type[Options], name: str, text: str, typed: Dict[str, str]) -> A
     except (ValueError, KeyError):
         value = None
     if text == "" or value is None or not item.metadata["check"](value):
-        meant = suggest.close_to(text, item.metadata.get("options", ()))
+        mend, check = item.metadata.get("mend"), item.metadata["check"]
+        mended = mend(text) if mend else None
+        meant = mended if mended and check(mended) else None
+        meant = meant or suggest.close_to(text, item.metadata.get("options", ()))
         good = cls.command(name, meant or "", {**typed, name: ""})
         raise ConfigError(name, text, item.metadata["allowed"], good)
     return value
+
+
+def names(text: str) -> Tuple[str, ...]:
+    """Return names with commas between, typed with or without brackets."""
+    text = text[1:] if text[:1] == "[" else text
+    text = text[:-1] if text[-1:] == "]" and text.count("]") > text.count("[") else text
+    return tuple(dict.fromkeys(filter(None, (name.strip() for name in text.split(",")))))
 
 
 def _of_type(text: str, hint: Any) -> Any:
@@ -174,11 +184,8 @@ def _of_type(text: str, hint: Any) -> Any:
     kind = getattr(hint, "__origin__", None)
     if kind is Union:  # Optional[X]
         return _of_type(text, hint.__args__[0])
-    if kind is tuple:  # names with commas between, with or without brackets
-        text = text[1:] if text[:1] == "[" else text
-        text = text[:-1] if text[-1:] == "]" and text.count("]") > text.count("[") else text
-        names = (name.strip() for name in text.split(","))
-        return tuple(dict.fromkeys(filter(None, names)))
+    if kind is tuple:
+        return names(text)
     if hint is bool:
         return {"true": True, "false": False}[text]
     if hint is int and not re.fullmatch("[0-9]+", text):

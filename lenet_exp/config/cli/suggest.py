@@ -11,19 +11,20 @@ from typing import Iterable, Optional, Sequence, Tuple
 
 from lenet_exp.config.chip import options
 from lenet_exp.config.cli.json_words import argument, as_typed, as_value
-from lenet_exp.config.schema.modes import OTHER_NAMES, RECOMMENDED
+from lenet_exp.config.schema.modes import ALSO, OTHER_NAMES, RECOMMENDED
 from lenet_exp.config.schema.run import SWEEP_KEYS, all_keys, groups
 from lenet_exp.errors import ConfigError
 
 PROGRAM = "python -m lenet_exp.run"
 PRESETS = ("experiment", "debug")
 _CLEARLY = 0.05  # nearer than the next one, as difflib measures
+_FLOAT32 = "must_keep_origin_dtype"
 _LETTERS = 3  # of a part that stands for the whole
 # What others call a mode: the vendor, Keras, PyTorch.
 _ELSEWHERE = {
     **OTHER_NAMES,
     **dict.fromkeys(("float16", "half"), "force_fp16"),
-    **dict.fromkeys(("fp32", "float32"), "must_keep_origin_dtype"),
+    **dict.fromkeys(("fp32", "float32"), _FLOAT32),
     **dict.fromkeys(("mixed_precision", "mixed", "amp"), RECOMMENDED),
 }
 # Of these, one for the other is the opposite of what was meant, however much alike both look.
@@ -66,8 +67,9 @@ def shown(value: object) -> object:
 def close_to(word: str, options: Iterable[str]) -> Optional[str]:
     """Return the one option that was surely meant, or None."""
     known = list(options)
-    if _ELSEWHERE.get(word) in known:
-        return _ELSEWHERE[word]
+    elsewhere = _ELSEWHERE.get(_plain(word))
+    if elsewhere in known:
+        return elsewhere
     around = [option for option in known if word in option]
     return around[0] if len(around) == 1 and len(word) >= _LETTERS else _alike(word, known)
 
@@ -87,9 +89,17 @@ def _contrary(word: str, option: str) -> bool:
 
 def of_no_mode(name: str, allowed: str, good: str) -> Tuple[str, str]:
     """Return what is allowed, and what to type, instead of a name that no mode here has."""
+    allowed += ALSO
+    if _ELSEWHERE.get(_plain(name)) == _FLOAT32:
+        allowed += f"; {_FLOAT32} keeps all float32, force_fp32 is float32 with float16 products"
     if re.search("bf16|bfloat16", name):
         allowed += "; an Ascend 910 has no bfloat16"
     return allowed, good
+
+
+def _plain(word: str) -> str:
+    """Return a type or mode as it is written mostly: fp32 for FP_32."""
+    return re.sub("[_-](?=[0-9])", "", word.lower())
 
 
 def unknown_key(

@@ -23,9 +23,11 @@ def within(low: float, high: float) -> Callable[[float], bool]:
     return lambda value: low <= value <= high
 
 
-def one_of(*options: str, good: str = "", default: Any = MISSING, **more: Any) -> Any:
-    """Declare a key that is one of some words."""
-    allowed = " | ".join(options)
+def one_of(
+    *options: str, good: str = "", default: Any = MISSING, also: str = "", **more: Any
+) -> Any:
+    """Declare a key that is one of some words; `also` says what else is taken for one."""
+    allowed = " | ".join(options) + also
     return key(allowed, good or options[0], options.__contains__, default, options=options, **more)
 
 

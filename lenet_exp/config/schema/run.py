@@ -15,7 +15,7 @@ from typing import Any, Dict, Iterator, Mapping, Optional, Tuple, Union, get_typ
 from lenet_exp.config.passwords import without_password
 from lenet_exp.config.schema.hardware import Ascend910, Hardware
 from lenet_exp.config.schema.keys import key, one_of, switch, within
-from lenet_exp.config.schema.modes import PRECISION_MODES, RECOMMENDED
+from lenet_exp.config.schema.modes import ALSO, PRECISION_MODES, RECOMMENDED
 
 PRECISION_FILES = ("modify_mixlist", "customize_dtypes")
 PLAN_FILES = (*PRECISION_FILES, "fusion_switch_file")  # the last one is of the chip's keys alone
@@ -57,7 +57,7 @@ class Precision:
     thought not to do.
     """
 
-    mode: str = one_of(*PRECISION_MODES, good=RECOMMENDED, text_of="mode")
+    mode: str = one_of(*PRECISION_MODES, good=RECOMMENDED, text_of="mode", also=ALSO)
     modify_mixlist: Optional[str] = _text("null or a file")
     keep_dtype: Tuple[str, ...] = key("a list of nodes or name scopes of the graph", "[fc_3]", all)
     customize_dtypes: Optional[str] = _text("null or a file")

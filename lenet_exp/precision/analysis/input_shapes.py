@@ -10,7 +10,7 @@ import contextlib
 import difflib
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
-from lenet_exp.errors import PrecisionError
+from lenet_exp.errors import WordError
 from lenet_exp.precision.analysis.scratch import RefusedError
 from lenet_exp.precision.analysis.shapes import all_shapes
 from lenet_exp.precision.ir.graph import read_graph
@@ -22,6 +22,7 @@ _PLACEHOLDERS = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
 _ITERATORS = ("IteratorGetNext", "IteratorGetNextSync")
 _EMPTY_IS_ANY = 21  # up to this producer; source: TensorFlow's shape function of Placeholder
 _SHOWN = 5  # names, in a message
+_EXAMPLE = 32  # for a size that is not known, in a remedy
 
 
 class _Entry(NamedTuple):
@@ -54,7 +55,7 @@ def with_input_shapes(
             dimension may be None where it stays unknown, or where `batch` gives it.
 
     Raises:
-        PrecisionError: nothing is left open that they could say, there is no such input, or what
+        WordError: nothing is left open that they could say, there is no such input, or what
             the graph knows of it is another shape.
     """
     if batch is None and not shapes:
@@ -64,7 +65,7 @@ def with_input_shapes(
     empty_is_any = graph_def.versions.producer <= _EMPTY_IS_ANY
     entries = {entry.name: entry for node in made.node for entry in _entries(node, empty_is_any)}
     for name, shape in (shapes or {}).items():
-        _set(_named(entries, name), shape)
+        _set(_named(entries, name, shape), name, shape)
     if batch is not None:
         _set_batch(entries, batch)
     _check(made, graph_def)
@@ -80,7 +81,8 @@ def _check(made: Any, given: Any) -> None:
             all_shapes(read_graph(given), Generation.TODAY)
             node, problem, _ = refused.args
             remedy = "shapes that fit each other and the graph"
-            raise PrecisionError(f"these shapes at {node}", problem, remedy) from refused
+            keys = ("batch", "shapes")
+            raise WordError(f"these shapes at {node}", problem, remedy, keys) from refused
 
 
 def _entries(node: Any, empty_is_any: bool) -> List[_Entry]:
@@ -97,32 +99,53 @@ def _entries(node: Any, empty_is_any: bool) -> List[_Entry]:
     return [_Entry(node, i, [proto, *written[i : i + 1]]) for i, proto in enumerate(said)]
 
 
-def _named(entries: Mapping[str, _Entry], name: str) -> _Entry:
+def _named(entries: Mapping[str, _Entry], name: str, shape: Any) -> _Entry:
     own = name if name in entries or slot_of(name) else node_of(name)
     if own in entries:
         return entries[own]
     near = difflib.get_close_matches(own, list(entries), n=1, cutoff=0.5)
     shown = ", ".join([*entries][:_SHOWN]) + (", ..." if len(entries) > _SHOWN else "")
     allowed = f"one of {shown}" if entries else "a graph with placeholders"
-    raise PrecisionError(
-        f"shapes: {name}", "the graph has no such input", near[0] if near else allowed
-    )
+    good = near[0] if near else None
+    if good:
+        dims, known = _sizes(shape), entries[good].dims
+        good = _typed(good, dims if known is None or _fits(known, dims) else _filled(known))
+    problem = "the graph has no such input" + (f": {allowed}" if entries else "")
+    remedy = near[0] if near else allowed
+    raise WordError(f"shapes: {name}", problem, remedy, ("shapes",), name, good)
 
 
-def _set(entry: _Entry, shape: Any) -> None:
-    """Write a shape that fits what is known into a node."""
-    dims = [-1 if each is None else int(each) for each in shape]
-    known = entry.dims
+def _sizes(shape: Any) -> List[int]:
+    return [-1 if each is None else int(each) for each in shape]
+
+
+def _fits(known: Sequence[int], dims: Sequence[int]) -> bool:
+    pairs = zip(known, dims)
+    return len(known) == len(dims) and all(-1 in (has, one) or has == one for has, one in pairs)
+
+
+def _filled(known: Sequence[int]) -> List[int]:
+    return [_EXAMPLE if size < 0 else size for size in known]
+
+
+def _typed(name: str, dims: Sequence[int]) -> str:
+    """Return a shape as the key shapes of explain has it."""
+    return f"{name}:{'x'.join(map(str, dims)) or '[]'}"
+
+
+def _set(entry: _Entry, name: str, shape: Any) -> None:
+    """Write a shape that fits what is known into a node; `name` is how the input was named."""
+    dims, known = _sizes(shape), entry.dims
     shown = f"shapes: {entry.name} {_text(dims)}"
+    good = None if known is None else _typed(entry.name, _filled(known))
+    said = (("shapes",), name, good)
     if any(size < -1 or size == 0 for size in dims):
-        raise PrecisionError(shown, "a dimension is 1 or more", f"{entry.name}: [32, 28, 28, 1]")
+        remedy = f"{entry.name}: [32, 28, 28, 1]"
+        raise WordError(shown, "a dimension is 1 or more", remedy, *said)
     if known is not None:
-        fits = len(known) == len(dims) and all(
-            -1 in (has, given) or has == given for has, given in zip(known, dims)
-        )
-        if not fits:
+        if not _fits(known, dims):
             problem = f"in the graph it is {_text(known)}"
-            raise PrecisionError(shown, problem, f"{entry.name}: {_text(known, 32)}")
+            raise WordError(shown, problem, f"{entry.name}: {_text(known, _EXAMPLE)}", *said)
         dims = [has if given == -1 else given for has, given in zip(known, dims)]
     for proto in entry.protos:
         proto.Clear()
@@ -136,11 +159,11 @@ def _text(dims: Sequence[int], unknown: object = "?") -> str:
 
 def _set_batch(entries: Mapping[str, _Entry], batch: int) -> None:
     if batch < 1:
-        raise PrecisionError(f"batch {batch}", "it is no number of examples", "batch 32")
+        raise WordError(f"batch {batch}", "it is no number of examples", "batch 32", ("batch",))
     known: Dict[str, Optional[List[int]]] = {name: each.dims for name, each in entries.items()}
     open_ones = [name for name, dims in known.items() if dims and dims[0] < 0]
     for name in open_ones:
-        _set(entries[name], [batch, *(known[name] or [])[1:]])
+        _set(entries[name], name, [batch, *(known[name] or [])[1:]])
     if not open_ones:
         without = [name for name, dims in known.items() if dims is None]
         problem = "no input of this graph has an unknown first dimension"
@@ -148,4 +171,4 @@ def _set_batch(entries: Mapping[str, _Entry], batch: int) -> None:
         if without:
             problem += "; of some not even the number of dimensions is known"
             remedy = f"shapes: {without[0]} [{batch}, ...]"
-        raise PrecisionError(f"batch {batch}", problem, remedy)
+        raise WordError(f"batch {batch}", problem, remedy, ("batch",))

@@ -21,7 +21,7 @@ from typing import (
     Tuple,
 )
 
-from lenet_exp.errors import PrecisionError
+from lenet_exp.errors import WordError
 from lenet_exp.precision.analysis.step_sections import SECTIONS
 from lenet_exp.precision.plan import Rule
 from lenet_exp.precision.reporting.letters import LETTERS
@@ -97,7 +97,7 @@ def read_words(key: str, words: Sequence[str]) -> Tuple[Word, ...]:
     """Return the words of only= or without=, so far as they can be read without a graph.
 
     Raises:
-        PrecisionError: there is no such kind, or a kind has no such value.
+        WordError: there is no such kind, or a kind has no such value.
     """
     return tuple(_read(key, word) for word in words)
 
@@ -125,25 +125,38 @@ def _read(key: str, typed: str) -> Word:
     kind = _ALSO.get(kind, kind)
     if kind not in (*_CLOSED, *_OPEN) or kind in _FLAGS:
         kinds = [each for each in (*_OPEN, *_CLOSED) if each not in _FLAGS]
-        near = _nearest(kind, kinds) or kinds[0]
-        raise _refused(key, typed, f"no such kind; there are {', '.join(kinds)}", f"{near}:{value}")
+        good = _of_near_kind(key, _nearest(kind, kinds), value)
+        raise _refused(key, typed, f"no such kind; there are {', '.join(kinds)}", good)
     if not value:
-        raise _refused(key, typed, "it has no value", f"{kind}:VALUE")
+        good = f"{kind}:{_CLOSED[kind][0]}" if kind in _CLOSED else None
+        raise _refused(key, typed, f"it has no value; {kind}:VALUE has one", good)
     if kind in _CLOSED and kind != "dtype" and value not in _CLOSED[kind]:
-        raise _unknown(key, kind, value, _CLOSED[kind])
+        raise _unknown(key, typed, kind, value, _CLOSED[kind])
     return Word(typed, kind, value.rstrip("/") if kind == "scope" else value)
 
 
-def _refused(key: str, typed: str, problem: str, remedy: str) -> PrecisionError:
-    return PrecisionError(f"{key}={typed}", problem, f"{key}={remedy}")
+def _of_near_kind(key: str, kind: Optional[str], value: str) -> Optional[str]:
+    """Return a word of a kind that there is, with a value that it has."""
+    if kind is None:
+        return None
+    try:
+        return _read(key, f"{kind}:{value}").typed
+    except WordError as error:
+        return error.good
 
 
-def _unknown(key: str, kind: str, value: str, known: Sequence[str]) -> PrecisionError:
+def _refused(key: str, typed: str, problem: str, good: Optional[str] = None) -> WordError:
+    remedy = f"{key}={good}" if good else f"{key}= without {typed}"
+    return WordError(f"{key}={typed}", problem, remedy, [key], typed, good)
+
+
+def _unknown(key: str, typed: str, kind: str, value: str, known: Sequence[str]) -> WordError:
     near = _nearest(value, known)
     problem = f"there is no such {kind}"
     if near is None:
         problem += f"; there are {', '.join(known[:_SHOWN])}" + ", ..." * (len(known) > _SHOWN)
-    return _refused(key, f"{kind}:{value}", problem, f"{kind}:{near or (*known, 'VALUE')[0]}")
+        near = known[0] if known and kind in _CLOSED else None  # one of few
+    return _refused(key, typed, problem, f"{kind}:{near}" if near else None)
 
 
 def _nearest(value: str, known: Sequence[str]) -> Optional[str]:
@@ -167,7 +180,7 @@ def seen(
         without: words.
 
     Raises:
-        PrecisionError: a word that means nothing here, with the nearest that does.
+        WordError: a word that means nothing here, with the nearest that does.
     """
     known = _Known(rows)
     wanted = _by_kind([known.resolved("only", word) for word in read_words("only", only)])
@@ -233,7 +246,7 @@ class _Known:
         """Return a word with its kind and a value that means something here.
 
         Raises:
-            PrecisionError: it means nothing here.
+            WordError: it means nothing here.
         """
         if word.kind is None:
             return self._plain(key, word)
@@ -243,7 +256,7 @@ class _Known:
             exact = {each.lower(): each for each in known} if kind == "type" else {}
             fitting = word._replace(value=exact.get(value.lower(), value))
             if not self._fits(fitting) and value not in _CLOSED.get(kind, ()):
-                raise _unknown(key, kind, value, known)
+                raise _unknown(key, word.typed, kind, value, known)
             return fitting
         self._check_decided(key, word)
         return word
@@ -252,8 +265,8 @@ class _Known:
         """Refuse to ask what no operator here can say."""
         field = _FIELD.get(str(word.kind), str(word.kind))
         if self._facts and all(getattr(facts, field) is None for facts in self._facts):
-            problem = f"no operator has a {word.kind} after this phase"
-            raise PrecisionError(f"{key}={word.typed}", problem, "a later phase, or none")
+            problem = f"no operator has a {word.kind} after this phase, but after a later one"
+            raise _refused(key, word.typed, problem)
 
     def _plain(self, key: str, word: Word) -> Word:
         value = word.value
@@ -266,7 +279,7 @@ class _Known:
             return Word(word.typed, "name", value)
         near = self._meant(value)
         problem = "it is no type, scope or name of an operator here, no list, rule or dtype"
-        raise _refused(key, word.typed, problem, near or "type:VALUE")
+        raise _refused(key, word.typed, problem, near)
 
     def _meant(self, value: str) -> Optional[str]:
         words = [each for values in _CLOSED.values() for each in values]

@@ -9,6 +9,7 @@ import glob
 import hashlib
 import logging
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
@@ -30,6 +31,8 @@ _METRICS_PER_BATCH = 1000
 @functools.lru_cache(maxsize=None)
 def _mlflow() -> Any:
     """Import MLflow once: silent, without telemetry, and not hanging on a dead server."""
+    if store_check.chosen_uri(None) is None:
+        os.environ.pop("MLFLOW_TRACKING_URI", None)  # of blanks alone: it would be a file " "
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
@@ -68,7 +71,8 @@ class Store:
         if not make:
             store_check.check_exists(self.uri)
         # Nobody may be half through making the store while its schema is looked at.
-        with _store_errors(self.uri), _first_use(self.uri), _without_info():
+        command = "run" if make else "compare"
+        with _store_errors(self.uri, command), _first_use(self.uri), _without_info():
             _remove_half_made(self.uri)
             if is_database:
                 store_check.check_schema(self.uri, schema(), tf_compat.stack_of_this_python())
@@ -262,7 +266,7 @@ def _file_number(uri: str) -> Optional[int]:
 
 
 @contextlib.contextmanager
-def _store_errors(uri: str) -> Iterator[None]:
+def _store_errors(uri: str, command: str = "run") -> Iterator[None]:
     """Turn whatever MLflow, SQLAlchemy or requests raise into a StoreError."""
     try:
         yield
@@ -272,10 +276,18 @@ def _store_errors(uri: str) -> Iterator[None]:
         schemes = getattr(error, "supported_uri_schemes", None)
         if schemes is not None:
             raise store_check.unknown_scheme(uri, schemes) from error
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        remedy = store_check.another_store()
-        shown, reason = map(without_password, (uri, reason))
+        remedy = store_check.another_store(uri, command)
+        shown, reason = map(without_password, (uri, _reason(error)))
         raise StoreError(shown, f"can't be used ({reason})", remedy) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return in a line why a store can't be used; requests says in many words that nobody answers."""
+    first = (str(error).strip() or type(error).__name__).splitlines()[0]
+    if not re.search("Max retries exceeded|HTTPS?ConnectionPool", first):
+        return first
+    causes = re.findall(r"\[Errno -?[0-9]+\] ([^'\")\]]+)|(timed out)", first)
+    return ": ".join(["the server doesn't answer", *("".join(cause) for cause in causes[-1:])])
 
 
 def _experiment(client: Any, uri: str, name: str, make: bool) -> str:

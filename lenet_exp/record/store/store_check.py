@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Iterable, Optional
 from urllib.parse import unquote
 
+from lenet_exp import tf_compat
 from lenet_exp.config.passwords import without_password
 from lenet_exp.errors import StoreError
 from lenet_exp.record.terminal import activate
@@ -23,8 +24,11 @@ _UI = "http://127.0.0.1:5000"  # where `mlflow ui` is
 
 
 def chosen_uri(setting: Optional[str]) -> Optional[str]:
-    """Return the URI that settings or environment choose; None leaves it to MLflow's default."""
-    return setting or os.environ.get("MLFLOW_TRACKING_URI") or None
+    """Return the URI that settings or environment choose; None leaves it to MLflow's default.
+
+    A variable of blanks alone chooses nothing.
+    """
+    return setting or os.environ.get("MLFLOW_TRACKING_URI", "").strip() or None
 
 
 def check_root(uri: Optional[str], root: Path, stack: str) -> None:
@@ -103,13 +107,19 @@ def unknown_scheme(uri: str, schemes: Iterable[str]) -> StoreError:
     """Return the error of a URI that MLflow knows nothing of; it knows `schemes`."""
     known = " | ".join(f"{scheme}://" for scheme in sorted(schemes) if scheme)
     problem = f"is of no kind that this MLflow knows: a folder, or {known}"
-    return StoreError(without_password(uri), problem, another_store())
+    return StoreError(without_password(uri), problem, another_store(uri))
 
 
-def another_store() -> str:
-    """Return a command whose store works wherever temporary files can be written."""
-    path = Path(tempfile.gettempdir(), _DATABASE)
-    return f"python -m lenet_exp.run tracking.uri=sqlite:///{path}"
+def another_store(uri: str, command: str = "run") -> str:
+    """Return a command with a store that works, where the one at `uri` doesn't.
+
+    It is MLflow's default in this folder, or among temporary files where that can't be written.
+    """
+    default = _FILE_STORE if tf_compat.stack_of_this_python() == "tf1" else f"sqlite:///{_DATABASE}"
+    path, wrong = sqlite_path(default) or Path(default), sqlite_path(uri) or Path(uri)
+    blocked = path.absolute() == wrong.absolute() or obstacle(path, default == _FILE_STORE)
+    other = f"sqlite:///{Path(tempfile.gettempdir(), _DATABASE)}" if blocked else default
+    return f"python -m lenet_exp.{command} tracking.uri={other}"
 
 
 def check_writable(uri: str) -> None:
@@ -121,7 +131,7 @@ def check_writable(uri: str) -> None:
     path = sqlite_path(uri)
     why = None if path is None else obstacle(path, is_folder=False)
     if why is not None:
-        raise StoreError(path, f"can't be written ({why})", another_store())
+        raise StoreError(path, f"can't be written ({why})", another_store(uri))
 
 
 def check_exists(uri: str) -> None:
@@ -152,7 +162,7 @@ def check_schema(uri: str, head: str, stack: str) -> None:
     try:
         revision = _revision(path)
     except sqlite3.DatabaseError as error:
-        raise StoreError(path, f"is no usable database ({error})", another_store()) from error
+        raise StoreError(path, f"is no usable database ({error})", another_store(uri)) from error
     if revision is not None and revision != head:
         upgrade = "copy it and `mlflow db upgrade` the copy, or " if stack == "tf2" else ""
         problem = f"was written by another MLflow (schema {revision}, this one has {head})"

@@ -104,6 +104,8 @@ WRONG = [
     ("graph=x shapes=8x4", ["INPUT:32x28x28x1", "explain graph=x shapes=INPUT:32x28x28x1"]),
     ("graph=x shapes=a:8,a:9", ["INPUT:32x28x28x1"]),
     ("group=name", ["scope | type", "explain group=scope"]),
+    ("group=type:2", ["scope | type", "explain group=type"]),
+    ("diff=fp_32", ["fp16 | origin", "explain diff=must_keep_origin_dtype"]),
     ("group=scope:0", ["scope:2 is two names deep", "explain group=scope"]),
     ("group=scope summary=true", ["group= or summary=true, not both", "explain group=scope"]),
     ("group=type phase=fuse", ["not both", "explain group=type"]),

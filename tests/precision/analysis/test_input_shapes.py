@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lenet_exp.errors import PrecisionError
+from lenet_exp.errors import PrecisionError, WordError
 from lenet_exp.precision import assign, emulate
 from lenet_exp.precision.analysis.cost import totals
 from lenet_exp.precision.analysis.input_shapes import with_input_shapes
@@ -128,3 +128,23 @@ def test_a_graph_that_has_a_fault_of_its_own_is_planned_as_without_shapes(graph)
     made.attr["T"].type = 1
     plan = assign(broken, MIX, fetches=graph[1], batch=2)
     assert plan.operators == assign(graph[0], MIX, fetches=graph[1], batch=2).operators
+
+
+@pytest.mark.parametrize(
+    ("build", "options", "word", "good"),
+    [
+        (network, {"shapes": {"image": [4, 8, 8, 1]}}, "image", "images:4x8x8x1"),
+        (network, {"shapes": {"image": [4]}}, "image", "images:32x8x8x1"),
+        (network, {"shapes": {"zzz": [1]}}, "zzz", None),
+        (network, {"shapes": {"images:0": [2, 9, 8, 1]}}, "images:0", "images:32x8x8x1"),
+        (network, {"shapes": {"images": [0, 8, 8, 1]}}, "images", "images:32x8x8x1"),
+        (known, {"batch": 8}, None, None),
+        (unknown_rank, {"shapes": {"x": [0]}}, "x", None),
+    ],
+)
+def test_the_good_word_is_one_to_type(build, options, word, good):
+    graph_def, fetches = graph_of(build)
+    with pytest.raises(WordError) as caught:
+        assign(graph_def, MIX, fetches=fetches, **options)
+    error = caught.value
+    assert (error.keys, error.word, error.good) == (tuple(options), word, good)

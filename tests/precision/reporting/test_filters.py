@@ -149,8 +149,8 @@ def test_a_pair_of_plans_fits_with_either_side():
         ("flot16", ["try: only=float16"]),
         ("lst:black", ["no such kind; there are type, scope, name", "try: only=list:black"]),
         ("cast:no", ["no such kind"]),
-        ("type:", ["it has no value", "try: only=type:VALUE"]),
-        ("qqq", ["try: only=type:VALUE"]),
+        ("type:", ["it has no value; type:VALUE", "try: only= without type:"]),
+        ("qqq", ["try: only= without qqq"]),
     ],
 )
 def test_what_means_nothing_is_told_with_the_nearest_word(only, told):

@@ -77,6 +77,8 @@ def test_a_file_store_that_mlflow_3_was_allowed_is_used(tmp_path, monkeypatch):
     [
         (None, None, None),
         (None, "", None),
+        (None, " ", None),
+        (None, " sqlite:///e.db ", "sqlite:///e.db"),
         (None, "sqlite:///e.db", "sqlite:///e.db"),
         ("sqlite:///s.db", "sqlite:///e.db", "sqlite:///s.db"),
     ],
@@ -85,6 +87,27 @@ def test_settings_win_over_the_environment(setting, variable, uri, monkeypatch):
     if variable is not None:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", variable)
     assert store_check.chosen_uri(setting) == uri
+
+
+@pytest.mark.parametrize(
+    ("stack", "uri", "closed", "offered"),
+    [
+        ("tf2", "http://127.0.0.1:9", False, "sqlite:///mlflow.db"),
+        ("tf1", "http://127.0.0.1:9", False, "mlruns"),
+        ("tf2", "sqlite:///bad.db", False, "sqlite:///mlflow.db"),
+        ("tf2", "sqlite:///mlflow.db", False, "sqlite:////temporary/mlflow.db"),
+        ("tf1", "mlruns", False, "sqlite:////temporary/mlflow.db"),
+        ("tf2", "http://127.0.0.1:9", True, "sqlite:////temporary/mlflow.db"),
+    ],
+)
+def test_another_store_is_the_default_where_that_can_be_used(
+    stack, uri, closed, offered, tmp_path, monkeypatch
+):
+    monkeypatch.chdir("/proc" if closed else tmp_path)
+    monkeypatch.setattr(store_check.tf_compat, "stack_of_this_python", lambda: stack)
+    monkeypatch.setattr(store_check.tempfile, "gettempdir", lambda: "/temporary")
+    remedy = store_check.another_store(uri, "compare")
+    assert remedy == f"python -m lenet_exp.compare tracking.uri={offered}"
 
 
 def written_by(path, revision):
