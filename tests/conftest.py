@@ -58,7 +58,7 @@ def is_stackless(path: Path) -> bool:
 
 @functools.lru_cache(maxsize=None)
 def load_tensorflow():
-    from lenet_exp.precision.emulation.session import fix_threads
+    from lenet_exp.cpu_session import fix_threads
 
     with warnings.catch_warnings():  # its own import warns, and breaks if that is an error
         warnings.simplefilter("ignore")

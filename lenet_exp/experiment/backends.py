@@ -11,6 +11,7 @@ from lenet_exp.config.chip import machine
 from lenet_exp.config.chip.checks import steps_per_call
 from lenet_exp.config.schema.hardware import chip_of
 from lenet_exp.config.schema.run import Settings
+from lenet_exp.cpu_session import fix_threads
 from lenet_exp.data.batches import batch_indices, drawn_from
 from lenet_exp.data.mnist import Split
 from lenet_exp.errors import HardwareError
@@ -19,7 +20,6 @@ from lenet_exp.experiment.traced import TracedRunner
 from lenet_exp.hardware import ascend910, chip_config, cpu
 from lenet_exp.hardware.devices import locked
 from lenet_exp.model import lenet
-from lenet_exp.precision.emulation.session import fix_threads
 from lenet_exp.training import device_program, trainer
 from lenet_exp.training.device_program import Device, DeviceRunner
 from lenet_exp.training.program import FedRunner, assemble

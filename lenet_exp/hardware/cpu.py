@@ -6,9 +6,8 @@ import platform
 from pathlib import Path
 from typing import Any, Optional
 
-from lenet_exp import tf_compat
+from lenet_exp import cpu_session, tf_compat
 from lenet_exp.errors import HardwareError
-from lenet_exp.precision.emulation.session import session_config
 
 NAME = "cpu"
 
@@ -29,11 +28,9 @@ def open_session(graph: Any, threads: int) -> Any:
     Raises:
         HardwareError: TensorFlow refused.
     """
-    tf = tf_compat.load()
     try:
-        with tf_compat.quiet():
-            return tf.Session(graph=graph, config=session_config(threads))
-    except tf.errors.OpError as error:
+        return cpu_session.open_session(graph, threads)
+    except tf_compat.load().errors.OpError as error:
         remedy = "python -m lenet_exp.run threads=1"
         raise HardwareError("the CPU session", error.message, remedy) from error
 

@@ -6,47 +6,13 @@ import functools
 import inspect
 from typing import Any, Dict, FrozenSet, List, Mapping, Sequence, Tuple
 
-from lenet_exp import tf_compat
+from lenet_exp import cpu_session, tf_compat
 from lenet_exp.errors import GraphError, PrecisionError
 from lenet_exp.precision.emulation.emulate import emulate
 from lenet_exp.precision.ir.graph import reachable
 from lenet_exp.precision.ir.names import node_of
 from lenet_exp.precision.plan import Plan
 from lenet_exp.precision.planning.pipeline import assign
-
-_OFF = 2  # RewriterConfig.OFF
-
-
-def session_config(threads: int) -> Any:
-    """Return the ConfigProto of a session on the CPU that keeps an emulated graph's bits.
-
-    `threads` is the number of both of TensorFlow's pools; 0: every core.
-    """
-    config = tf_compat.load().ConfigProto(
-        intra_op_parallelism_threads=threads,
-        inter_op_parallelism_threads=threads,
-        device_count={"GPU": 0},
-    )
-    rewrite = config.graph_options.rewrite_options
-    rewrite.remapping = _OFF  # as on the chip: it fuses, and then sums in another order
-    rewrite.arithmetic_optimization = _OFF  # a (b c) for (a b) c, where that broadcasts less
-    rewrite.constant_folding = _OFF  # x + (1 + 2) for (x + 1) + 2
-    return config
-
-
-def fix_threads(threads: int) -> None:
-    """Have TensorFlow compute with so many threads (0: every core) until the process ends.
-
-    The first session of a process settles it, and the number of any later one is ignored.
-    """
-    _open(tf_compat.load().Graph(), threads).close()
-
-
-def _open(graph: Any, threads: int) -> Any:
-    config = session_config(threads)
-    tf_compat.keep_on_host(config)
-    with tf_compat.quiet():
-        return tf_compat.load().Session(graph=graph, config=config)
 
 
 def emulated_session(
@@ -78,7 +44,7 @@ def emulated_session(
         PrecisionError: another argument is not possible.
     """
     graph_def, names = _checked(graph, fetches, threads, plan_options)
-    fix_threads(threads)  # before planning opens a session
+    cpu_session.fix_threads(threads)  # before planning opens a session
     plan = assign(graph_def, mode, fetches=names, **plan_options)
     made = emulate(graph_def, plan, fetches=names, reference=reference)
     emulated = _graph_class()()
@@ -86,7 +52,7 @@ def emulated_session(
     emulated.float_status, emulated.reset = made.float_status, made.reset
     with emulated.as_default():
         tf_compat.load().import_graph_def(made.graph_def, name="")
-    session = _open(emulated, threads)
+    session = cpu_session.open_session(emulated, threads)
     session.run(made.reset)
     return session
 

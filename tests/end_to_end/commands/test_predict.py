@@ -157,8 +157,8 @@ def test_a_mode_gives_what_a_run_in_that_mode_would_see(
 
 
 WRONG = [
-    ("images=mnist", "no model"),
-    ("model=latest", "no images"),
+    ("images=mnist", "key model is missing"),
+    ("model=latest", "key images is missing"),
     ("model=latest images=nowhere", "nowhere: is not there"),
     ("model=latest images=outputs/it/checkpoints/500", "holds no PNG and no MNIST test set"),
     ("model=latest images=text.png", "text.png: is no image that can be read"),
