@@ -160,6 +160,7 @@ class UpdateWriter:
         data = data_inputs(inputs)
         variables = [t for i, t in enumerate(data) if takes_reference(node, i)]
         after = [node_of(text) for text in data if text not in variables]
+        after += control_inputs(inputs)
         before = self._round_variables(variables, after, f"{node.name}/before")
         kept = [*inputs, *(f"^{name}" for name in before)]
         made = self._rewriter.append(node, kept, self._nodes.free(f"{node.name}/float32"))

@@ -140,3 +140,17 @@ def test_the_letter_begins_where_all_that_is_fast_has_ended():
     (choice,) = (node for node in nodes.values() if node.op == "StatelessIf")
     waits = {text for text in nodes[choice.input[0]].input if text.startswith("^")}
     assert waits == {f"^tuple/control_dependency{each}/fast" for each in ("", "_1", "_2")}
+
+
+def test_an_update_rounds_its_variable_only_after_what_it_waits_for():
+    """As tf.train.AdamOptimizer's sparse update does: it assigns, and then adds rows."""
+
+    def build(tf):
+        moment = tf.get_variable("moment", [4, 3], use_resource=False)
+        with tf.control_dependencies([tf.assign(moment, floats(tf, "x", (4, 3)), name="decayed")]):
+            return tf.scatter_add(moment, [1], floats(tf, "row", (1, 3)), name="added")
+
+    graph_def, fetches = graph_of(build)
+    made = emulate(graph_def, assign(graph_def, FORCE, fetches=fetches)).graph_def
+    reads = [node for node in made.node if node.name == "added/before/read"]
+    assert [list(node.input) for node in reads] == [["moment", "^row", "^decayed"]]
