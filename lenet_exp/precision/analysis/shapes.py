@@ -11,7 +11,7 @@ from lenet_exp.precision.analysis.scratch import Scratch
 from lenet_exp.precision.ir.graph import Graph, in_order, reachable
 from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.op_defs import WRITTEN_SHAPES, copy_attributes
-from lenet_exp.precision.ir.op_traits import CALLS, CONSTANTS
+from lenet_exp.precision.ir.op_traits import CALLS, CONSTANTS, LOOPS
 from lenet_exp.precision.target.modes import Generation
 from lenet_exp.precision.target.operator_library import load_library
 
@@ -123,7 +123,7 @@ class _Copy:
         node, graph = self._graph.nodes[name], self._graph
         if not _registered(node):
             for slot, dtype in enumerate(self._types[name]):
-                raw = "resource" if _is_handle(node) else dtype
+                raw = "resource" if _is_handle(node, slot) else dtype
                 shape = _written_proto(node, slot)
                 self._others[Tensor(name, slot)] = f"{self._placeholder(name, raw, shape)}:0"
             return None
@@ -184,9 +184,11 @@ def _blank_long_vectors(node: Any, types: Sequence[str]) -> None:
                 shape.unknown_rank = True
 
 
-def _is_handle(node: Any) -> bool:
-    """Return whether this argument of a function is the handle of a variable."""
+def _is_handle(node: Any, slot: int) -> bool:
+    """Return whether a function's argument, or what a loop gives, is the handle of a variable."""
     handle = tf_compat.load().resource.as_datatype_enum
+    if node.op in LOOPS:
+        return bool(node.attr["T"].list.type[slot] == handle)
     return bool(node.op == "_Arg" and node.attr["T"].type == handle)
 
 
