@@ -53,7 +53,8 @@ def test_a_checkpoint_that_finds_no_room_is_told_in_words(shared_project):
     assert child.returncode == 1
     assert said.splitlines()[-1].startswith("to go on: python -m lenet_exp.run resume=outputs/")
     assert re.fullmatch(
-        r"lenet-exp: .*model\.data.*File too large.*\n  try: .*hydra\.run\.dir=.*\n",
+        r"lenet-exp: .*model\.data.*File too large.*\n"
+        r"  try: .*hydra\.run\.dir=DIR\n       DIR is a folder with room\n",
         besides_loading(problems),
     )
     run = shared_project.recorded()[0]

@@ -86,8 +86,17 @@ def constant_number(graph: Graph, tensor: Tensor) -> Optional[float]:
         node = graph.nodes[graph.source(tensor).node]
     if node is None or node.op not in CONSTANTS or constant_size(node) != 1:
         return None
-    value = tf_compat.load().make_ndarray(node.attr["value"].tensor)
-    return float(value.reshape(())) if value.dtype.kind in "iuf" else None
+    value = constant_value(node)
+    known = value is not None and value.dtype.kind in "iuf"
+    return float(value.reshape(())) if known else None
+
+
+def constant_value(node: Any) -> Any:
+    """Return the array that a Const holds; None if it can't be read: TensorFlow will refuse it."""
+    try:
+        return tf_compat.load().make_ndarray(node.attr["value"].tensor)
+    except (TypeError, ValueError):
+        return None
 
 
 def growing(sizes: Mapping[str, int], nodes: Mapping[str, Any]) -> Dict[str, None]:

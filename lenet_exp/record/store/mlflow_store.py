@@ -282,7 +282,7 @@ def _store_errors(uri: str, command: str = "run") -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """Return in a line why a store can't be used; requests says that in many words."""
+    """Return in a line why a store can't be used; requests uses many where nobody answers."""
     first = (str(error).strip() or type(error).__name__).splitlines()[0]
     if not re.search("Max retries exceeded|HTTPS?ConnectionPool", first):
         return first

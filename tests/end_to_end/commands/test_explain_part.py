@@ -38,7 +38,7 @@ def test_words_that_leave_nothing_say_so(explain):
         "mode,generation\n", True,
     )  # fmt: skip
     done = explain("only=layer_3", code=2, quiet=False)
-    assert "try: only=layer_2" in done.err
+    assert "try: python -m lenet_exp.explain only=layer_2" in done.err
 
 
 def test_groups_in_every_form(explain):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Iterator, Optional, Tuple
 
-from lenet_exp import tf_compat
+from lenet_exp.precision.analysis.constants import constant_value
 from lenet_exp.precision.analysis.shapes import static_shapes
 from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.op_traits import MOMENTUMS
@@ -50,11 +50,7 @@ class Pool(OperatorGraph):
         """Return what a Const that feeds an input holds, an array; None if none can be read."""
         if not value.constant or value.source.node not in self._nodes:
             return None
-        node = self._nodes[value.source.node]
-        try:
-            return tf_compat.load().make_ndarray(node.attr["value"].tensor)
-        except (TypeError, ValueError):  # TensorFlow will refuse the graph, in its own words
-            return None
+        return constant_value(self._nodes[value.source.node])
 
 
 def joined(first: Input, second: Input) -> Input:
