@@ -168,17 +168,24 @@ def _count_at_the_end(
     """Have the flag set by what ends a run, for the overflows that nothing reads before."""
     nodes = context.nodes
     ends = {node.name: node for node in nodes.made}
+    waiting: Dict[str, Optional[Any]] = {}
     for names, clean in flags.unread().items():
         count = status.add(all_true(nodes, clean, "emulation/clean"), "emulation")
         for name in names:
-            if frames[name] and ends[name].op in EXITS:
-                ends[name] = _behind_exit(nodes, ends[name])
-            if not frames[name] or ends[name].op == "Identity":
-                ends[name].input.append(f"^{count}")
+            if name not in waiting:
+                waiting[name] = _outside_of_loops(nodes, ends[name], frames[name])
+            end = waiting[name]
+            if end is not None:
+                end.input.append(f"^{count}")
 
 
-def _behind_exit(nodes: Nodes, node: Any) -> Any:
-    """Give an Exit's name to a node behind it: what an Exit waits for has to be in its loop."""
+def _outside_of_loops(nodes: Nodes, node: Any, frame: Frame) -> Optional[Any]:
+    """Return what can wait for a node outside of loops, under this one's name; None if nothing.
+
+    An Exit gives its name to a node behind it: what it waits for itself has to be in its loop.
+    """
+    if not frame or node.op not in EXITS:
+        return None if frame else node
     name, node.name = str(node.name), nodes.free(f"{node.name}/exit")
     kind = nodes.tf.as_dtype(node.attr["T"].type)
     return nodes.add("Identity", [node.name], name, final=name, T=kind).node

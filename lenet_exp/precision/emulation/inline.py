@@ -168,11 +168,9 @@ class _Inliner:
             "frame_name": node.name.encode(),
             "parallel_iterations": int(attribute(node, "parallel_iterations").i),
         }
+        name, add = f"{node.name}/enter", self.nodes.add
         return [
-            self.nodes.add(
-                *("Enter", [each], f"{node.name}/enter", control),
-                **{"T": kind, "is_constant": i in fixed, **kinds},
-            )
+            add("Enter", [each], name, control, T=kind, is_constant=i in fixed, **kinds)
             for i, (each, kind) in enumerate(zip(inputs, types))
         ]
 

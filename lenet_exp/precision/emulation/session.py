@@ -9,10 +9,14 @@ from typing import Any, Dict, FrozenSet, List, Mapping, Sequence, Tuple
 from lenet_exp import cpu_session, tf_compat
 from lenet_exp.errors import GraphError, PrecisionError
 from lenet_exp.precision.emulation.emulate import emulate
+from lenet_exp.precision.emulation.exact.rewrite import output_dtypes
 from lenet_exp.precision.ir.graph import reachable
 from lenet_exp.precision.ir.names import node_of
+from lenet_exp.precision.ir.op_traits import CONTROL_FLOW, DATA, PASS_THROUGH, VARIABLES, writes
 from lenet_exp.precision.plan import Plan
 from lenet_exp.precision.planning.pipeline import assign
+
+_HOLDING = PASS_THROUGH | CONTROL_FLOW  # give on a variable's value as it is
 
 
 def emulated_session(
@@ -83,17 +87,38 @@ def _checked(
 
 
 def _apart(graph_def: Any, plan: Plan) -> FrozenSet[str]:
-    """Return the nodes that compute, of what is fed or planned, and are in no plan."""
+    """Return the nodes that compute, and are in no plan: the emulation has nothing of them.
+
+    What only keeps, restores and initialises variables computes nothing.
+    """
+    nodes = {node.name: node for node in graph_def.node}
     consumers: Dict[str, List[str]] = {}
     for node in graph_def.node:
         for text in node.input:
             consumers.setdefault(node_of(text), []).append(node.name)
+
+    def taking(name: str) -> List[str]:
+        return consumers.get(name, [])
+
+    read = [name for name, node in nodes.items() if node.op in VARIABLES]
+    values = reachable(read, lambda name: [n for n in taking(name) if nodes[n].op in _HOLDING])
+    taken = [each for name in values for each in taking(name) if _is_float(nodes[each])]
+    given = [name for name, node in nodes.items() if node.op in DATA and _gives_numbers(node)]
+    begin = [*given, *taken, *(part for row in plan.operators for part in row.parts)]
     planned = {node.name for node in plan.graph_def.node}
-    begin = [node.name for node in graph_def.node if node.op == "Placeholder"]
-    begin += [part for row in plan.operators for part in row.parts]
-    found = reachable(begin, lambda name: consumers.get(name, ()))
-    fed = {node.name for node in graph_def.node if node.op == "Placeholder"}
-    return frozenset(found) - planned - fed
+    return frozenset(reachable(begin, taking)) - planned - {*given, *values}
+
+
+def _gives_numbers(node: Any) -> bool:
+    """Return whether data are that: neither a file's name nor a handle."""
+    return any(dtype.is_floating or dtype.is_integer for dtype in output_dtypes(node))
+
+
+def _is_float(node: Any) -> bool:
+    """Return whether a node makes floating numbers, and not only holds or writes them."""
+    known = tf_compat.op_def(node.op) is not None
+    makes = known and any(dtype.is_floating for dtype in output_dtypes(node))
+    return makes and not writes(node) and node.op not in _HOLDING
 
 
 def _name(fetch: Any) -> str:

@@ -22,6 +22,12 @@ class Input(NamedTuple):
     late: bool = False
     others: Tuple[Port, ...] = ()
 
+    def joined(self, other: Input) -> Input:
+        """Return the one input of a fused operator that two of its parts took from one tensor."""
+        if other.port is None:
+            return self
+        return self._replace(others=(*self.others, other.port, *other.others))
+
 
 class Output(NamedTuple):
     """An output: how consumers name it, its dtype in the graph, whether the GraphDef has it."""

@@ -22,6 +22,9 @@ class Network:
         self.loss = tf.reduce_mean(tf.square(self.product), name="loss")
         self.train = tf.train.MomentumOptimizer(0.1, 0.9).minimize(self.loss, name="train")
         self.init = tf.global_variables_initializer()
+        self.norm = tf.norm(self.weights, name="length")
+        tf.identity(self.norm, name="norm")
+        self.missing = tf.report_uninitialized_variables()
         self.saver = tf.train.Saver()
 
 
@@ -128,6 +131,9 @@ def test_what_is_of_another_graph_is_refused_as_by_any_session(network):
         session.run(network.init)
         with pytest.raises(GraphError, match="loss: it is not planned"):
             session.run(network.loss, {network.rows: ROWS})
+        with pytest.raises(GraphError, match="norm: it is not planned"):
+            session.run("norm:0")  # of variables alone
+        assert session.run(network.missing).size == 0
 
 
 def test_one_call_does_for_a_graph_def_what_it_does_for_a_graph(network):
@@ -136,3 +142,17 @@ def test_one_call_does_for_a_graph_def_what_it_does_for_a_graph(network):
         session.run("init")
         by_name = session.run("loss:0", {"rows:0": ROWS})
         same_bits(session.run(network.loss, {network.rows: ROWS}), by_name)
+
+
+def test_an_iterator_of_the_graph_begins_and_feeds_what_is_planned():
+    tf = tf_compat.load()
+    with tf.Graph().as_default() as graph:
+        iterator = tf.data.make_initializable_iterator(tf.data.Dataset.from_tensors(ROWS).repeat())
+        rows = iterator.get_next()
+        tf.reduce_sum(rows * 3.0, name="planned")
+        tf.reduce_sum(rows * 5.0, name="other")
+    with emulated_session(graph, "force_fp16", ["planned"]) as session:
+        session.run(iterator.initializer)
+        assert np.isfinite(session.run("planned:0"))
+        with pytest.raises(GraphError, match="other: it is not planned"):
+            session.run("other:0")

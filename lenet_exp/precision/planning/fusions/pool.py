@@ -51,10 +51,3 @@ class Pool(OperatorGraph):
         if not value.constant or value.source.node not in self._nodes:
             return None
         return constant_value(self._nodes[value.source.node])
-
-
-def joined(first: Input, second: Input) -> Input:
-    """Return the one input of a fused operator that two of its parts took from one tensor."""
-    if second.port is None:
-        return first
-    return first._replace(others=(*first.others, second.port, *second.others))

@@ -6,12 +6,66 @@ the public repository dengguojie/vue-element-admin, branch stp).
 
 from __future__ import annotations
 
+from typing import AbstractSet
+
 import numpy as np
 
-from lenet_exp.precision.ir.operators import GraphOperator
+from lenet_exp.precision.ir.op_traits import BIAS_ADDS, CONVOLUTIONS, MATMULS
+from lenet_exp.precision.ir.operators import GraphOperator, Input
 from lenet_exp.precision.planning.fusions.pool import Pool
+from lenet_exp.precision.target.operator_library import node_columns
 
 _LEAST_DIFFERENCE = 1e-6
+
+
+def bias_taken(owners: AbstractSet[str], pool: Pool, operator: GraphOperator) -> None:
+    """Conv + BiasAdd, MatMul + BiasAdd, or + Add of a constant, become one with a bias.
+
+    Source: precision-modes.md 7.
+    """
+    if operator.ge_type not in BIAS_ADDS and operator.tf_type not in ("Add", "AddV2"):
+        return
+    for index in (0, 1) if operator.ge_type == "Add" else (0,):
+        owner = pool.producer(operator.inputs[index].source)
+        bias = operator.inputs[1 - index]
+        if owner is None or owner.ge_type not in owners:
+            continue
+        if _takes_bias(pool, owner, operator, bias):
+            made = owner._replace(inputs=(*owner.inputs, bias), outputs=operator.outputs)
+            pool.join((owner, operator), made)
+            return
+
+
+def _takes_bias(pool: Pool, owner: GraphOperator, adds: GraphOperator, bias: Input) -> bool:
+    if len(owner.inputs) != 2 or not pool.only_feeds(owner, adds):
+        return False
+    if adds.ge_type in BIAS_ADDS:
+        return owner.ge_type in MATMULS or (owner.ge_type in CONVOLUTIONS and bias.late)
+    shape = pool.shapes.get(bias.source)
+    if shape is None or not (bias.constant and bias.late):
+        return False
+    if owner.ge_type in MATMULS:
+        product = pool.shapes.get(owner.outputs[0].key)
+        return product is not None and shape == product[-1:]
+    a_channel = len(shape) == 1 or (len(shape) >= 4 and set(shape) == {1})
+    return owner.ge_type in CONVOLUTIONS and a_channel
+
+
+def half_product_widened(owners: AbstractSet[str], pool: Pool, operator: GraphOperator) -> None:
+    """A float16 MatMul or Conv2D followed by a Cast to float32: one with a float32 output.
+
+    Source: precision-modes.md 7.
+    """
+    if operator.ge_type != "Cast" or operator.origin != ("float16", "float32"):
+        return
+    owner = pool.producer(operator.inputs[0].source)
+    if owner is None or owner.ge_type not in owners:
+        return
+    types = ("float16", "float16", "float32")
+    entry = pool.library.operators.get(owner.ge_type)
+    columns = () if entry is None else node_columns(entry, len(owner.inputs), 1) or ()
+    if len(owner.inputs) == 2 and types in columns and pool.only_feeds(owner, operator):
+        pool.join((owner, operator), owner._replace(outputs=operator.outputs))
 
 
 def constant_square(pool: Pool, operator: GraphOperator) -> None:

@@ -26,10 +26,7 @@ def by_rule(rule: FusionRule, graph: OperatorGraph, operator: GraphOperator) -> 
     given: Dict[str, Input] = {}
     for step, part in found.items():
         for name, value in zip(rule.steps[step].takes, part.inputs):
-            if name in given and value.port is not None:
-                others = (*given[name].others, value.port, *value.others)
-                value = given[name]._replace(others=others)
-            given[name] = value
+            given[name] = given[name].joined(value) if name in given else value
     last = found[rule.outputs[-1]]
     made = last._replace(
         ge_type=rule.makes,

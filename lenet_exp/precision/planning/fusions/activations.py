@@ -1,23 +1,45 @@
-"""A Gelu written with Pow and Tanh.
-
-Source: as in `products`, gelu_fusion_pass.cc.
-"""
+"""Fusions of activations."""
 
 from __future__ import annotations
 
 from typing import Optional, Tuple
 
 from lenet_exp.precision.ir.names import Tensor
-from lenet_exp.precision.ir.operators import GraphOperator
-from lenet_exp.precision.planning.fusions.pool import Pool, joined
+from lenet_exp.precision.ir.operators import GraphOperator, Input, Output
+from lenet_exp.precision.planning.fusions.pool import Pool
 
 Parts = Tuple[GraphOperator, ...]
+
+
+def relu_pair(pool: Pool, operator: GraphOperator) -> None:
+    """Relu with one ReluGrad behind it, static and 4-D: ReluV2 and ReluGradV2 (a mask).
+
+    Source: precision-modes.md 7.
+    """
+    if operator.ge_type != "Relu" or len(operator.outputs) != 1:
+        return
+    output = operator.outputs[0]
+    grads = [
+        pool.operators[use.name]
+        for use in pool.uses(output.key)
+        if use.slot == 1 and pool.operators[use.name].ge_type == "ReluGrad"
+    ]
+    shape = pool.shapes.get(output.key)
+    if len(grads) != 1 or shape is None or len(shape) != 4:
+        return
+    mask = Output(Tensor(operator.name, 1), "uint8", real=False)
+    forward = operator._replace(ge_type="ReluV2", outputs=(output, mask))
+    inputs = (grads[0].inputs[0], Input(mask.key, mask.dtype, None))
+    backward = grads[0]._replace(ge_type="ReluGradV2", inputs=inputs)
+    pool.replace((operator, grads[0]), forward, backward)
 
 
 def gelu(pool: Pool, operator: GraphOperator) -> None:
     """0.5 * x * (1 + tanh(a * (x + b * x^c))), in two orders of its products: Gelu.
 
     No part is used twice, so none has a gradient. The compiler does not look at the numbers.
+
+    Source: as in `products`, gelu_fusion_pass.cc.
     """
     if operator.ge_type != "Tanh":
         return
@@ -31,7 +53,7 @@ def gelu(pool: Pool, operator: GraphOperator) -> None:
     parts = (*front, operator, *behind)
     again = (each for part in parts[1:] for each in part.inputs if each.source == value.source)
     for each in again:
-        value = joined(value, each)
+        value = value.joined(each)
     pool.join(parts, behind[-1]._replace(ge_type="Gelu", inputs=(value,)))
 
 
