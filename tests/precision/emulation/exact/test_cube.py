@@ -203,17 +203,17 @@ def test_backprop_filter_is_float32_unrounded(mode, reference):
     assert not flag
 
 
+def backprop_input(tf):
+    kernel, dy = tf.get_variable("kernel", KERNEL), floats(tf, "dy", (*IMAGES[:3], 8))
+    return tf.nn.conv2d_backprop_input(IMAGES, kernel, dy, [1] * 4, "SAME")
+
+
 @BOTH
 def test_backprop_input_of_force_fp32_is_float32(reference):
     kernel, dy = values(KERNEL, 8, 300), values((*IMAGES[:3], 8), 9, 300)
-
-    def build(tf):
-        inputs = tf.get_variable("kernel", KERNEL), floats(tf, "dy", dy.shape)
-        return tf.nn.conv2d_backprop_input(IMAGES, inputs[0], inputs[1], [1] * 4, "SAME")
-
     chip = Chip()
     expected = input_gradient(halves(chip, kernel), halves(chip, dy))
-    (got,), flag = compute(build, {"dy:0": dy}, CUBE, {"kernel": kernel}, reference)
+    (got,), flag = compute(backprop_input, {"dy:0": dy}, CUBE, {"kernel": kernel}, reference)
     check_float32(got, expected)
     assert flag is False
 
@@ -222,14 +222,9 @@ def test_backprop_input_of_force_fp32_is_float32(reference):
 @pytest.mark.parametrize("mode", [MIX, FORCE, ALLOW])
 def test_backprop_input_rounds_once(mode, reference):
     kernel, dy = values(KERNEL, 8), values((*IMAGES[:3], 8), 9)
-
-    def build(tf):
-        inputs = tf.get_variable("kernel", KERNEL), floats(tf, "dy", dy.shape)
-        return tf.nn.conv2d_backprop_input(IMAGES, inputs[0], inputs[1], [1] * 4, "SAME")
-
     chip = Chip()
     wide = input_gradient(halves(chip, kernel), halves(chip, dy))
-    (got,), flag = compute(build, {"dy:0": dy}, mode, {"kernel": kernel}, reference)
+    (got,), flag = compute(backprop_input, {"dy:0": dy}, mode, {"kernel": kernel}, reference)
     check_within_one_ulp(got, chip.round(wide), np.abs(wide).max())
     assert flag is chip.flag is False
 
