@@ -117,6 +117,7 @@ def own_environment(monkeypatch, tmp_path):
     for name in ("TRACKING_URI", "RUN_ID", "ALLOW_FILE_STORE", "EXPERIMENT_NAME", "EXPERIMENT_ID"):
         monkeypatch.delenv(f"MLFLOW_{name}", raising=False)
     monkeypatch.setenv("COLUMNS", "100")  # whatever a worker inherits
+    monkeypatch.setattr("lenet_exp.record.terminal._came_from", [])  # of a test before
     monkeypatch.chdir(tmp_path)
 
 
