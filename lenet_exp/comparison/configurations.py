@@ -15,9 +15,7 @@ _FLOAT32 = "must_keep_origin_dtype"
 # What a run was made on and with, besides its settings: tag -> name.
 _FROM_TAGS = {"hardware": "hardware", "stack": "stack", "data_sha256": "data"}
 _SAID_OTHERWISE = ("seed", "hardware.name", "data.name")
-# Settings that tags know better: a run that went on has more epochs than its parameter says, and
-# what is in a file counts, not its name.
-_TAGGED_ANEW = {"schedule.epochs": "schedule.epochs", **labels.FILE_TAGS}
+_EPOCHS = "schedule.epochs"  # of a run that went on the tag knows better
 
 
 class Configuration(NamedTuple):
@@ -59,7 +57,10 @@ class Configuration(NamedTuple):
 def settings_of(run: Recorded) -> Dict[str, str]:
     """Return what a run computes, its seed apart."""
     kept = {k: v for k, v in run.params.items() if is_part(k) and k not in _SAID_OTHERWISE}
-    newer = {key: run.tags[tag] for key, tag in _TAGGED_ANEW.items() if tag in run.tags}
+    newer = {_EPOCHS: run.tags[_EPOCHS]} if _EPOCHS in run.tags else {}
+    for key, tag in labels.FILE_TAGS.items():  # what is in a file counts, not its name
+        if tag in run.tags and kept.get(key, "null") not in labels.ABSENT:
+            newer[key] = run.tags[tag]
     made_on = {name: run.tags.get(tag, "") for tag, name in _FROM_TAGS.items()}
     return {**kept, **newer, **made_on}
 

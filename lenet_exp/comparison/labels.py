@@ -6,17 +6,18 @@ from pathlib import PurePath
 from typing import Dict, FrozenSet, List, Mapping, NamedTuple, Sequence, Set, Tuple
 
 from lenet_exp.config.schema.modes import by_one_name
-from lenet_exp.config.schema.run import PRECISION_FILES
+from lenet_exp.config.schema.run import PLAN_FILES
 
 MODE = "precision.mode"
 # Settings that name a file, and the tag that knows its content.
 FILE_TAGS = {
-    **{f"precision.{key}": f"precision.{key}" for key in PRECISION_FILES},
-    "hardware.fusion_switch_file": "precision.fusion_switch_file",
+    f"{group}.{key}": f"precision.{key}"
+    for group in ("precision", "hardware")
+    for key in PLAN_FILES
 }
 NAMED_BY_PATH = (*FILE_TAGS, "init_from")
-_ABSENT = ("null", "None", "[]", "{}")
-_WORDS_FOR_ABSENT = {"precision.modify_mixlist": "no mixlist", "threads": "every core"}
+ABSENT = ("null", "None", "[]", "{}")
+_WORDS_FOR_ABSENT = {"modify_mixlist": "no mixlist", "threads": "every core"}
 
 Settings = Mapping[str, str]
 _Key = Tuple[str, str]  # a key, and the option it belongs to: learning_rate of sgd is not adam's
@@ -73,9 +74,9 @@ def _rest(settings: Settings, key: str) -> FrozenSet[Tuple[str, str]]:
 
 def _with_a_value(settings: Sequence[Settings]) -> Dict[str, Set[FrozenSet[Tuple[str, str]]]]:
     """Return, of each key that some configurations lack, what else those with a value have."""
-    lacking = {key for one in settings for key, value in one.items() if value in _ABSENT}
+    lacking = {key for one in settings for key, value in one.items() if value in ABSENT}
     return {
-        key: {_rest(one, key) for one in settings if one.get(key, "null") not in _ABSENT}
+        key: {_rest(one, key) for one in settings if one.get(key, "null") not in ABSENT}
         for key in lacking
     }
 
@@ -87,7 +88,7 @@ def _file_names(
     first: Dict[Tuple[str, str], str] = {}
     for one, typed in zip(settings, paths):
         for key in NAMED_BY_PATH:
-            if one.get(key, "null") not in _ABSENT:
+            if one.get(key, "null") not in ABSENT:
                 first.setdefault((key, one[key]), typed.get(key, one[key]))
     found = {}
     for (key, value), path in first.items():
@@ -113,10 +114,11 @@ def _shown(key: str, settings: Settings, told: _Told) -> str:
     That word only where a configuration that has the setting is the same in all else.
     """
     value = settings[key]
-    if value in _ABSENT:
+    if value in ABSENT:
         if _rest(settings, key) not in told.others[key]:
             return ""
-        return _WORDS_FOR_ABSENT.get(key, f"no {key.rpartition('.')[2]}")
+        own = key.rpartition(".")[2]
+        return _WORDS_FOR_ABSENT.get(own, f"no {own}")
     shown = told.names.get((key, value), value[:8] if key == "data" else value)
     if shown.startswith("["):
         shown = shown.replace("'", "").replace(", ", ",")

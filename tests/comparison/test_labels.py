@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lenet_exp.comparison.configurations import configurations, reference_of
+from lenet_exp.config.schema.run import PLAN_FILES
 from tests.comparison.test_configurations import run
 
 pytestmark = pytest.mark.stackless
@@ -89,8 +90,9 @@ def test_every_label_names_its_configuration_as_the_reference(kind):
         assert reference_of(found, one.label.replace(" ", ",")) is one
 
 
-def test_a_chip_s_switches_are_known_by_their_content():
-    key, tag = "hardware.fusion_switch_file", "precision.fusion_switch_file"
+@pytest.mark.parametrize("name", PLAN_FILES)
+def test_a_chip_s_file_is_known_by_its_content(name):
+    key, tag = f"hardware.{name}", f"precision.{name}"
     runs = [
         changed(run(F16, **{tag: content * 12}), **{key: path})
         for path, content in (("a/off.cfg", "1"), ("off.cfg", "1"), ("b.cfg", "2"))
