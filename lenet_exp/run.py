@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Optional, Sequence
@@ -84,6 +85,10 @@ def _check(arguments: Sequence[str], jobs: Sequence[Settings]) -> None:
 
 def _resume(arguments: Sequence[str]) -> None:
     going_on = resume.prepare(arguments)
+    if not going_on.finished:
+        command = " ".join([PROGRAM, *map(shlex.quote, arguments)])
+        stack = tf_compat.stack_of_this_python()
+        places.check_recorded(going_on.settings, going_on.folder, command, stack)
     resume.log_to(going_on.folder)
     if going_on.finished:
         from lenet_exp.commands.upload import upload  # noqa: PLC0415 - MLflow

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import sys
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 
-from lenet_exp import cli, run
+from lenet_exp import cli, rerun, run
+from lenet_exp.config.cli.command_line import settings_to_explain
 
 pytestmark = pytest.mark.stackless
 
@@ -100,3 +104,47 @@ def test_what_the_environment_refuses_leaves_nothing(
     assert told in said
     assert "Traceback" not in said
     assert sorted(path.name for path in here.iterdir()) == sorted(made)
+
+
+def recorded_in(folder, start, status):
+    """Put a run into a folder that was begun in `start`: what it was, and what it left."""
+    folder.mkdir(parents=True)
+    settings = dataclasses.asdict(settings_to_explain(["schedule=smoke"]))
+    (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(settings)))
+    begun = {"run_id": "1", "name": "a", "cwd": str(start), "uri": ""}
+    entries = [("run", begun), ("status", {"status": status})]
+    lines = [json.dumps({"kind": kind, "values": held, "time": 1}) for kind, held in entries]
+    (folder / "record.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    np.savez(str(folder / "test_predictions.npz"), classes=np.zeros(3, np.uint8))
+    (folder / "conditions.json").write_text("{}")
+
+
+RECORDED = [
+    # what goes on, its line, files in the way, what is told to type
+    (run, "resume=RUN", ("mlruns", "data"), "there, then python -m lenet_exp.run resume=RUN"),
+    (run, "resume=RUN schedule.epochs=2", ("data",), "LENET_EXP_DATA="),
+    (rerun, "run=RUN", ("outputs", "mlruns", "data"), "then python -m lenet_exp.rerun run=RUN"),
+    (rerun, "run=RUN", ("data",), "/lenet-exp/mnist python -m lenet_exp.rerun run=RUN"),
+]
+
+
+@pytest.mark.parametrize(("verb", "line", "made", "told"), RECORDED)
+def test_a_recorded_run_names_all_places_at_once(
+    verb, line, made, told, typed, tmp_path, monkeypatch, capsys
+):
+    here, folder = tmp_path / "here", tmp_path / "kept" / "it"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("LENET_EXP_DATA", str(here / "data" / "mnist"))
+    recorded_in(folder, here, "FINISHED" if verb is rerun else "RUNNING")
+    for name in made:
+        (here / name).write_text("in the way")
+    before = sorted(tmp_path.rglob("*"))
+    assert verb.main(line.replace("RUN", str(folder)).split()) == 2
+    said = capsys.readouterr().err
+    assert told.replace("RUN", str(folder)) in said
+    for name in made:
+        assert f"{here / name} is no folder" in said
+    assert "Traceback" not in said
+    assert sorted(tmp_path.rglob("*")) == before

@@ -10,7 +10,7 @@ from lenet_exp import tf_compat
 from lenet_exp.config.cli.recorded_options import ExportOptions
 from lenet_exp.config.schema.run import Settings, precision_files
 from lenet_exp.errors import DataError
-from lenet_exp.experiment import graphs
+from lenet_exp.experiment import changes, graphs
 from lenet_exp.inference import frozen
 from lenet_exp.model import lenet, weights
 from lenet_exp.precision import verdict
@@ -76,6 +76,7 @@ def _report(
         f"the chip's own form, in {mode} as in training (atc's default is force_fp16;",
         "npu-smi info names the chip for --soc_version):",
         "  " + _atc_command(graph, settings, files),
+        *changes.told(changes.without_effect(changes.changes(settings), mode), "in this mode"),
     ]
     if refused:
         lines += [

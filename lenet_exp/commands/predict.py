@@ -11,10 +11,10 @@ import numpy as np
 from lenet_exp import tf_compat
 from lenet_exp.config.checkpoint_path import prefix_of
 from lenet_exp.config.cli.graph_options import PredictOptions
-from lenet_exp.config.schema.run import Settings, precision_files
+from lenet_exp.config.schema.run import Settings
 from lenet_exp.data import download, files, images, mnist
 from lenet_exp.errors import ConfigError, DataError, GraphError
-from lenet_exp.experiment import backends
+from lenet_exp.experiment import backends, changes
 from lenet_exp.experiment.graphs import plan_inference
 from lenet_exp.inference import classifier, frozen
 from lenet_exp.model import lenet, weights
@@ -23,7 +23,7 @@ from lenet_exp.record.run import run_folders
 from lenet_exp.record.terminal import fetch_progress
 
 _EXAMPLE = PredictOptions.command()
-_FLOAT32 = "must_keep_origin_dtype"
+_HERE, _OF_RUN = "in this mode", "the run's "
 _ROWS = 30  # of a table; format=csv has all
 _EXPORTED = "a graph of python -m lenet_exp.export, with its placeholder and outputs"
 
@@ -34,7 +34,7 @@ def main(options: PredictOptions) -> int:
     Raises:
         LenetExpError: the model or the images can't be used.
     """
-    decides = _as_trained(options)
+    decides, left_out = _as_trained(options)
     settings = replace(options.settings, precision=decides.precision)
     shown = _images(options.images)
     tf_compat.configure(hide_gpus=True, deterministic=settings.deterministic)
@@ -54,7 +54,7 @@ def main(options: PredictOptions) -> int:
         return 0
     device = "the CPU" if machine.emulates else machine.device
     summary = _summary(shown, found, options.batch, device)
-    print("\n".join([*_table(rows), "", *summary, *shown.notes, *notes]), flush=True)
+    print("\n".join([*_table(rows), "", *summary, *shown.notes, *notes, *left_out]), flush=True)
     return 0
 
 
@@ -104,26 +104,40 @@ def _checked(graph_def: Any, path: Path) -> Any:
     return graph_def
 
 
-def _as_trained(options: PredictOptions) -> Settings:
-    """Return what decides the types: of a run in its own mode, all that decided its step's.
+def _as_trained(options: PredictOptions) -> Tuple[Settings, List[str]]:
+    """Return what decides the types, and what is to be said of what does not.
 
-    Where files or nodes were typed, or another mode, these alone count.
+    Of a run in its own mode all that decided its step's types does. Where files or nodes were
+    typed, or another mode, these alone count.
     """
     asked = options.settings
-    typed = precision_files(asked) or asked.precision.keep_dtype
-    if asked.precision.mode == _FLOAT32 or typed:
-        return asked
-    folder = run_folders.around(options.model)
-    if folder is None and not options.model.exists():
-        folder = _found(options.model)
-    if folder is None:
-        return asked
+    mode, generation = asked.precision.mode, asked.hardware.cann
+    typed = changes.changes(asked)
+    if typed:
+        return asked, changes.told(changes.without_effect(typed, mode), _HERE)
+    trained = _trained(options.model)
+    if trained is None:
+        return asked, []
+    own = changes.changes(trained)
+    if mode == changes.FLOAT32:
+        return asked, changes.told(changes.without_effect(own, mode), _HERE, _OF_RUN)
+    if trained.precision.mode != mode:
+        return asked, changes.told(own, f"here: it was in {trained.precision.mode}", _OF_RUN)
+    if trained.hardware.cann != generation:
+        cann = f"hardware.cann={trained.hardware.cann}"
+        return asked, changes.told(own, f"here: it was planned for {cann}", _OF_RUN)
+    return trained, []
+
+
+def _trained(model: Path) -> Optional[Settings]:
+    """Return the settings of the run that a model is of, None if it is of none that is known."""
+    folder = run_folders.around(model)
+    if folder is None and not model.exists():
+        folder = _found(model)
     try:
-        trained = run_folders.settings_of(folder, to_run=False)
+        return None if folder is None else run_folders.settings_of(folder, to_run=False)
     except (ConfigError, DataError):  # its checkpoint is what counts
-        return asked
-    alike = trained.precision.mode == asked.precision.mode
-    return trained if alike and trained.hardware.cann == asked.hardware.cann else asked
+        return None
 
 
 def _found(model: Path) -> Optional[Path]:
@@ -137,13 +151,14 @@ def _emulated(
     machine: backends.Backend, graph_def: Any, settings: Settings
 ) -> Tuple[Optional[Emulated], List[str]]:
     """Return the graph that a CPU runs instead, None where it runs as it is; and what to say."""
-    precision = settings.precision
-    changed = [*precision_files(settings), *(["keep_dtype"] if precision.keep_dtype else [])]
-    said = f"precision {precision.mode}" + (f" with {', '.join(changed)}" if changed else "")
+    precision, typed = settings.precision, changes.changes(settings)
+    without = changes.without_effect(typed, precision.mode)
+    changed = ", ".join(key for key in typed if key not in without)
+    said = f"precision {precision.mode}" + (f" with {changed}" if changed else "")
     if not machine.emulates:
         return None, [said, *machine.notices]
-    if precision.mode == _FLOAT32 and not changed:
-        return None, []
+    if precision.mode == changes.FLOAT32 and not typed:
+        return None, [f"{said}: float32, as the graph has it"]
     plan = plan_inference(settings, graph_def, tuple(frozen.OUTPUTS.values()))
     on_chip = verdict(plan)
     warnings = [f"warning: on the chip {on_chip}"] if any(on_chip) else []

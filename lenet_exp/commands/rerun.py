@@ -6,10 +6,12 @@ import os
 import time
 from pathlib import Path
 
+from lenet_exp import tf_compat
 from lenet_exp.comparison import repetition
 from lenet_exp.comparison.repetition import Differences
 from lenet_exp.config.cli.recorded_options import RerunOptions
 from lenet_exp.experiment import resume
+from lenet_exp.record import places
 from lenet_exp.record.run import run_folders
 from lenet_exp.record.store import journal
 
@@ -19,6 +21,8 @@ def main(options: RerunOptions, folder: Path) -> int:
     recorded = repetition.outcome(folder)
     entries = run_folders.go_to_start(folder)
     settings = run_folders.settings_of(folder)
+    command = RerunOptions.command("run", options.run)
+    places.check_recorded(settings, Path("outputs"), command, tf_compat.stack_of_this_python())
     now = Path("outputs", time.strftime(f"%Y-%m-%d_%H-%M-%S-{os.getpid()}")).resolve()
     now.mkdir(parents=True)
     resume.log_to(now)

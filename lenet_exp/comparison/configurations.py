@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+import shlex
+from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from lenet_exp.comparison import labels
 from lenet_exp.comparison.runs import Recorded
 from lenet_exp.config.identity import is_part
-from lenet_exp.config.schema.modes import by_one_name
-from lenet_exp.config.schema.run import PRECISION_FILES
 from lenet_exp.errors import ConfigError
 
-_MODE = "precision.mode"
 _OF_BUDGET = ("epochs", "steps_per_epoch", "batch_size")
 _FLOAT32 = "must_keep_origin_dtype"
 # What a run was made on and with, besides its settings: tag -> name.
 _FROM_TAGS = {"hardware": "hardware", "stack": "stack", "data_sha256": "data"}
 _SAID_OTHERWISE = ("seed", "hardware.name", "data.name")
-# Settings that tags know better: a run that went on has more epochs than its parameter says, and
-# what is in a file counts, not its name.
-_TAGGED_ANEW = ("schedule.epochs", *(f"precision.{key}" for key in PRECISION_FILES))
+_EPOCHS = "schedule.epochs"  # of a run that went on the tag knows better
 
 
 class Configuration(NamedTuple):
@@ -61,7 +57,10 @@ class Configuration(NamedTuple):
 def settings_of(run: Recorded) -> Dict[str, str]:
     """Return what a run computes, its seed apart."""
     kept = {k: v for k, v in run.params.items() if is_part(k) and k not in _SAID_OTHERWISE}
-    newer = {key: run.tags[key] for key in _TAGGED_ANEW if key in run.tags}
+    newer = {_EPOCHS: run.tags[_EPOCHS]} if _EPOCHS in run.tags else {}
+    for key, tag in labels.FILE_TAGS.items():  # what is in a file counts, not its name
+        if tag in run.tags and kept.get(key, "null") not in labels.ABSENT:
+            newer[key] = run.tags[tag]
     made_on = {name: run.tags.get(tag, "") for tag, name in _FROM_TAGS.items()}
     return {**kept, **newer, **made_on}
 
@@ -71,49 +70,17 @@ def configurations(runs: Iterable[Recorded]) -> List[Configuration]:
     grouped: Dict[Tuple[Tuple[str, str], ...], List[Recorded]] = {}
     for run in sorted(runs, key=lambda run: run.started):
         grouped.setdefault(tuple(sorted(settings_of(run).items())), []).append(run)
-    apart = _what_differs([dict(key) for key in grouped])
+    called = labels.labels(
+        [dict(key) for key in grouped], [members[0].params for members in grouped.values()]
+    )
     made = []
-    labels: Dict[str, int] = Counter()
-    for key, members in grouped.items():
-        label = _label(dict(key), apart)
-        labels[label] += 1
-        if labels[label] > 1:  # of another version: a setting may be missing
-            label += f" #{labels[label]}"
+    for label, (key, members) in zip(called, grouped.items()):
         whole = (run for run in members if run.status == "FINISHED" and "accuracy" in run.metrics)
         latest = {run.seed: run for run in whole}
         kept = tuple(latest[seed] for seed in sorted(latest))
         rest = tuple(run for run in members if run not in kept)
         made.append(Configuration(label, dict(key), kept, rest))
     return made
-
-
-def _of_option(key: str, settings: Mapping[str, str]) -> Tuple[str, str]:
-    """Return the key with the option it belongs to: learning_rate of sgd is not that of adam."""
-    return key, "" if key.endswith(".name") else settings.get(key.partition(".")[0] + ".name", "")
-
-
-def _what_differs(settings: Sequence[Mapping[str, str]]) -> List[Tuple[str, str]]:
-    """Return the keys, each with its option, that have more than one value."""
-    seen: Dict[Tuple[str, str], Set[str]] = {}
-    for one in settings:
-        for key, value in one.items():
-            seen.setdefault(_of_option(key, one), set()).add(value)
-    return [key for key, values in seen.items() if len(values) > 1]
-
-
-def _label(settings: Mapping[str, str], apart: Sequence[Tuple[str, str]]) -> str:
-    keys = [key for key, option in apart if (key, option) == _of_option(key, settings)]
-    keys.sort(key=lambda key: not key.endswith(".name"))  # an option before its own keys
-    parts = [_shown(key, settings[key]) for key in keys if key in settings and key != _MODE]
-    if _MODE in keys or not parts:
-        parts.insert(0, settings.get(_MODE, "?"))
-    return " ".join(parts)
-
-
-def _shown(key: str, value: str) -> str:
-    """Return a setting as it is typed: loss_scale=dynamic, optimizer.epsilon=0.0001."""
-    shown = value[:8] if key == "data" else value
-    return f"{key[:-5] if key.endswith('.name') else key}={shown}"
 
 
 def common(found: Sequence[Configuration]) -> Dict[str, str]:
@@ -136,16 +103,15 @@ def reference_of(found: Sequence[Configuration], named: Optional[str]) -> Config
     """
     if named is None:
         alike = _most_trained(found)
-        float32 = [one for one in alike if one.settings.get(_MODE) == _FLOAT32]
+        float32 = [one for one in alike if one.settings.get(labels.MODE) == _FLOAT32]
         return next((one for one in (*float32, *alike) if one.runs), found[0])
-    words = by_one_name(named).replace(",", " ").split()
-    meant = [one for one in found if all(_says(one, word) for word in words)]
-    exactly = [one for one in meant if one.label.split() == words]
-    chosen = exactly or meant
+    words = labels.words_of(named)
+    exactly = [one for one in found if labels.words_of(one.label) == words]
+    chosen = exactly or [one for one in found if all(_says(one, word) for word in words)]
     if not words or len(chosen) != 1:
-        labels = [one.label.replace(" ", ",") for one in found]
-        remedy = f"python -m lenet_exp.compare reference={labels[0]}"
-        raise ConfigError("reference", named, " | ".join(labels), remedy)
+        allowed = [one.label.replace(" ", ",") for one in found]
+        remedy = f"python -m lenet_exp.compare {shlex.quote(f'reference={allowed[0]}')}"
+        raise ConfigError("reference", named, " | ".join(allowed), remedy)
     return chosen[0]
 
 
@@ -164,7 +130,7 @@ def _most_trained(found: Sequence[Configuration]) -> List[Configuration]:
 def _says(one: Configuration, word: str) -> bool:
     key, equals, value = word.partition("=")
     if not equals:
-        return one.settings.get(_MODE) == word
+        return one.settings.get(labels.MODE) == word
     keys = (key, f"{key}.name", f"{key}.mode")
     return any(one.settings.get(name) == value for name in keys) or word in one.label.split()
 
@@ -175,5 +141,5 @@ def float32_of(one: Configuration, found: Iterable[Configuration]) -> Optional[C
     def rest(of: Configuration) -> Dict[str, str]:
         return {k: v for k, v in of.settings.items() if not k.startswith("precision.")}
 
-    float32 = (other for other in found if other.settings.get(_MODE) == _FLOAT32)
+    float32 = (other for other in found if other.settings.get(labels.MODE) == _FLOAT32)
     return next((other for other in float32 if rest(other) == rest(one)), None)

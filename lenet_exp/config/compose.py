@@ -16,6 +16,7 @@ from typing import Any, Dict, Mapping, Union, get_type_hints
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from lenet_exp.config import references
 from lenet_exp.config.checks import check_precision, check_runnable
 from lenet_exp.config.chip.checks import check_options
 from lenet_exp.config.cli import suggest
@@ -80,7 +81,8 @@ def resolve(cfg: DictConfig, to_run: bool = True) -> Settings:
 
 def _plain(cfg: DictConfig) -> Dict[str, Any]:
     try:
-        plain: Any = OmegaConf.to_container(cfg, resolve=True)
+        with references.bounded():
+            plain: Any = OmegaConf.to_container(cfg, resolve=True)
     except OmegaConfBaseException as error:
         dotted = str(getattr(error, "full_key", None) or "a ${...} reference")
         allowed = f"a reference that can be resolved ({str(error).splitlines()[0]})"

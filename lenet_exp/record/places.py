@@ -9,7 +9,7 @@ import os
 import shlex
 import tempfile
 from pathlib import Path
-from typing import Iterator, List, NamedTuple, Optional, Sequence
+from typing import Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 from urllib.parse import unquote
 
 from lenet_exp.config.cli.suggest import PROGRAM
@@ -20,6 +20,7 @@ from lenet_exp.record.store import store_check
 from lenet_exp.record.writable import obstacle
 
 _DIR_KEYS = ("hydra.run.dir", "hydra.sweep.dir")
+_DATA = "LENET_EXP_DATA"
 _OWN_FILES = ("--config-dir", "-cd")  # they may say where a run is made
 
 
@@ -42,18 +43,46 @@ def check(settings: Settings, words: Sequence[str], sweeps: bool, stack: str) ->
         PlaceError: it names every such place, and one command that needs none of them.
         FetchError: there is no home folder for the data.
     """
-    refused = {}
-    for place in _places(settings, words, sweeps, stack):
-        why = obstacle(place.path, place.is_folder)
-        if why is not None:
-            refused[place] = why
+    refused = _refused(_places(settings, words, sweeps, stack))
+    if refused:
+        raise _error(refused, _remedy(list(refused), words, sweeps))
+
+
+def check_recorded(settings: Settings, folder: Path, command: str, stack: str) -> None:
+    """Refuse to repeat a recorded run, or to go on with it, where not all can be written.
+
+    Args:
+        settings: of the run.
+        folder: what will hold its files.
+        command: what was typed.
+        stack: "tf1" or "tf2".
+
+    Raises:
+        PlaceError: it names every such place.
+        FetchError: there is no home folder for the data.
+    """
+    found = [Place(folder), *_of_store(settings.tracking.uri, stack), *_of_data(settings)]
+    refused = _refused(place._replace(path=place.path.absolute()) for place in found)
     if not refused:
         return
+    remedy = f"room and permission there, then {command}"
+    if {place.key for place in refused} == {_DATA}:
+        remedy = _with_data(command)
+    raise _error(refused, remedy)
+
+
+def _refused(found: Iterable[Place]) -> Dict[Place, str]:
+    """Return the places that can't be written, each with the reason."""
+    reasons = ((place, obstacle(place.path, place.is_folder)) for place in found)
+    return {place: why for place, why in reasons if why is not None}
+
+
+def _error(refused: Mapping[Place, str], remedy: str) -> PlaceError:
     reasons = list(dict.fromkeys(refused.values()))
     named = [", ".join(str(p.path) for p, why in refused.items() if why == one) for one in reasons]
     said = [f"{paths} can't be written ({why})" for paths, why in zip(named[1:], reasons[1:])]
     problem = "; ".join([f"can't be written ({reasons[0]})", *said])
-    raise PlaceError(named[0], problem, _remedy(list(refused), words, sweeps))
+    return PlaceError(named[0], problem, remedy)
 
 
 def _places(settings: Settings, words: Sequence[str], sweeps: bool, stack: str) -> Iterator[Place]:
@@ -67,8 +96,7 @@ def _places(settings: Settings, words: Sequence[str], sweeps: bool, stack: str) 
     if sweeps:
         yield Place(Path("outputs"))  # the comparison
     yield from _of_store(settings.tracking.uri, stack)
-    if settings.data.path is None and not _is_fetched(files.cache_folder()):
-        yield Place(files.cache_folder(), "LENET_EXP_DATA")
+    yield from _of_data(settings)
 
 
 def _of_store(setting: Optional[str], stack: str) -> Iterator[Place]:
@@ -84,6 +112,11 @@ def _of_store(setting: Optional[str], stack: str) -> Iterator[Place]:
             yield Place(Path("mlruns"))
     elif "://" not in uri or uri.startswith("file://"):
         yield Place(Path(unquote(uri.partition("file://")[2] or uri)), "tracking.uri")
+
+
+def _of_data(settings: Settings) -> Iterator[Place]:
+    if settings.data.path is None and not _is_fetched(files.cache_folder()):
+        yield Place(files.cache_folder(), _DATA)
 
 
 def _is_fetched(cache: Path) -> bool:
@@ -103,10 +136,14 @@ def _remedy(refused: Sequence[Place], words: Sequence[str], sweeps: bool) -> str
     new = {key: f"{key}={value}" for key, value in values.items() if key in keys}
     kept: List[str] = [word for word in words if word.partition("=")[0] not in new]
     command = " ".join([PROGRAM, *map(shlex.quote, [*kept, *new.values()])])
-    if "LENET_EXP_DATA" in keys:
-        command = f"LENET_EXP_DATA={shlex.quote(str(there / 'mnist'))} {command}"
+    if _DATA in keys:
+        command = _with_data(command)
     folder = shlex.quote(str(there))
     return f"mkdir -p {folder} && cd {folder} && {command}" if "" in keys else command
+
+
+def _with_data(command: str) -> str:
+    return f"{_DATA}={shlex.quote(str(_elsewhere() / 'mnist'))} {command}"
 
 
 def _elsewhere() -> Path:

@@ -21,7 +21,8 @@ TAGS = {"hardware": "cpu", "stack": "tf2", "data_sha256": "ab" * 32}
 
 
 def run(*words, started=0, status="FINISHED", **tags):
-    params = {k: str(v) for k, v in flatten(settings_to_explain(list(words))).items()}
+    typed = flatten(settings_to_explain(list(words)))
+    params = {key: "null" if value is None else str(value) for key, value in typed.items()}
     metrics = {"accuracy": 0.9} if status == "FINISHED" else {}
     name = f"{' '.join(words)} {started}"
     return Recorded(name, "1", status, started, params, {**TAGS, **tags}, metrics, "")

@@ -20,6 +20,7 @@ BOMBS = [
     ("a: &a [*a]\n", "an alias inside what it stands for"),
     ("a: " + "[" * 5000, "nested too deep"),
     (f"a: {'x' * 600_000}\n", "has 600004 characters"),
+    (f"a: {'${b}' * 1_001}\n", "more than 1000 references"),
 ]
 
 

@@ -22,7 +22,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from lenet_exp.config import CONF
+from lenet_exp.config import CONF, references
 from lenet_exp.config.chip import machine
 from lenet_exp.config.chip.checks import check_jobs
 from lenet_exp.config.cli import suggest, sweep_line
@@ -84,6 +84,8 @@ def _check(
             with _commas(line), _composing(overrides):
                 cfg = compose("config", searched + job, return_hydra_config=True)
             with _commas(line), located(cfg, line.overrides):
+                if searched:
+                    references.follow_all(cfg.hydra)
                 settings.append(_settings(cfg))
             composed.append(cfg)
         if line.sweeps and settings:
@@ -288,7 +290,8 @@ def _on_this_machine() -> Iterator[None]:
 def _composing(overrides: Sequence[Override]) -> Iterator[None]:
     """Raise in our words what Hydra can't compose of these overrides."""
     try:
-        yield
+        with references.bounded():
+            yield
     except MissingConfigException as error:
         raise _unknown_option(error) from error
     except _NOT_COMPOSED as error:

@@ -14,6 +14,7 @@ from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.op_defs import attribute
 from lenet_exp.precision.ir.op_traits import (
     CONSTANTS,
+    CONTROL_FLOW,
     JOINS_AND_PARTS,
     NEVER_FOLDED,
     OF_SHAPES,
@@ -46,13 +47,14 @@ def largest_sizes(graph: Graph, order: Iterable[str]) -> Dict[str, int]:
         elif node.op in OF_SHAPES:
             found[name] = _MOST_DIMENSIONS
         elif data and all(t.node in found for t in data) and is_pure(node):
-            found[name] = _size(node.op, [found[tensor.node] for tensor in data])
+            found[name] = largest_of(node.op, [found[tensor.node] for tensor in data])
     return found
 
 
-def _size(op: str, inputs: Iterable[int]) -> int:
+def largest_of(op: str, inputs: Iterable[int]) -> int:
+    """Return how many values an operator gives at most, of inputs that have so many."""
     size = UNKNOWN
-    if op in JOINS_AND_PARTS:
+    if op in JOINS_AND_PARTS | CONTROL_FLOW:
         size = sum(inputs)
     elif op in PAIRWISE:
         size = 1

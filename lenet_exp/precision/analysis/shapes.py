@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Container, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from lenet_exp import tf_compat
-from lenet_exp.precision.analysis.constants import SMALL, constant_size, growing, largest_sizes
+from lenet_exp.precision.analysis.constants import (
+    SMALL,
+    UNKNOWN,
+    constant_size,
+    growing,
+    largest_of,
+    largest_sizes,
+)
 from lenet_exp.precision.analysis.dtypes import output_types
 from lenet_exp.precision.analysis.scratch import Scratch
 from lenet_exp.precision.ir.graph import Graph, in_order, reachable
 from lenet_exp.precision.ir.names import Tensor
-from lenet_exp.precision.ir.op_defs import WRITTEN_SHAPES, copy_attributes
-from lenet_exp.precision.ir.op_traits import CALLS, CONSTANTS, LOOPS
+from lenet_exp.precision.ir.op_defs import WRITTEN_SHAPES, argument_types, copy_attributes
+from lenet_exp.precision.ir.op_traits import (
+    CALLS,
+    CONSTANTS,
+    CONTROL_FLOW,
+    JOINS_AND_PARTS,
+    LOOPS,
+    OF_SHAPES,
+    PAIRWISE,
+)
 from lenet_exp.precision.target.modes import Generation
 from lenet_exp.precision.target.operator_library import load_library
 
@@ -19,6 +35,11 @@ Shape = Optional[Tuple[int, ...]]  # None unless every dimension is known
 
 _LARGE = 100_000  # bytes: constants whose shape, not value, can matter to a shape function
 _INDEXES = ("int32", "int64")  # what a shape can be given as
+# The attributes of TensorFlow's operators that say the type of a shape, or of places in one.
+_SHAPES = frozenset(
+    ("Tshape", "Tmultiples", "Tpaddings", "Tperm", "Index", "Tidx", "Tdim", "Tblock_shape")
+    + ("Tcrops", "index_type", "shape_type", "Tindices", "Tlen", "S")
+)
 _MOST_VALUES, _MOST_DIMENSIONS = 2**63, 254  # TensorFlow's own limits
 
 
@@ -104,10 +125,24 @@ class _Copy:
         self._others: Dict[Tensor, str] = {}  # where an output is not that node's
         order = [name for name in in_order(graph) if name in behind]
         self._hidden = growing(largest_sizes(graph, order), graph.nodes)
+        longest = _longest(graph, types, order)
+        self._long = {n for n in order if longest[n] > SMALL and n not in self._hidden}
         nodes = {name: self._declared(name) for name in graph.nodes if name in behind}
         for name, node in nodes.items():
             if node is not None:
-                node.input.extend(self._value(tensor) for tensor in graph.data[name])
+                node.input.extend(self._inputs(name))
+
+    def _inputs(self, name: str) -> List[str]:
+        """Return what a node reads, without the length of what may be no shape but is one here."""
+        node, made = self._graph.nodes[name], []
+        for slot, tensor in enumerate(self._graph.data[name]):
+            dtype = self._types[tensor.node][tensor.slot]
+            long = tensor.node in self._long and dtype in _INDEXES
+            if long and slot in _shape_inputs(node):
+                made.append(f"{self._placeholder(tensor.node, dtype, None)}:0")
+            else:
+                made.append(self._value(tensor))
+        return made
 
     def own(self, tensor: Tensor) -> str:
         """Return what has a tensor's own shape, as "node:slot"."""
@@ -163,6 +198,49 @@ class _Copy:
             copy.attr["U"].list.SetInParent()
             self._others[tensor] = f"{copy.name}:0"
         return self._others[tensor]
+
+
+def _longest(
+    graph: Graph, types: Mapping[str, Tuple[str, ...]], order: Iterable[str]
+) -> Dict[str, int]:
+    """Return how many values one output of each node has at most, constant or not."""
+    found: Dict[str, int] = {}
+    for name in order:
+        node = graph.nodes[name]
+        if node.op in OF_SHAPES:
+            found[name] = _MOST_DIMENSIONS
+        elif node.op in CONSTANTS:
+            found[name] = constant_size(node)
+        elif node.op in JOINS_AND_PARTS | PAIRWISE | CONTROL_FLOW:
+            # A loop's way back is not seen yet: neither does TensorFlow.
+            found[name] = largest_of(node.op, [found.get(t.node, 1) for t in graph.data[name]])
+        else:
+            shape = node.attr["shape"].shape if node.op == "Placeholder" else None
+            known = _written(node, 0) if shape is None else _static(shape)
+            found[name] = UNKNOWN if known is None or len(types[name]) > 1 else elements(known)
+    return found
+
+
+@functools.lru_cache(maxsize=None)
+def _may_be_shapes(op: str) -> Tuple[bool, ...]:
+    """Return of each input argument of an operator whether it may be meant as a shape.
+
+    Of a vector that is, TensorFlow 1.15 makes a list as long as the vector, though its values are
+    not known.
+    """
+    indexes = [tf_compat.load().as_dtype(dtype).as_datatype_enum for dtype in _INDEXES]
+    definition = tf_compat.op_def(op)
+    return tuple(arg.type in indexes or arg.type_attr in _SHAPES for arg in definition.input_arg)
+
+
+def _shape_inputs(node: Any) -> List[int]:
+    found: List[int] = []
+    begin = 0
+    for argument, may_be in zip(tf_compat.op_def(node.op).input_arg, _may_be_shapes(node.op)):
+        end = begin + len(argument_types(node, [argument]))
+        found += range(begin, end) if may_be else ()
+        begin = end
+    return found
 
 
 def _blank_long_vectors(node: Any, types: Sequence[str]) -> None:

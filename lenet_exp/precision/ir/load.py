@@ -25,6 +25,7 @@ _NO_COMMENT = re.compile(rb"^[ \t\r\f\v]*([^#\s])", re.MULTILINE)
 _NODE = re.compile(rb"\bnode(?:_def)?\s{0,9}:?\s{0,9}[{<]")
 _OPERATOR = re.compile(rb"\bop\s{0,9}:")
 _LARGE_TEXT = 2**20  # bytes; of less all is read in a second
+_QUOTED_OR_COMMENT = re.compile(rb"""\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|#[^\n]*""")
 _FIELD = re.compile(rb"([a-z_]{1,40})\s{0,40}[:{<]")
 
 
@@ -102,7 +103,7 @@ def _text(message: Any, content: bytes) -> bool:
 
     if content.count(b"{") + content.count(b"<") > wire_format.most(content):
         return False
-    if len(content) > _LARGE_TEXT and not _has_operators(content):
+    if len(content) > _LARGE_TEXT and not (_has_operators(content) and _is_closed(content)):
         return False
     try:
         text_format.Parse(content.decode(), message, allow_unknown_extension=True)
@@ -114,10 +115,16 @@ def _text(message: Any, content: bytes) -> bool:
 def _has_operators(content: bytes) -> bool:
     """Return whether a text names operators for its nodes: to read 49 MB takes half a minute.
 
-    What breaks off late, or has a wrong field there, is read so far all the same.
+    What has a wrong field late is read so far all the same.
     """
     nodes, operators = (sum(1 for _ in form.finditer(content)) for form in (_NODE, _OPERATOR))
     return operators > nodes // 2  # some text in the graph may look like a node
+
+
+def _is_closed(content: bytes) -> bool:
+    """Return whether each brace has its other one, outside texts and comments."""
+    bare = _QUOTED_OR_COMMENT.sub(b"", content)
+    return all(bare.count(pair[:1]) == bare.count(pair[1:]) for pair in (b"{}", b"[]"))
 
 
 def _first_field(content: bytes) -> str:

@@ -108,6 +108,8 @@ def _loaded(path: Path) -> DictConfig:
     text = path.read_text()
     if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
         raise ValueError("no run has aliases (*), and they may stand for any number of values")
+    if "${" in text:
+        raise ValueError("no run has references (${...}), and they may stand for any number too")
     cfg = OmegaConf.create(text)
     if not isinstance(cfg, DictConfig):
         raise TypeError("it holds no settings")

@@ -84,3 +84,42 @@ def test_predict_and_export_plan_as_the_run_s_step(keys, keep, run_with, monkeyp
         assert len(common) > 10
         assert {name: plan[name] for name in common} == {name: wanted[name] for name in common}
     assert len(seen) == 2
+
+
+ORIGIN = "precision must_keep_origin_dtype"
+ALL = ("modify_mixlist", "customize_dtypes")
+NONE = "the run's modify_mixlist, customize_dtypes, keep_dtype do not count in this mode"
+OTHER = "the run's modify_mixlist does not count here: it was in allow_mix_precision"
+UNCOUNTED = [
+    # what the run had, what is typed, what is said
+    pytest.param(ALL, ("fc_2",), ("precision=origin",), [f"{ORIGIN}: float32", NONE], id="origin"),
+    pytest.param((), (), ("precision=origin",), [f"{ORIGIN}: float32"], id="nothing to count"),
+    pytest.param(("modify_mixlist",), (), (), ["the run's modify_mixlist does not count in this"],
+                 id="no mode"),
+    pytest.param(("modify_mixlist",), (), ("precision=fp16",),
+                 ["precision force_fp16, emulated", OTHER], id="another mode"),
+    pytest.param((), (), ("precision=origin", "precision.keep_dtype=[fc_2]"),
+                 [f"{ORIGIN}, emulated", "\nkeep_dtype does not count in this mode"], id="typed"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("keys", "keep", "words", "told"), UNCOUNTED)
+def test_predict_says_what_of_a_run_does_not_count(keys, keep, words, told, run_with, capsys):
+    folder = run_with(*keys, keep=keep)
+    assert predict.main([f"model={folder}", "images=mnist", "batch=1000", *words]) == 0
+    printed = capsys.readouterr().out
+    for text in told:
+        assert text in printed
+    assert printed.count("not count") == sum("not count" in text for text in told)
+
+
+def test_export_says_what_does_not_count_in_the_run_s_mode(run_with, capsys):
+    folder = run_with("customize_dtypes", keep=("fc_2",))
+    cfg = OmegaConf.load(str(folder / "config.yaml"))
+    OmegaConf.update(cfg, "precision.mode", "origin")
+    OmegaConf.save(cfg, str(folder / "config.yaml"))
+    assert export.main([f"run={folder}", f"to={folder.parent / 'to'}"]) == 0
+    printed = capsys.readouterr().out
+    assert "in must_keep_origin_dtype as in training" in printed
+    assert "--precision_mode=must_keep_origin_dtype" in printed
+    assert "\ncustomize_dtypes, keep_dtype do not count in this mode" in printed

@@ -195,6 +195,12 @@ TEXTS = {
     "one operator": (b"node { name: 'a' op: 'B' }\n" + b"node { name: 'a' }\n" * 90_000, False),
     "one node of many parts": (b"node { name: 'a' " + b"input: 'x' " * 150_000 + b"}", False),
     "as TensorFlow writes it": (b'node {\n  name: "a"\n  op: "B"\n}\n' * 50_000, True),
+    "which breaks off": (b"node { name: 'a' op: 'B' }\n" * 50_000 + b"node { op: 'B'", False),
+    "with a list that is not closed": (b"node { name: 'a' op: 'B' }\n" * 50_000 + b"[", False),
+    "braces in texts and comments": (
+        b"node { name: '{\\'[' op: \"'{\\\\\" } # '}\"]\n" * 50_000,
+        True,
+    ),
     "in other signs": (b"node: < name: 'a' op : 'B' >\n" * 50_000, True),
 }
 

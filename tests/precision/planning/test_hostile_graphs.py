@@ -59,6 +59,15 @@ def summed(tf):
     return tf.reduce_sum(tf.fill([2_000_000_000], 1), keepdims=True)
 
 
+def drawn(tf):
+    return tf.random_uniform([2**36], 0, 9, tf.int32)
+
+
+def counted(tf):
+    drawn = tf.reshape(tf.random_uniform([2**18, 2**18]), [-1])
+    return tf.identity(tf.cast(drawn * 2, tf.int32))
+
+
 def ring(op):
     graph_def = tf_compat.load().GraphDef()
     for index in range(3):
@@ -117,6 +126,8 @@ PLANNED = {
     "a shape from a Fill of 2e9 values": lambda: reshaped_to(summed),
     "a shape from 2^40 letters": lambda: reshaped_to(joined),
     "a shape that is 2^40 numbers": lambda: reshaped_to(doubled),
+    "a shape of 2^36 numbers that are drawn": lambda: reshaped_to(drawn),
+    "a shape of 2^36 numbers made of drawn ones": lambda: reshaped_to(counted),
     "functions that call each other 40 deep": lambda: calling(*([i + 1] for i in range(40)), []),
     "a long chain of Identity": lambda: graph_of(chain)[0],
 }

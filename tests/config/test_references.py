@@ -1,0 +1,82 @@
+"""References that would take all time or memory are refused, with the file and the key."""
+
+from __future__ import annotations
+
+import pytest
+
+from lenet_exp.config.cli.command_line import check_command_line
+from lenet_exp.errors import ConfigError, DataError
+from lenet_exp.record.run import run_folders
+
+pytestmark = pytest.mark.stackless
+
+DEEP = 25
+
+
+def chain(text, end="x", deep=DEEP):
+    """Return keys r0, r1, ...: each the text, in which NEXT is a reference to the next one."""
+    rows = [f"  r{n}: {text.replace('NEXT', f'${{mine.r{n + 1}}}')}" for n in range(deep)]
+    return "\n".join(["mine:", *rows, f"  r{deep}: {end}", ""])
+
+
+LONG = "y" * 1000
+# A personal file, the key that is told, and its line.
+BOMBS = {
+    "texts": (chain("NEXTNEXT"), "mine.r0", 3),
+    "mappings": (chain("{a: 'NEXT', b: 'NEXT'}"), "mine.r23.a", 26),
+    "lists": (chain("['NEXT', 'NEXT']"), "mine.r23", 26),
+    "texts that become values": (chain("${oc.decode:NEXTNEXT}"), "mine.r0", 3),
+    "keys that are made up": (
+        chain("NEXTNEXT").replace("${mine.", "${${mine.one}.").replace(
+            "mine:\n", "mine:\n  one: mine\n"),
+        "mine.r0", 4,
+    ),
+    "a long chain": (chain("NEXT", deep=200), "mine.r0", 3),
+    "long texts": (
+        f"mine:\n  a: {LONG * 100}\n  b: '{'${mine.a}' * 40}'\n", "mine.b", 4,
+    ),
+    "Hydra's own": (
+        "hydra:\n  job:\n    env_set:\n" + "".join(
+            f"      r{n}: ${{hydra.job.env_set.r{n + 1}}}${{hydra.job.env_set.r{n + 1}}}\n"
+            for n in range(DEEP)) + f"      r{DEEP}: x\n", "hydra.job.env_set.r0", 5,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sweeps", [False, True])
+@pytest.mark.parametrize("kind", BOMBS)
+def test_references_without_an_end_are_refused(kind, sweeps, tmp_path):
+    text, key, line = BOMBS[kind]
+    file = tmp_path / "experiment" / "x.yaml"
+    file.parent.mkdir()
+    file.write_text(f"# @package _global_\n{text}")
+    sweep = ["-m", "threads=1,2"] if sweeps else []
+    with pytest.raises(ConfigError) as caught:
+        check_command_line([*sweep[:1], "--config-dir", str(tmp_path), "experiment=x", *sweep[1:]])
+    assert caught.value.args[0].startswith(f"{key} (line {line} of {file})"), caught.value
+    assert "at most 500 others, 30 deep" in caught.value.args[2]
+    assert caught.value.args[3] == f"mend line {line} of {file}"
+
+
+def test_references_that_were_typed_are_refused():
+    names = ["data.path", "init_from", "tracking.uri", "tracking.experiment", "precision.mode"]
+    words = [f"{a}='{f'${{{b}}}' * 50}'" for a, b in zip(names, names[1:])]
+    with pytest.raises(ConfigError) as caught:
+        check_command_line(words)
+    assert "at most 500 others" in caught.value.args[2]
+
+
+def test_a_few_references_are_followed(tmp_path):
+    file = tmp_path / "experiment" / "x.yaml"
+    file.parent.mkdir()
+    text = "# @package _global_\ntracking:\n  experiment: a-${schedule.epochs}-${seed}\n"
+    file.write_text(f"{text}threads: ${{schedule.epochs}}\n")
+    taken = []
+    check_command_line(["--config-dir", str(tmp_path), "experiment=x"], check=taken.extend)
+    assert (taken[0].tracking.experiment, taken[0].threads) == ("a-5-0", 5)
+
+
+def test_a_run_s_own_settings_have_none(tmp_path):
+    (tmp_path / "config.yaml").write_text("seed: ${threads}\nthreads: 1\n")
+    with pytest.raises(DataError, match="no run has references"):
+        run_folders.config_of(tmp_path)
