@@ -9,7 +9,7 @@ from lenet_exp import tf_compat
 from lenet_exp.errors import GraphError
 from lenet_exp.precision import assign, emulate
 from tests.precision import lenet_graph
-from tests.precision.chip import compute, emulated, overflows, same_bits
+from tests.precision.chip import compute, emulated, overflows, same_bits, session_of
 from tests.precision.emulation.test_emulate import (
     BATCH,
     BOTH,
@@ -272,6 +272,8 @@ def test_shapes_and_places_that_do_not_fit_are_left_out(reference):
         if node.op in ("Assign", "MatMul"):
             node.attr["_output_shapes"].list.shape.add().CopyFrom(shape)
             node.attr["_class"].list.s.append(b"loc:@nowhere")
+    with session_of(assign(graph_def, FORCE, fetches=names).graph_def):
+        pass  # the plan's own graph, too, is one that TensorFlow imports
     with emulated(graph_def, names, FORCE, reference=reference) as run:
         run("unplanned")
         (got,) = run(names, {"x:0": np.ones((4, 8), np.float32)})

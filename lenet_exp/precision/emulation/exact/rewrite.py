@@ -30,7 +30,7 @@ from lenet_exp.precision.emulation.exact.context import Lookup
 from lenet_exp.precision.emulation.exact.kernels import KERNELS
 from lenet_exp.precision.ir.builder import Handle, copied, data_inputs, set_attribute, set_inputs
 from lenet_exp.precision.ir.names import node_of, slot_of
-from lenet_exp.precision.ir.op_defs import WRITTEN_SHAPES, argument_types
+from lenet_exp.precision.ir.op_defs import KEPT_SHAPES, PLACES, WRITTEN_SHAPES, argument_types
 from lenet_exp.precision.ir.op_traits import CONVOLUTIONS, EXACT, STEPWISE
 from lenet_exp.precision.plan import CastEdge, Operator
 
@@ -175,7 +175,8 @@ def rounded_outputs(lookup: Lookup, node: Any, shortcuts: bool) -> Tuple[int, ..
         return found
     # A convolution's sum is rounded before its bias is added, and again after (8.1).
     summed = row.ge_type in CONVOLUTIONS and node.name == row.name
-    return (0,) if summed or row.ge_type in STEPWISE else ()
+    stepwise = row.ge_type in STEPWISE and output_dtypes(node)[0].is_floating
+    return (0,) if summed or stepwise else ()
 
 
 def _rounded_read(lookup: Lookup, node: Any) -> Tuple[int, ...]:
@@ -241,7 +242,7 @@ def widened(node: Any) -> Any:
 def without_hints(node: Any) -> Any:
     """Return a copy of a NodeDef without what TensorFlow checks but doesn't need."""
     node = copied(node)
-    for key in ("_class", WRITTEN_SHAPES):
+    for key in (PLACES, WRITTEN_SHAPES, KEPT_SHAPES):
         if key in node.attr:
             del node.attr[key]
     return node
