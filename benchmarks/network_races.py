@@ -7,43 +7,73 @@ variable is its buffer, not a copy (BERT's learning rate reads the step that the
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, List, Mapping, Sequence, Set
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Sequence, Set
 
 ALIASES = ("Identity",)  # of a reference: the same buffer
 WRITES = ("Assign", "Apply", "ResourceApply", "ResourceScatter", "Scatter", "SparseApply")
 VARIABLES = ("Variable", "VariableV2", "VarHandleOp")
+MAY_NOT_RUN = ("Switch", "RefSwitch", "Enter", "RefEnter")  # what is behind these
 KEPT_APART = ("IsVariableInitialized", "VarIsInitializedOp")
 
 
-def races(graph_def: Any, fetches: Sequence[str]) -> List[str]:
+class Race(NamedTuple):
+    """A variable, what reads or writes it, and what writes it without waiting for that."""
+
+    variable: str
+    user: str
+    writer: str
+
+    def __str__(self) -> str:
+        return f"{self.variable}: {self.user} and {self.writer}"
+
+
+def races(graph_def: Any, fetches: Sequence[str]) -> List[Race]:
     """Return what each fetched operation, in a run of its own, reads and writes in no order."""
-    inputs = {node.name: [_node(text) for text in node.input] for node in graph_def.node}
+    return list(dict.fromkeys(_races(_inputs(graph_def), graph_def, fetches)))
+
+
+def in_order(graph_def: Any, fetches: Sequence[str]) -> Any:
+    """Return a copy of a graph in which each write waits for what it raced with before.
+
+    Not for what stands in a branch or a loop, and needn't run.
+    """
+    made = type(graph_def)()
+    made.CopyFrom(graph_def)
+    nodes, inputs = {node.name: node for node in made.node}, _inputs(made)
+    for race in _races(inputs, made, fetches):  # sees each edge as it is added
+        if not any(nodes[each].op in MAY_NOT_RUN for each in _before(race.user, inputs)):
+            nodes[race.writer].input.append(f"^{race.user}")
+            inputs[race.writer].append(race.user)
+    return made
+
+
+def _inputs(graph_def: Any) -> Dict[str, List[str]]:
+    return {node.name: [_node(text) for text in node.input] for node in graph_def.node}
+
+
+def _races(
+    inputs: Mapping[str, List[str]], graph_def: Any, fetches: Sequence[str]
+) -> Iterator[Race]:
     consumers: Dict[str, List[Any]] = {}
     for node in graph_def.node:
         for text in node.input:
             if not text.startswith("^"):
                 consumers.setdefault(_node(text), []).append(node)
-    found: List[str] = []
     for fetch in fetches:
         needed = _before(_node(fetch), inputs)
         for node in graph_def.node:
             if node.op in VARIABLES and node.name in needed:
-                found += _of_variable(node.name, consumers, inputs, needed)
-    return list(dict.fromkeys(found))
+                users = [each for each in _users(node.name, consumers) if each.name in needed]
+                yield from _of_variable(node.name, users, inputs)
 
 
 def _of_variable(
-    name: str, consumers: Mapping[str, List[Any]], inputs: Mapping[str, List[str]], needed: Set[str]
-) -> Iterator[str]:
-    users = [node for node in _users(name, consumers) if node.name in needed]
-    before = {node.name: _before(node.name, inputs) for node in users if _writes(node, name)}
-    for writer, earlier in before.items():
-        for node in users:
-            other = node.name
-            if other == writer or other in earlier or writer in _before(other, inputs):
-                continue
-            yield f"{name}: {other} and {writer}"
-            return
+    name: str, users: Sequence[Any], inputs: Mapping[str, List[str]]
+) -> Iterator[Race]:
+    for writer in [node.name for node in users if _writes(node, name)]:
+        for user in [node.name for node in users if node.name != writer]:
+            if user not in _before(writer, inputs) and writer not in _before(user, inputs):
+                yield Race(name, user, writer)
 
 
 def _users(name: str, consumers: Mapping[str, List[Any]]) -> Iterator[Any]:

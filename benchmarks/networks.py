@@ -3,7 +3,8 @@
 python benchmarks/networks.py DIR: DIR holds .meta files, each with a JSON of the same name beside
 it that says what is fed and fetched (`network_feeds.py` has its form; without one its placeholders
 are fed). Nothing is downloaded. Each network is taken in a process of its own; what goes wrong with
-one is said in words, and the next one follows.
+one is said in words, and the next one follows. With --results FOLDER what is found of a network is
+kept there, and only what is not there yet is run: --parts and --modes take a table in portions.
 
 "fast = reference" makes three steps by both paths of the emulation from the same variables, with an
 overflow in none, in the first and in the second step, and compares fetches, variables and the float
@@ -12,8 +13,9 @@ as large in it; afterwards the variables are put back, as a skipped step leaves 
 follows is again a network with sound values. Cost is seconds per step, emulated / float32, as the
 median of paired rounds, each from the same variables; "float32, twice" is its control. The three
 times three steps of a path are made in one session: where a random generator is once behind, what
-follows differs too, so read the first problem of a mode first. A graph that reads and writes a
-variable in no order may differ by its own fault; where paths differ, such variables are named.
+follows differs too, so read the first problem of a mode first. What a graph itself reads and writes
+in no order is put in one before, and named below the table: what it left would differ by its own
+fault.
 """
 
 from __future__ import annotations
@@ -34,24 +36,20 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Seq
 
 import numpy as np
 from network_feeds import Network, drawn, read_network
-from network_races import races
+from network_races import in_order, races
 from network_session import Variables, graph_of, initial_values, variables_of
+from network_table import ALL, BASE, MODES, TWICE, add, empty, missing, problems_of, table
 from paired import measure, ratio
 
 from lenet_exp import tf_compat
 from lenet_exp.precision import Emulated, Plan, assign, emulate
+from lenet_exp.record.run import run_files
 
-MODES = {
-    "mix": "allow_mix_precision",
-    "allow": "allow_fp32_to_fp16",
-    "force": "force_fp16",
-}
+PARTS = ("plan", "bits", "cost")
 STEPS, NONE = 3, 0
 OVERFLOWS = {NONE: "no overflow", 1: "an overflow in step 1", 2: "an overflow in step 2"}
 HUGE = np.float32(2.0**24)  # the smallest usual weight, 1e-2, is then beyond float16
 WINDOW_SECONDS = 0.2
-BASE, TWICE = "float32", "float32, twice"
-DASH = "-"
 # What comes before the error itself in TensorFlow 2.
 TRACES = ("Graph execution error", "Detected at", "File ", "<stack traces")
 
@@ -63,21 +61,26 @@ class Step(NamedTuple):
     overflowed: bool
 
 
-def plans(network: Network, generation: str, told: Dict[str, Any]) -> Dict[str, Plan]:
+def plans(network: Network, options: argparse.Namespace, told: Dict[str, Any]) -> Dict[str, Plan]:
     """Return the plans by mode; tell what they hold and how long they took."""
     found = {}
-    for short, mode in MODES.items():
+    for short in options.modes:
         with problems(told, short):
             begun = time.perf_counter()
-            plan = assign(network.graph_def, mode, fetches=network.fetches, generation=generation)
-            told["plan"][short] = time.perf_counter() - begun
-            told["float16"][short] = sum(
-                "float16" in (*r.inputs, *r.outputs) for r in plan.operators
+            found[short] = plan = assign(
+                network.graph_def,
+                MODES[short],
+                fetches=network.fetches,
+                generation=options.generation,
             )
-            told["operators"] = len(plan.operators)
-            unknown = Counter(row.ge_type for row in plan.operators if row.rule == "unknown")
-            told["unknown"] = dict(unknown.most_common())
-            found[short] = plan
+            told["plan"][short] = time.perf_counter() - begun
+            rows = plan.operators
+            unknown = Counter(row.ge_type for row in rows if row.rule == "unknown")
+            told["operators"], told["unknown"] = len(rows), dict(unknown.most_common())
+            told["float16"][short] = sum("float16" in (*r.inputs, *r.outputs) for r in rows)
+            told["casts"][short] = len(plan.casts)
+            for engine in ("refused", "ai_cpu"):
+                told[engine][short] = sum(r.engine == engine for r in rows)
     return found
 
 
@@ -87,7 +90,11 @@ def problems(told: Dict[str, Any], mode: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # noqa: BLE001 - whatever it is, the next one follows
-        told["problems"].append(f"{mode}: {type(error).__name__}: {in_a_line(error)}")
+        tell(told, mode, f"{type(error).__name__}: {in_a_line(error)}")
+
+
+def tell(told: Dict[str, Any], mode: str, problem: str) -> None:
+    told["problems"].setdefault(mode, []).append(problem)
 
 
 def in_a_line(error: Exception) -> str:
@@ -168,11 +175,11 @@ def compare(network: Network, plan: Plan, first: Any, short: str, told: Dict[str
             fast, exact = (steps(*path, network, first, overflow) for path in paths)
             found = difference(fast, exact)
             if found:
-                told["problems"].append(f"{short}: with {words}, {found}")
+                tell(told, short, f"with {words}, {found}")
                 equal = False
-            if overflow and not exact[overflow - 1].overflowed:
-                told["problems"].append(f"{short}: with {words}, no overflow came about")
-    told["equal"][short] = "yes" if equal else "no"
+            if overflow and told["float16"][short] and not exact[overflow - 1].overflowed:
+                tell(told, short, f"with {words}, no overflow came about")
+    told["bits"][short] = "yes" if equal else "no"
 
 
 def cost(network: Network, found: Mapping[str, Plan], first: Any, rounds: int) -> Dict[str, str]:
@@ -214,20 +221,19 @@ def window(
 
 def examine(path: Path, options: argparse.Namespace) -> Dict[str, Any]:
     """Return what there is to tell of one network."""
-    told: Dict[str, Any] = {
-        "nodes": DASH, "operators": DASH, "float16": {}, "unknown": {}, "cost": {}, "equal": {},
-        "plan": {}, "problems": [],
-    }  # fmt: skip
-    with problems(told, "file"):
+    told = empty()
+    with problems(told, ALL):
         network = read_network(path)
-        told["nodes"] = len(network.graph_def.node)
-        found = plans(network, options.generation, told)
+        found_races = races(network.graph_def, network.fetches)
+        ordered = in_order(network.graph_def, network.fetches) if found_races else network.graph_def
+        network = network._replace(graph_def=ordered)
+        told["nodes"], told["plan_only"] = len(ordered.node), network.plan_only
+        told["races"] = [str(race) for race in found_races]
+        found = plans(network, options, told)
         for short, plan in found.items():
-            with problems(told, f"{short}, the plan's own graph"):
+            with problems(told, short):
                 graph_of(plan.graph_def)
-        if network.plan_only or options.plan_only or not network.fetches or not found:
-            return told
-        with problems(told, "float32"):
+        if not network.plan_only and network.fetches and options.parts != ["plan"]:
             run_all(network, found, options, told)
     return told
 
@@ -239,26 +245,19 @@ def run_all(
     planned = {name for plan in found.values() for name in variables_of(plan.graph_def)}
     known = [name for name in variables_of(network.graph_def) if name in planned]
     first = initial_values(network, known)
-    emulated = {}
-    for short, plan in found.items():
+    for short, plan in found.items() if "bits" in options.parts else ():
         with problems(told, short):
             compare(network, plan, first, short, told)
-            emulated[short] = plan
         gc.collect()
-    if "no" in told["equal"].values():
-        found_races = races(network.graph_def, network.fetches)
-        more = f"; {len(found_races) - 3} more" if found_races[3:] else ""
-        if found_races:
-            words = "read and written in no order, by the graph itself"
-            told["problems"].append(f"all: {words}: {'; '.join(found_races[:3])}{more}")
-    if options.rounds:
-        with problems(told, "cost"):
-            told["cost"] = cost(network, emulated, first, options.rounds)
+    if "cost" in options.parts and options.rounds:
+        told["cost"] = cost(network, found, first, options.rounds)
 
 
 def in_a_process(path: Path, options: argparse.Namespace) -> Dict[str, Any]:
     """Return what a process of its own tells of a network."""
-    command = [sys.executable, __file__, *options.given, "--one", str(path)]
+    said = ["--modes", *options.modes, "--parts", *options.parts, "--rounds", str(options.rounds)]
+    said += ["--generation", options.generation, "--one", str(path)]
+    command = [sys.executable, __file__, str(options.folder), *said]
     try:
         done = subprocess.run(
             command, stdout=subprocess.PIPE, text=True, timeout=options.seconds,
@@ -266,62 +265,40 @@ def in_a_process(path: Path, options: argparse.Namespace) -> Dict[str, Any]:
         )  # fmt: skip
         return dict(json.loads(done.stdout.splitlines()[-1]))
     except subprocess.TimeoutExpired:
-        return {"problems": [f"all: not done after {options.seconds:.0f} s"]}
+        return add(empty(), {"problems": {ALL: [f"not done after {options.seconds:.0f} s"]}})
     except (IndexError, ValueError):
-        return {"problems": [f"all: the process ended with {done.returncode}"]}
+        return add(empty(), {"problems": {ALL: [f"the process ended with {done.returncode}"]}})
 
 
-def by_mode(found: Mapping[str, Any], form: str = "{}") -> str:
-    """Return a cell: a value for each mode, one if it is the same for all."""
-    cells = [form.format(found[short]) if short in found else DASH for short in MODES]
-    return cells[0] if len(set(cells)) == 1 else " / ".join(cells)
-
-
-def row(name: str, told: Mapping[str, Any]) -> str:
-    """Return a line of the table."""
-    medians = {name: text.split()[0] for name, text in told.get("cost", {}).items()}
-    control = f" ({medians[TWICE]})" if TWICE in medians else ""
-    cells = [
-        name,
-        f"{told.get('nodes', DASH)} -> {told.get('operators', DASH)}",
-        by_mode(told.get("float16", {})),
-        str(sum(told.get("unknown", {}).values())),
-        by_mode(medians) + control,
-        by_mode(told.get("equal", {})),
-        by_mode(told.get("plan", {}), "{:.1f}"),
-    ]
-    return f"| {' | '.join(cells)} |"
-
-
-HEAD = (
-    "network", "nodes -> operators", "float16 operators mix / allow / force", "not decided",
-    "cost mix / allow / force (control)", "fast = reference", "plan seconds",
-)  # fmt: skip
-
-
-def table(found: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the table, then what was not decided and what went wrong, a line each."""
-    lines = [f"| {' | '.join(HEAD)} |", "|" + "---|" * len(HEAD)]
-    lines += [row(name, told) for name, told in found.items()]
-    for name, told in found.items():
-        types = [f"{kind} {count}" for kind, count in told.get("unknown", {}).items()]
-        lines += [f"{name}: not decided: {', '.join(types)}"] if types else []
-        lines += [f"{name}: {problem}" for problem in told["problems"]]
-    return "\n".join(lines)
+def known_or_found(path: Path, options: argparse.Namespace) -> Dict[str, Any]:
+    """Return what is to tell of a network: what is kept of it, and what was missing."""
+    kept = options.results / f"{path.stem}.json" if options.results else None
+    told = json.loads(kept.read_text()) if kept and kept.exists() else empty()
+    left = missing(told, options.modes, options.parts)
+    if left:
+        begun = time.monotonic()
+        asked = argparse.Namespace(**{**vars(options), "modes": left})
+        told = add(told, in_a_process(path, asked))
+        count = len(problems_of(told))
+        many = f"{count} problems" if count else "no problem"
+        print(f"{path.stem}: {time.monotonic() - begun:.0f} s, {many}", flush=True)
+        if kept:
+            run_files.write_bytes(kept, json.dumps(told, indent=1).encode())
+    return told
 
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="of .meta files")
     parser.add_argument("--only", default="*", help="names of networks, as a pattern")
+    parser.add_argument("--modes", nargs="+", default=list(MODES), choices=list(MODES))
+    parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=PARTS)
+    parser.add_argument("--results", type=Path, help="folder to keep what is found, and go on from")
     parser.add_argument("--generation", default="today", choices=["today", "2021"])
-    parser.add_argument("--rounds", type=int, default=9, help="of the cost; 0 leaves it out")
-    parser.add_argument("--plan-only", action="store_true", help="nothing is run")
+    parser.add_argument("--rounds", type=int, default=9, help="of the cost")
     parser.add_argument("--seconds", type=float, default=1800, help="for a network, at most")
     parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args(given)
-    options.given = list(given)
-    return options
+    return parser.parse_args(given)
 
 
 def main(given: Sequence[str]) -> int:
@@ -330,17 +307,15 @@ def main(given: Sequence[str]) -> int:
         tf_compat.configure(hide_gpus=True, deterministic=False)
         print(json.dumps(examine(options.one, options)))
         return 0
-    found = {}
-    for path in sorted(options.folder.glob("*.meta")):
-        if fnmatch.fnmatch(path.stem, options.only):
-            begun = time.monotonic()
-            found[path.stem] = told = in_a_process(path, options)
-            many = f"{len(told['problems'])} problems" if told["problems"] else "no problem"
-            print(f"{path.stem}: {time.monotonic() - begun:.0f} s, {many}", flush=True)
+    found = {
+        path.stem: known_or_found(path, options)
+        for path in sorted(options.folder.glob("*.meta"))
+        if fnmatch.fnmatch(path.stem, options.only)
+    }
     load = os.getloadavg()[0]
     print(f"\n{tf_compat.stack_of_this_python()}, {options.generation}, load {load:.1f}\n")
     print(table(found))
-    return 1 if any(told["problems"] for told in found.values()) else 0
+    return 1 if any(problems_of(told) for told in found.values()) else 0
 
 
 if __name__ == "__main__":

@@ -4,6 +4,9 @@ python benchmarks/plan_time.py: graphs of about 500 to 20 000 operators, in inte
 a convolutional network of 20 000 nodes as people write them, its moving averages before every
 gradient. Time per operator must stay within 1.5x of constant, that of the network within 1.5x of
 LeNet's, and LeNet's plan below the first call.
+
+python benchmarks/plan_time.py FILE.meta ...: graphs of your own beside LeNet (`network_feeds.py`
+says how a JSON beside one names what it fetches).
 """
 
 from __future__ import annotations
@@ -12,9 +15,11 @@ import functools
 import statistics
 import sys
 import time
-from typing import Any
+from pathlib import Path
+from typing import Any, Mapping, Sequence, Tuple
 
 import numpy as np
+from network_feeds import read_network
 from paired import measure
 
 from lenet_exp import tf_compat
@@ -99,13 +104,14 @@ def growth() -> bool:
     return distance <= LIMIT
 
 
-def network_is_as_quick_as_lenet() -> bool:
-    """Print the seconds of a large network's plan, and per operator beside LeNet's."""
+def are_as_quick_as_lenet(networks: Mapping[str, Tuple[Any, Sequence[str]]]) -> bool:
+    """Print the seconds of large networks' plans, and per operator beside LeNet's.
+
+    Args:
+        networks: GraphDefs and what they fetch.
+    """
     step = lenet_step()
-    graphs = {
-        "LeNet": (step.graph_def, (step.train, step.loss)),
-        f"{LAYERS} layers": (normalised_network(LAYERS), ("train", "loss")),
-    }
+    graphs = {"LeNet": (step.graph_def, (step.train, step.loss)), **networks}
     variants = {name: functools.partial(seconds_of_plan, *graph) for name, graph in graphs.items()}
     seen = measure(variants, ROUNDS)
     each = []
@@ -115,8 +121,8 @@ def network_is_as_quick_as_lenet() -> bool:
         each.append(seconds / count)
         size = f"{len(graph_def.node)} nodes, {count} operators"
         print(f"{name}: {size}: {seconds:.3f} s, {each[-1] * 1e6:.0f} us each")
-    print(f"per operator {each[1] / each[0]:.2f} of LeNet's, limit {LIMIT}")
-    return each[1] <= LIMIT * each[0]
+        print(f"  per operator {each[-1] / each[0]:.2f} of LeNet's, limit {LIMIT}")
+    return max(each) <= LIMIT * each[0]
 
 
 def first_call(step: Any) -> float:
@@ -153,12 +159,17 @@ def lenet_is_quick() -> bool:
     return seen["plan"] < seen["first call"]
 
 
-def main() -> int:
+def main(paths: Sequence[str]) -> int:
     tf_compat.configure(hide_gpus=True, deterministic=False)
-    results = [lenet_is_quick(), network_is_as_quick_as_lenet(), growth()]
+    given = [read_network(Path(path)) for path in paths]
+    if given:
+        results = [are_as_quick_as_lenet({one.name: (one.graph_def, one.fetches) for one in given})]
+    else:
+        layers = {f"{LAYERS} layers": (normalised_network(LAYERS), ("train", "loss"))}
+        results = [lenet_is_quick(), are_as_quick_as_lenet(layers), growth()]
     print("met" if all(results) else "missed")
     return 0 if all(results) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -119,7 +119,8 @@ class Plan(NamedTuple):
     `operators` in the order of their decision; `casts` as put in after selection (6.8).
     `removed_casts` are Cast operators of the graph itself that go with their inverse.
     `graph_def` is the folded and pruned graph the rows speak of; TensorFlow can run it (fused
-    groups are still their parts, Identity nodes are there) but for `Npu*` operators it was given.
+    groups are still their parts, Identity nodes are there) but for `Npu*` operators it was given;
+    without the shapes and places written in the given one, which needn't fit.
     `fetches` are the nodes that it is the plan of: those asked for, or those chosen.
     `functions` are those that its calls call, and those that they call.
     """

@@ -52,19 +52,37 @@ def test_the_table_has_a_line_for_each_network(networks, capsys):
     write_network(Path("said.meta"), {"feeds": feeds, "fetches": ["train", "loss:0"], "seed": 3})
     write_network(Path("unsaid.meta"), resource=True)
     Path("broken.meta").write_bytes(b"no graph")
-    status, lines = lines_of(networks, capsys, "--rounds", "2")
+    status, lines = lines_of(networks, capsys, "--rounds", "2", "--modes", "mix", "cube")
     assert status == 1
     assert [line.split(":")[0] for line in lines[:3]] == ["broken", "said", "unsaid"]
     broken, said, unsaid = (
         line.split(" | ") for line in lines if line.startswith("| ") and "network" not in line
     )
-    assert broken[1:6] == ["- -> -", "-", "0", "-", "-"]
+    assert broken[1:-1] == ["- -> -", "-", "-", "-", "-", "0", "-", "-"]
     for cells in (said, unsaid):
-        assert cells[5] == "yes"
-        assert len(cells[4].split(" / ")) == 3
-    (problem,) = (line for line in lines if line.startswith("broken: file"))
-    assert problem == "broken: file: GraphError: broken.meta: it holds no TensorFlow graph"
-    assert lines[-1] == problem
+        assert cells[8] == "yes / - / - / yes / -"
+        assert len(cells[9].split(" / ")) == len(networks.MODES)
+    (problem,) = (line for line in lines if line.startswith("broken: all"))
+    assert problem == "broken: all: GraphError: broken.meta: it holds no TensorFlow graph"
+    assert problem in lines[-3:]
+
+
+def test_a_table_is_made_in_portions(networks, capsys, monkeypatch):
+    """What is kept is not run again; only modes and parts that were not told yet are."""
+    write_network(Path("one.meta"), resource=True)
+    asked, take = [], networks.in_a_process
+    monkeypatch.setattr(
+        networks, "in_a_process", lambda *given: asked.append(given[1].modes) or take(*given)
+    )
+    common = ("--results", "kept", "--rounds", "2", "--modes")
+    for words in (("mix", "--parts", "plan"), ("mix", "cube", "--parts", "plan"), ("cube",)):
+        lines_of(networks, capsys, *common, *words)
+    status, lines = lines_of(networks, capsys, *common, "mix", "cube", "--parts", "bits")
+    assert asked == [["mix"], ["cube"], ["cube"], ["mix"]]
+    cells = lines[-1].split(" | ")
+    assert cells[8] == "yes / - / - / yes / -"
+    assert [cell != "-" for cell in cells[9].split(" (")[0].split(" / ")] == [0, 0, 0, 1, 0]
+    assert status == 0
 
 
 @pytest.mark.parametrize(
@@ -107,4 +125,7 @@ def test_a_variable_read_and_written_in_no_order_is_named(networks, ordered, res
         tf.group(count, rate, name="train")
     reader = "Read/ReadVariableOp" if resource else "rate"
     found = networks.races(graph.as_graph_def(), ["train"])
-    assert found == ([] if ordered else [f"step: {reader} and {count.name}"])
+    assert [str(race) for race in found] == (
+        [] if ordered else [f"step: {reader} and {count.name}"]
+    )
+    assert networks.races(networks.in_order(graph.as_graph_def(), ["train"]), ["train"]) == []

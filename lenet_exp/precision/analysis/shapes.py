@@ -18,7 +18,12 @@ from lenet_exp.precision.analysis.dtypes import output_types
 from lenet_exp.precision.analysis.scratch import Scratch
 from lenet_exp.precision.ir.graph import Graph, in_order, reachable
 from lenet_exp.precision.ir.names import Tensor
-from lenet_exp.precision.ir.op_defs import WRITTEN_SHAPES, argument_types, copy_attributes
+from lenet_exp.precision.ir.op_defs import (
+    KEPT_SHAPES,
+    WRITTEN_SHAPES,
+    argument_types,
+    copy_attributes,
+)
 from lenet_exp.precision.ir.op_traits import (
     CALLS,
     CONSTANTS,
@@ -82,7 +87,8 @@ def _written(node: Any, slot: int) -> Shape:
 
 def _written_proto(node: Any, slot: int) -> Any:
     """Return the TensorShapeProto that TensorFlow wrote of an output; None if it did not."""
-    shapes = node.attr[WRITTEN_SHAPES].list.shape if WRITTEN_SHAPES in node.attr else ()
+    written = (node.attr[key] for key in (WRITTEN_SHAPES, KEPT_SHAPES) if key in node.attr)
+    shapes = next((each.list.shape for each in written), ())
     fits = slot < len(shapes) and len(shapes[slot].dim) <= _MOST_DIMENSIONS
     return shapes[slot] if fits else None
 

@@ -24,6 +24,7 @@ from lenet_exp.precision.emulation.fast.region import (
     run_order,
 )
 from lenet_exp.precision.emulation.inline import inlined
+from lenet_exp.precision.emulation.iterations import in_turn
 from lenet_exp.precision.emulation.optimizer_updates import (
     fuse_updates,
     is_float16_update,
@@ -81,7 +82,7 @@ def emulate(
         GraphError: a node `float_status`, a call that can't be inlined, a float16 variable that
             takes float32.
     """
-    plan = inlined(plan)
+    plan = in_turn(inlined(plan))
     graph = read_graph(plan.graph_def)
     names = {*graph.nodes, *(node.name for node in graph_def.node)}
     _refuse(graph, plan, names)

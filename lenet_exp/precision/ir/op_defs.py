@@ -11,6 +11,9 @@ from lenet_exp.errors import GraphError
 
 HANDLE = "_variable_dtype"  # of a function's argument: the type of the variable it hands in
 WRITTEN_SHAPES = "_output_shapes"  # of a node, as TensorFlow wrote it
+PLACES = "_class"  # the nodes whose device a node has: an import refuses one that is gone
+# The same in a plan's graph: an import refuses what another release of TensorFlow infers otherwise.
+KEPT_SHAPES = "_kept_output_shapes"
 IMPORTED = "a graph TensorFlow imports"
 MOST_TENSORS = 400_000  # of a graph; a file of a hundred bytes can ask for 2^63
 _REF_OFFSET = 100  # DT_FLOAT_REF = DT_FLOAT + 100

@@ -12,6 +12,7 @@ from lenet_exp import tf_compat
 from lenet_exp.precision.analysis.input_shapes import with_input_shapes
 from lenet_exp.precision.ir.functions import check_calls
 from lenet_exp.precision.ir.graph import in_order, read_graph
+from lenet_exp.precision.ir.op_defs import KEPT_SHAPES, PLACES, WRITTEN_SHAPES
 from lenet_exp.precision.plan import Plan, PlannedFunction
 from lenet_exp.precision.planning.compilation import Compilation, Phase, PlanOptions
 from lenet_exp.precision.planning.eliminate_casts import eliminate_casts
@@ -127,6 +128,10 @@ def run(state: Compilation, until: str = PHASE_NAMES[-1]) -> Compilation:
 def _plan(state: Compilation, given: Any) -> Plan:
     made = tf_compat.load().GraphDef()
     made.node.extend(state.graph.nodes.values())
+    for node in made.node:
+        node.attr.pop(PLACES, None)
+        if WRITTEN_SHAPES in node.attr:
+            node.attr[KEPT_SHAPES].CopyFrom(node.attr.pop(WRITTEN_SHAPES))
     made.library.CopyFrom(given.library)
     made.versions.CopyFrom(given.versions)
     return Plan(

@@ -8,8 +8,10 @@ import pytest
 from lenet_exp import tf_compat
 from lenet_exp.errors import GraphError
 from lenet_exp.precision import assign, emulate
+from lenet_exp.precision.ir.graph import reachable
+from lenet_exp.precision.ir.names import node_of
 from tests.precision import lenet_graph
-from tests.precision.chip import compute, emulated, overflows, same_bits
+from tests.precision.chip import compute, emulated, overflows, same_bits, session_of
 from tests.precision.emulation.test_emulate import (
     BATCH,
     BOTH,
@@ -258,6 +260,27 @@ def test_what_takes_another_output_of_a_folded_node_is_left_out(reference):
 
 
 @BOTH
+def test_an_update_waits_for_all_that_reads_its_variable(reference):
+    """A variable of version 1 is read where its buffer is, which the update writes to."""
+
+    def build(tf):
+        weights = tf.get_variable("weights", [8, 2])
+        loss = tf.nn.l2_loss(tf.matmul(floats(tf, "x"), weights), name="loss")
+        return [loss, tf.train.GradientDescentOptimizer(0.1).minimize(loss, name="train")]
+
+    graph_def, names = graph_of(build)
+    plan = assign(graph_def, MIX, fetches=names)
+    made = emulate(graph_def, plan, fetches=names[:1], reference=reference).graph_def
+    before = {node.name: [node_of(text) for text in node.input] for node in made.node}
+    (update,) = (node.name for node in made.node if node.op == "ApplyGradientDescent")
+    alias = {"weights", "weights/read"}
+    reading = {name for name, given in before.items() if not alias.isdisjoint(given)} - alias
+    reading &= reachable([node_of(name) for name in names], before.get).keys()
+    assert len(reading) > 1
+    assert reading <= reachable([update], before.get).keys()
+
+
+@BOTH
 def test_shapes_and_places_that_do_not_fit_are_left_out(reference):
     """A file may have them wrong, of what a plan speaks of and of what it doesn't."""
 
@@ -272,6 +295,8 @@ def test_shapes_and_places_that_do_not_fit_are_left_out(reference):
         if node.op in ("Assign", "MatMul"):
             node.attr["_output_shapes"].list.shape.add().CopyFrom(shape)
             node.attr["_class"].list.s.append(b"loc:@nowhere")
+    with session_of(assign(graph_def, FORCE, fetches=names).graph_def):
+        pass  # the plan's own graph, too, is one that TensorFlow imports
     with emulated(graph_def, names, FORCE, reference=reference) as run:
         run("unplanned")
         (got,) = run(names, {"x:0": np.ones((4, 8), np.float32)})

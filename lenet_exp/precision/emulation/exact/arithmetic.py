@@ -29,12 +29,14 @@ class Arithmetic:
         flush: bool = False,
         probe: Optional[Probe] = None,
         count: Optional[Count] = None,
+        checked: bool = True,
     ) -> None:
         """Append to `nodes`; `probe` is called for each rounding.
 
-        `flush`: subnormal results become 0. `count` gets what else is added to `clean`.
+        `flush`: subnormal results become 0. `count` gets what else is added to `clean`, of what
+        is `checked`.
         """
-        self.nodes, self.flush = nodes, flush
+        self.nodes, self.flush, self._checked = nodes, flush, checked
         self.clean: List[str] = []  # bool []: no overflow there
         self.checks: Dict[str, str] = {}  # of them, those of rounded tensors
         self._probe, self._count = probe, count
@@ -44,20 +46,21 @@ class Arithmetic:
 
         Within +-65504, rounded to nearest, and tested.
         """
-        first = [] if self._probe is None else [f"^{self._probe(self.nodes, tensor, name)}"]
-        clean = rounding.in_range(self.nodes, tensor, f"{name}/check")
+        first = [] if self._probe is None else [self._probe(self.nodes, tensor, name)]
         held = rounding.saturated(self.nodes, tensor, name)
         half = self.nodes.cast(held, "float32", "float16", f"{name}/half")
         given = None if self.flush else final
         made = self.nodes.cast(half, "float16", "float32", f"{name}/rounded", given)
         if self.flush:
             made = rounding.flushed(self.nodes, made, name, final)
-        made.node.input.extend(first)
-        if self._count is None:
-            self.clean.append(clean)
-            self.checks[made] = clean
-        else:
-            made.node.input.append(f"^{self._count(clean, name)}")
+        if self._checked:
+            clean = rounding.in_range(self.nodes, tensor, f"{name}/check")
+            # An update waits for what is made of a variable: so the check sees the same value.
+            first.append(clean if self._count is None else self._count(clean, name))
+            if self._count is None:
+                self.clean.append(clean)
+                self.checks[made] = clean
+        made.node.input.extend(f"^{each}" for each in first)
         return made
 
     def begin(self, tensor: str) -> str:

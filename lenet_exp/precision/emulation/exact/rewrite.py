@@ -28,13 +28,23 @@ from lenet_exp.precision.emulation.exact import rounding
 from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
 from lenet_exp.precision.emulation.exact.context import Lookup
 from lenet_exp.precision.emulation.exact.kernels import KERNELS
-from lenet_exp.precision.ir.builder import Handle, copied, data_inputs, set_attribute, set_inputs
+from lenet_exp.precision.ir.builder import (
+    Handle,
+    Nodes,
+    control_inputs,
+    copied,
+    data_inputs,
+    set_attribute,
+    set_inputs,
+)
 from lenet_exp.precision.ir.names import node_of, slot_of
-from lenet_exp.precision.ir.op_defs import WRITTEN_SHAPES, argument_types
+from lenet_exp.precision.ir.op_defs import KEPT_SHAPES, PLACES, WRITTEN_SHAPES, argument_types
 from lenet_exp.precision.ir.op_traits import CONVOLUTIONS, EXACT, STEPWISE
 from lenet_exp.precision.plan import CastEdge, Operator
 
 _HALF = 19  # DT_HALF
+_SUMS_OF_ALL = ("AddN", "AccumulateNV2")
+_LEAST_IN_ORDER = 3  # two have the same sum in both orders
 # (a node, its tensors) -> its output, rounded, under its name; None to compute it as it is
 Form = Callable[[Any, Sequence[str]], Optional[Handle]]
 
@@ -134,8 +144,7 @@ class Rewriter:
         copy = widened(node)
         copy.name = name or node.name
         set_inputs(copy, inputs)
-        self._nodes.made.append(copy)
-        self.appended[node.name] = Handle(copy)
+        self.appended[node.name] = _append(self._nodes, copy)
         return self.appended[node.name]
 
     def _round_outputs(self, node: Any, wide: Handle, slots: Tuple[int, ...]) -> None:
@@ -148,6 +157,24 @@ class Rewriter:
         for slot in slots:
             tensors[slot] = self.arithmetic.rounded(tensors[slot], f"{node.name}/output_{slot}")
         self._nodes.add("IdentityN", tensors, node.name, final=node.name, T=types)
+
+
+def _append(nodes: Nodes, node: Any) -> Handle:
+    """Append a node; a sum of several floats as sums of two, in the order of the inputs.
+
+    AddN begins with an input whose memory nobody else needs (AddNOp in TensorFlow's
+    core/kernels/aggregate_ops.cc): with more than two, what is around it decides the last bit.
+    """
+    data, control = data_inputs(node.input), control_inputs(node.input)
+    kinds = output_dtypes(node) if node.op in _SUMS_OF_ALL else []
+    if len(data) < _LEAST_IN_ORDER or not any(each.is_floating for each in kinds):
+        nodes.made.append(node)
+        return Handle(node)
+    total, *rest = data
+    for each in rest[:-1]:
+        total = nodes.add("AddV2", [total, each], f"{node.name}/sum", control, T=kinds[0])
+        control = []
+    return nodes.add("AddV2", [total, rest[-1]], node.name, final=node.name, T=kinds[0])
 
 
 def casts_on(lookup: Lookup, node: Any) -> Dict[int, CastEdge]:
@@ -175,7 +202,8 @@ def rounded_outputs(lookup: Lookup, node: Any, shortcuts: bool) -> Tuple[int, ..
         return found
     # A convolution's sum is rounded before its bias is added, and again after (8.1).
     summed = row.ge_type in CONVOLUTIONS and node.name == row.name
-    return (0,) if summed or row.ge_type in STEPWISE else ()
+    stepwise = row.ge_type in STEPWISE and output_dtypes(node)[0].is_floating
+    return (0,) if summed or stepwise else ()
 
 
 def _rounded_read(lookup: Lookup, node: Any) -> Tuple[int, ...]:
@@ -241,7 +269,7 @@ def widened(node: Any) -> Any:
 def without_hints(node: Any) -> Any:
     """Return a copy of a NodeDef without what TensorFlow checks but doesn't need."""
     node = copied(node)
-    for key in ("_class", WRITTEN_SHAPES):
+    for key in (PLACES, WRITTEN_SHAPES, KEPT_SHAPES):
         if key in node.attr:
             del node.attr[key]
     return node

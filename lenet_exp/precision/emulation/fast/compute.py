@@ -86,7 +86,7 @@ def compute_tensors(
     whole = _with_placeholders(context, fast.nodes.made, operands, known)
     nodes.made.extend(compile_loops(context, [fast.nodes.made], whole, results, known)[0])
     clean = all_finite(nodes, sums, name)
-    letter = Arithmetic(nodes.scratch())
+    letter = Arithmetic(nodes.scratch(), checked=False)
     again = build(letter, operands)
     quick, given, exact = (_floats(nodes, each) for each in (results, operands, again))
     return _either(context, clean, quick, letter.nodes.made, given, exact, name), clean
@@ -211,7 +211,7 @@ def _choose(
 ) -> None:
     """Append a part's values, the fast or, where they are not `clean`, the letter's."""
     lookup, nodes = context.lookup, context.nodes
-    exact = Arithmetic(nodes.scratch())
+    exact = Arithmetic(nodes.scratch(), checked=False)
     Rewriter(lookup, exact, shortcuts=True, drawn=drawn).rewrite(part.again)
     dtypes = {name: emulated_dtypes(lookup.nodes[name]) for name in part.border}
     results = [

@@ -160,6 +160,12 @@ def happens_once(graph: Graph, name: str) -> bool:
     )
 
 
+def acts_alone(graph: Graph, name: str) -> bool:
+    """Return whether a node does or sees something that no other node hands to it."""
+    handed = any(_is_state(graph, tensor) for tensor in graph.data[name])
+    return happens_once(graph, name) and not handed and graph.nodes[name].op not in VARIABLES
+
+
 def changes_variable(graph: Graph, name: str) -> bool:
     """Return whether a node writes a variable, or may: no queue, table or random generator."""
     node: Any = graph.nodes[name]

@@ -14,7 +14,7 @@ from tests.precision.chip import (
     same_bits,
 )
 from tests.precision.emulation.exact.test_vector_kernels import BOTH, check_near, moderate
-from tests.precision.small import floats
+from tests.precision.small import KEEP, floats
 
 f32, f64 = np.float32, np.float64
 
@@ -199,6 +199,26 @@ def test_sums_are_wide_and_rounded_once(op, values, expected, reference):
     (got,), flag = compute(_feed(values.shape)(op), {"a:0": values}, reference=reference)
     assert got.tolist() == [expected]
     assert not flag
+
+
+@BOTH
+@pytest.mark.parametrize("reused", [0, 1, 2, None])
+@pytest.mark.parametrize("op", ["AddN", "AccumulateNV2"])
+def test_sums_of_several_are_in_order_whatever_memory_is_free(op, reused, reference):
+    """TensorFlow's kernel would begin with the input whose memory it may write to."""
+    values = [f32(2**24), f32(-(2**24)), f32(2.0**-7)]
+
+    def build(tf):
+        fed = [tf.placeholder(tf.float32, [2], f"in_{place}") for place in range(3)]
+        if reused is not None:
+            fed[reused] = tf.multiply(fed[reused], 1.0)
+        if op == "AddN":
+            return tf.add_n(fed)
+        return tf.raw_ops.AccumulateNV2(inputs=fed, shape=[2])
+
+    feeds = {f"in_{place}:0": np.full(2, value, f32) for place, value in enumerate(values)}
+    (got,), _ = compute(build, feeds, KEEP, reference=reference)
+    assert got.tolist() == [2.0**-7] * 2
 
 
 @BOTH

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from lenet_exp.precision import assign
+from lenet_exp.precision.ir import op_traits
 from lenet_exp.precision.target.fusion_rules import fusion_rules
 from tests.precision.chip import emulated, same_bits
 from tests.precision.small import ALLOW, FORCE, MIX, cell, graph_of, plan_of
 
 RULES = {rule.name: rule for rule in fusion_rules()}
+STEPWISE = {rule.makes: rule for rule in RULES.values() if rule.makes in op_traits.STEPWISE}
 SHAPE = (2, 4)
 _OPERATORS = {
     "Square": lambda tf, x: tf.square(x),
@@ -152,16 +154,16 @@ def test_a_normalisation_by_hand_warns_where_it_squares_in_float16():
         assert all("ends in root is" in text and "(square)" in text for text in found)
 
 
+@pytest.mark.parametrize("rule", STEPWISE.values(), ids=STEPWISE)
 @pytest.mark.parametrize("reference", [False, True])
-def test_in_float16_each_of_its_steps_rounds(reference):
-    rule = RULES["AdamApplyOneRuleCond3"]
+def test_in_float16_each_of_its_steps_rounds(reference, rule):
     graph_def, names = graph_of(lambda tf: outputs(rule, tf))
     random = np.random.RandomState(3)
     feeds = {f"{name}:0": random.uniform(0.1, 2, SHAPE).astype(np.float32) for name in rule.inputs}
     half = {name[:-2]: value.astype(np.float16) for name, value in feeds.items()}
     kinds = {
         "Square": np.square, "Mul": np.multiply, "Add": np.add, "Sub": np.subtract,
-        "RealDiv": np.divide,
+        "RealDiv": np.divide, "Select": np.where, "Greater": np.greater, "Maximum": np.maximum,
         "Sqrt": lambda x: np.sqrt(x.astype(np.float32)).astype(np.float16),
     }  # fmt: skip
     steps = dict(rule.steps)
@@ -170,7 +172,8 @@ def test_in_float16_each_of_its_steps_rounds(reference):
             if all(each in half for each in takes):
                 half[name] = kinds[ge_type](*(half[each] for each in takes))
                 del steps[name]
-    assert assign(graph_def, FORCE, fetches=names).operators[0].inputs == ("float16",) * 10
+    (row,) = assign(graph_def, FORCE, fetches=names).operators
+    assert row.inputs == ("float16",) * len(rule.inputs)
     with emulated(graph_def, names, FORCE, reference=reference) as run:
         for name, value in zip(rule.outputs, run(names, feeds)):
             same_bits(value, half[name])
