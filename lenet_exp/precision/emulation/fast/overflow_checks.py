@@ -33,11 +33,14 @@ _PRODUCTS = frozenset(  # of the last two inputs
     ("BatchMatMul", "BatchMatMulV2", "Conv2D", "Conv2DBackpropInput", "MatMul", "Mul")
 )
 # What is no constant if any of its inputs is none.
-_VARYING = (
-    frozenset(("Exp", "MaxPool", "Reciprocal", "Relu", "Sigmoid", "Tanh"))
-    | _CARRIED.keys()
-    | _JOINED.keys()
-)
+_VARYING = frozenset(
+    (
+        "Abs", "Elu", "Exp", "Gather", "GatherV2", "LeakyRelu", "Log", "Log1p", "MaxPool",
+        "Maximum", "Minimum", "Reciprocal", "Relu", "Relu6", "Rsqrt", "Selu", "Sigmoid", "Slice",
+        "Softmax", "Softplus", "Split", "SplitV", "Sqrt", "StridedSlice", "Tanh", "Unpack",
+        *_CARRIED, *_JOINED,
+    )
+)  # fmt: skip
 
 
 def tested(nodes: Sequence[Any], rounded: Sequence[str], known: AbstractSet[str]) -> List[str]:

@@ -260,6 +260,35 @@ def test_an_overflow_is_seen_behind_what_it_passes(name, value):
     assert both_paths(build, feeds, initial=initial) is (value != 8)
 
 
+# What a weight is multiplied by: none of it can be constant.
+FACTORS = {
+    "elu": lambda tf, x: tf.nn.elu(x),
+    "slice": lambda tf, x: x[:, 2:6],
+    "split": lambda tf, x: tf.split(x, 2, 1)[0],
+    "gather": lambda tf, x: tf.gather(x, [3, 0, 1, 2]),
+    "maximum": lambda tf, x: tf.maximum(x, 0.0),
+    "softmax": lambda tf, x: tf.nn.softmax(x),
+    "stack": lambda tf, x: tf.concat([x, x], 1),
+    "add_n": lambda tf, x: tf.add_n([x, x, x]),
+}
+
+
+@pytest.mark.parametrize("value", [0.5, 1e6, -np.inf, np.nan], ids=str)
+@pytest.mark.parametrize("size", [0.0, 1.0], ids=["zeros", "ones"])
+@pytest.mark.parametrize("name", FACTORS)
+def test_an_overflow_of_a_weight_is_seen_in_its_product(name, size, value):
+    def build(tf):
+        factor = FACTORS[name](tf, floats(tf, "x", (4, 8)))
+        weights = tf.get_variable("w", [factor.shape[1], 3])
+        return tf.sigmoid(tf.matmul(factor, weights))
+
+    width = {"slice": 4, "split": 4, "stack": 16}.get(name, 8)
+    initial = {"w": np.full((width, 3), 0.5)}
+    initial["w"][1, 2] = value
+    feeds = {"x:0": np.full((4, 8), size, np.float32)}
+    assert both_paths(build, feeds, initial=initial) is (value != 0.5)
+
+
 SEVERAL = [(6, 3), (2, 3), (), (7,), (5, 3), (), (3, 3, 2, 4), (1,)]
 
 
