@@ -68,8 +68,11 @@ class Arithmetic:
         """Return a scalar, rounded as the host does, in this arithmetic's own form."""
         return self.nodes.constant(rounding.round_array(np.float32(value), self.flush))
 
-    def step(self, op: str, inputs: Sequence[str], name: str) -> str:
-        """Return one operation, rounded once; inputs and output in this arithmetic's own form."""
+    def step(self, op: str, inputs: Sequence[str], name: str, sure: bool = False) -> str:
+        """Return one operation, rounded once; inputs and output in this arithmetic's own form.
+
+        `sure`: it can't be beyond 65504.
+        """
         if op != "Sqrt":
             return self.rounded(self.nodes.float_op(op, inputs, name), name)
         # TensorFlow 1.15's own float32 square root is not always rounded to nearest.

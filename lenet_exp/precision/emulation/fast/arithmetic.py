@@ -51,7 +51,7 @@ class Fast(Arithmetic):
         """Return a float16 scalar."""
         return self.nodes.constant(rounding.round_array(np.float32(value)), np.float16)
 
-    def step(self, op: str, inputs: Sequence[str], name: str) -> str:
+    def step(self, op: str, inputs: Sequence[str], name: str, sure: bool = False) -> str:
         """Return one float16 operation: TensorFlow's kernels round each once."""
         return self.nodes.add(op, inputs, name, T=self.nodes.tf.float16)
 

@@ -88,7 +88,24 @@ _POWERS: Mapping[str, Tuple[slice, Callable[..., int]]] = {
     **_of(("EluGrad", "SigmoidGrad", "TanhGrad"), _cube, slice(2)),
     **_of(("Cos", "Elu", "Erf", "Sigmoid", "Sin", "Softmax", "Tanh"), _as_before, slice(1)),
 }  # fmt: skip
+_CHOICES = frozenset(("Maximum", "Minimum", "Neg"))
 _INFINITE = frozenset(("Exp", "Reciprocal", "Softplus"))  # of a number a number, or infinity
+
+
+def certain_step(
+    nodes: Nodes, op: str, inputs: Sequence[str], name: str, sure: bool
+) -> Optional[Handle]:
+    """Append an operation of rounded float32 tensors that is not beyond 65504; None if it may be.
+
+    Not rounded is what only chooses a value, or its sign.
+    """
+    if not sure and op not in _CHOICES:
+        return None
+    made = nodes.float_op(op, inputs, name)
+    if op in _CHOICES:
+        return made
+    half = nodes.cast(made, "float32", "float16", f"{name}/half")
+    return nodes.cast(half, "float16", "float32", f"{name}/rounded")
 
 
 class Saturating(Arithmetic):
@@ -117,11 +134,13 @@ class Saturating(Arithmetic):
         self._powers[held] = _ROUNDED
         return held
 
-    def step(self, op: str, inputs: Sequence[str], name: str) -> str:
+    def step(self, op: str, inputs: Sequence[str], name: str, sure: bool = False) -> str:
         """Return one operation, rounded once; not what only chooses a value, or its sign."""
-        held = all(self._power(text) == _ROUNDED for text in inputs)
-        if held and op in ("Maximum", "Minimum", "Neg"):
-            return self.nodes.float_op(op, inputs, name)
+        if all(self._power(text) == _ROUNDED for text in inputs):
+            made = certain_step(self.nodes, op, inputs, name, sure)
+            if made is not None:
+                self._powers[made] = _ROUNDED
+                return made
         return super().step(op, inputs, name)
 
     def _is_number(self, tensor: str) -> bool:
