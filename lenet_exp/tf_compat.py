@@ -61,6 +61,11 @@ def compiles_loops() -> bool:
     return exact and stack_of_this_python() == "tf1" and op_def("XlaLaunch") is not None
 
 
+def has_fast_float16() -> bool:
+    """Return whether TensorFlow's float16 kernels are no slower than casts around float32 ones."""
+    return stack_of_this_python() == "tf2"
+
+
 def load() -> Any:
     """Return TensorFlow's version 1 API, the same on both stacks."""
     tf = _imported()

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Dict,
+    FrozenSet,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+)
+
+import numpy as np
 
 from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic, Count
 from lenet_exp.precision.emulation.exact.context import Context, source
@@ -17,6 +29,11 @@ from lenet_exp.precision.ir.graph import Graph
 from lenet_exp.precision.ir.names import node_of
 from lenet_exp.precision.ir.op_traits import CONTROL_FLOW, PLAIN_WRITES, VARIABLES
 from lenet_exp.precision.plan import Operator
+
+# (a ref variable, indices into its first dimension, values)
+_WRITE_ROWS = frozenset(
+    f"Scatter{what}" for what in ("Add", "Div", "Max", "Min", "Mul", "Sub", "Update")
+)
 
 
 def is_float16_update(row: Operator, node: Any) -> bool:
@@ -164,7 +181,12 @@ class UpdateWriter:
         before = self._round_variables(variables, after, f"{node.name}/before")
         kept = [*inputs, *(f"^{name}" for name in before)]
         made = self._rewriter.append(node, kept, self._nodes.free(f"{node.name}/float32"))
-        done = self._round_variables(variables, [made], f"{node.name}/after")
+        name = f"{node.name}/after"
+        if node.op in _WRITE_ROWS and not self._reference:
+            kind = self._nodes.tf.as_dtype(node.attr["Tindices"].type)
+            done = [self._round_rows(variables[0], data[1], kind, made, name)]
+        else:
+            done = self._round_variables(variables, [made], name)
         self._end(node, "Identity", variables[:1], done)
 
     def _end(
@@ -191,6 +213,16 @@ class UpdateWriter:
         rounded = self._rewriter.arithmetic.rounded
         values = [rounded(self._read(each, control, name), name) for each in variables]
         return [self._assign(each, value, (), name) for each, value in zip(variables, values)]
+
+    def _round_rows(self, variable: str, indices: str, kind: Any, made: str, name: str) -> Handle:
+        """Round the rows of a ref variable that `made` wrote; the others are rounded already."""
+        nodes, int32 = self._nodes, self._nodes.tf.int32
+        taken = [variable, indices, nodes.constant(0, np.int32)]
+        kinds = {"Tparams": nodes.tf.float32, "Tindices": kind, "Taxis": int32}
+        rows = nodes.add("GatherV2", taken, f"{name}/rows", [made], **kinds)
+        rounded = self._rewriter.arithmetic.rounded(rows, name)
+        inputs = [variable, indices, rounded]
+        return nodes.float_op("ScatterUpdate", inputs, f"{name}/update", Tindices=kind)
 
 
 def _packed(

@@ -29,14 +29,12 @@ class Arithmetic:
         flush: bool = False,
         probe: Optional[Probe] = None,
         count: Optional[Count] = None,
-        checked: bool = True,
     ) -> None:
         """Append to `nodes`; `probe` is called for each rounding.
 
-        `flush`: subnormal results become 0. `count` gets what else is added to `clean`, of what
-        is `checked`.
+        `flush`: subnormal results become 0. `count` gets what else is added to `clean`.
         """
-        self.nodes, self.flush, self._checked = nodes, flush, checked
+        self.nodes, self.flush = nodes, flush
         self.clean: List[str] = []  # bool []: no overflow there
         self.checks: Dict[str, str] = {}  # of them, those of rounded tensors
         self._probe, self._count = probe, count
@@ -53,13 +51,12 @@ class Arithmetic:
         made = self.nodes.cast(half, "float16", "float32", f"{name}/rounded", given)
         if self.flush:
             made = rounding.flushed(self.nodes, made, name, final)
-        if self._checked:
-            clean = rounding.in_range(self.nodes, tensor, f"{name}/check")
-            # An update waits for what is made of a variable: so the check sees the same value.
-            first.append(clean if self._count is None else self._count(clean, name))
-            if self._count is None:
-                self.clean.append(clean)
-                self.checks[made] = clean
+        clean = rounding.in_range(self.nodes, tensor, f"{name}/check")
+        # An update waits for what is made of a variable: so the check sees the same value.
+        first.append(clean if self._count is None else self._count(clean, name))
+        if self._count is None:
+            self.clean.append(clean)
+            self.checks[made] = clean
         made.node.input.extend(f"^{each}" for each in first)
         return made
 
@@ -71,8 +68,11 @@ class Arithmetic:
         """Return a scalar, rounded as the host does, in this arithmetic's own form."""
         return self.nodes.constant(rounding.round_array(np.float32(value), self.flush))
 
-    def step(self, op: str, inputs: Sequence[str], name: str) -> str:
-        """Return one operation, rounded once; inputs and output in this arithmetic's own form."""
+    def step(self, op: str, inputs: Sequence[str], name: str, sure: bool = False) -> str:
+        """Return one operation, rounded once; inputs and output in this arithmetic's own form.
+
+        `sure`: it can't be beyond 65504.
+        """
         if op != "Sqrt":
             return self.rounded(self.nodes.float_op(op, inputs, name), name)
         # TensorFlow 1.15's own float32 square root is not always rounded to nearest.

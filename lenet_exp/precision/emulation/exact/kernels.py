@@ -25,12 +25,12 @@ def _sigmoid(a: Arithmetic, node: Any, inputs: Sequence[str], generation: Genera
     if today:
         value = a.step("Maximum", [value, a.constant(_LEAST_SIGMOID)], f"{name}/clamped")
     negated = a.step("Neg", [value], f"{name}/negated")
-    power = a.step("Exp", [negated], f"{name}/exp")
+    power = a.step("Exp", [negated], f"{name}/exp", sure=today)
     if not today:
         # Its overflow is lost in 1 / (1 + exp).
         a.end(power, f"{name}/exp_checked")
-    total = a.step("AddV2", [a.constant(1), power], f"{name}/total")
-    result = a.step("Reciprocal", [total], f"{name}/reciprocal")
+    total = a.step("AddV2", [a.constant(1), power], f"{name}/total", sure=today)
+    result = a.step("Reciprocal", [total], f"{name}/reciprocal", sure=True)
     return a.end(result, name, final=name, sure=True)
 
 

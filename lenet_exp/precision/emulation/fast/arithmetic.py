@@ -11,14 +11,18 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from lenet_exp import tf_compat
 from lenet_exp.precision.emulation.exact import rounding
 from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
 from lenet_exp.precision.ir.builder import Handle, Nodes
 from lenet_exp.precision.ir.names import node_of
 from lenet_exp.precision.ir.op_defs import attribute
+from lenet_exp.precision.plan import Operator
 
 Shape = Tuple[int, ...]
 
+# They round once, as what computes in float32 and rounds then.
+_NATIVE = frozenset(("Add", "AddV2", "Mul", "RealDiv", "Sub"))
 _SMALL = 16384  # elements: of these a node costs more than another pass over them
 
 
@@ -47,7 +51,7 @@ class Fast(Arithmetic):
         """Return a float16 scalar."""
         return self.nodes.constant(rounding.round_array(np.float32(value)), np.float16)
 
-    def step(self, op: str, inputs: Sequence[str], name: str) -> str:
+    def step(self, op: str, inputs: Sequence[str], name: str, sure: bool = False) -> str:
         """Return one float16 operation: TensorFlow's kernels round each once."""
         return self.nodes.add(op, inputs, name, T=self.nodes.tf.float16)
 
@@ -93,6 +97,22 @@ def all_finite(nodes: Nodes, sums: Sequence[str], name: str) -> str:
         return nodes.constant(True, np.bool_)
     total = nodes.float_op("AddN", sums, f"{name}/total", N=len(sums))
     return nodes.float_op("Less", [total, nodes.constant(np.inf)], f"{name}/clean")
+
+
+def native(
+    fast: Fast, rows: Mapping[str, Operator], node: Any, inputs: Sequence[str]
+) -> Optional[Handle]:
+    """Append an elementary operation of float16 tensors as TensorFlow's float16 kernel.
+
+    Where that is fast: in a chain of them a node each, where casts around them were three.
+    """
+    row = rows.get(node.name)
+    if node.op not in _NATIVE or row is None or len(row.parts) > 1:
+        return None
+    if not tf_compat.has_fast_float16() or {*row.inputs, *row.outputs} != {"float16"}:
+        return None
+    value = fast.step(node.op, [fast.begin(text) for text in inputs], f"{node.name}/native")
+    return fast.end(value, node.name, final=node.name)
 
 
 def tiled_bias(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import (
     Any,
     Callable,
@@ -20,10 +19,11 @@ from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
 from lenet_exp.precision.emulation.exact.context import Context, Lookup
 from lenet_exp.precision.emulation.exact.float_status import all_true
 from lenet_exp.precision.emulation.exact.rewrite import Rewriter, emulated_dtypes, widened
-from lenet_exp.precision.emulation.fast.arithmetic import Fast, all_finite, tiled_bias
+from lenet_exp.precision.emulation.fast.arithmetic import Fast, all_finite, native, tiled_bias
 from lenet_exp.precision.emulation.fast.overflow_checks import tested, varying
 from lenet_exp.precision.emulation.fast.parts import Part, Parts, ordered_after
 from lenet_exp.precision.emulation.fast.region import Role, Shape, known_shapes
+from lenet_exp.precision.emulation.fast.saturating import Saturating
 from lenet_exp.precision.emulation.fast.xla_loops_tf1 import compile_loops
 from lenet_exp.precision.ir.builder import (
     Handle,
@@ -86,7 +86,7 @@ def compute_tensors(
     whole = _with_placeholders(context, fast.nodes.made, operands, known)
     nodes.made.extend(compile_loops(context, [fast.nodes.made], whole, results, known)[0])
     clean = all_finite(nodes, sums, name)
-    letter = Arithmetic(nodes.scratch(), checked=False)
+    letter = Saturating(nodes.scratch())
     again = build(letter, operands)
     quick, given, exact = (_floats(nodes, each) for each in (results, operands, again))
     return _either(context, clean, quick, letter.nodes.made, given, exact, name), clean
@@ -120,7 +120,11 @@ def compute_fast(context: Context, found: Parts) -> List[List[str]]:
     lookup, nodes, parts = context.lookup, context.nodes, found.parts
     shapes = known_shapes(read_graph(lookup.plan.graph_def), lookup.plan.generation)
     fast = Fast(nodes.scratch())
-    form = partial(tiled_bias, fast, lookup.nodes, shapes)
+
+    def form(node: Any, tensors: Sequence[str]) -> Optional[Handle]:
+        tiled = tiled_bias(fast, lookup.nodes, shapes, node, tensors)
+        return tiled or native(fast, lookup.rows, node, tensors)
+
     rewriter = Rewriter(lookup, fast, shortcuts=True, form=form)
     streams = [_streamed(rewriter, fast, part.names) for part in parts]
     ends = {rewriter.rounded_from.get(end, end): end for end in fast.ends}
@@ -211,7 +215,7 @@ def _choose(
 ) -> None:
     """Append a part's values, the fast or, where they are not `clean`, the letter's."""
     lookup, nodes = context.lookup, context.nodes
-    exact = Arithmetic(nodes.scratch(), checked=False)
+    exact = Saturating(nodes.scratch())
     Rewriter(lookup, exact, shortcuts=True, drawn=drawn).rewrite(part.again)
     dtypes = {name: emulated_dtypes(lookup.nodes[name]) for name in part.border}
     results = [

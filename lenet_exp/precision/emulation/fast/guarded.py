@@ -5,12 +5,13 @@ For what can't be computed twice as a whole: loops, branches, and what stands af
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, List, Optional, Sequence
 
 import numpy as np
 
 from lenet_exp.precision.emulation.exact import rounding
 from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
+from lenet_exp.precision.emulation.fast.saturating import certain_step
 from lenet_exp.precision.ir.builder import Handle, Nodes
 from lenet_exp.precision.ir.functions import Typed, function_of, named
 
@@ -44,6 +45,10 @@ class Guarded(Arithmetic):
         again = nodes.float_op("Identity", [held], f"{name}/counted")
         again.node.input.append(f"^{counted}")
         return nodes.float_op("Merge", [again, f"{either}:1"], f"{name}/held", final=final, N=2)
+
+    def step(self, op: str, inputs: Sequence[str], name: str, sure: bool = False) -> str:
+        """Return one operation, rounded once; not guarded what can't overflow."""
+        return certain_step(self.nodes, op, inputs, name, sure) or super().step(op, inputs, name)
 
 
 def _saturating(nodes: Nodes) -> Any:

@@ -7,8 +7,9 @@ a test further on sees it too. Not past a factor that may be constant: TensorFlo
 
 from __future__ import annotations
 
-from typing import AbstractSet, Any, Dict, Iterable, List, Sequence, Set, Tuple
+from typing import AbstractSet, Any, Dict, Iterable, List, Mapping, Sequence, Set, Tuple
 
+from lenet_exp import tf_compat
 from lenet_exp.precision.ir.builder import data_inputs
 from lenet_exp.precision.ir.names import node_of
 from lenet_exp.precision.ir.op_defs import attribute
@@ -18,15 +19,28 @@ _SUM = "BiasAddGrad"  # tested in place of what it adds up: smaller, and far bel
 # not finite there is not finite here either, whatever the other values are (0 * infinity is NaN).
 _CARRIED = {
     "Identity": 1, "Cast": 1, "Reshape": 1, "Squeeze": 1, "ExpandDims": 1, "Transpose": 1,
-    "Neg": 1, "Square": 1, "BiasAddGrad": 1, "Tile": 1,
-    "Add": 2, "AddV2": 2, "Sub": 2, "Mul": 2, "BiasAdd": 2, "MatMul": 2,
+    "Neg": 1, "Square": 1, "BiasAddGrad": 1, "Tile": 1, "Pad": 1, "Sum": 1, "Mean": 1, "L2Loss": 1,
+    "Add": 2, "AddV2": 2, "Sub": 2, "Mul": 2, "BiasAdd": 2, "MatMul": 2, "BatchMatMul": 2,
+    "BatchMatMulV2": 2, "SquaredDifference": 2, "TanhGrad": 2,
 }  # fmt: skip
+_JOINED = {"AddN": 0, "Pack": 0, "ConcatV2": 1}  # how many last inputs are no values
+# Within +-65504 whatever they are given, except for NaN.
+_BOUNDED = frozenset(("Cos", "Erf", "Sigmoid", "Sin", "Tanh"))
 # What a convolution slides over, one step at a time: of the filter only the middle, which is
 # there for any size, meets every element.
 _SLIDING = {"Conv2D": 0, "Conv2DBackpropInput": 2}
-_PRODUCTS = frozenset(("Mul", "MatMul", "Conv2D", "Conv2DBackpropInput"))  # of the last two inputs
+_PRODUCTS = frozenset(  # of the last two inputs
+    ("BatchMatMul", "BatchMatMulV2", "Conv2D", "Conv2DBackpropInput", "MatMul", "Mul")
+)
 # What is no constant if any of its inputs is none.
-_VARYING = frozenset(("Exp", "MaxPool", "Reciprocal", "Relu", "Sigmoid")) | _CARRIED.keys()
+_VARYING = frozenset(
+    (
+        "Abs", "Elu", "Exp", "Gather", "GatherV2", "LeakyRelu", "Log", "Log1p", "MaxPool",
+        "Maximum", "Minimum", "Reciprocal", "Relu", "Relu6", "Rsqrt", "Selu", "Sigmoid", "Slice",
+        "Softmax", "Softplus", "Split", "SplitV", "Sqrt", "StridedSlice", "Tanh", "Unpack",
+        *_CARRIED, *_JOINED,
+    )
+)  # fmt: skip
 
 
 def tested(nodes: Sequence[Any], rounded: Sequence[str], known: AbstractSet[str]) -> List[str]:
@@ -39,7 +53,7 @@ def tested(nodes: Sequence[Any], rounded: Sequence[str], known: AbstractSet[str]
     for node in nodes:
         for place, text in enumerate(node.input):
             uses.setdefault(text, []).append((node, place))
-    candidates = frozenset(rounded)
+    candidates, made = frozenset(rounded), {str(node.name): node for node in nodes}
     chosen: List[str] = []
     shows: Dict[str, bool] = {}  # is something tested that this tensor's infinity reaches?
     for node in reversed(nodes):
@@ -49,7 +63,7 @@ def tested(nodes: Sequence[Any], rounded: Sequence[str], known: AbstractSet[str]
             found += uses[node.input[0]]
         carrying = [consumer for consumer, place in found if _carries(consumer, place, known)]
         shows[name] = any(shows.get(each.name, False) for each in carrying)
-        if name in candidates and not shows[name]:
+        if name in candidates and not shows[name] and not _is_bounded(node, made, candidates):
             sums = [str(each.name) for each in carrying if each.op == _SUM]
             chosen.append(sums[0] if sums else name)
             shows[name] = True
@@ -83,4 +97,17 @@ def _carries(node: Any, place: int, known: AbstractSet[str]) -> bool:
         steps = (*attribute(node, "strides").list.i, *attribute(node, "dilations").list.i)
         slides = attribute(node, "padding").s == b"SAME" and set(steps) <= {1}
         return slides and place == _SLIDING[node.op]
+    if node.op in _JOINED:
+        return place < len(data) - _JOINED[node.op]
     return place < _CARRIED.get(node.op, 0)
+
+
+def _is_bounded(node: Any, made: Mapping[str, Any], candidates: AbstractSet[str]) -> bool:
+    """Return whether a rounded tensor can't be beyond 65504 unless what it is made of is."""
+    for _ in range(2):  # casts to float16 and back
+        if node.op != "Cast" or node.input[0] not in made:
+            return False
+        node = made[node.input[0]]
+    if node.op == "Cast":
+        return bool(attribute(node, "SrcT").type == tf_compat.load().bool.as_datatype_enum)
+    return node.op in _BOUNDED and node.input[0] in candidates

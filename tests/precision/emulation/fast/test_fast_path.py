@@ -227,6 +227,68 @@ def test_an_overflow_in_one_of_many_small_tensors_is_seen(layer, sign):
     assert both_paths(build, feeds, initial=initial) is (layer is not None)
 
 
+# What comes between a product that overflows and the tensor that is tested, by its name.
+PASSING = {
+    "add_n": lambda tf, one, other: tf.add_n([other, one, other]),
+    "concat": lambda tf, one, other: tf.concat([other, one], 1),
+    "stack": lambda tf, one, other: tf.stack([one, other]),
+    "pad": lambda tf, one, other: tf.pad(one, [[1, 1], [0, 2]]),
+    "sum": lambda tf, one, other: tf.reduce_sum(one, 0),
+    "mean": lambda tf, one, other: tf.reduce_mean(one, 1),
+    "squared_difference": lambda tf, one, other: tf.math.squared_difference(one, other),
+    "tanh": lambda tf, one, other: tf.tanh(one),
+    "tanh_grad": lambda tf, one, other: tf.raw_ops.TanhGrad(y=tf.tanh(other), dy=one),
+    "tanh_grad of it": lambda tf, one, other: tf.raw_ops.TanhGrad(y=tf.tanh(one), dy=other),
+    "batch_matmul": lambda tf, one, other: tf.matmul(one[None], other[None]),
+    "a chain": lambda tf, one, other: (one + other) * other - one / other,
+    "of bools": lambda tf, one, other: tf.cast(one > other, tf.float32) * other,
+    "of zeros": lambda tf, one, other: one * (other - other),
+}
+
+
+@pytest.mark.parametrize("value", [8.0, 6e4, -6e4, np.inf, np.nan], ids=str)
+@pytest.mark.parametrize("name", PASSING)
+def test_an_overflow_is_seen_behind_what_it_passes(name, value):
+    def build(tf):
+        product = floats(tf, "x", (4, 4)) * tf.get_variable("w", [4, 4])
+        passed = PASSING[name](tf, product, floats(tf, "y", (4, 4)))
+        return [tf.sigmoid(passed), tf.nn.relu(passed) * 2.0]
+
+    feeds = {"x:0": np.full((4, 4), 2, np.float32), "y:0": np.full((4, 4), 3, np.float32)}
+    feeds["x:0"][2, 1] = value
+    initial = {"w": np.full((4, 4), 1.5)}
+    assert both_paths(build, feeds, initial=initial) is (value != 8)
+
+
+# What a weight is multiplied by: none of it can be constant.
+FACTORS = {
+    "elu": lambda tf, x: tf.nn.elu(x),
+    "slice": lambda tf, x: x[:, 2:6],
+    "split": lambda tf, x: tf.split(x, 2, 1)[0],
+    "gather": lambda tf, x: tf.gather(x, [3, 0, 1, 2]),
+    "maximum": lambda tf, x: tf.maximum(x, 0.0),
+    "softmax": lambda tf, x: tf.nn.softmax(x),
+    "stack": lambda tf, x: tf.concat([x, x], 1),
+    "add_n": lambda tf, x: tf.add_n([x, x, x]),
+}
+
+
+@pytest.mark.parametrize("value", [0.5, 1e6, -np.inf, np.nan], ids=str)
+@pytest.mark.parametrize("size", [0.0, 1.0], ids=["zeros", "ones"])
+@pytest.mark.parametrize("name", FACTORS)
+def test_an_overflow_of_a_weight_is_seen_in_its_product(name, size, value):
+    def build(tf):
+        factor = FACTORS[name](tf, floats(tf, "x", (4, 8)))
+        weights = tf.get_variable("w", [factor.shape[1], 3])
+        return tf.sigmoid(tf.matmul(factor, weights))
+
+    width = {"slice": 4, "split": 4, "stack": 16}.get(name, 8)
+    initial = {"w": np.full((width, 3), 0.5)}
+    initial["w"][1, 2] = value
+    feeds = {"x:0": np.full((4, 8), size, np.float32)}
+    assert both_paths(build, feeds, initial=initial) is (value != 0.5)
+
+
 SEVERAL = [(6, 3), (2, 3), (), (7,), (5, 3), (), (3, 3, 2, 4), (1,)]
 
 
