@@ -1,9 +1,13 @@
-"""Names our launcher to Hydra, which looks for launchers in this namespace only."""
+"""Names our launchers to Hydra, which looks for launchers in this namespace only."""
 
 from __future__ import annotations
 
 from lenet_exp.sweep.launcher import SweepLauncher
+from lenet_exp.sweep.places.local import Local
 
 
 class LocalLauncher(SweepLauncher):
     """Hydra's `hydra/launcher=local`."""
+
+    def __init__(self, n_jobs: int) -> None:
+        super().__init__(Local(n_jobs))

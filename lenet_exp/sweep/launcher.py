@@ -25,16 +25,17 @@ from lenet_exp.experiment.summary import place
 from lenet_exp.record.run import run_folders
 from lenet_exp.record.terminal import print_on
 from lenet_exp.sweep.jobs import ComposedJob, Request, counted
+from lenet_exp.sweep.places.place import Place
 from lenet_exp.sweep.view import followed
 
 
 class SweepLauncher(Launcher):
-    """Starts each job as a fresh process, `n_jobs` at a time."""
+    """Has the jobs of a sweep made in a place: what a launcher of Hydra's is to choose."""
 
     composed: ClassVar[JobConfigs] = {}  # as the check of the command line has
 
-    def __init__(self, n_jobs: int) -> None:
-        self._n_jobs = n_jobs
+    def __init__(self, place: Place) -> None:
+        self._place = place
         self._config: DictConfig = OmegaConf.create()
         self._loader: Any = None  # Hydra calls `setup` before anything asks it
 
@@ -80,7 +81,7 @@ class SweepLauncher(Launcher):
         experiment = composed[0].settings.tracking.experiment
         command = _command(sys.argv[1:], sweep_folder.name, experiment)
         print_on(sys.stdout, f"{counted(composed)}, {place(composed[0].settings)}\n")
-        request = Request(sweep_folder, options, self._n_jobs, command, composed)
+        request = Request(sweep_folder, options, self._place, command, composed)
         from lenet_exp.sweep.sweep import run_sweep  # noqa: PLC0415 - MLflow
 
         accuracies = run_sweep(request)
