@@ -9,5 +9,5 @@ from lenet_exp.sweep.places.local import Local
 class LocalLauncher(SweepLauncher):
     """Hydra's `hydra/launcher=local`."""
 
-    def __init__(self, n_jobs: int) -> None:
-        super().__init__(Local(n_jobs))
+    def __init__(self, n_jobs: int, warm: bool) -> None:
+        super().__init__(Local(n_jobs, warm))

@@ -37,6 +37,8 @@ class JobPool:
             self._seen[job.identity] = Watch(job.folder)
         self._at_a_time = min(self._request.place.n_jobs, len(waiting))
         fail_fast = self._request.options.fail_fast
+        place = self._request.place
+        place.open([job.settings for job in waiting], self._view.say)
         try:
             while (waiting or self._attempts) and not (self._failed and fail_fast):
                 while waiting and len(self._attempts) < self._at_a_time:
@@ -49,6 +51,7 @@ class JobPool:
             if self._attempts:
                 end_all(self._attempts)
                 self._end_in_store()
+            place.close()
         self.stopped = [*(attempt.job for attempt in self._attempts), *waiting]
         return self._failed
 

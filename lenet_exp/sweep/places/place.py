@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import abc
 from pathlib import Path
-from typing import Any, Mapping, Optional
+from typing import Any, Callable, Mapping, Optional, Sequence
+
+from lenet_exp.config.schema.run import Settings
 
 
 class Worker(abc.ABC):
@@ -34,6 +36,14 @@ class Place(abc.ABC):
     """Where jobs are made; `n_jobs`: how many at a time."""
 
     n_jobs: int
+
+    def open(  # noqa: B027 - most need nothing
+        self, jobs: Sequence[Settings], say: Callable[[str], None]
+    ) -> None:
+        """Make ready for these jobs; `say` tells the person what is other than usual."""
+
+    def close(self) -> None:  # noqa: B027 - most hold nothing
+        """Leave nothing but jobs that live."""
 
     @abc.abstractmethod
     def worker(self, log: Path) -> Worker:
