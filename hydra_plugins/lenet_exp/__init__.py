@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lenet_exp.sweep.launcher import SweepLauncher
 from lenet_exp.sweep.places.local import Local
+from lenet_exp.sweep.places.slurm import Slurm
 
 
 class LocalLauncher(SweepLauncher):
     """Hydra's `hydra/launcher=local`."""
 
-    def __init__(self, n_jobs: int) -> None:
-        super().__init__(Local(n_jobs))
+    def __init__(self, n_jobs: int, retries: int) -> None:
+        super().__init__(Local(n_jobs, retries))
+
+
+class SlurmLauncher(SweepLauncher):
+    """Hydra's `hydra/launcher=slurm`."""
+
+    def __init__(self, n_jobs: int, retries: int, **options: Any) -> None:
+        super().__init__(Slurm(n_jobs, retries, **options))
+
+
+LAUNCHERS = (LocalLauncher, SlurmLauncher)

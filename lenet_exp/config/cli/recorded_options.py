@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Optional, Tuple
+from typing import Dict, Optional, Sequence, Tuple, Type
 
 from lenet_exp.config.cli.options import Options
 from lenet_exp.config.schema.keys import key, within
@@ -19,6 +20,27 @@ class RecordedRun(Options):
     BARE = ((".+", "run"),)
 
     run: str = key("FOLDER, ID or latest", "latest")
+
+
+@dataclass(frozen=True)
+class SweepOptions(Options):
+    """`sweep`: its name."""
+
+    VERB = "sweep"
+    BODY = "lenet_exp.sweep.state"
+    BARE = ((".+", "sweep"),)
+
+    sweep: str = key(
+        "the name of a sweep, or latest",
+        "latest",
+        re.compile("[A-Za-z0-9][A-Za-z0-9_.-]{0,99}").fullmatch,
+    )
+
+    @classmethod
+    def read(cls: Type[SweepOptions], arguments: Sequence[str]) -> SweepOptions:
+        """Return what was typed; a name alone is enough."""
+        bare = len(arguments) == 1 and "=" not in arguments[0] and arguments[0][:1] != "-"
+        return super().read([f"sweep={arguments[0]}"] if bare else arguments)
 
 
 @dataclass(frozen=True)

@@ -4,45 +4,44 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, List, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 from lenet_exp.record.run import conditions
-from lenet_exp.sweep.places.place import Place, Worker
-
-JOB = ("-m", "lenet_exp.sweep.job")
-_OURS = "lenet-exp: "  # begins each error that is said in words
+from lenet_exp.sweep.places.place import JOB, End, Place, Reason, Worker
+from lenet_exp.sweep.places.reasons import kills_for_memory, of_exit_code, said
 
 
 class LocalWorker(Worker):
     """A process of this machine."""
 
-    def __init__(self, log: Path) -> None:
-        """Have nothing started yet; `log` gets what it says."""
-        self._log = log
+    def __init__(
+        self, command: Sequence[str], log: Path, environment: Optional[Dict[str, str]] = None
+    ) -> None:
+        """Have nothing started yet; `environment`: another one than ours."""
+        self._command, self._log, self._environment = list(command), log, environment
         self._log_begins = log.stat().st_size if log.exists() else 0
         self._process: Optional[subprocess.Popen[bytes]] = None
+        self._kills = 0  # of the kernel's, for lack of memory, before
 
     def start(self, order: Mapping[str, Any]) -> None:
-        """Start a fresh interpreter."""
+        """Start it, and hand over the order."""
+        self._kills = kills_for_memory()
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - no shell, and our own words
-                self._command(),
+                self._command,
                 stdin=subprocess.PIPE,  # its end tells the job of ours
                 stdout=subprocess.DEVNULL,  # the log has it
                 stderr=log,
+                env=self._environment,
                 start_new_session=True,  # a Ctrl-C comes to the launching process alone
             )
         assert self._process.stdin is not None  # noqa: S101 - it is a pipe
         with contextlib.suppress(BrokenPipeError):  # it has ended; its log says why
             self._process.stdin.write(json.dumps(order).encode() + b"\n")
             self._process.stdin.flush()
-
-    def _command(self) -> List[str]:
-        return [sys.executable, *JOB]
 
     def poll(self) -> Optional[int]:
         """Return the exit code, -N for signal N; None while it lives, or isn't started."""
@@ -59,43 +58,31 @@ class LocalWorker(Worker):
         if self._process is not None and self.poll() is None:
             self._process.send_signal(number)
 
-    def reason(self) -> str:
+    def logged(self) -> str:
+        """Return what it said."""
+        return said(self._log, self._log_begins)
+
+    def reason(self) -> Reason:
         """Return the error that it said, or what its exit code means."""
-        return of_exit_code(self.poll() or 0, self._log, self._log_begins)
-
-
-def of_exit_code(code: int, log: Path, begins: int) -> str:
-    """Return why a job failed; -N is signal N, and what it said is in `log` from `begins` on."""
-    if code < 0:
-        memory = " (by hand, or for lack of memory)" if -code == signal.SIGKILL else ""
-        return f"killed by {signal.Signals(-code).name}{memory}"
-    if code == 0:
-        return "it ended without a result"
-    error = _logged_error(log, begins) if code in (1, 2) else ""  # else it is not an error's
-    return error or f"exit code {code}"
-
-
-def _logged_error(log: Path, begins: int) -> str:
-    """Return the error that a log ends with: ours, or the last line of a traceback."""
-    try:
-        logged = log.read_bytes()[begins:].decode(errors="replace")
-    except OSError:
-        return ""
-    lines = [line.strip() for line in logged.splitlines() if line.strip()]
-    ours = [line[len(_OURS) :] for line in logged.splitlines() if line.startswith(_OURS)]
-    return ["", *lines, *ours][-1]
+        found = of_exit_code(self.poll() or 0, self.logged())
+        if found.text == "killed by SIGKILL" and kills_for_memory() > self._kills:
+            return Reason(End.MEMORY, f"{found.text} for lack of memory")
+        return found
 
 
 class Local(Place):
     """This machine."""
 
-    def __init__(self, n_jobs: int) -> None:
-        self.n_jobs = n_jobs
+    name, is_here = "local", True
 
-    def worker(self, log: Path) -> Worker:
+    def worker(self, log: Path, name: str, module: Sequence[str] = JOB) -> Worker:
         """Return a process of this machine."""
-        return LocalWorker(log)
+        return LocalWorker([sys.executable, *module], log)
 
     def cores(self, at_a_time: int) -> int:
         """Share the cores out."""
         return 0 if at_a_time == 1 else max(1, conditions.cores() // at_a_time)
+
+    def is_alone(self, at_a_time: int) -> bool:
+        """Return whether there is one job at a time."""
+        return at_a_time == 1
