@@ -6,6 +6,7 @@ from typing import Any
 
 from lenet_exp.sweep.launcher import SweepLauncher
 from lenet_exp.sweep.places.local import Local
+from lenet_exp.sweep.places.ray import Ray
 from lenet_exp.sweep.places.slurm import Slurm
 
 
@@ -23,4 +24,11 @@ class SlurmLauncher(SweepLauncher):
         super().__init__(Slurm(n_jobs, retries, **options))
 
 
-LAUNCHERS = (LocalLauncher, SlurmLauncher)
+class RayLauncher(SweepLauncher):
+    """Hydra's `hydra/launcher=ray`."""
+
+    def __init__(self, n_jobs: int, retries: int, **options: Any) -> None:
+        super().__init__(Ray(n_jobs, retries, **options))
+
+
+LAUNCHERS = (LocalLauncher, SlurmLauncher, RayLauncher)

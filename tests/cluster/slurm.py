@@ -129,6 +129,13 @@ class Slurm:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
+    def wait_until_down(self, node, seconds=60):
+        """Wait until Slurm has noticed a node's death, which then costs its jobs."""
+        until = time.monotonic() + seconds
+        while "down" not in self.call("sinfo", "-h", "-n", node, "-o", "%T"):
+            assert time.monotonic() < until, self.call("sinfo", "-N", "-l")
+            time.sleep(0.2)
+
     def _steps(self, node):
         """Return the processes that hold a node's jobs: each has the node's log open."""
         log = f"{self.folder}/slurmd-{node}.log"

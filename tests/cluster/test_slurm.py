@@ -48,6 +48,7 @@ def test_every_way_to_die_leaves_the_bits_of_an_undisturbed_sweep(project, slurm
         faults.wait_for(6, launching)
         node = node_of(slurm, lease_of(project, "deaths", 6)["slurm"])
         slurm.kill_node(node)
+        slurm.wait_until_down(node)
         slurm.start_node(node)
         said, problems = launching.communicate()
     assert (launching.returncode, problems) == (1, "lenet-exp: 2 of 12 jobs failed\n"), said

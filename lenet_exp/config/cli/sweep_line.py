@@ -31,7 +31,7 @@ from lenet_exp.config.schema.run import (
 )
 
 MOST_JOBS = 10_000  # each takes its time, and memory, before the first begins
-_LAUNCHERS, _SWEEPER = ("local", "slurm"), "basic"
+_LAUNCHERS, _SWEEPER = ("local", "slurm", "ray"), "basic"
 _N_JOBS = "hydra.launcher.n_jobs"
 _RETRIES = "hydra.launcher.retries"
 _MAX_BATCH = "hydra.sweeper.max_batch_size"

@@ -14,7 +14,7 @@ TAG = "process"
 
 
 # Where an engine tells a job which one it is.
-_ENGINES = {"slurm": "SLURM_JOB_ID", "ray": "LENET_EXP_RAY_TASK"}
+_ENGINES = {"slurm": "SLURM_JOB_ID", "ray": "LENET_EXP_RAY_ACTOR"}
 
 
 def this_process(attempt: int = 0) -> str:

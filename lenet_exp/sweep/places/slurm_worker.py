@@ -47,10 +47,11 @@ class SlurmWorker(LocalWorker):
         found = of_exit_code(self.poll() or 0, self.logged())
         state, why, node, memory = self._ended()
         if state == "OUT_OF_MEMORY" or found.end is End.MEMORY:
-            return Reason(End.MEMORY, f"out of memory on {node}, limit {memory} a node or CPU")
+            return Reason(End.MEMORY, f"out of memory on {node}, limit {memory}")
         if state.startswith(_LOST):
             return Reason(End.LOST, f"{state} on {node}" if node else f"{state} ({why})")
-        return found._replace(text=f"{found.text} on {node}") if found.end is End.LOST else found
+        where = f" on {node}" if node and found.end is End.LOST else ""
+        return found._replace(text=f"{found.text}{where}")
 
     def _ended(self) -> List[str]:
         """Return state, its reason, node and memory of the job; of one that is forgotten, blanks.
@@ -79,7 +80,7 @@ def _environment() -> Dict[str, str]:
 
 def ask(*words: str) -> List[str]:
     """Return the lines that a program of Slurm's prints; none where it can't."""
-    return run(words).stdout.splitlines()
+    return list(filter(None, run(words).stdout.splitlines()))
 
 
 def run(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
