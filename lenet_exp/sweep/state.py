@@ -115,7 +115,11 @@ def _entries(folder: Path) -> List[journal.Entry]:
 
 
 def _jobs(folder: Path) -> List[KnownJob]:
+    """Return the jobs that were kept; of an earlier version's sweep, those that were begun."""
     try:
         return [KnownJob(**one) for one in json.loads((folder / _JOBS).read_text())]
     except (OSError, ValueError, TypeError):
-        return []
+        begun = sorted(path.parent for path in folder.glob(f"*/{journal.NAME}"))
+        current = [path for path in begun if "superseded" not in _tags(path).get("sweep", "")]
+        named = [(path, _tags(path).get("job_override", path.name)) for path in current]
+        return [KnownJob(path.name, delta, Watch(path).step) for path, delta in named]

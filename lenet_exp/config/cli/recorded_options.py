@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Optional, Sequence, Tuple, Type
+from typing import Dict, Optional, Tuple
 
 from lenet_exp.config.cli.options import Options
 from lenet_exp.config.schema.keys import key, within
@@ -35,12 +35,6 @@ class SweepOptions(Options):
         "latest",
         re.compile("[A-Za-z0-9][A-Za-z0-9_.-]{0,99}").fullmatch,
     )
-
-    @classmethod
-    def read(cls: Type[SweepOptions], arguments: Sequence[str]) -> SweepOptions:
-        """Return what was typed; a name alone is enough."""
-        bare = len(arguments) == 1 and "=" not in arguments[0] and arguments[0][:1] != "-"
-        return super().read([f"sweep={arguments[0]}"] if bare else arguments)
 
 
 @dataclass(frozen=True)

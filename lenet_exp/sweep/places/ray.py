@@ -100,7 +100,11 @@ class Ray(Place):
     def worker(self, log: Path, name: str, module: Sequence[str] = JOB) -> Worker:
         """Return an actor's process of the module."""
         given, ray = self._given, connected(self._given["address"])
-        options = {"num_cpus": given["cpus"], "resources": dict(given["resources"]), "name": name}
+        options = {
+            "num_cpus": given["cpus"],
+            "resources": dict(given["resources"] or {}),
+            "name": name,
+        }
         python = given["python"] or sys.executable
         return RayWorker(ray, [python, *module], log, max_restarts=0, **options)
 

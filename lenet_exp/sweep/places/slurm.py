@@ -21,8 +21,8 @@ class Slurm(Place):
         super().__init__(n_jobs, retries)
         self._setup: Sequence[str] = list(given.pop("setup"))
         self._python = given.pop("python") or sys.executable
-        self._of_launching = _options(given.pop("launching"))
-        more = given.pop("options")
+        self._of_launching = _options(given.pop("launching") or {})
+        more = given.pop("options") or {}
         named = {**given, **more}
         self._cpus = int(named["cpus_per_task"] or 0)
         self._is_exclusive = bool(named.get("exclusive"))

@@ -15,7 +15,7 @@ from lenet_exp.sweep.places.slurm import Slurm
 pytestmark = pytest.mark.stackless
 GIVEN = {
     "partition": None, "time": None, "gres": None, "account": None, "mem": None,
-    "cpus_per_task": 1, "options": {}, "setup": [], "python": None, "launching": {},
+    "cpus_per_task": 1, "options": None, "setup": [], "python": None, "launching": None,
 }  # fmt: skip
 
 
