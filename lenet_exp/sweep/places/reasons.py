@@ -10,6 +10,7 @@ from pathlib import Path
 from lenet_exp.sweep.places.place import End, Reason
 
 _OURS = "lenet-exp: "  # begins each error that is said in words
+_ENGINES = ("srun: ", "slurmstepd")
 # Of the words of a kernel, of Slurm with cgroups and without.
 _MEMORY = re.compile(r"oom.?kill|out of memory|exceeded (\w+ )?memory limit", re.IGNORECASE)
 # Who sends these is somebody else than the job: a person, an engine, the kernel.
@@ -44,10 +45,14 @@ def of_exit_code(code: int, logged: str) -> Reason:
 
 
 def _error(logged: str) -> str:
-    """Return the error that a log ends with: ours, or the last line of a traceback."""
+    """Return the error that a log ends with: ours, else the last line of a traceback.
+
+    Else an engine's: where the job said something, that only repeats its exit code.
+    """
     lines = [line.strip() for line in logged.splitlines() if line.strip()]
+    traced = [line for line in lines if not line.startswith(_ENGINES)]
     ours = [line[len(_OURS) :] for line in logged.splitlines() if line.startswith(_OURS)]
-    return ["", *lines, *ours][-1]
+    return ["", *lines, *traced, *ours][-1]
 
 
 def kills_for_memory() -> int:

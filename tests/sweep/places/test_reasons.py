@@ -10,6 +10,8 @@ from lenet_exp.sweep.places.reasons import of_exit_code, said
 pytestmark = pytest.mark.stackless
 OURS = "loading TensorFlow ...\nlenet-exp: no data\n  try: other data\n"
 TRACE = 'Traceback\n  File "x.py"\nRuntimeError: planted\n'
+SRUN = "srun: error: n1: task 0: Exited with exit code 1\n"
+REFUSED = "srun: error: Unable to allocate resources: Invalid qos specification\n"
 SLURM = "slurmstepd: error: StepId=9.0 exceeded memory limit (321 > 314), being killed\n"
 CGROUP = "slurmstepd: error: Detected 1 oom_kill event in StepId=1.0.\n"
 
@@ -21,6 +23,9 @@ CGROUP = "slurmstepd: error: Detected 1 oom_kill event in StepId=1.0.\n"
         (1, OURS, End.FAILED, "no data"),
         (2, OURS, End.FAILED, "no data"),
         (1, TRACE, End.FAILED, "RuntimeError: planted"),
+        (1, TRACE + SRUN, End.FAILED, "RuntimeError: planted"),
+        (1, OURS + SRUN, End.FAILED, "no data"),
+        (1, REFUSED, End.FAILED, REFUSED.strip()),
         (1, "", End.FAILED, "exit code 1"),
         (3, TRACE, End.FAILED, "exit code 3"),
         (-9, "", End.LOST, "killed by SIGKILL"),
