@@ -101,6 +101,7 @@ class SweepLauncher(Launcher):
         if holder is None:
             folder.mkdir(parents=True, exist_ok=True)
             log = folder / "launching.log"
+            log.touch()  # so the folder stays, though nothing has begun
             words = [*_without(sys.argv[1:], "sweep", "detach"), f"sweep={folder.name}"]
             command = [sys.executable, "-m", "lenet_exp.run", *words]
             said = self._place.submit(command, log, name_of(folder)[:-1])
