@@ -163,9 +163,11 @@ class Slurm:
         with contextlib.suppress(AssertionError):
             self.call("scancel", "--full", "--signal=KILL", f"--user={os.getuid()}")
         names = [*(f"slurmd-{node}.pid" for node in NODES), "slurmctld.pid", "munge.pid"]
-        for pid in [self._pid(name) for name in names]:
-            if pid is not None:
-                _end(pid, signal.SIGTERM, 20) or _end(pid, signal.SIGKILL, 5)
+        pids = [pid for pid in map(self._pid, names) if pid is not None]
+        for pid in pids:
+            _end(pid, signal.SIGTERM, 0)
+        for pid in pids:
+            _end(pid, signal.SIGTERM, 20) or _end(pid, signal.SIGKILL, 5)
 
 
 def _processes():

@@ -46,10 +46,7 @@ def test_every_way_to_die_leaves_the_bits_of_an_undisturbed_sweep(project, slurm
         faults.wait_for(5, launching)
         preempt(slurm, lease_of(project, "deaths", 5)["slurm"])
         faults.wait_for(6, launching)
-        node = node_of(slurm, lease_of(project, "deaths", 6)["slurm"])
-        slurm.kill_node(node)
-        slurm.wait_until_down(node)
-        slurm.start_node(node)
+        lose_node(slurm, lease_of(project, "deaths", 6)["slurm"])
         said, problems = launching.communicate()
     assert (launching.returncode, problems) == (1, "lenet-exp: 2 of 12 jobs failed\n"), said
     listed = said.partition("2 failed:\n")[2]
@@ -80,6 +77,13 @@ def preempt(slurm, job):
     words = ["srun", "--partition=urgent", f"--nodelist={node_of(slurm, job)}", "--exclusive"]
     environment = {**os.environ, **slurm.environment}
     subprocess.run([*words, "true"], env=environment, check=True)
+
+
+def lose_node(slurm, job):
+    node = node_of(slurm, job)
+    slurm.kill_node(node)
+    slurm.wait_until_down(node)
+    slurm.start_node(node)
 
 
 def node_of(slurm, job):

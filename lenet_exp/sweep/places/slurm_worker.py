@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -16,7 +17,8 @@ from lenet_exp.sweep.places.reasons import of_exit_code
 
 _LOST = ("NODE_FAIL", "PREEMPTED", "TIMEOUT", "DEADLINE", "REVOKED", "CANCELLED", "BOOT_FAIL")
 _PATIENCE = 3.0  # seconds for Slurm to know how a job ended
-_PENDING = "--state=PENDING"
+_REVOKED = "already completing or completed"  # srun's, of a request that somebody cancelled
+_ANSWER = 60.0  # seconds for Slurm's controller to answer
 
 
 class SlurmWorker(LocalWorker):
@@ -37,8 +39,9 @@ class SlurmWorker(LocalWorker):
     def signal(self, number: int) -> None:
         """Send a signal to the job; srun itself would kill it. Who waits in the queue leaves it."""
         if self.poll() is None:
-            ask("scancel", "--me", f"--name={self._name}", f"--signal={number}")
-            ask("scancel", "--me", f"--name={self._name}", _PENDING)
+            mine = ("scancel", "--me", f"--name={self._name}")
+            ask(*mine, "--state=PENDING")  # first: a signal to who waits is tried for a minute
+            ask(*mine, "--state=RUNNING", f"--signal={number}")
             if number == signal.SIGKILL:
                 super().signal(number)
 
@@ -50,6 +53,8 @@ class SlurmWorker(LocalWorker):
             return Reason(End.MEMORY, f"out of memory on {node}, limit {memory}")
         if state.startswith(_LOST):
             return Reason(End.LOST, f"{state} on {node}" if node else f"{state} ({why})")
+        if found.end is End.FAILED and _REVOKED in found.text:
+            return Reason(End.LOST, "cancelled while it waited for a node")
         where = f" on {node}" if node and found.end is End.LOST else ""
         return found._replace(text=f"{found.text}{where}")
 
@@ -80,11 +85,18 @@ def _environment() -> Dict[str, str]:
 
 def ask(*words: str) -> List[str]:
     """Return the lines that a program of Slurm's prints; none where it can't."""
-    return list(filter(None, run(words).stdout.splitlines()))
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return list(filter(None, run(words).stdout.splitlines()))
+    return []
 
 
 def run(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Run a program of Slurm's to its end."""
     return subprocess.run(  # noqa: S603 - no shell, and our own words
-        list(words), env=_environment(), capture_output=True, text=True, timeout=60, check=False
+        list(words),
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        timeout=_ANSWER,
+        check=False,
     )
