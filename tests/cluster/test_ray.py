@@ -87,6 +87,15 @@ def test_every_way_to_die_leaves_the_bits_of_an_undisturbed_sweep(project, clust
         assert differences(one, other) == [], seed
 
 
+def test_what_a_node_lacks_is_said_before_anything_is_asked_for(project, cluster):
+    words = ("-m", "seed=0", *SCHEDULE, *cluster.launcher, "sweep=none")
+    with project.start(*words, "hydra.launcher.python=/nowhere/python", fresh=True) as launching:
+        said, problems = launching.communicate()
+    assert launching.returncode == 1, said
+    assert "No such file or directory: '/nowhere/python'" in problems
+    assert "Traceback" not in problems
+
+
 def test_a_sweep_whose_launching_process_is_killed_goes_on(project, cluster):
     faults = Faults(project.folder / "faults", {0: "hang"})
     words = ("-m", "seed=0,1", *SCHEDULE, *cluster.launcher, "sweep=left")

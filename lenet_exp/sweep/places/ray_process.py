@@ -33,20 +33,24 @@ class Process:
         of_node = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}  # Ray's
         actor = ray.get_runtime_context().get_actor_id()
         with open(self._log, "ab") as log:  # noqa: PTH123 - as it is sent
-            self._process = subprocess.Popen(  # noqa: S603 - no shell, and our own words
-                self._command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-                cwd=self._folder,
-                env={**of_node, **carried, "LENET_EXP_RAY_ACTOR": actor},
-            )
+            try:
+                self._process = subprocess.Popen(  # noqa: S603 - no shell, and our own words
+                    self._command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    stderr=log,
+                    cwd=self._folder,
+                    env={**of_node, **carried, "LENET_EXP_RAY_ACTOR": actor},
+                )
+            except OSError as error:
+                log.write(f"{error}\n".encode())
         self._begun.set()
 
     def run(self, order: bytes) -> int:
-        """Hand over the order; return the exit code, -N for signal N."""
+        """Hand over the order; return the exit code, -N for signal N; 2 where nothing began."""
         self._begun.wait()
-        assert self._process is not None  # noqa: S101 - it has begun
+        if self._process is None:
+            return 2
         assert self._process.stdin is not None  # noqa: S101 - it is a pipe
         try:
             self._process.stdin.write(order)

@@ -75,12 +75,8 @@ class SlurmWorker(LocalWorker):
 
 def _environment() -> Dict[str, str]:
     """Return the environment of an srun: inside a job it would else stay in that job's share."""
-    inside = "SLURM_JOB_ID" in os.environ
-    return {
-        key: value
-        for key, value in os.environ.items()
-        if not inside or key == "SLURM_CONF" or not key.startswith(("SLURM_", "SLURMD_", "SRUN_"))
-    }
+    hidden = ("SLURM_", "SLURMD_", "SRUN_") if "SLURM_JOB_ID" in os.environ else ()
+    return {k: v for k, v in os.environ.items() if k == "SLURM_CONF" or not k.startswith(hidden)}
 
 
 def ask(*words: str) -> List[str]:
