@@ -24,6 +24,7 @@ from lenet_exp.config.tracking import of_environment
 from lenet_exp.experiment.summary import place
 from lenet_exp.record.run import run_folders
 from lenet_exp.record.terminal import print_on, short
+from lenet_exp.sweep import state
 from lenet_exp.sweep.attempt import name_of
 from lenet_exp.sweep.jobs import ComposedJob, Request, counted
 from lenet_exp.sweep.places.place import Place
@@ -95,8 +96,6 @@ class SweepLauncher(Launcher):
 
     def _detach(self, folder: Path, composed: Sequence[ComposedJob]) -> Sequence[JobReturn]:
         """Have the place run this same command, unless somebody is at work on the sweep."""
-        from lenet_exp.sweep import state  # noqa: PLC0415 - numpy
-
         holder = state.holder_of(folder)
         if holder is None:
             folder.mkdir(parents=True, exist_ok=True)
