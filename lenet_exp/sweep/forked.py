@@ -15,6 +15,10 @@ from typing import Any, BinaryIO, Callable, Dict, Optional, Sequence
 
 from lenet_exp.sweep.fork_server import ENVIRONMENT, NUMBER
 
+_NOT_WARM = (
+    "each job starts a fresh interpreter: what is imported here has threads, or a chip's adapter"
+)
+
 
 class NotForkedError(Exception):
     """The fork server has ended before it could fork: what it imports holds threads."""
@@ -170,3 +174,33 @@ class WarmProcess:
             self._cancelled = -number
         else:
             (self._fresh or self._forked).send_signal(number)
+
+
+class Forks:
+    """The warm jobs of this machine; where they can't be forked, each starts afresh."""
+
+    def __init__(self, deterministic: bool, say: Callable[[str], None]) -> None:
+        """Begin with the imports that all jobs need."""
+        kind = "deterministic" if deterministic else "free"
+        self._server: Optional[ForkServer] = ForkServer("-m", "lenet_exp.sweep.fork_server", kind)
+        self._say = say
+
+    def job(self, command: Sequence[str], log: BinaryIO) -> Optional[WarmProcess]:
+        """Return a job's process, None if nothing can be forked.
+
+        `command` starts it afresh, should that turn out later; `log` gets what it says.
+        """
+        if self._server is None:
+            return None
+        return WarmProcess(self._server, command, log, self._refused)
+
+    def _refused(self) -> None:
+        if self._server is not None:
+            self._say(_NOT_WARM)
+            self.close()
+
+    def close(self) -> None:
+        """Leave nothing but the jobs."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None

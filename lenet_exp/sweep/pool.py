@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import Dict, List, Sequence
+from collections import defaultdict
+from typing import Dict, Iterable, List, Sequence
 
 from lenet_exp.errors import StoreError
 from lenet_exp.record.store import dead_runs, journal
 from lenet_exp.record.store.mlflow_store import Store
 from lenet_exp.record.terminal import short
-from lenet_exp.sweep.attempt import PAUSE, Attempt, end_all
+from lenet_exp.sweep.attempt import LOG, PAUSE, Attempt, end_all
 from lenet_exp.sweep.decision import Action, Decision
 from lenet_exp.sweep.jobs import Request, SweepJob
+from lenet_exp.sweep.places.place import End, Reason
 from lenet_exp.sweep.view import JobRow, View, duration
 from lenet_exp.sweep.watch import Watch
 
@@ -27,17 +29,19 @@ class JobPool:
         self._states: Dict[str, str] = {}  # identity -> what the table shows
         self._failed: Dict[str, str] = {}  # identity -> the message of its failure
         self._seen: Dict[str, Watch] = {}
+        self._waiting: List[SweepJob] = []
+        self._lost: Dict[str, List[Reason]] = defaultdict(list)  # identity -> how its tries ended
         self._at_a_time = 1
 
     def run(self, decisions: Sequence[Decision]) -> Dict[str, str]:
         """Run all that is not kept; return the message of each that failed, by identity."""
         waiting = [job for job, action, *_ in decisions if action is not Action.KEEP]
+        self._waiting = waiting
         for job, action, *_ in decisions:
             self._states[job.identity] = "kept" if action is Action.KEEP else "waiting"
             self._seen[job.identity] = Watch(job.folder)
         self._at_a_time = min(self._request.place.n_jobs, len(waiting))
-        fail_fast = self._request.options.fail_fast
-        place = self._request.place
+        place, fail_fast = self._request.place, self._request.options.fail_fast
         place.open([job.settings for job in waiting], self._view.say)
         try:
             while (waiting or self._attempts) and not (self._failed and fail_fast):
@@ -50,13 +54,14 @@ class JobPool:
         finally:
             if self._attempts:
                 end_all(self._attempts)
-                self._end_in_store()
+                self._end_in_store(attempt.job for attempt in self._attempts)
             place.close()
         self.stopped = [*(attempt.job for attempt in self._attempts), *waiting]
         return self._failed
 
     def _start(self, job: SweepJob) -> None:
-        alone = self._at_a_time == 1
+        place = self._request.place
+        alone = place.is_alone(self._at_a_time)
         # Of a job that goes on, the part before counts too.
         before = journal.merged(job.recorded(), "tags").get("alone")
         tags = {
@@ -65,8 +70,13 @@ class JobPool:
             "job_override": job.delta,
             "alone": str(alone and before != "false").lower(),
         }
-        place = self._request.place
-        attempt = Attempt(job, place, tags, place.cores(self._at_a_time))
+        for number, lost in enumerate(self._lost[job.identity], start=1):
+            tags[f"lost_{number}"] = lost.text
+        try:
+            attempt = Attempt(job, place, tags, place.cores(self._at_a_time))
+        except StoreError as error:
+            self._fail(job, str(error))
+            return
         self._attempts.append(attempt)
         self._seen[job.identity], self._states[job.identity] = attempt.watch, "running"
         step = attempt.watch.step
@@ -92,17 +102,40 @@ class JobPool:
             accuracy, seconds = metrics["accuracy"], metrics["sec_per_step"]
             self._say(job, f"finished in {spent}, accuracy {accuracy:.4f}, sec/step {seconds:.5f}")
             return
-        self._states[job.identity] = "failed"
-        reason = f"{attempt.worker.reason()}\n    log {short(attempt.log)}"
-        self._failed[job.identity] = f"  {job.delta}: {reason}"
-        self._say(job, f"failed: {reason}")
-        if code < 0:  # it could not end its own record
-            self._end_in_store()
+        reason = attempt.worker.reason()
+        if self._may_try_again(job, reason):
+            self._lost[job.identity].append(reason)
+            self._states[job.identity] = "waiting"
+            self._say(job, f"lost: {reason.text}; it will go on from its last checkpoint")
+            self._waiting.insert(0, job)
+            return
+        self._fail(job, self._told(job, reason))
+        if code != 0:  # it may not have ended its own record
+            self._end_in_store([job])
 
-    def _end_in_store(self) -> None:
+    def _may_try_again(self, job: SweepJob, reason: Reason) -> bool:
+        """Return whether another try may fare better: of one for lack of memory, once."""
+        lost = self._lost[job.identity]
+        most = {End.FAILED: 0, End.LOST: self._request.place.retries, End.MEMORY: 1}[reason.end]
+        again = sum(one.end is reason.end for one in lost)
+        return again < most and len(lost) < self._request.place.retries
+
+    def _told(self, job: SweepJob, reason: Reason) -> str:
+        before = [one.text for one in self._lost[job.identity]]
+        said = f"; attempt {len(before) + 1}, the earlier ones: {', '.join(before)}"
+        return f"{reason.text}{said if before else ''}"
+
+    def _fail(self, job: SweepJob, reason: str) -> None:
+        self._states[job.identity] = "failed"
+        told = f"{reason}\n    log {short(job.folder / LOG)}"
+        self._failed[job.identity] = f"  {job.delta}: {told}"
+        self._say(job, f"failed: {told}")
+
+    def _end_in_store(self, jobs: Iterable[SweepJob]) -> None:
         """End in the store what a dead process left RUNNING; the next command would too."""
         try:
-            list(dead_runs.end_dead_runs(self._store, self._request.folder))
+            for job in jobs:
+                dead_runs.end_killed(self._store, job.folder)
         except StoreError as error:
             self._view.say(f"the store refuses: {error}")
 

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Dict, Optional, Tuple
 
-from lenet_exp.record.store import journal
+from lenet_exp.record.store import journal, processes
 
 
 class Watch:
@@ -17,13 +17,13 @@ class Watch:
         """Read what there is already: a job that goes on has a past."""
         self.step = 0
         self.metrics: Dict[str, float] = {}
-        self.status = ""
+        self.status = self.process = ""
         self._path = folder / journal.NAME
         self._offset = 0
         self._first: Optional[Tuple[float, int]] = None  # time and step that the rate begins at
         self._clock = clock
         self.look()
-        self.status, self._first = "", None
+        self.status, self.process, self._first = "", "", None
 
     def look(self) -> None:
         """Read what was written since."""
@@ -41,6 +41,8 @@ class Watch:
     def _take(self, entry: Dict[str, Any]) -> None:
         if entry["kind"] == "status":
             self.status = entry["values"]["status"]
+        if entry["kind"] == "tags":
+            self.process = entry["values"].get(processes.TAG, self.process)
         if entry["kind"] == "metrics":
             self.metrics.update(entry["values"])
             self.step = max(self.step, entry["step"])
