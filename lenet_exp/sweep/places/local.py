@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Callable, Dict, Mapping, Optional, Sequence, U
 
 from lenet_exp.config.schema.run import Settings
 from lenet_exp.record.run import conditions
-from lenet_exp.sweep.forked import Forks, WarmProcess
+from lenet_exp.sweep.places.forked import Forks, WarmProcess
 from lenet_exp.sweep.places.place import JOB, End, Place, Reason, Worker
 from lenet_exp.sweep.places.reasons import kills_for_memory, of_exit_code, said
 

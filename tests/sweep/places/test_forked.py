@@ -8,13 +8,13 @@ import time
 
 import pytest
 
-from lenet_exp.sweep.forked import ForkServer, WarmProcess
+from lenet_exp.sweep.places.forked import ForkServer, WarmProcess
 
 pytestmark = pytest.mark.stackless
 
 SERVER = """
 import os, socket, sys, time
-from lenet_exp.sweep import fork_server
+from lenet_exp.sweep.places import fork_server
 if "threads" in sys.argv:
     sys.exit(1)
 time.sleep(1 if "slow" in sys.argv else 0)

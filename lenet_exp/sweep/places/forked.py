@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any, BinaryIO, Callable, Dict, Optional, Sequence
 
-from lenet_exp.sweep.fork_server import ENVIRONMENT, NUMBER
+from lenet_exp.sweep.places.fork_server import ENVIRONMENT, NUMBER
 
 _NOT_WARM = (
     "each job starts a fresh interpreter: what is imported here has threads, or a chip's adapter"
@@ -182,7 +182,9 @@ class Forks:
     def __init__(self, deterministic: bool, say: Callable[[str], None]) -> None:
         """Begin with the imports that all jobs need."""
         kind = "deterministic" if deterministic else "free"
-        self._server: Optional[ForkServer] = ForkServer("-m", "lenet_exp.sweep.fork_server", kind)
+        self._server: Optional[ForkServer] = ForkServer(
+            "-m", "lenet_exp.sweep.places.fork_server", kind
+        )
         self._say = say
 
     def job(self, command: Sequence[str], log: BinaryIO) -> Optional[WarmProcess]:

@@ -1,4 +1,4 @@
-"""python -m lenet_exp.sweep.fork_server: a process that forks jobs which need import nothing more.
+"""python -m lenet_exp.sweep.places.fork_server: forks jobs, which need import nothing more.
 
 The imports of TensorFlow, MLflow and matplotlib take longer than a short job. Each job is still a
 process with its own session, precision mode, log, signals and death. npu_bridge and sessions are
