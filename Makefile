@@ -8,10 +8,10 @@ host := $(if $(filter 1,$(HOST)),--host)$(if $(filter 0,$(HOST)),--no-host)
 environment = env="$$($(PYTHON) scripts/setup_env.py $(host))"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run sweep check test test-full lint dist bench screenshots clean
+.PHONY: help setup run sweep check test test-full test-cluster lint dist bench screenshots clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## make the environment of PYTHON in .venv (HOST=1: over the host's own packages)
 	@$(environment) && echo "source $${env#$(CURDIR)/}/bin/activate"
@@ -30,6 +30,9 @@ test: ## lint, then the tests on every stack found
 
 test-full: ## the same with every test on every stack, however slow
 	@sh scripts/test.sh full
+
+test-cluster: ## sweeps on a real Slurm and a real Ray, started here and stopped (where they are installed)
+	@$(environment) && "$$env/bin/python" -m pytest tests/cluster
 
 lint: ## check format, style, types, layers and sizes
 	@$(environment) && sh scripts/lint.sh "$$env"

@@ -1,12 +1,14 @@
-"""What a sweep adds to its jobs, by stage, and what two jobs at a time save.
+"""What a sweep adds to its jobs, by stage, and what two at a time and a warm start save.
 
-python benchmarks/sweep_time.py [stages|pace] [jobs]
+python benchmarks/sweep_time.py [stages|pace|warm] [jobs]
 
 stages: a sweep of 40 one-step jobs. Not ours: starting Python, importing TensorFlow, MLflow and
 Hydra with what they import themselves, the first session call, the step, the evaluation. All the
 rest is, down to the table at the end; at most 0.3 of a job's time.
 pace: 8 equal jobs, two at a time against one at a time, in pairs, with equal metrics
 (deterministic=true); at most 0.70 of the time on tf2 and 0.90 on tf1, on 2 cores.
+warm: 20 one-step jobs that are forked after the imports against fresh interpreters, in pairs, one
+at a time and two at a time, with equal metrics; at most a third of the time.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from lenet_exp.comparison.repetition import is_time
 from lenet_exp.record.store import journal
 
 OURS = 0.3
+WARM = 0.333
 PACE = {"tf1": 0.90, "tf2": 0.70}
 ROUNDS = 3
 # Runs at the start of every Python of the sweep. A nested stage is part of the outer one.
@@ -170,11 +173,40 @@ def pace(jobs):
     return met
 
 
+def warm(jobs):
+    """Measure one at a time, then two."""
+    met = [_warm(jobs, at_a_time) for at_a_time in (1, 2)]
+    return all(met)
+
+
+def _warm(jobs, at_a_time):
+    with tempfile.TemporaryDirectory() as name:
+        folder, calls = Path(name), []
+
+        def start(how):
+            calls.append(f"{len(calls)}-{how}")
+            words = ("debug=fast", "schedule.steps_per_epoch=1", "deterministic=true")
+            places = (f"hydra.launcher.n_jobs={at_a_time}", f"hydra.launcher.warm={how}")
+            return sweep(folder, *words, f"seed=range(0,{jobs})", f"sweep={calls[-1]}", *places)[0]
+
+        prepare(folder)
+        seen = measure({how: lambda how=how: start(how) for how in ("true", "false")}, ROUNDS, 0)
+        metrics = [metrics_of(folder, name) for name in calls]
+    equal = all(found == metrics[0] for found in metrics)
+    found = ratio(seen["true"], seen["false"])
+    met = found.median <= WARM and equal
+    print(f"{jobs} jobs, {at_a_time} at a time: warm {np.median(seen['true']):.1f} s, ", end="")
+    print(f"fresh {np.median(seen['false']):.1f} s; metrics are {'' if equal else 'NOT '}equal")
+    print(f"warm / fresh: {found}; limit {WARM}: {'met' if met else 'missed'}")
+    return met
+
+
 def main() -> int:
     asked = sys.argv[1] if len(sys.argv) > 1 else "all"
     jobs = int(sys.argv[2]) if len(sys.argv) > 2 else 0
     met = [stages(jobs or 40)] if asked in ("all", "stages") else []
     met += [pace(jobs or 8)] if asked in ("all", "pace") else []
+    met += [warm(jobs or 20)] if asked in ("all", "warm") else []
     return 0 if met and all(met) else 1
 
 

@@ -26,7 +26,8 @@ def command(about: Optional[str], options: Type[Options]) -> Callable[..., int]:
 
     Args:
         about: its help.
-        options: what its arguments may ask. Its body is `main` of lenet_exp.commands.VERB.
+        options: what its arguments may ask. Its body is `main` of lenet_exp.commands.VERB,
+            or of the module BODY.
     """
 
     def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -50,7 +51,7 @@ def _carry_out(options: Options) -> int:
 
         found["folder"] = run_folders.find(f"{options.program()} run", options.run, Path.cwd())
     # What a body imports is heavy, and nothing that a mistake has to wait for.
-    body = importlib.import_module(f"lenet_exp.commands.{options.VERB}")
+    body = importlib.import_module(options.BODY or f"lenet_exp.commands.{options.VERB}")
     return int(body.main(options, **found))
 
 

@@ -119,6 +119,21 @@ class FetchError(_ProblemError):
     """MNIST could not be fetched, or the cache could not be written."""
 
 
+class EngineError(_ProblemError):
+    """What starts jobs on other machines refuses, or one of them lacks what a job needs."""
+
+
+class LeaseLostError(LenetExpError):
+    """Another attempt at a job has its folder, so that this process may write no more of it."""
+
+    def __init__(self, folder: object, attempt: int, holder: object) -> None:
+        super().__init__(str(folder), attempt, holder)
+
+    def __str__(self) -> str:
+        folder, attempt, holder = self.args
+        return f"attempt {attempt} at {folder} was given up, and attempt {holder} has it"
+
+
 class HardwareError(_ProblemError):
     """No session could be opened on the chosen hardware."""
 

@@ -43,6 +43,7 @@ LINES = {
         (["loss_scale=fixed", "graph=FILE"], 2),  # not of that graph
     ],
     "compare": [(["--help"], 0), (["sweeps=x"], 2)],
+    "sweep.__main__": [(["--help"], 0), (["nothing"], 2), (["sweep=nothing"], 2)],
     "export": [(["--help"], 0), (["run=nothing"], 2)],
     "predict": [(["--help"], 0), (["model=latest", "images=x", "precision=nope"], 2)],
     "modelzoo.__main__": [(["--help"], 0), (["case=full", "--data_path=.", "--epochs=0"], 2)],

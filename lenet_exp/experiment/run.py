@@ -27,6 +27,7 @@ from lenet_exp.record.next_steps import compare_command, next_steps
 from lenet_exp.record.run import conditions
 from lenet_exp.record.run.run_record import Identity, RunRecord, open_record
 from lenet_exp.record.store import dead_runs, store_check
+from lenet_exp.record.store.lease import FREE, Lease
 from lenet_exp.record.store.mlflow_store import Store
 from lenet_exp.record.terminal import Progress
 from lenet_exp.training import trainer
@@ -36,12 +37,14 @@ from lenet_exp.training.runner import Runner
 _OF_FILES = tuple(f"{key}:" for key in PLAN_FILES)  # so a plan's warnings of them begin
 
 
-def run_experiment(settings: Settings, folder: Path, tags: Dict[str, str], cores: int = 0) -> float:
+def run_experiment(
+    settings: Settings, folder: Path, tags: Dict[str, str], cores: int = 0, lease: Lease = FREE
+) -> float:
     """Train, validate and test as `settings` say, and record it; return the test's accuracy, 0..1.
 
     What was recorded in `folder`, which holds run.log already, is gone on with. `tags` say what
     the run belongs to: the sweep it is part of, the run that it repeats. `cores`: its share of
-    them, where `settings` fix no threads; 0: all.
+    them, where `settings` fix no threads; 0: all. `lease`: of an attempt at a sweep's job.
 
     Raises:
         LenetExpError: the store, the data or the session can't be used.
@@ -67,7 +70,7 @@ def run_experiment(settings: Settings, folder: Path, tags: Dict[str, str], cores
         others = dead_runs.end_dead_runs(store, folder)
         _say_before(progress, backend, chip_plan, initial, [*notes, *others])
         identity = identify(backend, chip_plan, data.sha256, configured, tags)
-        with open_record(store, identity, folder, progress) as record, backend.open_runner(
+        with open_record(store, identity, folder, progress, lease) as record, backend.open_runner(
             built, chip_plan, data.train, initial.checkpoint.history.step, progress.say
         ) as runner:
             initial.restore(runner, record.resumed, progress.say)

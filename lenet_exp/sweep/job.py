@@ -20,6 +20,7 @@ from lenet_exp.config.compose import resolve
 from lenet_exp.errors import LenetExpError, Terminated, handle_signals, wrap_os_error
 from lenet_exp.experiment import resume
 from lenet_exp.experiment.summary import announcement
+from lenet_exp.record.store.lease import Lease
 from lenet_exp.record.terminal import leave, say
 
 
@@ -55,12 +56,14 @@ def _end_with_the_sweep() -> None:
 def _run(order: Dict[str, Any]) -> None:
     sys.argv = order["argv"]  # what was typed is recorded
     folder = Path(order["folder"])
+    lease = Lease(folder, order["attempt"], order["lease"])
+    lease.check()
     resume.log_to(folder)
     settings = resolve(OmegaConf.create(order["settings"]))
     say(announcement(settings))
     from lenet_exp.experiment.run import run_experiment  # noqa: PLC0415 - TensorFlow
 
-    run_experiment(settings, folder, order["tags"], order["cores"])
+    run_experiment(settings, folder, order["tags"], order["cores"], lease)
 
 
 if __name__ == "__main__":

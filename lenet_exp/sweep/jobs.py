@@ -13,6 +13,7 @@ from lenet_exp.config.identity import config_hash, is_part
 from lenet_exp.config.schema.run import SWEEP_KEYS, Settings, Sweep
 from lenet_exp.record.store import journal
 from lenet_exp.record.store.journal import Entry
+from lenet_exp.sweep.places.place import Place
 
 
 class ComposedJob(NamedTuple):
@@ -30,12 +31,12 @@ class ComposedJob(NamedTuple):
 class Request(NamedTuple):
     """A sweep as it was typed.
 
-    `folder` is named by the sweep's name; `command` goes on with it.
+    `folder` is named by the sweep's name; its jobs are made in `place`; `command` goes on with it.
     """
 
     folder: Path
     options: Sweep
-    n_jobs: int
+    place: Place
     command: str
     jobs: Sequence[ComposedJob]
 

@@ -23,18 +23,21 @@ from lenet_exp.config.compose import resolve, resolve_sweep
 from lenet_exp.config.tracking import of_environment
 from lenet_exp.experiment.summary import place
 from lenet_exp.record.run import run_folders
-from lenet_exp.record.terminal import print_on
+from lenet_exp.record.terminal import print_on, short
+from lenet_exp.sweep import state
+from lenet_exp.sweep.attempt import name_of
 from lenet_exp.sweep.jobs import ComposedJob, Request, counted
+from lenet_exp.sweep.places.place import Place
 from lenet_exp.sweep.view import followed
 
 
 class SweepLauncher(Launcher):
-    """Starts each job as a fresh process, `n_jobs` at a time."""
+    """Has the jobs of a sweep made in a place: what a launcher of Hydra's is to choose."""
 
     composed: ClassVar[JobConfigs] = {}  # as the check of the command line has
 
-    def __init__(self, n_jobs: int) -> None:
-        self._n_jobs = n_jobs
+    def __init__(self, place: Place) -> None:
+        self._place = place
         self._config: DictConfig = OmegaConf.create()
         self._loader: Any = None  # Hydra calls `setup` before anything asks it
 
@@ -79,8 +82,10 @@ class SweepLauncher(Launcher):
         options = resolve_sweep(without_hydra(self._config))
         experiment = composed[0].settings.tracking.experiment
         command = _command(sys.argv[1:], sweep_folder.name, experiment)
+        if options.detach:
+            return self._detach(sweep_folder, composed)
         print_on(sys.stdout, f"{counted(composed)}, {place(composed[0].settings)}\n")
-        request = Request(sweep_folder, options, self._n_jobs, command, composed)
+        request = Request(sweep_folder, options, self._place, command, composed)
         from lenet_exp.sweep.sweep import run_sweep  # noqa: PLC0415 - MLflow
 
         accuracies = run_sweep(request)
@@ -88,6 +93,23 @@ class SweepLauncher(Launcher):
             JobReturn(list(job.overrides), status=JobStatus.COMPLETED, _return_value=accuracy)
             for job, accuracy in zip(composed, accuracies)
         ]
+
+    def _detach(self, folder: Path, composed: Sequence[ComposedJob]) -> Sequence[JobReturn]:
+        """Have the place run this same command, unless somebody is at work on the sweep."""
+        holder = state.holder_of(folder)
+        if holder is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            log = folder / "launching.log"
+            log.touch()  # so the folder stays, though nothing has begun
+            words = [*_without(sys.argv[1:], "sweep", "detach"), f"sweep={folder.name}"]
+            command = [sys.executable, "-m", "lenet_exp.run", *words]
+            said = self._place.submit(command, log, name_of(folder)[:-1])
+            lines = [f"{counted(composed)}: {said}, which says more in {short(log)}"]
+        else:
+            lines = state.lines(folder)
+        lines.append(f"to see how far it is: python -m lenet_exp.sweep {folder.name}")
+        print_on(sys.stdout, "\n".join([*lines, ""]))
+        return [JobReturn(list(job.overrides), status=JobStatus.COMPLETED) for job in composed]
 
     def _compose(self, overrides: Sequence[str], number: int) -> ComposedJob:
         cfg = self._loader.load_sweep_config(self._config, list(overrides))
@@ -106,20 +128,24 @@ class SweepLauncher(Launcher):
 
 def _command(arguments: Sequence[str], name: str, experiment: str) -> str:
     """Return what goes on with this sweep, in any shell: the same command, and its name."""
-    typed = [word for word in arguments if not word.startswith(("sweep=", "dry_run="))]
-    kept: List[str] = list(map(each_once, typed))
+    kept: List[str] = list(map(each_once, _without(arguments, "sweep", "dry_run", "detach")))
     if not any(word.startswith("hydra.sweep.dir=") for word in arguments):
         kept.append(f"sweep={name}")
     store = itertools.starmap(argument, of_environment(experiment, arguments).items())
     return " ".join([PROGRAM, *map(shlex.quote, kept), *store])
 
 
+def _without(arguments: Sequence[str], *keys: str) -> List[str]:
+    return [word for word in arguments if word.partition("=")[0] not in keys]
+
+
 def register(composed: JobConfigs) -> None:
-    """Have Hydra know our launcher, from whatever folder it was started, and it the jobs.
+    """Have Hydra know our launchers, from whatever folder it was started, and them the jobs.
 
     Hydra's own search looks through folders on the path: an editable install has none for it.
     """
-    from hydra_plugins.lenet_exp import LocalLauncher  # noqa: PLC0415 - it imports this module
+    from hydra_plugins.lenet_exp import LAUNCHERS  # noqa: PLC0415 - it imports this module
 
-    LocalLauncher.composed = composed
-    Plugins.instance().register(LocalLauncher)
+    SweepLauncher.composed = composed
+    for launcher in LAUNCHERS:
+        Plugins.instance().register(launcher)

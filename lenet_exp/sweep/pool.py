@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from typing import Dict, List, Sequence
+from collections import defaultdict
+from typing import Dict, Iterable, List, Sequence
 
 from lenet_exp.errors import StoreError
-from lenet_exp.record.run import conditions
 from lenet_exp.record.store import dead_runs, journal
 from lenet_exp.record.store.mlflow_store import Store
 from lenet_exp.record.terminal import short
+from lenet_exp.sweep.attempt import LOG, PAUSE, Attempt, end_all
 from lenet_exp.sweep.decision import Action, Decision
 from lenet_exp.sweep.jobs import Request, SweepJob
+from lenet_exp.sweep.places.place import End, Reason
 from lenet_exp.sweep.view import JobRow, View, duration
-from lenet_exp.sweep.worker import PAUSE, Watch, Worker, end_all
+from lenet_exp.sweep.watch import Watch
 
 
 class JobPool:
@@ -23,37 +25,43 @@ class JobPool:
         self.ended = False  # without an interruption
         self.stopped: List[SweepJob] = []  # because another one failed
         self._request, self._store, self._parent_id, self._view = request, store, parent_id, view
-        self._workers: List[Worker] = []
+        self._attempts: List[Attempt] = []
         self._states: Dict[str, str] = {}  # identity -> what the table shows
         self._failed: Dict[str, str] = {}  # identity -> the message of its failure
         self._seen: Dict[str, Watch] = {}
+        self._waiting: List[SweepJob] = []
+        self._lost: Dict[str, List[Reason]] = defaultdict(list)  # identity -> how its tries ended
         self._at_a_time = 1
 
     def run(self, decisions: Sequence[Decision]) -> Dict[str, str]:
         """Run all that is not kept; return the message of each that failed, by identity."""
         waiting = [job for job, action, *_ in decisions if action is not Action.KEEP]
+        self._waiting = waiting
         for job, action, *_ in decisions:
             self._states[job.identity] = "kept" if action is Action.KEEP else "waiting"
             self._seen[job.identity] = Watch(job.folder)
-        self._at_a_time = min(self._request.n_jobs, len(waiting))
-        fail_fast = self._request.options.fail_fast
+        self._at_a_time = min(self._request.place.n_jobs, len(waiting))
+        place, fail_fast = self._request.place, self._request.options.fail_fast
+        place.open([job.settings for job in waiting], self._view.say)
         try:
-            while (waiting or self._workers) and not (self._failed and fail_fast):
-                while waiting and len(self._workers) < self._at_a_time:
+            while (waiting or self._attempts) and not (self._failed and fail_fast):
+                while waiting and len(self._attempts) < self._at_a_time:
                     self._start(waiting.pop(0))
                 self._look()
                 self._view.show([self._row(job) for job, *_ in decisions])
                 time.sleep(PAUSE)
             self.ended = True
         finally:
-            if self._workers:
-                end_all(self._workers)
-                self._end_in_store()
-        self.stopped = [*(worker.job for worker in self._workers), *waiting]
+            if self._attempts:
+                end_all(self._attempts)
+                self._end_in_store(attempt.job for attempt in self._attempts)
+            place.close()
+        self.stopped = [*(attempt.job for attempt in self._attempts), *waiting]
         return self._failed
 
     def _start(self, job: SweepJob) -> None:
-        alone = self._at_a_time == 1
+        place = self._request.place
+        alone = place.is_alone(self._at_a_time)
         # Of a job that goes on, the part before counts too.
         before = journal.merged(job.recorded(), "tags").get("alone")
         tags = {
@@ -62,45 +70,72 @@ class JobPool:
             "job_override": job.delta,
             "alone": str(alone and before != "false").lower(),
         }
-        worker = Worker(job, tags, 0 if alone else max(1, conditions.cores() // self._at_a_time))
-        self._workers.append(worker)
-        self._seen[job.identity], self._states[job.identity] = worker.watch, "running"
-        step = worker.watch.step
+        for number, lost in enumerate(self._lost[job.identity], start=1):
+            tags[f"lost_{number}"] = lost.text
+        try:
+            attempt = Attempt(job, place, tags, place.cores(self._at_a_time))
+        except StoreError as error:
+            self._fail(job, str(error))
+            return
+        self._attempts.append(attempt)
+        self._seen[job.identity], self._states[job.identity] = attempt.watch, "running"
+        step = attempt.watch.step
         self._say(job, f"goes on after step {step}" if step else "begins")
 
     def _look(self) -> None:
-        for worker in list(self._workers):
-            code = worker.poll()  # before the journal, which is then whole
-            worker.watch.look()
-            accuracy = worker.watch.metrics.get("validation_accuracy")
-            if accuracy != worker.validated:
-                worker.validated = accuracy
-                step = f"step {worker.watch.step}/{worker.job.steps}"
-                self._say(worker.job, f"{step} validation accuracy {accuracy:.4f}")
+        for attempt in list(self._attempts):
+            code = attempt.look()
+            accuracy = attempt.watch.metrics.get("validation_accuracy")
+            if accuracy != attempt.validated:
+                attempt.validated = accuracy
+                step = f"step {attempt.watch.step}/{attempt.job.steps}"
+                self._say(attempt.job, f"{step} validation accuracy {accuracy:.4f}")
             if code is not None:
-                self._workers.remove(worker)
-                worker.close()
-                self._take_end(worker, code)
+                self._attempts.remove(attempt)
+                self._take_end(attempt, code)
 
-    def _take_end(self, worker: Worker, code: int) -> None:
-        job, metrics = worker.job, worker.watch.metrics
-        if code == 0 and worker.watch.status == "FINISHED":
+    def _take_end(self, attempt: Attempt, code: int) -> None:
+        job, metrics = attempt.job, attempt.watch.metrics
+        if code == 0 and attempt.watch.status == "FINISHED":
             self._states[job.identity] = "finished"
-            spent = duration(time.monotonic() - worker.begun)
+            spent = duration(time.monotonic() - attempt.begun)
             accuracy, seconds = metrics["accuracy"], metrics["sec_per_step"]
             self._say(job, f"finished in {spent}, accuracy {accuracy:.4f}, sec/step {seconds:.5f}")
             return
-        self._states[job.identity] = "failed"
-        reason = f"{worker.reason()}\n    log {short(worker.log)}"
-        self._failed[job.identity] = f"  {job.delta}: {reason}"
-        self._say(job, f"failed: {reason}")
-        if code < 0:  # it could not end its own record
-            self._end_in_store()
+        reason = attempt.worker.reason()
+        if self._may_try_again(job, reason):
+            self._lost[job.identity].append(reason)
+            self._states[job.identity] = "waiting"
+            self._say(job, f"lost: {reason.text}; it will go on from its last checkpoint")
+            self._waiting.insert(0, job)
+            return
+        self._fail(job, self._told(job, reason))
+        if code != 0:  # it may not have ended its own record
+            self._end_in_store([job])
 
-    def _end_in_store(self) -> None:
+    def _may_try_again(self, job: SweepJob, reason: Reason) -> bool:
+        """Return whether another try may fare better: of one for lack of memory, once."""
+        lost = self._lost[job.identity]
+        most = {End.FAILED: 0, End.LOST: self._request.place.retries, End.MEMORY: 1}[reason.end]
+        again = sum(one.end is reason.end for one in lost)
+        return again < most and len(lost) < self._request.place.retries
+
+    def _told(self, job: SweepJob, reason: Reason) -> str:
+        before = [one.text for one in self._lost[job.identity]]
+        said = f"; attempt {len(before) + 1}, the earlier ones: {', '.join(before)}"
+        return f"{reason.text}{said if before else ''}"
+
+    def _fail(self, job: SweepJob, reason: str) -> None:
+        self._states[job.identity] = "failed"
+        told = f"{reason}\n    log {short(job.folder / LOG)}"
+        self._failed[job.identity] = f"  {job.delta}: {told}"
+        self._say(job, f"failed: {told}")
+
+    def _end_in_store(self, jobs: Iterable[SweepJob]) -> None:
         """End in the store what a dead process left RUNNING; the next command would too."""
         try:
-            list(dead_runs.end_dead_runs(self._store, self._request.folder))
+            for job in jobs:
+                dead_runs.end_killed(self._store, job.folder)
         except StoreError as error:
             self._view.say(f"the store refuses: {error}")
 

@@ -20,7 +20,7 @@ from lenet_exp.record.store import dead_runs, journal, store_check
 from lenet_exp.record.store.mlflow_store import Store
 from lenet_exp.record.terminal import short
 from lenet_exp.record.waiting import waiting
-from lenet_exp.sweep import parent
+from lenet_exp.sweep import nodes, parent, state
 from lenet_exp.sweep.decision import Action, Decision, decide
 from lenet_exp.sweep.jobs import Request, SweepJob, jobs_of, varied
 from lenet_exp.sweep.pool import JobPool
@@ -41,16 +41,15 @@ def run_sweep(request: Request) -> List[Optional[float]]:
     if request.options.dry_run:
         _say_decisions(_decisions(distinct, request), request, view)
         return [None] * len(jobs)
-    tracking = jobs[0].settings.tracking
-    uri = store_check.chosen_uri(tracking.uri)
-    store_check.check_root(uri, Path.cwd(), tf_compat.stack_of_this_python())
-    store = Store(uri, tracking.experiment)  # first: one that is refused leaves no sweep behind
+    store = _store(jobs[0])  # first: one that is refused leaves no sweep behind
     with parent.hold(request.folder) as held:
-        known = experiment_notices(tracking.experiment)
+        known = experiment_notices(jobs[0].settings.tracking.experiment)
         for line in itertools.chain(known, dead_runs.end_dead_runs(store, request.folder)):
             view.say(line)
         decisions = _decisions(distinct, request)
         _say_decisions(decisions, request, view)
+        nodes.prepare(request, decisions, store.uri)
+        state.keep_jobs(request.folder, distinct)
         with parent.open_parent(store, held, _about(request)) as run:
             pool = JobPool(request, store, run.run_id, view)
             try:
@@ -67,6 +66,13 @@ def run_sweep(request: Request) -> List[Optional[float]]:
     if failed:
         raise JobsFailedError(len(failed), len(distinct))
     return [_accuracy(job) for job in jobs]
+
+
+def _store(job: SweepJob) -> Store:
+    tracking = job.settings.tracking
+    uri = store_check.chosen_uri(tracking.uri)
+    store_check.check_root(uri, Path.cwd(), tf_compat.stack_of_this_python())
+    return Store(uri, tracking.experiment)
 
 
 def _about(request: Request) -> parent.About:

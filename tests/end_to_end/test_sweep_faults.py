@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lenet_exp.record.store import processes
+from tests.cluster.faults import Faults
 from tests.end_to_end.sweeps import (
     job_folders,
     plant,
@@ -51,12 +52,13 @@ def test_a_sweep_killed_in_its_third_job_goes_on_as_if_it_never_was(project):
 
 def test_three_of_eight_jobs_fail_in_three_ways_and_just_they_are_redone(project):
     words = ("-m", "seed=range(0,8)", "debug=fast", "schedule.checkpoint_every=5", "sweep=eight")
+    words += ("hydra.launcher.retries=0",)
     path = plant(project.folder / "faults", {1: "raise", 3: "kill", 6: "exit"}, step=10)
     failed = project.run(*words, PYTHONPATH=path)
     assert (failed.returncode, failed.stderr) == (1, "lenet-exp: 3 of 8 jobs failed\n")
     listed = failed.stdout.partition("3 failed:\n")[2].splitlines()
     assert listed[0] == "  seed=1: RuntimeError: planted"
-    assert listed[2] == "  seed=3: killed by SIGKILL (by hand, or for lack of memory)"
+    assert listed[2] == "  seed=3: killed by SIGKILL"
     assert listed[4].startswith("  seed=6: exit code 3")
     for line in listed[1:6:2]:
         assert (project.folder / line.split()[-1]).name == "run.log"
@@ -74,6 +76,29 @@ def test_three_of_eight_jobs_fail_in_three_ways_and_just_they_are_redone(project
     assert running(project) == []
     redone = {folder for folder, process in folders.items() if process_of(folder) != process}
     assert redone == {project.folder / before[name].data.tags["folder"] for name in ended}
+
+
+def test_a_job_that_something_else_ended_goes_on_at_most_three_times(project):
+    words = ("-m", "seed=0,1,2", "debug=fast", "schedule.checkpoint_every=5", "sweep=lost")
+    faults = Faults(project.folder / "faults", {1: "kill", 2: "kill always"}, step=10)
+    done = project.run(*words, PYTHONPATH=faults.path)
+    assert (done.returncode, done.stderr) == (1, "lenet-exp: 1 of 3 jobs failed\n")
+    lost = "lost: killed by SIGKILL; it will go on from its last checkpoint"
+    assert [done.stdout.count(f"seed={seed}: {lost}") for seed in range(3)] == [0, 1, 3]
+    three = ", ".join(["killed by SIGKILL"] * 3)
+    assert f"  seed=2: killed by SIGKILL; attempt 4, the earlier ones: {three}\n" in done.stdout
+    _, children = runs_of(project, "lost")
+    ended = {"seed=0": "FINISHED", "seed=1": "FINISHED", "seed=2": "KILLED"}
+    assert statuses(children) == ended
+    tags = {name: run.data.tags for name, run in children.items()}
+    assert {name: tags[name]["attempts"] for name in tags} == {
+        "seed=0": "1", "seed=1": "2", "seed=2": "4"
+    }  # fmt: skip
+    assert tags["seed=1"]["lost_1"] == "killed by SIGKILL"
+    assert running(project) == []
+    undisturbed = straight(project, "one", "seed=1", "debug=fast", "schedule.checkpoint_every=5")
+    kept = project.folder / tags["seed=1"]["folder"]
+    assert differences(undisturbed, outcome(project, kept)) == []
 
 
 def test_the_first_failure_stops_the_others_if_asked(project):

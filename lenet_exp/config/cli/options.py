@@ -31,6 +31,7 @@ class Options:
     """
 
     VERB: ClassVar[str]
+    BODY: ClassVar[str] = ""  # the module that carries it out; blank: VERB's
     NO_KEYS: ClassVar[str] = "no argument"  # what is allowed where there are none
     # What a text without a key was surely meant for: of these forms the first, and its key.
     BARE: ClassVar[Tuple[Tuple[str, str], ...]] = ()

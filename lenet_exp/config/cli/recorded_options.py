@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Optional, Tuple
@@ -19,6 +20,21 @@ class RecordedRun(Options):
     BARE = ((".+", "run"),)
 
     run: str = key("FOLDER, ID or latest", "latest")
+
+
+@dataclass(frozen=True)
+class SweepOptions(Options):
+    """`sweep`: its name."""
+
+    VERB = "sweep"
+    BODY = "lenet_exp.sweep.state"
+    BARE = ((".+", "sweep"),)
+
+    sweep: str = key(
+        "the name of a sweep, or latest",
+        "latest",
+        re.compile("[A-Za-z0-9][A-Za-z0-9_.-]{0,99}").fullmatch,
+    )
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,9 @@ from lenet_exp.config.schema.run import (
 )
 
 MOST_JOBS = 10_000  # each takes its time, and memory, before the first begins
-_LAUNCHER, _SWEEPER = "local", "basic"
+_LAUNCHERS, _SWEEPER = ("local", "slurm", "ray"), "basic"
 _N_JOBS = "hydra.launcher.n_jobs"
+_RETRIES = "hydra.launcher.retries"
 _MAX_BATCH = "hydra.sweeper.max_batch_size"
 _PER_PROCESS = ("threads", "deterministic")  # what TensorFlow takes once a process
 
@@ -103,6 +104,7 @@ def jobs(line: Line) -> Optional[List[List[str]]]:
         if not (chosen_by_another and override.is_interval_sweep()):
             _check_override(override, line.sweeps)
     if not line.sweeps:
+        _check_single(line)
         return [[str(override.input_line) for override in line.overrides]]
     if chosen_by_another:
         return None
@@ -113,10 +115,19 @@ def jobs(line: Line) -> Optional[List[List[str]]]:
     _check_owners(swept)
     _check_count(swept)
     split = BasicSweeper.split_arguments(swept, max_batch_size=None)[0]
-    if not _is_ours(line, "hydra/launcher", _LAUNCHER):
+    if not _is_ours(line, "hydra/launcher", *_LAUNCHERS):
         return [first + job for job in split]
     options = {job_word for job in split for job_word in job}
     return [first + applicable(job, options) for job in split]
+
+
+def _check_single(line: Line) -> None:
+    """Refuse an engine's launcher for a single run, which is made where it is typed."""
+    launcher = _given(line, "hydra/launcher")
+    if launcher in _LAUNCHERS[1:]:
+        typed = [shlex.quote(str(one.input_line)) for one in line.overrides]
+        allowed = "a sweep, -m, of one job or more; it can be left and gone on with"
+        raise suggest.not_possible("hydra/launcher", launcher, allowed, f"-m {' '.join(typed)}")
 
 
 def _check_owners(overrides: Sequence[Override]) -> None:
@@ -237,21 +248,30 @@ def check_compatible(line: Line, settings: Sequence[Settings]) -> None:
     """Refuse what one sweep can't have, given the settings of all its jobs."""
     keys = [key for key in flatten(settings[0]) if key.startswith("tracking.")]
     _check_same(settings, keys, "one store and experiment in a sweep; sweep once for each")
-    if _is_ours(line, "hydra/launcher", _LAUNCHER):
+    if _is_ours(line, "hydra/launcher", *_LAUNCHERS):
         _check_launcher(line)
         return
     launcher = _given(line, "hydra/launcher")
     for key in SWEEP_KEYS[1:]:
         value = _given(line, key)
         if value is not None:
-            allowed = f"only with hydra/launcher={_LAUNCHER}"
+            allowed = f"only with hydra/launcher={' or '.join(_LAUNCHERS)}"
             raise suggest.not_possible(key, value, allowed, f"-m {key}={value}")
     why = f"one value with hydra/launcher={launcher}, whose jobs may share a process"
     _check_same(settings, _PER_PROCESS, why)
 
 
 def _check_launcher(line: Line) -> None:
+    engine, detach = _given(line, "hydra/launcher"), _given(line, "detach")
+    if detach in ("true", "True") and engine not in _LAUNCHERS[1:]:
+        allowed = f"only with hydra/launcher={' or '.join(_LAUNCHERS[1:])}"
+        good = f"-m detach=true hydra/launcher={_LAUNCHERS[1]}"
+        raise suggest.not_possible("detach", detach, allowed, good)
     at_a_time, batch = _given(line, _N_JOBS), _given(line, _MAX_BATCH)
+    retries = _given(line, _RETRIES)
+    if retries is not None and not re.fullmatch("[0-9]{1,3}", retries):
+        allowed = "a whole number, 0 or more"
+        raise suggest.not_possible(_RETRIES, retries, allowed, f"-m {_RETRIES}=3")
     if at_a_time is not None and not re.fullmatch("[1-9][0-9]{0,3}", at_a_time):
         allowed = "a whole number, 1 or more"
         raise suggest.not_possible(_N_JOBS, at_a_time, allowed, f"-m {_N_JOBS}=2")
@@ -267,8 +287,8 @@ def _check_same(settings: Sequence[Settings], keys: Sequence[str], allowed: str)
             raise suggest.not_possible(key, ",".join(values), allowed, f"-m {key}={values[0]}")
 
 
-def _is_ours(line: Line, group: str, ours: str) -> bool:
-    return _given(line, group) in (None, ours)
+def _is_ours(line: Line, group: str, *ours: str) -> bool:
+    return _given(line, group) in (None, *ours)
 
 
 def _given(line: Line, key: str) -> Optional[str]:

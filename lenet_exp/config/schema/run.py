@@ -211,6 +211,7 @@ class Sweep:
     )
     dry_run: bool = switch()
     fail_fast: bool = switch()
+    detach: bool = switch()
     on_changed_code: str = one_of("keep", "redo")
     reference: Optional[str] = _text("null or a precision mode")
 

@@ -43,10 +43,16 @@ class Checkpoint(NamedTuple):
         return str(self.path / "model") if self.path else ""
 
 
-def write(folder: Path, history: History, save: Callable[[str], None]) -> Path:
+def write(
+    folder: Path,
+    history: History,
+    save: Callable[[str], None],
+    check: Callable[[], None] = lambda: None,
+) -> Path:
     """Write the checkpoint of `history.step`, and remove those no longer kept; return it.
 
-    The last two stay, and the best by validation.
+    The last two stay, and the best by validation. `check` raises where this process may write no
+    more: then no checkpoint is made.
 
     Raises:
         OSError: it can't be written; the older ones are still there.
@@ -59,6 +65,7 @@ def write(folder: Path, history: History, save: Callable[[str], None]) -> Path:
             np.savez(stream, **history._asdict())
         sums = {file.name: _sha256(file) for file in sorted(made.iterdir())}
         (made / "manifest.json").write_text(json.dumps(sums, indent=1))
+        check()
     made_so_far = [step for step in steps(folder) if step <= history.step]
     for step in made_so_far[:-_KEPT]:
         if step != history.best_step:

@@ -13,10 +13,11 @@ import numpy as np
 
 from lenet_exp.config.passwords import without_password
 from lenet_exp.data.mnist import Split
-from lenet_exp.errors import StoreError, Terminated
+from lenet_exp.errors import LeaseLostError, StoreError, Terminated
 from lenet_exp.record.run import checkpoints, conditions, run_files
 from lenet_exp.record.store import processes, sync
 from lenet_exp.record.store.journal import Journal, merged
+from lenet_exp.record.store.lease import FREE, Lease
 from lenet_exp.record.store.mlflow_store import NOTE, Present, Run, Store
 from lenet_exp.record.store.sync import Observer
 from lenet_exp.record.terminal import Progress, resume_command, upload_command
@@ -53,6 +54,7 @@ class RunRecord:
         self._page = run.link(PAGE)
         self.resumed = any(entry.kind == "metrics" for entry in journal.entries)
         self._journal = journal
+        self.check = journal.check
         self.folder = journal.folder
         self._observer = observer
         self.progress = progress
@@ -94,7 +96,7 @@ class RunRecord:
         """Keep what a resumed run starts from; `save` writes the variables."""
         with self._timed():
             self._journal.sync()  # first: what a checkpoint has is not logged again
-            checkpoints.write(self.folder, history, save)
+            checkpoints.write(self.folder, history, save, self._journal.check)
 
     def finish(self, test: Split, classes: np.ndarray, history: History, batch_size: int) -> None:
         """Record what the test set was taken for, pictures and files."""
@@ -208,15 +210,20 @@ class RunRecord:
 
 @contextlib.contextmanager
 def open_record(
-    store: Store, identity: Identity, folder: Path, progress: Progress
+    store: Store, identity: Identity, folder: Path, progress: Progress, lease: Lease = FREE
 ) -> Iterator[RunRecord]:
     """Yield the record of the folder's run, new or gone on with.
 
     It ends with the right status whatever happens; that a store doesn't take it is said to
     the person, and ends nothing.
+
+    Raises:
+        LeaseLostError: another attempt has the lease, and nothing more is written.
     """
-    tags = {**identity.tags, processes.TAG: processes.this_process(), "folder": str(folder)}
-    with contextlib.closing(Journal(folder)) as journal, contextlib.closing(progress):
+    process = processes.this_process(lease.attempt)
+    tags = {**identity.tags, processes.TAG: process, "folder": str(folder)}
+    held = contextlib.closing(Journal(folder, lease.check))
+    with held as journal, contextlib.closing(progress):
         run_files.remove_unfinished(folder)
         sync.check_same_store(store, journal, resume_command(folder))
         # Before the store hears of the run: what it knows can be gone on with.
@@ -227,26 +234,37 @@ def open_record(
             progress.say(f"the store has no run {before}; it is recorded anew")
         journal.append("tags", tags)
         present = _bring_up_to_date(run, journal) if before else sync.NOTHING
-        observer = Observer(run, folder, present)
-        record, status = RunRecord(run, journal, observer, progress), "FAILED"
+        observer = Observer(run, folder, present, check=journal.check)
+        record = RunRecord(run, journal, observer, progress)
         _LOG.info("run %s in %s", run.run_id, without_password(store.uri))
-        try:
+        with _ended(record, lambda: _complete(run, journal, observer, progress)):
             record.begin(identity)
             yield record
-            status = "FINISHED"
-        except (KeyboardInterrupt, Terminated):
-            status = "KILLED"
-            raise
-        except Exception:
-            _LOG.exception("the run failed")
-            raise
-        finally:
-            record.end(status)
-            lines = [] if status == "FINISHED" else [f"to go on: {resume_command(folder)}"]
-            with _said_if_interrupted(progress, [*_store_lacks(folder), *lines]):
-                record.pending = _complete(run, journal, observer, progress)
-            if lines:
-                progress.say("\n".join([*record.pending, *lines]))
+
+
+@contextlib.contextmanager
+def _ended(record: RunRecord, complete: Callable[[], List[str]]) -> Iterator[None]:
+    """Record at the end of the block how the run ended, and have the store know."""
+    status, progress = "FAILED", record.progress
+    try:
+        yield
+        status = "FINISHED"
+    except (KeyboardInterrupt, Terminated):
+        status = "KILLED"
+        raise
+    except LeaseLostError:
+        raise
+    except Exception:
+        _LOG.exception("the run failed")
+        raise
+    finally:
+        record.check()  # of what another attempt has there is nothing to end
+        record.end(status)
+        lines = [] if status == "FINISHED" else [f"to go on: {resume_command(record.folder)}"]
+        with _said_if_interrupted(progress, [*_store_lacks(record.folder), *lines]):
+            record.pending = complete()
+        if lines:
+            progress.say("\n".join([*record.pending, *lines]))
 
 
 @contextlib.contextmanager

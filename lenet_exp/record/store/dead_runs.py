@@ -41,6 +41,22 @@ def end_dead_runs(store: Store, resumed: Path) -> Iterator[str]:
             yield f"run {run_id} was killed"
 
 
+def end_killed(store: Store, folder: Path) -> None:
+    """End as KILLED the run of a folder whose process has ended, if it is RUNNING.
+
+    Raises:
+        StoreError: the store refuses.
+    """
+    try:
+        time, status = _known(folder)
+        run_id = journal.merged(journal.read(folder), "run").get("run_id")
+    except (StoreError, DataError, OSError):  # it lives all the same, or was never begun
+        return
+    run = store.find(run_id) if run_id else None
+    if run is not None and run.present().status == "RUNNING":
+        run.end("KILLED" if status == "RUNNING" else status, time or None)
+
+
 def _command(folder: Path, tags: Mapping[str, str]) -> object:
     """Return what goes on with a sweep: the store may have cut it."""
     with contextlib.suppress(DataError, OSError):

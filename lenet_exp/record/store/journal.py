@@ -11,9 +11,10 @@ import json
 import os
 import time
 from pathlib import Path, PurePosixPath
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional
 
 from lenet_exp.errors import DataError, StoreError
+from lenet_exp.record.store import processes
 
 NAME = "record.jsonl"
 
@@ -80,23 +81,39 @@ def merged(entries: Iterable[Entry], kind: str) -> Dict[str, Any]:
     return {key: value for entry in named for key, value in entry.values.items()}
 
 
+def supersede(folder: Path) -> None:
+    """Replace a journal by a copy: what a process still writes that has it open reaches nobody."""
+    path = folder / NAME
+    if not path.is_file():
+        return
+    new = processes.unfinished(path)
+    with new.open("wb") as stream:
+        stream.write(b"".join(line + b"\n" for line in _whole_lines(path)))
+        stream.flush()
+        os.fsync(stream.fileno())
+    new.replace(path)
+
+
 class Journal:
     """The record of a run that is being made: held by one process at a time."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, check: Callable[[], None] = lambda: None) -> None:
         """Open the journal of `folder`, new or to be gone on with.
+
+        `check` raises where this process may write no more: it is asked before each entry.
 
         Raises:
             StoreError: another process is writing it.
         """
+        check()
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder = folder
+        self.folder, self.check = folder, check
         path = folder / NAME
         self._stream = path.open("ab", buffering=0)
         self._lock()
         self.entries = read(folder)
         # What a kill cut off would make the next line unreadable.
-        os.truncate(str(path), sum(len(line) + 1 for line in _whole_lines(path)))
+        os.ftruncate(self._stream.fileno(), sum(len(line) + 1 for line in _whole_lines(path)))
         metrics = [entry for entry in self.entries if entry.kind == "metrics"]
         self._metrics = {(key, entry.step) for entry in metrics for key in entry.values}
 
@@ -120,7 +137,9 @@ class Journal:
 
         Raises:
             OSError: it can't be written; `entries` has it all the same, for the store to have.
+            LeaseLostError: another attempt at this job has the folder.
         """
+        self.check()
         if kind == "metrics":
             values = {k: v for k, v in values.items() if (k, step) not in self._metrics}
             self._metrics.update((key, step) for key in values)
@@ -132,14 +151,13 @@ class Journal:
         return entry
 
     def _write(self, line: bytes) -> None:
-        path = str(self.folder / NAME)
         before = os.fstat(self._stream.fileno()).st_size
         try:
             if self._stream.write(line) != len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
-            os.truncate(path, before)  # half a line would spoil the next one
-            raise OSError(error.errno, error.strerror, path) from error
+            os.ftruncate(self._stream.fileno(), before)  # half a line would spoil the next one
+            raise OSError(error.errno, error.strerror, str(self.folder / NAME)) from error
 
     def sync(self) -> None:
         """Have all entries on the disk, not only with the system."""

@@ -13,9 +13,18 @@ from typing import Dict, List, Optional
 TAG = "process"
 
 
-def this_process() -> str:
-    """Return what tells this process from every other, as the value of a tag."""
-    return json.dumps({**_here(), "pid": os.getpid(), "started": _started(os.getpid())})
+# Where an engine tells a job which one it is.
+_ENGINES = {"slurm": "SLURM_JOB_ID", "ray": "LENET_EXP_RAY_ACTOR"}
+
+
+def this_process(attempt: int = 0) -> str:
+    """Return what tells this process from every other, as the value of a tag.
+
+    `attempt` at the job of a sweep; 0: it is none's.
+    """
+    own = {**_here(), "pid": os.getpid(), "started": _started(os.getpid())}
+    engines = {name: os.environ[key] for name, key in _ENGINES.items() if key in os.environ}
+    return json.dumps({**own, **engines, **({"attempt": attempt} if attempt else {})})
 
 
 def is_dead(tag: Optional[str]) -> bool:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
-from typing import Dict, Iterable, List, NamedTuple, Optional
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional
 
 from lenet_exp.config.passwords import without_password
-from lenet_exp.errors import StoreError
+from lenet_exp.errors import LeaseLostError, StoreError
 from lenet_exp.record.store.journal import Entry, Journal, merged
 from lenet_exp.record.store.mlflow_store import Point, Present, Run, Store, tag_value
 
@@ -98,8 +98,10 @@ def complete(run: Run, journal: Journal) -> None:
     """Write whatever of the journal the store lacks, and how the run ended.
 
     Raises:
+        LeaseLostError: another attempt at this job has the journal.
         StoreError: the store refuses, or has afterwards not all that it was sent.
     """
+    journal.check()
     before = run.present()
     write(run, missing(journal.entries, before), journal.folder)
     left = missing(journal.entries, run.present())
@@ -117,11 +119,21 @@ class Observer:
     Training neither waits for it nor ends with it.
     """
 
-    def __init__(self, run: Run, folder: Path, present: Present, every: float = _EVERY) -> None:
-        """Start the thread; what the store has is not written again."""
+    def __init__(
+        self,
+        run: Run,
+        folder: Path,
+        present: Present,
+        every: float = _EVERY,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Start the thread; what the store has is not written again.
+
+        `check` raises LeaseLostError where this process may write no more.
+        """
         self.problem: Optional[StoreError] = None  # the store's last answer, if it refused
         self.cpu_seconds = 0.0
-        self._run, self._folder, self._every = run, folder, every
+        self._run, self._folder, self._every, self._check = run, folder, every, check
         self._present: Optional[Present] = present  # None: to be looked up
         self._waiting: List[Entry] = []
         self._lock = threading.Lock()
@@ -156,6 +168,7 @@ class Observer:
         with self._lock:
             entries = list(self._waiting)
         try:
+            self._check()
             if self._present is None:
                 self._present = self._run.present()
             write(self._run, missing(entries, self._present), self._folder)
@@ -164,4 +177,7 @@ class Observer:
                 del self._waiting[: len(entries)]
         except StoreError as error:
             self.problem, self._present = error, None  # some of it may have been written
+        except LeaseLostError:
+            with self._lock:
+                self._waiting.clear()
         self.cpu_seconds += time.thread_time() - begun

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from lenet_exp.record.store.journal import NAME, Journal
-from lenet_exp.sweep.worker import Watch
+from lenet_exp.sweep.watch import Watch
 
 pytestmark = pytest.mark.stackless
 

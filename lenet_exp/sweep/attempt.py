@@ -1,0 +1,92 @@
+"""One try at a job: its process, its journal and what is said of both."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Dict, Iterable, Optional
+
+from lenet_exp.record.store import lease
+from lenet_exp.sweep.jobs import SweepJob
+from lenet_exp.sweep.places.place import Place
+from lenet_exp.sweep.watch import Watch
+
+_GRACE = 20.0  # seconds for a record to be ended; a dead tracking server costs some
+PAUSE = 0.05  # seconds between two looks
+LOG = "run.log"
+
+
+def name_of(sweep: Path) -> str:
+    """Return how the names of a sweep's jobs begin, where an engine shows them.
+
+    Of no other sweep's, also where another folder has one of that name.
+    """
+    return f"lenet-exp:{sweep.name}:{hashlib.sha256(str(sweep).encode()).hexdigest()[:6]}:"
+
+
+class Attempt:
+    """A job that is being made."""
+
+    def __init__(self, job: SweepJob, place: Place, tags: Dict[str, str], cores: int) -> None:
+        """Start its process.
+
+        Args:
+            job: what to make.
+            place: where.
+            tags: of its run in MLflow.
+            cores: that its session may use; 0: all.
+
+        Raises:
+            StoreError: a process that is none of the sweep's is at work on it.
+        """
+        self.job = job
+        self.watch = Watch(job.folder)
+        self.begun = time.monotonic()
+        self.validated = self.watch.metrics.get("validation_accuracy")  # what was said of it last
+        files = job.folder / ".hydra"
+        files.mkdir(parents=True, exist_ok=True)
+        for name, text in job.composed.files.items():
+            (files / name).write_text(text)
+        self._lease = lease.take(job.folder, place.name)
+        self._place, self._process = place.name, ""
+        name = f"{name_of(job.folder.parent)}{job.identity}:{self._lease.attempt}"
+        self.worker = place.worker(job.folder / LOG, name)
+        self.worker.start(
+            {
+                "folder": str(job.folder),
+                "settings": asdict(job.settings),
+                "tags": {**tags, "attempts": str(self._lease.attempt)},
+                "cores": cores,
+                "attempt": self._lease.attempt,
+                "lease": self._lease.token,
+                "argv": sys.argv,
+            }
+        )
+
+    def look(self) -> Optional[int]:
+        """Read what its journal gained; return the exit code as the worker's `poll`."""
+        code = self.worker.poll()  # before the journal, which is then whole
+        self.watch.look()
+        if self.watch.process != self._process:
+            self._process = self.watch.process
+            self._lease.describe(place=self._place, **json.loads(self._process))
+        return code
+
+
+def end_all(attempts: Iterable[Attempt]) -> None:
+    """End what still lives: each may close its record, and is killed if that takes too long."""
+    living = [attempt.worker for attempt in attempts if attempt.worker.poll() is None]
+    for worker in living:
+        worker.signal(signal.SIGTERM)
+    until = time.monotonic() + _GRACE
+    try:
+        while time.monotonic() < until and any(worker.poll() is None for worker in living):
+            time.sleep(PAUSE)
+    finally:  # a second Ctrl-C is no wish to wait
+        for worker in living:
+            worker.signal(signal.SIGKILL)

@@ -1,0 +1,61 @@
+"""An actor of Ray's, what Ray knows of its end, and how it is ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any, Mapping, Optional, Sequence
+
+from lenet_exp.sweep.places.place import End, Reason, Worker
+from lenet_exp.sweep.places.ray_process import Process, carried
+from lenet_exp.sweep.places.reasons import of_exit_code, said
+
+
+class RayWorker(Worker):
+    """An actor, and the process that it started on its node."""
+
+    def __init__(self, ray: Any, command: Sequence[str], log: Path, **options: Any) -> None:
+        self._ray, self._log = ray, log
+        self._ended: Optional[Reason] = None
+        self._begins = log.stat().st_size if log.exists() else 0
+        self._actor_class = ray.remote(Process).options(max_concurrency=3, **options)
+        self._command = list(command)
+        self._code: Optional[int] = None
+
+    def start(self, order: Mapping[str, Any]) -> None:
+        """Ask for the actor; the order waits for it."""
+        self._actor = self._actor_class.remote(self._command, str(self._log), str(Path.cwd()))
+        self._begun = self._actor.begin.remote(carried(os.environ))
+        self._run = self._actor.run.remote(json.dumps(order).encode() + b"\n")
+
+    def poll(self) -> Optional[int]:
+        """Return the exit code, -N for signal N; that of a SIGKILL where the actor is lost."""
+        if self._code is None and self._ray.wait([self._run], timeout=0)[0]:
+            try:
+                self._code = int(self._ray.get(self._run))
+                self._ended = of_exit_code(self._code, said(self._log, self._begins))
+            except self._ray.exceptions.RayError as error:
+                self._code, self._ended = -signal.SIGKILL, _lost(error)
+            self._ray.kill(self._actor)  # its share is free again
+        return self._code
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process; who waits for a node leaves the queue."""
+        if self.poll() is not None:
+            return
+        if number != signal.SIGKILL and self._ray.wait([self._begun], timeout=0)[0]:
+            self._actor.signal.remote(number)
+        else:
+            self._ray.kill(self._actor)
+
+    def reason(self) -> Reason:
+        """Return what its exit code means, or what Ray knows of its end."""
+        return self._ended or Reason(End.LOST, "it has not ended")
+
+
+def _lost(error: Exception) -> Reason:
+    text = " ".join(str(error).split())
+    memory = "OutOfMemory" in type(error).__name__ or "out of memory" in text.lower()
+    return Reason(End.MEMORY if memory else End.LOST, f"{type(error).__name__}: {text[:150]}")

@@ -1,0 +1,74 @@
+"""Jobs on the nodes of a Slurm: each is an `srun` of its own, which is all that runs here."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any, List, Mapping, Sequence
+
+from lenet_exp.errors import EngineError
+from lenet_exp.sweep.places.place import JOB, Place, Worker
+from lenet_exp.sweep.places.slurm_worker import SlurmWorker, ask, run
+
+
+class Slurm(Place):
+    """The nodes that `srun` is given with these options; see conf/hydra/launcher/slurm.yaml."""
+
+    name = "slurm"
+
+    def __init__(self, n_jobs: int, retries: int, **given: Any) -> None:
+        super().__init__(n_jobs, retries)
+        self._setup: Sequence[str] = list(given.pop("setup"))
+        self._python = given.pop("python") or sys.executable
+        self._of_launching = _options(given.pop("launching") or {})
+        more = given.pop("options") or {}
+        named = {**given, **more}
+        self._cpus = int(named["cpus_per_task"] or 0)
+        self._is_exclusive = bool(named.get("exclusive"))
+        self._options = _options(named)
+
+    def worker(self, log: Path, name: str, module: Sequence[str] = JOB) -> Worker:
+        """Return an srun of the module on a node."""
+        command = ["srun", "--quiet", "--ntasks=1", f"--job-name={name}", *self._options]
+        program = [self._python, *module]
+        if self._setup:  # what it reads is none of the order
+            lines = "\n".join(["{", *self._setup, "} </dev/null", 'exec "$0" "$@"'])
+            program = ["/bin/sh", "-c", lines, *program]
+        return SlurmWorker([*command, *program], log, name)
+
+    def cores(self, at_a_time: int) -> int:
+        """Return what Slurm was asked for."""
+        return self._cpus
+
+    def is_alone(self, at_a_time: int) -> bool:
+        """Return whether a job was given a node of its own."""
+        return self._is_exclusive
+
+    def end_leftovers(self, prefix: str) -> int:
+        """Cancel the jobs whose names begin so, and count them."""
+        known = [line.split("|") for line in ask("squeue", "-h", "--me", "-o", "%i|%j")]
+        ids = [number for number, name in known if name.startswith(prefix)]
+        if ids:
+            ask("scancel", *ids)
+        return len(ids)
+
+    def submit(self, command: Sequence[str], log: Path, name: str) -> str:
+        """Submit the launching command as a batch job that Slurm may queue again, if none is."""
+        for number in ask("squeue", "-h", "--me", f"--name={name}", "-o", "%i"):
+            return f"Slurm job {number}, submitted before"
+        line = f"exec {' '.join(map(shlex.quote, command))}"  # the signal comes to it alone
+        words = ["sbatch", "--parsable", "--requeue", "--signal=B:TERM@60", "--ntasks=1"]
+        words += [f"--job-name={name}", f"--output={log}", "--open-mode=append"]
+        words += [*self._of_launching, f"--wrap={line}"]
+        done = run(words)
+        if done.returncode != 0:
+            raise EngineError("sbatch", done.stderr.strip(), "hydra.launcher.launching={KEY:VALUE}")
+        return f"Slurm job {done.stdout.strip().partition(';')[0]}"
+
+
+def _options(named: Mapping[str, Any]) -> List[str]:
+    """Return the words of options: one that is true has no value, one that is null is none."""
+    given = {key.replace("_", "-"): value for key, value in named.items() if value is not None}
+    kept = {key: value for key, value in given.items() if value is not False}
+    return [f"--{key}" if value is True else f"--{key}={value}" for key, value in kept.items()]

@@ -1,0 +1,98 @@
+"""An `srun`, what Slurm knows of its job, and how that is ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Sequence
+
+from lenet_exp.errors import EngineError
+from lenet_exp.sweep.places.local import LocalWorker
+from lenet_exp.sweep.places.place import End, Reason
+from lenet_exp.sweep.places.reasons import of_exit_code
+
+_LOST = ("NODE_FAIL", "PREEMPTED", "TIMEOUT", "DEADLINE", "REVOKED", "CANCELLED", "BOOT_FAIL")
+_PATIENCE = 3.0  # seconds for Slurm to know how a job ended
+_REVOKED = "already completing or completed"  # srun's, of a request that somebody cancelled
+_ANSWER = 60.0  # seconds for Slurm's controller to answer
+
+
+class SlurmWorker(LocalWorker):
+    """An srun of this machine, and the job that it started on a node."""
+
+    def __init__(self, command: Sequence[str], log: Path, name: str) -> None:
+        super().__init__(command, log, _environment())
+        self._name = name
+
+    def start(self, order: Mapping[str, Any]) -> None:
+        """Submit it; srun forwards the order when the job begins."""
+        try:
+            super().start(order)
+        except FileNotFoundError as error:
+            problem = "is not on the path of this machine"
+            raise EngineError("srun", problem, "hydra/launcher=local") from error
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the job; srun itself would kill it. Who waits in the queue leaves it."""
+        if self.poll() is None:
+            mine = ("scancel", "--me", f"--name={self._name}")
+            ask(*mine, "--state=PENDING")  # first: a signal to who waits is tried for a minute
+            ask(*mine, "--state=RUNNING", f"--signal={number}")
+            if number == signal.SIGKILL:
+                super().signal(number)
+
+    def reason(self) -> Reason:
+        """Return what Slurm knows, or srun said, of its end."""
+        found = of_exit_code(self.poll() or 0, self.logged())
+        state, why, node, memory = self._ended()
+        if state == "OUT_OF_MEMORY" or found.end is End.MEMORY:
+            return Reason(End.MEMORY, f"out of memory on {node}, limit {memory}")
+        if state.startswith(_LOST):
+            return Reason(End.LOST, f"{state} on {node}" if node else f"{state} ({why})")
+        if found.end is End.FAILED and _REVOKED in found.text:
+            return Reason(End.LOST, "cancelled while it waited for a node")
+        where = f" on {node}" if node and found.end is End.LOST else ""
+        return found._replace(text=f"{found.text}{where}")
+
+    def _ended(self) -> List[str]:
+        """Return state, its reason, node and memory of the job; of one that is forgotten, blanks.
+
+        That needs no accounting: Slurm itself remembers a job for MinJobAge seconds.
+        """
+        until, known = time.monotonic() + _PATIENCE, [""] * 4
+        while time.monotonic() < until:
+            lines = ask("squeue", "-h", "-t", "all", f"--name={self._name}", "-o", "%T|%r|%N|%m")
+            known = (lines or ["|||"])[-1].split("|")
+            if known[0] not in ("RUNNING", "COMPLETING", "SIGNALING"):
+                break
+            time.sleep(0.2)
+        return known
+
+
+def _environment() -> Dict[str, str]:
+    """Return the environment of an srun: inside a job it would else stay in that job's share."""
+    hidden = ("SLURM_", "SLURMD_", "SRUN_") if "SLURM_JOB_ID" in os.environ else ()
+    return {k: v for k, v in os.environ.items() if k == "SLURM_CONF" or not k.startswith(hidden)}
+
+
+def ask(*words: str) -> List[str]:
+    """Return the lines that a program of Slurm's prints; none where it can't."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return list(filter(None, run(words).stdout.splitlines()))
+    return []
+
+
+def run(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run a program of Slurm's to its end."""
+    return subprocess.run(  # noqa: S603 - no shell, and our own words
+        list(words),
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        timeout=_ANSWER,
+        check=False,
+    )

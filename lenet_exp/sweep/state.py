@@ -1,0 +1,126 @@
+"""The state of a sweep, read from its folder by anybody, while somebody else may hold it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
+
+from lenet_exp.config.cli.recorded_options import SweepOptions
+from lenet_exp.errors import ConfigError, DataError
+from lenet_exp.record.store import journal, lease, processes
+from lenet_exp.sweep.jobs import SweepJob
+from lenet_exp.sweep.view import JobRow, table
+from lenet_exp.sweep.watch import Watch
+
+_JOBS = "jobs.json"
+_STATES = {"FINISHED": "finished", "FAILED": "failed", "RUNNING": "running"}
+
+
+class KnownJob(NamedTuple):
+    """What is kept of a job before it begins."""
+
+    identity: str
+    delta: str
+    steps: int
+
+
+def keep_jobs(folder: Path, jobs: Sequence[SweepJob]) -> None:
+    """Keep which jobs a sweep has, for who asks; those of earlier commands stay."""
+    from lenet_exp.record.run import run_files  # noqa: PLC0415 - numpy
+
+    new = [KnownJob(job.identity, job.delta, job.steps) for job in jobs]
+    named = {job.identity: job for job in (*_jobs(folder), *new)}
+    text = json.dumps([job._asdict() for job in named.values()], indent=1)
+    run_files.write_bytes(folder / _JOBS, text.encode())
+
+
+def main(options: SweepOptions) -> int:
+    """Print it; return the exit code."""
+    print("\n".join(lines(_folder(options))))
+    return 0
+
+
+def _folder(options: SweepOptions) -> Path:
+    named = Path("multirun") / options.sweep
+    if (named / journal.NAME).is_file():
+        return named.resolve()
+    there = sorted(Path().glob(f"multirun/*/{journal.NAME}"), key=lambda path: path.stat().st_mtime)
+    if options.sweep == "latest" and there:
+        return there[-1].parent.resolve()
+    names = [path.parent.name for path in there]
+    allowed = f"one of the sweeps in ./multirun: {', '.join(names) or 'there is none'}"
+    good = options.command("sweep", names[-1]) if names else "python -m lenet_exp.run -m seed=0,1"
+    raise ConfigError("sweep", options.sweep, allowed, good)
+
+
+def lines(folder: Path) -> List[str]:
+    """Return who is at work on a sweep, the table of its jobs, and what goes on with it."""
+    tags = _tags(folder)
+    known = _jobs(folder)
+    rows = [_row(job, folder / job.identity) for job in known]
+    holder = holder_of(folder)
+    told = [f"sweep {folder.name}: {holder or 'nobody'} is at work on it"]
+    told += table(rows, len(rows) + 3)
+    for job in known:
+        told += [f"  {job.delta}: {text}" for text in _attempts(folder / job.identity)]
+    return [*told, f"to go on with it: {tags.get('command', 'unknown')}"]
+
+
+def holder_of(folder: Path) -> Optional[str]:
+    """Return which process is at work on a sweep, as far as can be seen from here; None: none."""
+    if _status(folder) != "RUNNING":
+        return None
+    tag = _tags(folder).get(processes.TAG)
+    return None if processes.is_dead(tag) else _who(json.loads(tag or "{}"))
+
+
+def _who(process: Dict[str, Any]) -> str:
+    engines = [f", {name} {process[name]}" for name in ("slurm", "ray") if name in process]
+    return f"process {process.get('pid')} on {process.get('host')}{''.join(engines)}"
+
+
+def _row(job: KnownJob, folder: Path) -> JobRow:
+    watch = Watch(folder)
+    state = _STATES.get(_status(folder) or "", "stopped" if watch.step else "waiting")
+    if state == "running" and processes.is_dead(_tags(folder).get(processes.TAG)):
+        state = "stopped"
+    accuracy = watch.metrics.get("accuracy", watch.metrics.get("validation_accuracy"))
+    loss = watch.metrics.get("loss")
+    return JobRow(job.delta, state, watch.step, job.steps, loss, accuracy, None)
+
+
+def _attempts(folder: Path) -> Iterator[str]:
+    """Yield where a job is being made, and how its lost attempts ended."""
+    given, tags = lease.read(folder), _tags(folder)
+    if _status(folder) == "RUNNING" and "pid" in given:
+        yield f"attempt {given['attempt']}, {_who(given)}"
+    lost = sorted(key for key in tags if key.startswith("lost_"))
+    if lost:
+        yield f"lost before: {', '.join(tags[key] for key in lost)}"
+
+
+def _status(folder: Path) -> Optional[str]:
+    return journal.merged(_entries(folder), "status").get("status")
+
+
+def _tags(folder: Path) -> Dict[str, str]:
+    return journal.merged(_entries(folder), "tags")
+
+
+def _entries(folder: Path) -> List[journal.Entry]:
+    with contextlib.suppress(OSError, DataError):
+        return journal.read(folder)
+    return []
+
+
+def _jobs(folder: Path) -> List[KnownJob]:
+    """Return the jobs that were kept; of an earlier version's sweep, those that were begun."""
+    try:
+        return [KnownJob(**one) for one in json.loads((folder / _JOBS).read_text())]
+    except (OSError, ValueError, TypeError):
+        begun = sorted(path.parent for path in folder.glob(f"*/{journal.NAME}"))
+        current = [path for path in begun if "superseded" not in _tags(path).get("sweep", "")]
+        named = [(path, _tags(path).get("job_override", path.name)) for path in current]
+        return [KnownJob(path.name, delta, Watch(path).step) for path, delta in named]

@@ -1,0 +1,102 @@
+"""Who has lost a job writes nothing more of it, wherever it was when that happened."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lenet_exp.errors import LeaseLostError, StoreError
+from lenet_exp.record.run import checkpoints
+from lenet_exp.record.store import journal, lease, processes
+from lenet_exp.record.store.journal import Journal
+from lenet_exp.record.store.sync import NOTHING, Observer
+from lenet_exp.training.history import History, Steps
+
+
+def begun(folder, place="local"):
+    """Take the lease as a sweep does, and open the journal as its job does."""
+    taken = lease.take(folder, place)
+    held = Journal(folder, taken.check)
+    held.append("tags", {processes.TAG: processes.this_process(taken.attempt)})
+    return taken, held
+
+
+@pytest.fixture
+def partition(tmp_path):
+    """An old attempt with its journal still open and locked, and the new one."""
+    old, its_journal = begun(tmp_path)
+    its_journal.append("metrics", {"loss": 2.0}, 10)
+    new, new_journal = begun(tmp_path, "slurm")
+    with contextlib.closing(its_journal), contextlib.closing(new_journal):
+        yield old, its_journal, new, new_journal
+
+
+def test_attempts_are_counted_and_the_last_one_has_it(partition, tmp_path):
+    old, _, new, _ = partition
+    assert (old.attempt, old.is_ours(), new.attempt, new.is_ours()) == (1, False, 2, True)
+    kept = lease.read(tmp_path)
+    assert (kept["attempt"], kept["place"]) == (2, "slurm")
+
+
+def test_the_new_attempt_has_what_was_recorded_before(partition):
+    *_, held = partition
+    assert [entry.step for entry in held.entries if entry.kind == "metrics"] == [10]
+
+
+def test_an_entry_of_the_old_one_is_refused(partition, tmp_path):
+    _, old_journal, _, new_journal = partition
+    before = (tmp_path / journal.NAME).read_bytes()
+    with pytest.raises(LeaseLostError, match=r"attempt 1 .* given up, and attempt 2 has it"):
+        old_journal.append("metrics", {"loss": 1.0}, 20)
+    assert (tmp_path / journal.NAME).read_bytes() == before
+    assert new_journal.append("metrics", {"loss": 1.5}, 20) is not None
+
+
+def test_an_entry_that_had_asked_before_reaches_nobody(partition, tmp_path):
+    _, old_journal, _, _ = partition
+    before = (tmp_path / journal.NAME).read_bytes()
+    old_journal._write(b"what it was about to write when it was stopped\n")
+    assert (tmp_path / journal.NAME).read_bytes() == before
+
+
+def test_a_checkpoint_under_way_never_appears(tmp_path):
+    old, its_journal = begun(tmp_path)
+
+    def save(prefix):
+        Path(f"{prefix}.index").write_text("variables")
+        lease.take(tmp_path, "slurm")
+
+    made = Steps(np.ones(5, np.float32), np.zeros(5, bool), 1.0)
+    history = History().with_window(made, 1.0, cold=False)
+    with contextlib.closing(its_journal), pytest.raises((LeaseLostError, OSError)):
+        checkpoints.write(tmp_path, history, save, old.check)
+    assert [*(tmp_path / "checkpoints").iterdir()] == []
+
+
+def test_the_store_hears_nothing_more(partition, tmp_path):
+    old, old_journal, _, _ = partition
+    observer = Observer(None, tmp_path, NOTHING, every=0.01, check=old.check)
+    observer.send(old_journal.entries[-1])  # the run is None: writing to it would raise
+    assert observer.close(10)
+    assert observer.problem is None
+
+
+def test_a_person_at_work_on_the_same_run_keeps_it(tmp_path):
+    with contextlib.closing(Journal(tmp_path)) as theirs:
+        theirs.append("tags", {processes.TAG: processes.this_process()})
+        with pytest.raises(StoreError, match="another process is at work"):
+            lease.take(tmp_path, "local")
+        theirs.append("metrics", {"loss": 1.0}, 1)
+    assert lease.take(tmp_path, "local").attempt == 1
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"attempt": "x", "token": null}'])
+def test_a_damaged_lease_is_nobody_s(text, tmp_path):
+    taken, held = begun(tmp_path)
+    held.close()
+    (tmp_path / lease.NAME).write_text(text)
+    assert not taken.is_ours()
+    assert lease.take(tmp_path, "local").is_ours()

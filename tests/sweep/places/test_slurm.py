@@ -1,0 +1,124 @@
+"""What srun and sbatch are given; a real Slurm is in tests/cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+import pytest
+
+from lenet_exp.errors import EngineError
+from lenet_exp.sweep.places.place import End
+from lenet_exp.sweep.places.slurm import Slurm
+
+pytestmark = pytest.mark.stackless
+GIVEN = {
+    "partition": None, "time": None, "gres": None, "account": None, "mem": None,
+    "cpus_per_task": 1, "options": None, "setup": [], "python": None, "launching": None,
+}  # fmt: skip
+
+
+@pytest.fixture
+def engine(tmp_path, monkeypatch):
+    """Stand-ins of Slurm's programs that tell how they were called, and end as they are told."""
+    path = tmp_path / "bin"
+    path.mkdir()
+    for name in ("srun", "sbatch", "squeue", "scancel"):
+        script = path / name
+        script.write_text(
+            f"#!{sys.executable}\n"
+            "import json, os, sys\n"
+            f"kept = {{'argv': sys.argv[1:], 'environment': dict(os.environ)}}\n"
+            f"kept['input'] = sys.stdin.readline() if '{name}' == 'srun' else ''\n"
+            f"json.dump(kept, open(os.path.join({str(tmp_path)!r}, '{name}.json'), 'w'))\n"
+            f"told = os.environ.get('TOLD_{name}', '')\n"
+            "print(told)\n"
+            f"sys.exit(int(os.environ.get('CODE_{name}', '0')))\n"
+        )
+        script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{path}{os.pathsep}{os.environ['PATH']}")
+    return lambda name: json.loads((tmp_path / f"{name}.json").read_text())
+
+
+def started(tmp_path, **given):
+    worker = Slurm(1, 3, **{**GIVEN, **given}).worker(tmp_path / "run.log", "lenet-exp:s:1:a:1")
+    worker.start({"seed": 1})
+    while worker.poll() is None:
+        pass
+    return worker
+
+
+def test_options_are_srun_s_and_the_order_is_none_of_them(engine, tmp_path):
+    options = {"qos": "low", "exclusive": True, "overcommit": False, "comment": None}
+    started(tmp_path, partition="npu", time="2:00:00", gres="npu:1", mem="8G", options=options)
+    called = engine("srun")
+    name, job = "--job-name=lenet-exp:s:1:a:1", [sys.executable, "-m", "lenet_exp.sweep.job"]
+    told = ["--partition=npu", "--time=2:00:00", "--gres=npu:1", "--mem=8G", "--cpus-per-task=1"]
+    shown = ["--quiet", "--ntasks=1", name, *told, "--qos=low", "--exclusive", *job]
+    assert called["argv"] == shown
+    assert json.loads(called["input"]) == {"seed": 1}
+
+
+def test_setup_lines_come_before_the_node_s_python_and_read_none_of_the_order(engine, tmp_path):
+    started(tmp_path, setup=["cat", "export A=1"], python="/opt/python")
+    shell, flag, lines, *job = engine("srun")["argv"][-6:]
+    assert (shell, flag, job) == ("/bin/sh", "-c", ["/opt/python", "-m", "lenet_exp.sweep.job"])
+    assert lines.splitlines() == ["{", "cat", "export A=1", "} </dev/null", 'exec "$0" "$@"']
+
+
+def test_inside_a_job_of_slurm_s_a_job_is_not_a_step_of_that(engine, tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_CONF", "/etc/slurm.conf")
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "100")
+    started(tmp_path)
+    seen = engine("srun")["environment"]
+    assert [key for key in seen if key.startswith("SLURM")] == ["SLURM_CONF"]
+
+
+@pytest.mark.parametrize(
+    ("code", "known", "end", "text"),
+    [
+        ("1", "NODE_FAIL|NodeDown|n1|1G", End.LOST, "NODE_FAIL on n1"),
+        ("143", "TIMEOUT|TimeLimit|n1|1G", End.LOST, "TIMEOUT on n1"),
+        ("143", "PREEMPTED|None|n1|1G", End.LOST, "PREEMPTED on n1"),
+        ("1", "CANCELLED|None||1G", End.LOST, "CANCELLED (None)"),
+        ("143", "FAILED|NonZeroExitCode|n1|1G", End.LOST, "ended by SIGTERM on n1"),
+        ("137", "FAILED|JobLaunchFailure|n2|1G", End.LOST, "killed by SIGKILL on n2"),
+        ("137", "", End.LOST, "killed by SIGKILL"),
+        ("1", "OUT_OF_MEMORY|OutOfMemory|n1|1G", End.MEMORY, "out of memory on n1, limit 1G"),
+        ("3", "FAILED|NonZeroExitCode|n1|1G", End.FAILED, "exit code 3"),
+        ("3", "", End.FAILED, "exit code 3"),
+    ],
+)
+def test_the_end_is_as_slurm_knows_it_or_as_srun_said(
+    engine, tmp_path, monkeypatch, code, known, end, text
+):
+    monkeypatch.setenv("CODE_srun", code)
+    monkeypatch.setenv("TOLD_squeue", known)
+    assert started(tmp_path).reason() == (end, text)
+
+
+def test_detached_the_launching_command_is_a_batch_job_once(engine, tmp_path, monkeypatch):
+    place = Slurm(1, 3, **{**GIVEN, "launching": {"partition": "long"}})
+    monkeypatch.setenv("TOLD_sbatch", "7;cluster")
+    submitted = place.submit(["python", "-m", "a b"], tmp_path / "log", "lenet-exp:s:1")
+    assert submitted == "Slurm job 7"
+    words = engine("sbatch")["argv"]
+    assert {"--requeue", "--signal=B:TERM@60", "--partition=long"} <= {*words}
+    assert words[-1] == "--wrap=exec python -m 'a b'"
+    monkeypatch.setenv("TOLD_squeue", "7")
+    again = place.submit(["python"], tmp_path / "log", "lenet-exp:s:1")
+    assert again == "Slurm job 7, submitted before"
+
+
+def test_what_slurm_refuses_is_said(engine, tmp_path, monkeypatch):
+    monkeypatch.setenv("CODE_sbatch", "1")
+    with pytest.raises(EngineError, match="sbatch"):
+        Slurm(1, 3, **GIVEN).submit(["python"], tmp_path / "log", "name")
+
+
+def test_without_slurm_that_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EngineError, match="srun: is not on the path"):
+        started(tmp_path)
