@@ -1,0 +1,243 @@
+"""TensorFlow's sessions, taken over: what the chip would run is emulated, the rest is as it was."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from lenet_exp.errors import LenetExpError
+from lenet_exp.precision import Plan
+from lenet_exp.precision.emulation.exact import float_status
+from lenet_exp.script import asked as asking
+from lenet_exp.script.emulated_run import (
+    EmulatedRun,
+    changes_numbers,
+    emulate_run,
+    plan_run,
+    trains,
+)
+from lenet_exp.script.graft import SCOPE, hide, status_of
+
+_LOOP = "IterationOp"  # the vendor's name of what is run several times
+
+
+class Prepared(NamedTuple):
+    """What is known of one set of fetches and feeds; `run` is None where nothing changes."""
+
+    held: Tuple[Any, ...]  # the keys are ids: what they are of must stay
+    run: Optional[EmulatedRun]
+    plan: Optional[Plan]
+    trains: bool
+    reason: str = ""  # why it runs in float32 though it should not
+
+
+class Call(NamedTuple):
+    """One step that was made: seconds, overflows, and what was fetched of the graph itself."""
+
+    prepared: Prepared
+    seconds: float
+    overflows: float
+    skipped: bool
+    tensors: Sequence[Any]
+    values: Sequence[Any]
+    session: Any
+
+
+class Observer:
+    """Hears of what sessions do."""
+
+    def found(self, asked: asking.Asked, told: Sequence[str]) -> None:
+        """Hear what mode the process has; at the first session of the chip."""
+
+    def prepared(self, prepared: Prepared, session: Any) -> None:
+        """Hear of a new set of fetches, before it is first run."""
+
+    def called(self, call: Call) -> None:
+        """Hear of a call that trained or was emulated."""
+
+
+class Takeover:
+    """What all sessions of this process share."""
+
+    def __init__(
+        self,
+        typed: Dict[str, Any],
+        observer: Observer,
+        trace: bool = False,
+        on_refused: str = "warn",
+    ) -> None:
+        """Emulate what `typed`, or else the script, asks; tell `observer`."""
+        self._typed, self.observer, self._trace = typed, observer, trace
+        self._on_refused = on_refused
+        self.every_session = "mode" in typed  # also those that say nothing of the chip
+        self.asked: Optional[asking.Asked] = None
+        self._lock = threading.RLock()
+        self._busy = threading.local()
+        self._do_run: Callable[..., Any] = lambda *args: None
+
+    def install(self, module: Any) -> None:
+        """Take over the sessions of TensorFlow's module of them; again does nothing."""
+        base = module.BaseSession
+        if hasattr(base, "_lenet_exp_takeover"):
+            return
+        base._lenet_exp_takeover = self  # noqa: SLF001 - ours
+        hide(module.ops.Graph)
+        self._do_run = base._do_run  # noqa: SLF001
+        self._wrap_init(base, module.config_pb2.ConfigProto)
+        self._wrap_runs(base)
+
+    def _wrap_init(self, base: Any, config_class: Any) -> None:
+        begin = base.__init__
+
+        def init(session: Any, target: Any = "", graph: Any = None, config: Any = None) -> None:
+            emulated = self._begin(config)
+            used = asking.for_emulation(config, config_class) if emulated else config
+            begin(session, target, graph, used)
+            if emulated:
+                session._lenet_exp = OneSession(asking.read(config).loops)  # noqa: SLF001
+
+        base.__init__ = init
+
+    def _begin(self, config: Any) -> bool:
+        """Return whether a session is the chip's; with the first one the mode is settled."""
+        said = asking.read(config) if isinstance(config, object) and _is_config(config) else None
+        if said is None:
+            said = asking.read(None)
+        on_chip = self.every_session if said.on_chip is None else said.on_chip
+        if not on_chip:
+            return False
+        if self.asked is None:
+            self.asked, told = asking.chosen(said.asked, self._typed)
+            self.observer.found(self.asked, told)
+        return True
+
+    def _wrap_runs(self, base: Any) -> None:
+        make_callable = base.make_callable
+
+        def do_run(session: Any, handle: Any, targets: Any, fetches: Any, feeds: Any,
+                   options: Any, metadata: Any) -> Any:  # fmt: skip
+            mine = getattr(session, "_lenet_exp", None)
+            if mine is None or handle is not None or getattr(self._busy, "on", False):
+                return self._do_run(session, handle, targets, fetches, feeds, options, metadata)
+            return self._run(mine, session, (targets, fetches, feeds), (options, metadata))
+
+        def callable_of(session: Any, fetches: Any, feed_list: Any = None,
+                        accept_options: bool = False) -> Any:  # fmt: skip
+            if getattr(session, "_lenet_exp", None) is None:
+                return make_callable(session, fetches, feed_list, accept_options)
+            feed_list = list(feed_list or ())
+
+            def run(*values: Any, **options: Any) -> Any:
+                if len(values) != len(feed_list):
+                    told = f"Expected {len(feed_list)} feed values, got {len(values)}"
+                    raise ValueError(told)
+                return session.run(fetches, dict(zip(feed_list, values)) or None, **options)
+
+            return run
+
+        base._do_run, base.make_callable = do_run, callable_of  # noqa: SLF001
+
+    def _run(
+        self, mine: OneSession, session: Any, what: Tuple[Any, ...], how: Tuple[Any, ...]
+    ) -> Any:
+        targets, fetches, feeds = what
+        fed = [key.deref() if hasattr(key, "deref") else key for key in feeds]
+        key = (*map(id, fetches), None, *map(id, targets), None, *sorted(map(id, fed)))
+        prepared = mine.known.get(key)
+        if prepared is None:
+            with self._lock:
+                prepared = mine.known[key] = self._prepare(mine, session, fetches, targets, fed)
+        run = prepared.run
+        begun = time.perf_counter()
+        if run is None and not prepared.trains:
+            return self._do_run(session, None, targets, fetches, feeds, *how)
+        extra = () if run is None else (*run.seen, run.after)
+        wanted = fetches if run is None else [*run.tensors, *extra]
+        ends = targets if run is None else list(run.operations)
+        for _ in range(mine.times(self._do_run, session, targets)):
+            values = self._do_run(session, None, ends, wanted, feeds, *how)
+        overflows, skipped = mine.counted(values[len(fetches) :])
+        values = values[: len(fetches)]
+        seconds = time.perf_counter() - begun
+        call = Call(prepared, seconds, overflows, skipped, fetches, values, session)
+        self._quietly(lambda: self.observer.called(call))
+        return values
+
+    def _quietly(self, work: Callable[[], None]) -> None:
+        """Do something in which sessions are not taken over."""
+        self._busy.on = True
+        try:
+            work()
+        finally:
+            self._busy.on = False
+
+    def _prepare(
+        self, mine: OneSession, session: Any, fetches: Any, targets: Any, fed: Any
+    ) -> Prepared:
+        assert self.asked is not None  # noqa: S101 - a session of the chip settled it
+        held, graph, asked = (*fetches, *targets, *fed), session.graph, self.asked
+        made: List[Prepared] = []
+
+        def work() -> None:
+            plan, training = None, False
+            try:
+                step, plan = plan_run(graph, fetches, targets, fed, asked)
+                training = trains(step)
+                run = None
+                if changes_numbers(plan):
+                    run = emulate_run(step, plan, graph, fetches, targets, self._trace)
+                    mine.begin(self._do_run, session)
+                made.append(Prepared(held, run, plan, training))
+            except LenetExpError as error:
+                if self._on_refused == "error":
+                    raise
+                reason = " ".join(str(error).split("\n", maxsplit=1)[0].split())
+                made.append(Prepared(held, None, plan, training, reason))
+            self.observer.prepared(made[0], session)
+
+        self._quietly(work)
+        return made[0]
+
+
+class OneSession:
+    """What is known of one session of the chip."""
+
+    def __init__(self, loops: int) -> None:
+        self.known: Dict[Tuple[Any, ...], Prepared] = {}
+        self._loops = loops
+        self._count = 0.0  # of overflows, when it was last looked at
+        self._begun = False
+
+    def begin(self, do_run: Callable[..., Any], session: Any) -> None:
+        """Set the overflow flag to 0; once."""
+        if not self._begun:
+            reset = status_of(session.graph).operation(float_status.RESET)
+            do_run(session, None, [reset], [], {}, None, None)
+            self._begun = True
+
+    def counted(self, values: Sequence[Any]) -> Tuple[float, bool]:
+        """Return the overflows of a call, and whether a reading of the flag found one."""
+        if not values:
+            return 0.0, False
+        *seen, after = map(float, values)
+        found = max([after, *seen]) - self._count if seen else after - self._count
+        self._count = after
+        return max(found, 0.0), any(seen)
+
+    def times(self, do_run: Callable[..., Any], session: Any, targets: Sequence[Any]) -> int:
+        """Return how often the chip makes the step of one call."""
+        if self._loops <= 1 or not any(op.name == _LOOP for op in targets):
+            return 1
+        variables = session.graph.get_collection("npu_runconfig_iterations_per_loop")
+        if not variables:
+            return 1
+        value = do_run(session, None, [], [variables[0].value()], {}, None, None)[0]
+        return int(value) + 1
+
+
+def _is_config(config: Any) -> bool:
+    return hasattr(config, "graph_options")
+
+
+__all__ = ["SCOPE", "Call", "Observer", "OneSession", "Prepared", "Takeover"]
