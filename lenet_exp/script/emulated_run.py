@@ -19,7 +19,7 @@ class EmulatedRun(NamedTuple):
     """What a session runs instead.
 
     tensors, operations: for those that are fetched, in their order.
-    seen: float32 [], how many overflows each reading of the float status found.
+    seen: what each reading of the float status found, 0 for no overflow.
     after: float32 [], how many there are since it was last cleared, at the run's end.
     trains: whether it updates variables.
     """
@@ -62,7 +62,13 @@ def changes_numbers(plan: Plan) -> bool:
 
 def trains(step: StepGraph) -> bool:
     """Return whether a run changes what it learns."""
-    return any(updates(node) and "Apply" in node.op for node in step.graph_def.node)
+    return any(updates(node) and _is_float(node) for node in step.graph_def.node)
+
+
+def _is_float(node: Any) -> bool:
+    """Return whether an update is of what is learnt, and not of a counter."""
+    kinds = (node.attr[name].type for name in ("T", "dtype") if name in node.attr)
+    return any(tf_compat.load().as_dtype(kind).is_floating for kind in kinds if kind)
 
 
 def emulate_run(
@@ -80,7 +86,7 @@ def emulate_run(
     """
     names = [tensor.name for tensor in tensors]
     made = emulate(step.graph_def, plan, fetches=names, trace=trace)
-    seen = _readings(made.graph_def)
+    seen = _readings(plan, made.graph_def)
     roots = [*names, *(op.name for op in operations), *seen]
     if made.traces is not None:
         more = (made.traces.counts, made.traces.largest, made.traces.reset, made.traces.iterations)
@@ -94,10 +100,11 @@ def emulate_run(
     return EmulatedRun(*parts)
 
 
-def _readings(graph_def: Any) -> List[str]:
-    """Return what reads the flag for a status operator."""
-    name = float_status.NAME
-    return [n.name for n in graph_def.node if n.op == "Identity" and list(n.input)[:1] == [name]]
+def _readings(plan: Plan, graph_def: Any) -> List[str]:
+    """Return what each reading of the float status gives: 0 where nothing overflowed."""
+    made = {node.name for node in graph_def.node}
+    reads = [n.name for n in plan.graph_def.node if float_status.kind(n) in {"get", "get_v2"}]
+    return [name if f"{name}/words" not in made else f"{name}/words" for name in reads]
 
 
 def _flag_at_the_end(graph: Any, ends: Sequence[Any]) -> Any:

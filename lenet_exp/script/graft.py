@@ -111,7 +111,7 @@ def status_of(graph: Any) -> Grafted:
     found = getattr(graph, "_lenet_exp_status", None)
     if found is None:
         tf = tf_compat.load()
-        made = tf.GraphDef()
+        made = tf.GraphDef(versions=graph.graph_def_versions)
         variable = made.node.add(name=STATUS, op="VariableV2")
         variable.attr["dtype"].type = tf.float32.as_datatype_enum
         variable.attr["shape"].shape.SetInParent()
@@ -141,6 +141,8 @@ def _imported(
     taken = {text for node in nodes for text in node.input if node_of(text) not in inside}
     mapped = {text: _element(text, own, borders) for text in taken}
     with opened(graph):
+        if not hasattr(graph, "_lenet_exp_versions"):
+            graph._lenet_exp_versions = graph.graph_def_versions  # noqa: SLF001 - ours
         count = graph._lenet_exp_count = getattr(graph, "_lenet_exp_count", 0) + 1  # noqa: SLF001
         prefix = f"{SCOPE}/{count}"
         with graph.name_scope(None), graph.control_dependencies(None):
@@ -149,10 +151,8 @@ def _imported(
 
 
 def _element(text: str, own: Mapping[str, Any], borders: Mapping[str, Any]) -> Any:
-    mark, node, slot = split(text)
-    if node in own:
-        return own[node] if mark else own[node].outputs[int(slot[1:] or 0)]
-    return borders[node].op if mark else borders[node]
+    _, node, slot = split(text)  # an order is mapped by a tensor of its node
+    return own[node].outputs[int(slot[1:] or 0)] if node in own else borders[node]
 
 
 @contextlib.contextmanager
@@ -186,6 +186,9 @@ def hide(graph_class: Any) -> None:
             _keep(made.node, [n for n in made.node if not n.name.startswith(f"{SCOPE}/")])
             kept = [f for f in made.library.function if not f.signature.name.startswith(_FUNCTIONS)]
             _keep(made.library.function, kept)
+            made.versions.CopyFrom(self._lenet_exp_versions)
+            if not kept:
+                made.ClearField("library")
         return made, version
 
     def get_operations(self: Any) -> List[Any]:

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import os
 import runpy
+import signal
 import sys
 import traceback
 import types
 from pathlib import Path
-from typing import Any, Callable, Optional, Sequence
+from typing import Any, Callable, NamedTuple, Optional, Sequence
+
+from lenet_exp.errors import LenetExpError
 
 _HERE = str(Path(__file__).resolve().parent)
 
 
-def run_file(path: str, arguments: Sequence[str]) -> int:
-    """Run a file as `python PATH ARGUMENTS` does; return its exit code."""
+class Ended(NamedTuple):
+    """How a script ended: its exit code, and the signal that ended it, if one did."""
+
+    code: int
+    signal: Optional[int] = None
+
+
+def run_file(path: str, arguments: Sequence[str]) -> Ended:
+    """Run a file as `python PATH ARGUMENTS` does."""
     sys.argv = [path, *arguments]
     sys.path[0] = str(Path(path).resolve().parent)
     module = types.ModuleType("__main__")
@@ -25,28 +35,31 @@ def run_file(path: str, arguments: Sequence[str]) -> int:
         code = compile(Path(path).read_bytes(), path, "exec", dont_inherit=True)
         exec(code, module.__dict__)  # noqa: S102 - it is what a person asked for
 
-    return _exit_code(work)
+    return _ended(work)
 
 
-def run_module(name: str, arguments: Sequence[str]) -> int:
-    """Run a module as `python -m NAME ARGUMENTS` does; return its exit code."""
+def run_module(name: str, arguments: Sequence[str]) -> Ended:
+    """Run a module as `python -m NAME ARGUMENTS` does."""
     sys.argv = [name, *arguments]
     sys.path[0] = os.getcwd()  # noqa: PTH109 - as Python has it
-    return _exit_code(lambda: runpy.run_module(name, run_name="__main__", alter_sys=True))
+    return _ended(lambda: runpy.run_module(name, run_name="__main__", alter_sys=True))
 
 
-def _exit_code(work: Callable[[], Any]) -> int:
+def _ended(work: Callable[[], Any]) -> Ended:
     try:
         work()
     except SystemExit as error:
-        return _of(error.code)
+        return Ended(_of(error.code))
     except KeyboardInterrupt:
         _show(*sys.exc_info())
-        return 130
+        return Ended(1, signal.SIGINT)
+    except LenetExpError as error:  # in words: it is not the script that is wrong
+        print(f"lenet-exp: {error}", file=sys.stderr)
+        return Ended(error.exit_code)
     except Exception:  # noqa: BLE001 - a script's own: shown as Python shows it
         _show(*sys.exc_info())
-        return 1
-    return 0
+        return Ended(1)
+    return Ended(0)
 
 
 def _of(code: Any) -> int:

@@ -6,8 +6,8 @@ import threading
 import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from lenet_exp.errors import LenetExpError
-from lenet_exp.precision import Plan
+from lenet_exp.errors import LenetExpError, PrecisionError
+from lenet_exp.precision import Plan, verdict
 from lenet_exp.precision.emulation.exact import float_status
 from lenet_exp.script import asked as asking
 from lenet_exp.script.emulated_run import (
@@ -17,7 +17,7 @@ from lenet_exp.script.emulated_run import (
     plan_run,
     trains,
 )
-from lenet_exp.script.graft import SCOPE, hide, status_of
+from lenet_exp.script.graft import hide, status_of
 
 _LOOP = "IterationOp"  # the vendor's name of what is run several times
 
@@ -33,12 +33,13 @@ class Prepared(NamedTuple):
 
 
 class Call(NamedTuple):
-    """One step that was made: seconds, overflows, and what was fetched of the graph itself."""
+    """One call: its steps, seconds, overflows, and what was fetched of the graph itself."""
 
     prepared: Prepared
+    steps: int
     seconds: float
     overflows: float
-    skipped: bool
+    skipped: int
     tensors: Sequence[Any]
     values: Sequence[Any]
     session: Any
@@ -137,6 +138,32 @@ class Takeover:
             return run
 
         base._do_run, base.make_callable = do_run, callable_of  # noqa: SLF001
+        self._wrap_callables(base)
+
+    def _wrap_callables(self, base: Any) -> None:
+        """Take over what Keras runs: fetches, targets and feeds by their names."""
+        from_options = base._make_callable_from_options  # noqa: SLF001
+
+        def callable_from(session: Any, options: Any) -> Any:
+            if getattr(session, "_lenet_exp", None) is None:
+                return from_options(session, options)
+            find = session.graph.as_graph_element
+            if options.tensor_connection:
+                held = tuple(find(name) for name in options.fetch)
+                reason = "Keras joins tensors in it"
+                self.observer.prepared(Prepared(held, None, None, False, reason), session)
+                return from_options(session, options)
+            fetches, feeds = ([find(name) for name in names]
+                              for names in (options.fetch, options.feed))  # fmt: skip
+            targets = [find(name, allow_tensor=False) for name in options.target]
+
+            def run(*values: Any, run_metadata: Any = None) -> Any:
+                given = _feeds(feeds, values)
+                return session._do_run(None, targets, fetches, given, None, run_metadata)  # noqa: SLF001
+
+            return run
+
+        base._make_callable_from_options = callable_from  # noqa: SLF001
 
     def _run(
         self, mine: OneSession, session: Any, what: Tuple[Any, ...], how: Tuple[Any, ...]
@@ -155,12 +182,14 @@ class Takeover:
         extra = () if run is None else (*run.seen, run.after)
         wanted = fetches if run is None else [*run.tensors, *extra]
         ends = targets if run is None else list(run.operations)
-        for _ in range(mine.times(self._do_run, session, targets)):
+        overflows, skipped, steps = 0.0, 0, mine.times(self._do_run, session, targets)
+        for _ in range(steps):
             values = self._do_run(session, None, ends, wanted, feeds, *how)
-        overflows, skipped = mine.counted(values[len(fetches) :])
+            more, overflowed = mine.counted(values[len(fetches) :])
+            overflows, skipped = overflows + more, skipped + overflowed
         values = values[: len(fetches)]
         seconds = time.perf_counter() - begun
-        call = Call(prepared, seconds, overflows, skipped, fetches, values, session)
+        call = Call(prepared, steps, seconds, overflows, skipped, fetches, values, session)
         self._quietly(lambda: self.observer.called(call))
         return values
 
@@ -184,20 +213,26 @@ class Takeover:
             try:
                 step, plan = plan_run(graph, fetches, targets, fed, asked)
                 training = trains(step)
+                self._check(plan)
                 run = None
                 if changes_numbers(plan):
                     run = emulate_run(step, plan, graph, fetches, targets, self._trace)
                     mine.begin(self._do_run, session)
                 made.append(Prepared(held, run, plan, training))
-            except LenetExpError as error:
+            except Exception as error:
                 if self._on_refused == "error":
                     raise
-                reason = " ".join(str(error).split("\n", maxsplit=1)[0].split())
-                made.append(Prepared(held, None, plan, training, reason))
+                made.append(Prepared(held, None, plan, training, _in_a_line(error)))
             self.observer.prepared(made[0], session)
 
         self._quietly(work)
         return made[0]
+
+    def _check(self, plan: Plan) -> None:
+        found = verdict(plan).refused
+        if found and self._on_refused == "error":
+            remedy = "on_refused=warn, or another precision mode"
+            raise PrecisionError("the chip", f"refuses {', '.join(found)}", remedy)
 
 
 class OneSession:
@@ -220,10 +255,10 @@ class OneSession:
         """Return the overflows of a call, and whether a reading of the flag found one."""
         if not values:
             return 0.0, False
-        *seen, after = map(float, values)
-        found = max([after, *seen]) - self._count if seen else after - self._count
-        self._count = after
-        return max(found, 0.0), any(seen)
+        *seen, after = values
+        skipped = any(bool(word.any()) for word in seen)
+        before, self._count = 0.0 if seen else self._count, float(after)
+        return float(skipped) + max(0.0, self._count - before), skipped
 
     def times(self, do_run: Callable[..., Any], session: Any, targets: Sequence[Any]) -> int:
         """Return how often the chip makes the step of one call."""
@@ -236,8 +271,16 @@ class OneSession:
         return int(value) + 1
 
 
+def _feeds(tensors: Sequence[Any], values: Sequence[Any]) -> Dict[Any, Any]:
+    """Return feeds as `_do_run` takes them: TensorFlow 2 has no tensors for keys."""
+    keys = [tensor.ref() if hasattr(tensor, "ref") else tensor for tensor in tensors]
+    return dict(zip(keys, values))
+
+
+def _in_a_line(error: Exception) -> str:
+    kind = "" if isinstance(error, LenetExpError) else f"{type(error).__name__}: "
+    return kind + " ".join(str(error).split("\n", maxsplit=1)[0].split())[:300]
+
+
 def _is_config(config: Any) -> bool:
     return hasattr(config, "graph_options")
-
-
-__all__ = ["SCOPE", "Call", "Observer", "OneSession", "Prepared", "Takeover"]

@@ -19,9 +19,9 @@ def run(*words, cwd, script=None, **environment):
         [sys.executable, "-W", "ignore", "-m", "lenet_exp.script", *first, *words],
         cwd=str(cwd),
         env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
+        check=False,
         timeout=300,
     )
 

@@ -11,7 +11,8 @@ from typing import Any, List, Tuple
 import tensorflow.compat.v1 as tf
 
 from lenet_exp.config.schema.run import DynamicLossScale
-from lenet_exp.training.loss_scale import ScaleState, advance
+from lenet_exp.script.bridge.scopes import keep_dtype_scope
+from lenet_exp.training.loss_scale import ScaleState, advance, nothing_overflowed
 
 MANAGERS: List[Any] = []  # in the order they were made: whose scale is recorded
 
@@ -65,6 +66,10 @@ class ExponentialUpdateLossScaleManager:
 
     def update_loss_scale(self, finite_grads: Any) -> Any:
         """Return the operation that takes the state past a step; `finite_grads` bool []."""
+        with keep_dtype_scope():  # as in our own runs, where no mode changes it
+            return self._advanced(finite_grads)
+
+    def _advanced(self, finite_grads: Any) -> Any:
         state = (self._loss_scale, self._num_good_steps, self._num_bad_steps)
         now = ScaleState(*(tf.identity(part) for part in state))
         after = advance(now, finite_grads, self._settings)
@@ -122,14 +127,9 @@ class NPULossScaleOptimizer(tf.train.Optimizer):  # type: ignore[misc]
         if not getattr(manager, "get_enable_overflow_check", lambda: True)():
             return tf.constant(True)
         with tf.name_scope(self._name):
-            status = tf.zeros([8], tf.int32)
-            with tf.control_dependencies(gradients):
-                got = marked(tf.identity(status, name="NpuGetFloatStatusV2"))
-            with tf.control_dependencies([got]):
-                cleared = marked(tf.no_op(name="NpuClearFloatStatusV2"))
-            with tf.control_dependencies([cleared]):
-                clean = tf.equal(0, got)
-            return tf.reduce_all(clean, name="overflow_status_reduce_all")
+            # In a session that does not emulate nothing ever overflows.
+            buffer = tf.identity(tf.zeros([8]), name="float_status_buffer")
+            return nothing_overflowed(buffer, gradients, "overflow_status_reduce_all")
 
 
 def _times(gradient: Any, factor: Any) -> Any:
@@ -139,14 +139,3 @@ def _times(gradient: Any, factor: Any) -> Any:
         values = gradient.values * tf.cast(factor, gradient.values.dtype)
         return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
     return gradient * tf.cast(factor, gradient.dtype.base_dtype)
-
-
-def marked(element: Any) -> Any:
-    """Mark what stands for the vendor's operator that it is named after.
-
-    A session that emulates replaces it; in any other nothing ever overflows.
-    """
-    op = getattr(element, "op", element)
-    kind = op.name.rpartition("/")[2].partition("_")[0]
-    op._set_attr("_ge_type", tf.AttrValue(s=kind.encode()))  # noqa: SLF001 - no public way
-    return element

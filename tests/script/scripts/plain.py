@@ -1,14 +1,14 @@
 """A session with a variable, a feed and an update; its exit code is its first argument."""
 
-import os
 import sys
+from pathlib import Path
 
 import numpy as np
-from npu_bridge.npu_init import *  # noqa: F403 - as scripts do
 from npu_bridge.estimator.npu.npu_optimizer import NPUDistributedOptimizer
+from npu_bridge.npu_init import *
 from tensorflow.compat import v1 as tf
 
-print(sys.argv, os.getcwd())
+print(sys.argv, Path.cwd())
 tf.disable_v2_behavior()
 tf.set_random_seed(1)
 x = tf.placeholder(tf.float32, [8, 4])
