@@ -8,8 +8,11 @@ precision=MODE                instead of what the script asks
 precision.keep_dtype=[NAME]   also precision.modify_mixlist=FILE, precision.customize_dtypes=FILE
 precision.trace_overflow=true which operator overflows first, and what float16 makes of gradients
 on_refused=error              end where something can't be emulated, or the chip would refuse it
+steps=N                       end it after so many steps of training
 metric=NAME                   the fetched number to record as loss
-record=DIR                    the folder of the record; tracking.uri=, tracking.experiment= as a run
+capture=DIR                   write the graph, a checkpoint and feeds there
+record=DIR                    the folder of the record; tracking.experiment= and tracking.uri= as
+                              of a run, tracking.uri=none for the folder alone
 """
 
 from __future__ import annotations

@@ -23,6 +23,10 @@ class Ended(NamedTuple):
     signal: Optional[int] = None
 
 
+class EnoughStepsError(BaseException):
+    """As many steps were made as were asked for. Not an Exception: no script may catch it."""
+
+
 def run_file(path: str, arguments: Sequence[str]) -> Ended:
     """Run a file as `python PATH ARGUMENTS` does."""
     sys.argv = [path, *arguments]
@@ -48,6 +52,8 @@ def run_module(name: str, arguments: Sequence[str]) -> Ended:
 def _ended(work: Callable[[], Any]) -> Ended:
     try:
         work()
+    except EnoughStepsError:
+        return Ended(0)
     except SystemExit as error:
         return Ended(_of(error.code))
     except KeyboardInterrupt:

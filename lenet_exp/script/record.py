@@ -21,6 +21,7 @@ from lenet_exp.script.asked import Asked
 from lenet_exp.script.history import History
 
 REPORT = "report.txt"
+NO_STORE = "none"  # as a URI: the folder alone
 
 
 class Kept:
@@ -115,7 +116,8 @@ class ScriptRecord:
             self._write(journal, files, history, said)
             journal.append("status", {"status": status})
             journal.sync()
-            return [f"recorded: {_shown(folder)}, in {self._tell(journal)}"]
+            told = "" if self._kept.uri == NO_STORE else f", in {self._tell(journal)}"
+            return [f"recorded: {_shown(folder)}{told}"]
         except (LenetExpError, OSError) as error:
             what, reason = wrap_os_error(error).args[:2]
             return [

@@ -13,6 +13,7 @@ from lenet_exp import tf_compat
 from lenet_exp.config.cli.script_options import ScriptOptions
 from lenet_exp.errors import Terminated
 from lenet_exp.script import interpreter
+from lenet_exp.script.capture import Capture
 from lenet_exp.script.imports import AfterImport
 from lenet_exp.script.record import Kept, ScriptRecord
 from lenet_exp.script.sessions import Takeover
@@ -24,7 +25,9 @@ PACKAGES = Path(__file__).with_name("packages")
 def run(options: ScriptOptions) -> int:
     """Run the script that is asked for, its sessions taken over; return its exit code."""
     sys.path[0] = "" if options.path is None else str(options.path.resolve().parent)
-    watch = Watch(ScriptRecord(_kept(options)), options.metric)
+    kept = _kept(options)
+    capture = None if options.capture is None else Capture(options.capture, kept.script)
+    watch = Watch(ScriptRecord(kept), options.metric, options.steps, capture)
     takeover = Takeover(options.typed(), watch, options.trace, options.on_refused)
     AfterImport(takeover.install).install()
     _prepare_process(watch)

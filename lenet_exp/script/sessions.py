@@ -18,6 +18,7 @@ from lenet_exp.script.emulated_run import (
     trains,
 )
 from lenet_exp.script.graft import hide, status_of
+from lenet_exp.script.step_graph import StepGraph
 
 _LOOP = "IterationOp"  # the vendor's name of what is run several times
 
@@ -29,6 +30,7 @@ class Prepared(NamedTuple):
     run: Optional[EmulatedRun]
     plan: Optional[Plan]
     trains: bool
+    step: Optional[StepGraph] = None
     reason: str = ""  # why it runs in float32 though it should not
 
 
@@ -43,6 +45,7 @@ class Call(NamedTuple):
     tensors: Sequence[Any]
     values: Sequence[Any]
     session: Any
+    given: Dict[str, Any]  # what was fed or came out of a pipeline, where it is wanted
 
 
 class Observer:
@@ -56,6 +59,10 @@ class Observer:
 
     def called(self, call: Call) -> None:
         """Hear of a call that trained or was emulated."""
+
+    def wants_given(self, prepared: Prepared) -> bool:
+        """Return whether `given` of the next call is wanted."""
+        return False
 
 
 class Takeover:
@@ -151,7 +158,7 @@ class Takeover:
             if options.tensor_connection:
                 held = tuple(find(name) for name in options.fetch)
                 reason = "Keras joins tensors in it"
-                self.observer.prepared(Prepared(held, None, None, False, reason), session)
+                self.observer.prepared(Prepared(held, None, None, False, None, reason), session)
                 return from_options(session, options)
             fetches, feeds = ([find(name) for name in names]
                               for names in (options.fetch, options.feed))  # fmt: skip
@@ -179,17 +186,20 @@ class Takeover:
         begun = time.perf_counter()
         if run is None and not prepared.trains:
             return self._do_run(session, None, targets, fetches, feeds, *how)
-        extra = () if run is None else (*run.seen, run.after)
-        wanted = fetches if run is None else [*run.tensors, *extra]
+        data = _pipelines(prepared) if self.observer.wants_given(prepared) else {}
+        counts = [] if run is None else [*run.seen, run.after]
+        wanted = [*(fetches if run is None else run.tensors), *counts, *data.values()]
         ends = targets if run is None else list(run.operations)
         overflows, skipped, steps = 0.0, 0, mine.times(self._do_run, session, targets)
         for _ in range(steps):
             values = self._do_run(session, None, ends, wanted, feeds, *how)
-            more, overflowed = mine.counted(values[len(fetches) :])
+            more, overflowed = mine.counted(values[len(fetches) :][: len(counts)])
             overflows, skipped = overflows + more, skipped + overflowed
-        values = values[: len(fetches)]
         seconds = time.perf_counter() - begun
-        call = Call(prepared, steps, seconds, overflows, skipped, fetches, values, session)
+        given = dict(zip(data, values[len(fetches) + len(counts) :]))
+        given.update((tensor.name, value) for tensor, value in zip(fed, feeds.values()))
+        values = values[: len(fetches)]
+        call = Call(prepared, steps, seconds, overflows, skipped, fetches, values, session, given)
         self._quietly(lambda: self.observer.called(call))
         return values
 
@@ -218,11 +228,11 @@ class Takeover:
                 if changes_numbers(plan):
                     run = emulate_run(step, plan, graph, fetches, targets, self._trace)
                     mine.begin(self._do_run, session)
-                made.append(Prepared(held, run, plan, training))
+                made.append(Prepared(held, run, plan, training, step))
             except Exception as error:
                 if self._on_refused == "error":
                     raise
-                made.append(Prepared(held, None, plan, training, _in_a_line(error)))
+                made.append(Prepared(held, None, plan, training, None, _in_a_line(error)))
             self.observer.prepared(made[0], session)
 
         self._quietly(work)
@@ -269,6 +279,17 @@ class OneSession:
             return 1
         value = do_run(session, None, [], [variables[0].value()], {}, None, None)[0]
         return int(value) + 1
+
+
+def _pipelines(prepared: Prepared) -> Dict[str, Any]:
+    """Return what a run takes out of iterators and queues: the tensors, by the graph's names."""
+    operations = prepared.step.operations.values() if prepared.step is not None else ()
+    found: Dict[str, Any] = {}
+    for op in operations:
+        if op.type.startswith(("IteratorGetNext", "QueueDequeue")):
+            stands = op if prepared.run is None else prepared.run.grafted.operation(op.name)
+            found.update(zip((tensor.name for tensor in op.outputs), stands.outputs))
+    return found
 
 
 def _feeds(tensors: Sequence[Any], values: Sequence[Any]) -> Dict[Any, Any]:

@@ -13,7 +13,9 @@ from lenet_exp.precision.emulation.trace.report import Counted
 from lenet_exp.precision.reporting.records import as_csv_of_run
 from lenet_exp.record.terminal import print_on
 from lenet_exp.script.asked import Asked
+from lenet_exp.script.capture import Capture
 from lenet_exp.script.history import History
+from lenet_exp.script.interpreter import EnoughStepsError
 from lenet_exp.script.record import ScriptRecord
 from lenet_exp.script.sessions import Call, Observer, Prepared
 
@@ -25,8 +27,15 @@ _MOST_NAMES = 4
 class Watch(Observer):
     """Tells on the terminal's error output, so that the script's own output stays its own."""
 
-    def __init__(self, record: ScriptRecord, metric: Optional[str]) -> None:
-        """Record into `record`; `metric` as for `History`."""
+    def __init__(
+        self,
+        record: ScriptRecord,
+        metric: Optional[str],
+        steps: Optional[int] = None,
+        capture: Optional[Capture] = None,
+    ) -> None:
+        """Record into `record`; `metric` as for `History`; end the script after `steps`."""
+        self._most, self._capture = steps, capture
         self.history = History(metric)
         self._record = record
         self._owner = os.getpid()
@@ -54,10 +63,19 @@ class Watch(Observer):
             self._begin(prepared.plan)
         if prepared.reason:
             self.say(f"in float32: {_names(prepared.held)}: {prepared.reason}")
+        if self._capture is not None and prepared.trains and not self._capture.has_begun:
+            self._capture.begin(prepared, session, prepared.held, self._mode())
         traces = prepared.run.traces if prepared.run is not None else None
         if traces is not None:
             self._tallies[id(prepared)] = tally.empty(traces.sites)
             session.run(_of(prepared, traces.reset))
+
+    def _mode(self) -> str:
+        return self._asked[0].mode if self._asked else Asked.mode
+
+    def wants_given(self, prepared: Prepared) -> bool:
+        """Return whether a capture wants it."""
+        return self._capture is not None and self._capture.takes(prepared)
 
     def _begin(self, plan: Optional[Plan]) -> None:
         self._begun = True
@@ -67,6 +85,8 @@ class Watch(Observer):
         """Count a step, and record it."""
         if os.getpid() != self._owner:
             return
+        if self._capture is not None and self._capture.takes(call.prepared):
+            self._capture.add(call.given)
         if call.prepared.trains:
             self.history.add(call.steps, call.seconds, call.overflows, call.skipped)
             self.history.loss(call.tensors, call.values)
@@ -76,6 +96,8 @@ class Watch(Observer):
             if scale is not None:
                 self.history.scales[self.history.steps] = scale
             self._record.metrics(self.history.metrics(), self.history.steps)
+        if self._most is not None and self.history.steps >= self._most:
+            raise EnoughStepsError
 
     def _trace(self, call: Call) -> None:
         before = self._tallies.get(id(call.prepared))
@@ -101,6 +123,8 @@ class Watch(Observer):
             if not self._begun:
                 self._begin(next((r.plan for r in self._runs if r.plan is not None), None))
             self.say(self.history.text())
+        if self._capture is not None:
+            self._capture.end()
         counted = self._counted()
         if counted:
             for text in _tables(counted):

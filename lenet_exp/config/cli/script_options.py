@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from lenet_exp.config.cli.options import Options
-from lenet_exp.config.schema.keys import key, one_of
+from lenet_exp.config.schema.keys import key, one_of, within
 from lenet_exp.config.schema.modes import ALSO, PRECISION_MODES, RECOMMENDED
 from lenet_exp.errors import ConfigError, UsageError
 
@@ -20,8 +20,9 @@ EXPERIMENT = "lenet-exp-scripts"
 class ScriptOptions(Options):
     """Which script, and what is asked of it; `arguments` are the script's own.
 
-    What is None, or empty, is left to the script. `metric` is the name of a fetched number;
-    `capture` a folder for the graph, a checkpoint and feeds; `record` the folder of the record.
+    What is None, or empty, is left to the script. `steps` of training are made, then it is ended;
+    `metric` is the name of a fetched number; `capture` a folder for the graph, a checkpoint and
+    feeds; `record` the folder of the record.
     """
 
     VERB = "script"
@@ -41,9 +42,12 @@ class ScriptOptions(Options):
     on_refused: str = one_of("warn", "error", good="error", default="warn")
     metric: Optional[str] = key("the name of a tensor that the script fetches", "loss",
                                 default=None)  # fmt: skip
+    steps: Optional[int] = key("a whole number from 1 on", 20, within(1, 2**31 - 1), default=None)
     capture: Optional[Path] = key("a folder that does not exist", "DIR", default=None)
     record: Optional[Path] = key("a folder that does not exist", "DIR", default=None)
-    uri: Optional[str] = key("an MLflow tracking URI", "URI", default=None, name="tracking.uri")
+    uri: Optional[str] = key(
+        "an MLflow tracking URI, or none", "URI", default=None, name="tracking.uri"
+    )
     experiment: str = key("the name of an experiment", EXPERIMENT, default=EXPERIMENT,
                           name="tracking.experiment")  # fmt: skip
 

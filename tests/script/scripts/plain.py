@@ -15,7 +15,10 @@ x = tf.placeholder(tf.float32, [8, 4])
 w = tf.get_variable("w", [4, 3])
 loss = tf.reduce_mean(tf.square(tf.matmul(x, w)), name="loss")
 train = NPUDistributedOptimizer(tf.train.MomentumOptimizer(0.1, 0.9)).minimize(loss)
-with tf.Session() as session:
+config = npu_config_proto()
+entry = config.graph_options.rewrite_options.custom_optimizers[0]
+entry.parameter_map["precision_mode"].s = b"allow_mix_precision"
+with tf.Session(config=config) as session:
     session.run(tf.global_variables_initializer())
     for _ in range(20):
         value, _ = session.run([loss, train], {x: np.ones((8, 4))})
