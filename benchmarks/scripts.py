@@ -5,7 +5,8 @@ python -m lenet_exp.script`, such as
 
     plain | ~/models/x | path=train.py -- --batch_size=8
 
-FOLDER is where the script is started; a line that begins with # is none. Nothing is downloaded.
+FOLDER is where the script is started: a copy of it, so that no run finds what another has
+written. A line that begins with # is none. Nothing is downloaded.
 Every script makes STEPS steps in every mode, in a process of its own. `cost` is seconds a step
 over those of must_keep_origin_dtype, in which nothing is emulated: medians of one run each, not
 paired, so take it for a size.
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -60,7 +62,8 @@ def read(file: Path) -> List[Line]:
 
 def run(line: Line, mode: str, steps: int, timeout: float) -> Made:
     with tempfile.TemporaryDirectory() as folder:
-        record = Path(folder) / "record"
+        record, place = Path(folder) / "record", Path(folder) / "place"
+        shutil.copytree(str(line.folder), str(place), symlinks=True)
         at = line.words.index("--") if "--" in line.words else len(line.words)
         asked = [f"precision={mode}", f"steps={steps}", f"record={record}", "tracking.uri=none"]
         command = [sys.executable, "-W", "ignore", "-m", "lenet_exp.script"]
@@ -68,7 +71,7 @@ def run(line: Line, mode: str, steps: int, timeout: float) -> Made:
         try:
             ended = subprocess.run(
                 [*command, *line.words[:at], *asked, *line.words[at:]],
-                cwd=str(line.folder),
+                cwd=str(place),
                 env={**os.environ, "PYTHONPATH": path},
                 check=False,
                 capture_output=True,

@@ -6,6 +6,7 @@ import threading
 import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from lenet_exp import tf_compat
 from lenet_exp.errors import LenetExpError, PrecisionError
 from lenet_exp.precision import Plan, verdict
 from lenet_exp.precision.emulation.exact import float_status
@@ -91,6 +92,7 @@ class Takeover:
             return
         base._lenet_exp_takeover = self  # noqa: SLF001 - ours
         hide(module.ops.Graph)
+        tf_compat.mend_shapes_of_tensors(module.ops.Tensor)
         self._do_run = base._do_run  # noqa: SLF001
         self._wrap_init(base, module.config_pb2.ConfigProto)
         self._wrap_runs(base)
