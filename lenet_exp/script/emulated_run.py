@@ -6,9 +6,10 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp import tf_compat
 from lenet_exp.precision import Plan, assign, emulate
+from lenet_exp.precision.analysis.step_sections import is_backward
 from lenet_exp.precision.emulation.exact import float_status
 from lenet_exp.precision.emulation.trace.counters import Traces
-from lenet_exp.precision.ir.op_traits import updates
+from lenet_exp.precision.ir.op_traits import PLAIN_WRITES, updates
 from lenet_exp.precision.planning.options import nodes_of
 from lenet_exp.script.asked import Asked
 from lenet_exp.script.graft import Grafted, graft, opened, status_of
@@ -62,7 +63,11 @@ def changes_numbers(plan: Plan) -> bool:
 
 def trains(step: StepGraph) -> bool:
     """Return whether a run changes what it learns."""
-    return any(updates(node) and _is_float(node) for node in step.graph_def.node)
+    nodes = step.graph_def.node
+    if any(updates(node) and _is_float(node) for node in nodes):
+        return True
+    by_hand = any(node.op in PLAIN_WRITES for node in nodes)  # an optimizer of the script's own
+    return by_hand and any(is_backward(node.name) for node in nodes)
 
 
 def _is_float(node: Any) -> bool:
