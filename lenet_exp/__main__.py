@@ -17,6 +17,7 @@ VERBS = {
     "export": "freeze a trained run into a .pb and a SavedModel",
     "predict": "print which digits a trained network sees in pictures",
     "modelzoo": "train by the command line of the ModelZoo, and leave its files",
+    "script": "run anybody's TensorFlow or npu_bridge script under a precision mode, on a CPU",
     "rerun": "repeat a recorded run, and say whether the same bits came out",
     "upload": "tell the tracking store of a run that it lacks",
     "doctor": "say what this machine lacks for a run, and the remedy",

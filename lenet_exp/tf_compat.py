@@ -123,6 +123,29 @@ def stack_of_this_python() -> str:
     return "tf1" if sys.version_info < (3, 8) else "tf2"
 
 
+class _NoArrayError(NotImplementedError, TypeError):
+    """A tensor of a graph has no values yet."""
+
+
+def mend_shapes_of_tensors(tensor_class: Any) -> None:
+    """Have TensorFlow 1.15 take shapes with tensors in them, as in tf.zeros([tf.shape(x)[0], 2]).
+
+    It waits for a TypeError, which NumPy gave before 1.20: scripts with cells of a recurrent
+    network need it, and worked on the NumPy of their time.
+    """
+    if stack_of_this_python() != "tf1":
+        return
+    of_graph = tensor_class.__array__
+
+    def array(self: Any, *args: Any) -> Any:
+        try:
+            return of_graph(self, *args)
+        except NotImplementedError as error:
+            raise _NoArrayError(*error.args) from error
+
+    tensor_class.__array__ = array
+
+
 def keep_on_host(config: Any) -> None:
     """Have a session run on the host though npu_bridge, once imported, takes every session.
 

@@ -165,13 +165,23 @@ def scaled_gradients(
     pairs = optimizer.compute_gradients(loss * scale)
     inverse = tf.reciprocal(scale, name="inverse_scale")
     pairs = [(gradient * inverse, variable) for gradient, variable in pairs]
-    status = _stand_in(tf.placeholder(tf.float32, [8], "float_status_buffer"), "Alloc")
-    with tf.control_dependencies([gradient for gradient, _ in pairs]):
+    buffer = tf.placeholder(tf.float32, [8], "float_status_buffer")
+    return pairs, nothing_overflowed(buffer, [gradient for gradient, _ in pairs], "all_finite")
+
+
+def nothing_overflowed(buffer: Any, gradients: Sequence[Any], name: str) -> Any:
+    """Return bool []: nothing did since the float status was last cleared; it is cleared again.
+
+    `buffer`, float32 [8], stands for the status itself; `gradients` are what is waited for.
+    """
+    tf = tf_compat.load()
+    status = _stand_in(buffer, "Alloc")
+    with tf.control_dependencies(list(gradients)):
         got = _stand_in(tf.identity(status, name="get_float_status"), "Get")
     with tf.control_dependencies([got]):
         cleared = _stand_in(tf.identity(status, name="clear_float_status"), "Clear")
     with tf.control_dependencies([cleared]):
-        return pairs, tf.reduce_all(tf.equal(status, cleared), name="all_finite")
+        return tf.reduce_all(tf.equal(status, cleared), name=name)
 
 
 def _stand_in(tensor: Any, verb: str) -> Any:

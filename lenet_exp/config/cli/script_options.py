@@ -1,0 +1,112 @@
+"""Options of the command that runs somebody's own script."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from lenet_exp.config.cli.options import Options
+from lenet_exp.config.schema.keys import key, one_of, within
+from lenet_exp.config.schema.modes import ALSO, PRECISION_MODES, RECOMMENDED
+from lenet_exp.errors import ConfigError, UsageError
+
+END = "--"  # what follows is the script's own
+_SHORT = ("modify_mixlist", "keep_dtype", "customize_dtypes", "trace_overflow")
+EXPERIMENT = "lenet-exp-scripts"
+
+
+@dataclass(frozen=True)
+class ScriptOptions(Options):
+    """Which script, and what is asked of it; `arguments` are the script's own.
+
+    What is None, or empty, is left to the script. `steps` of training are made, then it is ended;
+    `metric` is the name of a fetched number; `capture` a folder for the graph, a checkpoint and
+    feeds; `record` the folder of the record.
+    """
+
+    VERB = "script"
+    BARE = ((r".*\.py", "path"),)
+
+    arguments: Tuple[str, ...]
+    path: Optional[Path] = key("a Python file", "train.py", default=None)
+    module: Optional[str] = key("a module, as package.train", "package.train", default=None)
+    precision: Optional[str] = one_of(*PRECISION_MODES, good=RECOMMENDED, default=None, also=ALSO)
+    modify_mixlist: Optional[Path] = key("a JSON file", "FILE", default=None,
+                                         name="precision.modify_mixlist")  # fmt: skip
+    keep_dtype: Tuple[str, ...] = key("names of nodes or name scopes", "[NAME]", bool, default=(),
+                                      name="precision.keep_dtype")  # fmt: skip
+    customize_dtypes: Optional[Path] = key("a file of the vendor's form", "FILE", default=None,
+                                           name="precision.customize_dtypes")  # fmt: skip
+    trace: bool = key("true | false", "true", default=False, name="precision.trace_overflow")
+    on_refused: str = one_of("warn", "error", good="error", default="warn")
+    metric: Optional[str] = key("the name of a tensor that the script fetches", "loss",
+                                default=None)  # fmt: skip
+    steps: Optional[int] = key("a whole number from 1 on", 20, within(1, 2**31 - 1), default=None)
+    capture: Optional[Path] = key("a folder that does not exist", "DIR", default=None)
+    record: Optional[Path] = key("a folder that does not exist", "DIR", default=None)
+    uri: Optional[str] = key(
+        "an MLflow tracking URI, or none", "URI", default=None, name="tracking.uri"
+    )
+    experiment: str = key("the name of an experiment", EXPERIMENT, default=EXPERIMENT,
+                          name="tracking.experiment")  # fmt: skip
+
+    @classmethod
+    def read(cls, arguments: Sequence[str]) -> ScriptOptions:
+        """Return what is asked.
+
+        Raises:
+            ConfigError: as `Options.read`; no script, two, or one that is not there.
+        """
+        ours, own = _parts(arguments)
+        given, others = cls.split(ours)
+        for argument in others:
+            raise cls.unknown(argument, given)
+        options = cls(own, **given)
+        options.check()
+        return options
+
+    def check(self) -> None:
+        """Raise where what is named is not there, or there already."""
+        if (self.path is None) == (self.module is None):
+            problem = "is missing" if self.path is None else "is given beside module"
+            raise UsageError("the key path", problem, "path=FILE or module=NAME",
+                             self.command("path", "train.py"))  # fmt: skip
+        if self.path is not None and not self.path.is_file():
+            raise ConfigError("path", self.path, "a file that exists", self.command("path"))
+        for name in ("capture", "record"):
+            folder = getattr(self, name)
+            if folder is not None and folder.exists():
+                remedy = self.command(name, f"{folder}-2")
+                raise ConfigError(name, folder, "a folder that does not exist yet", remedy)
+        for name in ("modify_mixlist", "customize_dtypes"):
+            file = getattr(self, name)
+            if file is not None and not file.is_file():
+                wanted = f"precision.{name}"
+                raise ConfigError(wanted, file, "a file that exists", self.command(wanted))
+
+    @classmethod
+    def command(cls, name: str = "", text: str = "", typed: Optional[Dict[str, str]] = None) -> str:
+        """Return a command line that works: one of the two names of a script is needed."""
+        if name in ("path", "module"):
+            return super().command(name, text, typed)
+        known = typed or {}
+        which = "module" if "module" in known else "path"
+        more = super().command(name, text, typed).partition(cls.program())[2]
+        return f"{super().command(which, str(known.get(which, '')), {})}{more}"
+
+    def typed(self) -> Dict[str, Any]:
+        """Return what decides operators, of what was typed."""
+        files = {"modify_mixlist": self.modify_mixlist, "customize_dtypes": self.customize_dtypes}
+        found: Dict[str, Any] = {k: str(v.absolute()) for k, v in files.items() if v is not None}
+        if self.precision is not None:
+            found["mode"] = self.precision
+        return {**found, "keep_dtype": self.keep_dtype} if self.keep_dtype else found
+
+
+def _parts(arguments: Sequence[str]) -> Tuple[List[str], Tuple[str, ...]]:
+    """Return our words, and the script's own."""
+    words = list(arguments)
+    at = words.index(END) if END in words else len(words)
+    ours = [f"precision.{w}" if w.partition("=")[0] in _SHORT else w for w in words[:at]]
+    return ours, tuple(words[at + 1 :])

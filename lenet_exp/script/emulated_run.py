@@ -1,0 +1,120 @@
+"""One set of fetches and feeds of a session: planned, emulated, and imported beside the graph."""
+
+from __future__ import annotations
+
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+
+from lenet_exp import tf_compat
+from lenet_exp.precision import Plan, assign, emulate
+from lenet_exp.precision.analysis.step_sections import is_backward
+from lenet_exp.precision.emulation.exact import float_status
+from lenet_exp.precision.emulation.trace.counters import Traces
+from lenet_exp.precision.ir.op_traits import PLAIN_WRITES, updates
+from lenet_exp.precision.planning.options import nodes_of
+from lenet_exp.script.asked import Asked
+from lenet_exp.script.graft import Grafted, graft, opened, status_of
+from lenet_exp.script.step_graph import StepGraph, step_graph
+
+
+class EmulatedRun(NamedTuple):
+    """What a session runs instead.
+
+    tensors, operations: for those that are fetched, in their order.
+    seen: what each reading of the float status found, 0 for no overflow.
+    after: float32 [], how many there are since it was last cleared, at the run's end.
+    trains: whether it updates variables.
+    """
+
+    plan: Plan
+    step: StepGraph
+    tensors: Tuple[Any, ...]
+    operations: Tuple[Any, ...]
+    seen: Tuple[Any, ...]
+    after: Any
+    trains: bool
+    traces: Optional[Traces]
+    grafted: Grafted
+
+
+def plan_run(
+    graph: Any, tensors: Sequence[Any], operations: Sequence[Any], fed: Sequence[Any], asked: Asked
+) -> Tuple[StepGraph, Plan]:
+    """Return the graph of a run, and the chip's plan of it.
+
+    Raises:
+        GraphError: it can't be planned.
+    """
+    roots = [*operations, *(tensor.op for tensor in tensors)]
+    step = step_graph(graph, roots, fed)
+    kept = [name for name in asked.keep_dtype if nodes_of(step.graph_def, name)]
+    names = list(dict.fromkeys(op.name for op in roots))
+    plan = assign(step.graph_def, asked.mode, fetches=names, keep_dtype=kept, **asked.options())
+    return step, plan
+
+
+def changes_numbers(plan: Plan) -> bool:
+    """Return whether a plan computes anything in float16, or reads the float status."""
+    narrow = any(
+        "float16" in (*row.inputs, *row.outputs, *row.origin_inputs, *row.origin_outputs)
+        for row in plan.operators
+    )
+    return narrow or any(float_status.kind(node) for node in plan.graph_def.node)
+
+
+def trains(step: StepGraph) -> bool:
+    """Return whether a run changes what it learns."""
+    nodes = step.graph_def.node
+    if any(updates(node) and _is_float(node) for node in nodes):
+        return True
+    by_hand = any(node.op in PLAIN_WRITES for node in nodes)  # an optimizer of the script's own
+    return by_hand and any(is_backward(node.name) for node in nodes)
+
+
+def _is_float(node: Any) -> bool:
+    """Return whether an update is of what is learnt, and not of a counter."""
+    kinds = (node.attr[name].type for name in ("T", "dtype") if name in node.attr)
+    return any(tf_compat.load().as_dtype(kind).is_floating for kind in kinds if kind)
+
+
+def emulate_run(
+    step: StepGraph,
+    plan: Plan,
+    graph: Any,
+    tensors: Sequence[Any],
+    operations: Sequence[Any],
+    trace: bool = False,
+) -> EmulatedRun:
+    """Import what computes as the chip would; the arguments as `plan_run` has them.
+
+    Raises:
+        GraphError: it can't be emulated.
+    """
+    names = [tensor.name for tensor in tensors]
+    made = emulate(step.graph_def, plan, fetches=names, trace=trace)
+    seen = _readings(plan, made.graph_def)
+    roots = [*names, *(op.name for op in operations), *seen]
+    if made.traces is not None:
+        more = (made.traces.counts, made.traces.largest, made.traces.reset, made.traces.iterations)
+        roots += [name for name in more if name is not None]
+    grafted = graft(step, made.graph_def, roots, graph)
+    found = tuple(grafted.tensor(name) for name in names)
+    run = tuple(grafted.operation(op.name) for op in operations)
+    after = _flag_at_the_end(graph, [*run, *(tensor.op for tensor in found)])
+    counted = tuple(grafted.tensor(name) for name in seen)
+    parts = (plan, step, found, run, counted, after, trains(step), made.traces, grafted)
+    return EmulatedRun(*parts)
+
+
+def _readings(plan: Plan, graph_def: Any) -> List[str]:
+    """Return what each reading of the float status gives: 0 where nothing overflowed."""
+    made = {node.name for node in graph_def.node}
+    reads = [n.name for n in plan.graph_def.node if float_status.kind(n) in {"get", "get_v2"}]
+    return [name if f"{name}/words" not in made else f"{name}/words" for name in reads]
+
+
+def _flag_at_the_end(graph: Any, ends: Sequence[Any]) -> Any:
+    tf = tf_compat.load()
+    flag = status_of(graph).tensor(float_status.NAME)
+    alone = (graph.name_scope(None), graph.control_dependencies(None))
+    with opened(graph), alone[0], alone[1], graph.control_dependencies(list(ends)):
+        return tf.identity(flag, name=f"{status_of(graph).prefix}/at_the_end")

@@ -1,0 +1,102 @@
+"""A script or a module run as Python itself runs it, in this process."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import signal
+import sys
+import traceback
+import types
+from pathlib import Path
+from typing import Any, Callable, NamedTuple, Optional, Sequence
+
+from lenet_exp.errors import LenetExpError
+
+_HERE = str(Path(__file__).resolve().parent)
+
+
+class Ended(NamedTuple):
+    """How a script ended: its exit code, and the signal that ended it, if one did."""
+
+    code: int
+    signal: Optional[int] = None
+
+
+class EnoughStepsError(BaseException):
+    """As many steps were made as were asked for. Not an Exception: no script may catch it."""
+
+
+def run_file(path: str, arguments: Sequence[str]) -> Ended:
+    """Run a file as `python PATH ARGUMENTS` does."""
+    sys.argv = [path, *arguments]
+    sys.path[0] = str(Path(path).resolve().parent)
+    module = types.ModuleType("__main__")
+    module.__dict__.update(__file__=path, __builtins__=__builtins__, __cached__=None)
+    sys.modules["__main__"] = module
+
+    def work() -> None:
+        code = compile(Path(path).read_bytes(), path, "exec", dont_inherit=True)
+        exec(code, module.__dict__)  # noqa: S102 - it is what a person asked for
+
+    return _ended(work)
+
+
+def run_module(name: str, arguments: Sequence[str]) -> Ended:
+    """Run a module as `python -m NAME ARGUMENTS` does."""
+    sys.argv = [name, *arguments]
+    sys.path[0] = os.getcwd()  # noqa: PTH109 - as Python has it
+    return _ended(lambda: runpy.run_module(name, run_name="__main__", alter_sys=True))
+
+
+def _ended(work: Callable[[], Any]) -> Ended:
+    try:
+        work()
+    except EnoughStepsError:
+        return Ended(0)
+    except SystemExit as error:
+        return Ended(_of(error.code))
+    except KeyboardInterrupt:
+        _show(*sys.exc_info())
+        return Ended(1, signal.SIGINT)
+    except LenetExpError as error:  # in words: it is not the script that is wrong
+        print(f"lenet-exp: {error}", file=sys.stderr)
+        return Ended(error.exit_code)
+    except Exception:  # noqa: BLE001 - a script's own: shown as Python shows it
+        _show(*sys.exc_info())
+        return Ended(1)
+    return Ended(0)
+
+
+def _of(code: Any) -> int:
+    """Return the exit code of a SystemExit, saying what is no number."""
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF
+    print(code, file=sys.stderr)
+    return 1
+
+
+def _show(kind: Any, error: Any, trace: Optional[types.TracebackType]) -> None:
+    """Print a traceback without the frames of what runs the script."""
+    while trace is not None and _is_ours(trace):
+        trace = trace.tb_next
+    if sys.excepthook is not sys.__excepthook__ and kind is not KeyboardInterrupt:
+        sys.excepthook(kind, error, trace)
+        return
+    lines = traceback.TracebackException(kind, error, trace)
+    _drop_ours(lines)
+    sys.stderr.write("".join(lines.format()))
+
+
+def _is_ours(trace: types.TracebackType) -> bool:
+    name = trace.tb_frame.f_code.co_filename
+    return name.startswith(_HERE) or os.path.basename(name) == "runpy.py"  # noqa: PTH119
+
+
+def _drop_ours(lines: Any) -> None:
+    while lines is not None:
+        kept = [one for one in lines.stack if not one.filename.startswith(_HERE)]
+        lines.stack[:] = kept
+        lines = lines.__cause__ or lines.__context__

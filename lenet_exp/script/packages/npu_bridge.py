@@ -1,0 +1,5 @@
+"""The vendor's package as a script imports it; all of it is in lenet_exp.script.bridge."""
+
+from lenet_exp.script.bridge import modules
+
+modules.install()

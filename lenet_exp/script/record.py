@@ -1,0 +1,207 @@
+"""The record of a script: a folder with a journal, and its run in MLflow."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+from lenet_exp import tf_compat
+from lenet_exp.config.passwords import without_password
+from lenet_exp.config.tracking import experiment_name
+from lenet_exp.errors import LenetExpError, wrap_os_error
+from lenet_exp.record.run.run_files import write_bytes
+from lenet_exp.record.store import processes
+from lenet_exp.record.store.journal import Journal, merged
+from lenet_exp.script.asked import Asked
+from lenet_exp.script.history import History
+
+REPORT = "report.txt"
+NO_STORE = "none"  # as a URI: the folder alone
+
+
+class Kept:
+    """What was run, and where its record goes; all of it known before the script begins."""
+
+    def __init__(
+        self,
+        script: str,
+        file: Optional[Path],
+        arguments: Sequence[str],
+        folder: Optional[Path],
+        uri: Optional[str],
+        experiment: str,
+    ) -> None:
+        """`script` as it was typed, `file` where it is; `folder` None for a new one."""
+        self.script, self.arguments, self.uri = script, tuple(arguments), uri
+        self.file = None if file is None else file.resolve()
+        self.experiment = experiment_name(experiment)
+        self.place = _place(self.file)
+        new = time.strftime(f"outputs/script-%Y-%m-%d_%H-%M-%S-{os.getpid()}")
+        self.folder = self.place / new if folder is None else folder.absolute()
+
+
+def _place(file: Optional[Path]) -> Path:
+    """Return the folder that outputs/ and a store without a name are in.
+
+    Where the person is; in the script's own folder nothing is written but what the script writes.
+    """
+    here = Path.cwd()
+    inside = file is not None and (file.parent == here or file.parent in here.parents)
+    if file is None or not inside:
+        return here
+    above = file.parent.parent
+    return above if os.access(str(above), os.W_OK) else Path.home()
+
+
+class ScriptRecord:
+    """Takes what happens; written as it comes, told to the store at the end."""
+
+    def __init__(self, kept: Kept) -> None:
+        """Nothing is written before the first session of the chip."""
+        self._kept = kept
+        self._journal: Optional[Journal] = None
+
+    def _opened(self) -> Journal:
+        if self._journal is None:
+            self._journal = Journal(self._kept.folder)
+        return self._journal
+
+    def settings(self, asked: Asked) -> None:
+        """Record what was run and under which mode."""
+        kept = self._kept
+        values: Dict[str, object] = {
+            "script": kept.script,
+            "arguments": " ".join(map(shlex.quote, kept.arguments)),
+            "precision": asked.mode,
+            "precision.where": asked.where,
+            "precision.keep_dtype": ",".join(asked.keep_dtype) or None,
+            **{f"precision.{name}": value for name, value in asked.options().items()},
+            **_git_state(kept.file),
+        }
+        name = f"{Path(kept.script).stem}-{asked.mode}"
+        tags = {
+            "stack": tf_compat.stack_of_this_python(),
+            "hardware": "cpu",
+            "precision": asked.mode,
+            "script": kept.script,
+            "emulated": "true",
+            "mlflow.runName": name,
+            "folder": str(kept.folder),
+            processes.TAG: processes.this_process(),
+        }
+        with contextlib.suppress(OSError):
+            journal = self._opened()
+            journal.append("params", values)
+            journal.append("tags", tags)
+            journal.append("status", {"status": "RUNNING"})
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None:
+        """Record a step."""
+        with contextlib.suppress(OSError):
+            self._opened().append("metrics", values, step)
+
+    def end(
+        self, status: str, files: Mapping[str, str], history: History, said: Sequence[str]
+    ) -> List[str]:
+        """Write everything and tell the store; return what to say of where it is."""
+        if self._journal is None:
+            return []
+        journal, folder = self._journal, self._kept.folder
+        try:
+            self._write(journal, files, history, said)
+            journal.append("status", {"status": status})
+            journal.sync()
+            told = "" if self._kept.uri == NO_STORE else f", in {self._tell(journal)}"
+            return [f"recorded: {_shown(folder)}{told}"]
+        except (LenetExpError, OSError) as error:
+            what, reason = wrap_os_error(error).args[:2]
+            return [
+                f"the store lacks this run ({what}: {reason}); all is in {_shown(folder)}",
+                f"python -m lenet_exp.upload run={shlex.quote(str(folder))}",
+            ]
+        finally:
+            journal.close()
+
+    def _write(
+        self, journal: Journal, files: Mapping[str, str], history: History, said: Sequence[str]
+    ) -> None:
+        content = {name: text.encode() for name, text in files.items()}
+        content[REPORT] = "".join(f"{text}\n" for text in said).encode()
+        file = self._kept.file
+        if file is not None:
+            with contextlib.suppress(OSError):  # the script may have removed it
+                content[f"script/{file.name}"] = file.read_bytes()
+        for name, data in content.items():
+            write_bytes(self._kept.folder / name, data)
+            journal.append("artifact", {"path": name})
+        if history.steps:
+            last = {"sec_per_step": history.sec_per_step(), **_last(history)}
+            journal.append("metrics", last, history.steps + 1)
+
+    def _tell(self, journal: Journal) -> str:
+        """Tell the store all; return where that is."""
+        from lenet_exp.record.store import sync  # noqa: PLC0415 - MLflow
+        from lenet_exp.record.store.mlflow_store import Store  # noqa: PLC0415 - MLflow
+
+        before = Path.cwd() if _has_folder() else self._kept.place
+        os.chdir(str(self._kept.place))
+        try:
+            store = Store(self._kept.uri, self._kept.experiment)
+            tags = merged(journal.entries, "tags")
+            run = sync.open_run(store, journal, tags["mlflow.runName"], tags)
+            sync.complete(run, journal)
+            where = without_password(store.uri)
+            return f"{where} as run {run.run_id} of experiment {self._kept.experiment}"
+        finally:
+            os.chdir(str(before))
+
+
+def _last(history: History) -> Dict[str, float]:
+    overflowed = sum(count > 0 for count in history.overflowed)
+    values = {"steps": float(history.steps), "overflowed_steps": float(overflowed)}
+    if history.losses:
+        values["loss"] = history.losses[max(history.losses)]
+    return values
+
+
+def _has_folder() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True
+
+
+def _shown(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)
+
+
+def _git_state(file: Optional[Path]) -> Dict[str, Any]:
+    """Return the commit of the script's file, and whether it is as committed."""
+    if file is None:
+        return {}
+    command = ["git", "-C", str(file.parent)]
+    found = []
+    for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--", file.name]):
+        try:
+            made = subprocess.run(  # noqa: S603 - git, of the machine
+                [*command, *words],
+                check=False,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                timeout=10,
+            )
+        except (OSError, subprocess.SubprocessError):
+            return {}
+        if made.returncode:
+            return {}
+        found.append(made.stdout.decode(errors="replace").strip())
+    return {"git_commit": found[0], "git_changed": str(bool(found[1])).lower()}

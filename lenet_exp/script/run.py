@@ -1,0 +1,89 @@
+"""A script from its command line to its exit code."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any, Callable, NoReturn, Optional
+
+from lenet_exp import tf_compat
+from lenet_exp.config.cli.script_options import ScriptOptions
+from lenet_exp.errors import Terminated
+from lenet_exp.script import interpreter
+from lenet_exp.script.capture import Capture
+from lenet_exp.script.imports import AfterImport
+from lenet_exp.script.record import Kept, ScriptRecord
+from lenet_exp.script.sessions import Takeover
+from lenet_exp.script.watch import Watch
+
+PACKAGES = Path(__file__).with_name("packages")
+
+
+def run(options: ScriptOptions) -> int:
+    """Run the script that is asked for, its sessions taken over; return its exit code."""
+    sys.path[0] = "" if options.path is None else str(options.path.resolve().parent)
+    kept = _kept(options)
+    capture = None if options.capture is None else Capture(options.capture, kept.script)
+    watch = Watch(ScriptRecord(kept), options.metric, options.steps, capture)
+    takeover = Takeover(options.typed(), watch, options.trace, options.on_refused)
+    AfterImport(takeover.install).install()
+    _prepare_process(watch)
+    try:
+        ended = _script(options)
+    except Terminated:
+        ended = interpreter.Ended(143, signal.SIGTERM)
+    status = "KILLED" if ended.signal else "FAILED" if ended.code else "FINISHED"
+    watch.end(status)
+    if ended.signal is not None:
+        _end_by(ended.signal)
+    return ended.code
+
+
+def _script(options: ScriptOptions) -> interpreter.Ended:
+    if options.path is not None:
+        return interpreter.run_file(str(options.path), options.arguments)
+    return interpreter.run_module(str(options.module), options.arguments)
+
+
+def _kept(options: ScriptOptions) -> Kept:
+    name = str(options.path or options.module)
+    file = options.path or _file_of(str(options.module))
+    of_store = (options.record, options.uri, options.experiment)
+    return Kept(name, file, options.arguments, *of_store)
+
+
+def _file_of(module: str) -> Optional[Path]:
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError, AttributeError):  # running it says so
+        return None
+    return Path(spec.origin) if spec is not None and spec.origin else None
+
+
+def _prepare_process(watch: Watch) -> None:
+    """Have this process be the script's, with the end of the record in its way out."""
+    os.environ["XLA_FLAGS"] = tf_compat.exact_xla_flags(os.environ.get("XLA_FLAGS", ""))
+    sys.path.insert(1, str(PACKAGES))
+    sys.excepthook = sys.__excepthook__
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os._exit = _after(watch.end, os._exit)  # type: ignore[assignment]
+
+
+def _after(end: Callable[[str], Any], leave: Callable[[int], NoReturn]) -> Callable[[int], None]:
+    def leave_after(status: int) -> None:
+        end("FAILED" if status else "FINISHED")
+        leave(status)
+
+    return leave_after
+
+
+def _end_by(number: int) -> None:
+    """End as Python ends that a signal has interrupted: by it, and by exit code 1 before 3.8."""
+    if number == signal.SIGINT and sys.version_info < (3, 8):
+        return
+    sys.stdout.flush()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)

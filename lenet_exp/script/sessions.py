@@ -1,0 +1,309 @@
+"""TensorFlow's sessions, taken over: what the chip would run is emulated, the rest is as it was."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from lenet_exp import tf_compat
+from lenet_exp.errors import LenetExpError, PrecisionError
+from lenet_exp.precision import Plan, verdict
+from lenet_exp.precision.emulation.exact import float_status
+from lenet_exp.script import asked as asking
+from lenet_exp.script.emulated_run import (
+    EmulatedRun,
+    changes_numbers,
+    emulate_run,
+    plan_run,
+    trains,
+)
+from lenet_exp.script.graft import hide, status_of
+from lenet_exp.script.step_graph import StepGraph
+
+_LOOP = "IterationOp"  # the vendor's name of what is run several times
+
+
+class Prepared(NamedTuple):
+    """What is known of one set of fetches and feeds; `run` is None where nothing changes."""
+
+    held: Tuple[Any, ...]  # the keys are ids: what they are of must stay
+    run: Optional[EmulatedRun]
+    plan: Optional[Plan]
+    trains: bool
+    step: Optional[StepGraph] = None
+    reason: str = ""  # why it runs in float32 though it should not
+
+
+class Call(NamedTuple):
+    """One call: its steps, seconds, overflows, and what was fetched of the graph itself."""
+
+    prepared: Prepared
+    steps: int
+    seconds: float
+    overflows: float
+    skipped: int
+    tensors: Sequence[Any]
+    values: Sequence[Any]
+    session: Any
+    given: Dict[str, Any]  # what was fed or came out of a pipeline, where it is wanted
+
+
+class Observer:
+    """Hears of what sessions do."""
+
+    def found(self, asked: asking.Asked, told: Sequence[str]) -> None:
+        """Hear what mode the process has; at the first session of the chip."""
+
+    def prepared(self, prepared: Prepared, session: Any) -> None:
+        """Hear of a new set of fetches, before it is first run."""
+
+    def called(self, call: Call) -> None:
+        """Hear of a call that trained or was emulated."""
+
+    def wants_given(self, prepared: Prepared) -> bool:
+        """Return whether `given` of the next call is wanted."""
+        return False
+
+
+class Takeover:
+    """What all sessions of this process share."""
+
+    def __init__(
+        self,
+        typed: Dict[str, Any],
+        observer: Observer,
+        trace: bool = False,
+        on_refused: str = "warn",
+    ) -> None:
+        """Emulate what `typed`, or else the script, asks; tell `observer`."""
+        self._typed, self.observer, self._trace = typed, observer, trace
+        self._on_refused = on_refused
+        self.every_session = "mode" in typed  # also those that say nothing of the chip
+        self.asked: Optional[asking.Asked] = None
+        self._lock = threading.RLock()
+        self._busy = threading.local()
+        self._do_run: Callable[..., Any] = lambda *args: None
+
+    def install(self, module: Any) -> None:
+        """Take over the sessions of TensorFlow's module of them; again does nothing."""
+        base = module.BaseSession
+        if hasattr(base, "_lenet_exp_takeover"):
+            return
+        base._lenet_exp_takeover = self  # noqa: SLF001 - ours
+        hide(module.ops.Graph)
+        tf_compat.mend_shapes_of_tensors(module.ops.Tensor)
+        self._do_run = base._do_run  # noqa: SLF001
+        self._wrap_init(base, module.config_pb2.ConfigProto)
+        self._wrap_runs(base)
+
+    def _wrap_init(self, base: Any, config_class: Any) -> None:
+        begin = base.__init__
+
+        def init(session: Any, target: Any = "", graph: Any = None, config: Any = None) -> None:
+            emulated = self._begin(config)
+            used = asking.for_emulation(config, config_class) if emulated else config
+            begin(session, target, graph, used)
+            if emulated:
+                session._lenet_exp = OneSession(asking.read(config).loops)  # noqa: SLF001
+
+        base.__init__ = init
+
+    def _begin(self, config: Any) -> bool:
+        """Return whether a session is the chip's; with the first one the mode is settled."""
+        said = asking.read(config) if isinstance(config, object) and _is_config(config) else None
+        if said is None:
+            said = asking.read(None)
+        on_chip = self.every_session if said.on_chip is None else said.on_chip
+        if not on_chip:
+            return False
+        if self.asked is None:
+            self.asked, told = asking.chosen(said.asked, self._typed)
+            self.observer.found(self.asked, told)
+        return True
+
+    def _wrap_runs(self, base: Any) -> None:
+        make_callable = base.make_callable
+
+        def do_run(session: Any, handle: Any, targets: Any, fetches: Any, feeds: Any,
+                   options: Any, metadata: Any) -> Any:  # fmt: skip
+            mine = getattr(session, "_lenet_exp", None)
+            if mine is None or handle is not None or getattr(self._busy, "on", False):
+                return self._do_run(session, handle, targets, fetches, feeds, options, metadata)
+            return self._run(mine, session, (targets, fetches, feeds), (options, metadata))
+
+        def callable_of(session: Any, fetches: Any, feed_list: Any = None,
+                        accept_options: bool = False) -> Any:  # fmt: skip
+            if getattr(session, "_lenet_exp", None) is None:
+                return make_callable(session, fetches, feed_list, accept_options)
+            feed_list = list(feed_list or ())
+
+            def run(*values: Any, **options: Any) -> Any:
+                if len(values) != len(feed_list):
+                    told = f"Expected {len(feed_list)} feed values, got {len(values)}"
+                    raise ValueError(told)
+                return session.run(fetches, dict(zip(feed_list, values)) or None, **options)
+
+            return run
+
+        base._do_run, base.make_callable = do_run, callable_of  # noqa: SLF001
+        self._wrap_callables(base)
+
+    def _wrap_callables(self, base: Any) -> None:
+        """Take over what Keras runs: fetches, targets and feeds by their names."""
+        from_options = base._make_callable_from_options  # noqa: SLF001
+
+        def callable_from(session: Any, options: Any) -> Any:
+            if getattr(session, "_lenet_exp", None) is None:
+                return from_options(session, options)
+            find = session.graph.as_graph_element
+            if options.tensor_connection:
+                held = tuple(find(name) for name in options.fetch)
+                reason = "Keras joins tensors in it"
+                self.observer.prepared(Prepared(held, None, None, False, None, reason), session)
+                return from_options(session, options)
+            fetches, feeds = ([find(name) for name in names]
+                              for names in (options.fetch, options.feed))  # fmt: skip
+            targets = [find(name, allow_tensor=False) for name in options.target]
+
+            def run(*values: Any, run_metadata: Any = None) -> Any:
+                given = _feeds(feeds, values)
+                return session._do_run(None, targets, fetches, given, None, run_metadata)  # noqa: SLF001
+
+            return run
+
+        base._make_callable_from_options = callable_from  # noqa: SLF001
+
+    def _run(
+        self, mine: OneSession, session: Any, what: Tuple[Any, ...], how: Tuple[Any, ...]
+    ) -> Any:
+        targets, fetches, feeds = what
+        fed = [key.deref() if hasattr(key, "deref") else key for key in feeds]
+        key = (*map(id, fetches), None, *map(id, targets), None, *sorted(map(id, fed)))
+        prepared = mine.known.get(key)
+        if prepared is None:
+            with self._lock:
+                prepared = mine.known[key] = self._prepare(mine, session, fetches, targets, fed)
+        run = prepared.run
+        begun = time.perf_counter()
+        if run is None and not prepared.trains:
+            return self._do_run(session, None, targets, fetches, feeds, *how)
+        data = _pipelines(prepared) if self.observer.wants_given(prepared) else {}
+        counts = [] if run is None else [*run.seen, run.after]
+        wanted = [*(fetches if run is None else run.tensors), *counts, *data.values()]
+        ends = targets if run is None else list(run.operations)
+        overflows, skipped, steps = 0.0, 0, mine.times(self._do_run, session, targets)
+        for _ in range(steps):
+            values = self._do_run(session, None, ends, wanted, feeds, *how)
+            more, overflowed = mine.counted(values[len(fetches) :][: len(counts)])
+            overflows, skipped = overflows + more, skipped + overflowed
+        seconds = time.perf_counter() - begun
+        given = dict(zip(data, values[len(fetches) + len(counts) :]))
+        given.update((tensor.name, value) for tensor, value in zip(fed, feeds.values()))
+        values = values[: len(fetches)]
+        call = Call(prepared, steps, seconds, overflows, skipped, fetches, values, session, given)
+        self._quietly(lambda: self.observer.called(call))
+        return values
+
+    def _quietly(self, work: Callable[[], None]) -> None:
+        """Do something in which sessions are not taken over."""
+        self._busy.on = True
+        try:
+            work()
+        finally:
+            self._busy.on = False
+
+    def _prepare(
+        self, mine: OneSession, session: Any, fetches: Any, targets: Any, fed: Any
+    ) -> Prepared:
+        assert self.asked is not None  # noqa: S101 - a session of the chip settled it
+        held, graph, asked = (*fetches, *targets, *fed), session.graph, self.asked
+        made: List[Prepared] = []
+
+        def work() -> None:
+            plan, training = None, False
+            try:
+                step, plan = plan_run(graph, fetches, targets, fed, asked)
+                training = trains(step)
+                self._check(plan)
+                run = None
+                if changes_numbers(plan):
+                    run = emulate_run(step, plan, graph, fetches, targets, self._trace)
+                    mine.begin(self._do_run, session)
+                made.append(Prepared(held, run, plan, training, step))
+            except Exception as error:
+                if self._on_refused == "error":
+                    raise
+                made.append(Prepared(held, None, plan, training, None, _in_a_line(error)))
+            self.observer.prepared(made[0], session)
+
+        self._quietly(work)
+        return made[0]
+
+    def _check(self, plan: Plan) -> None:
+        found = verdict(plan).refused
+        if found and self._on_refused == "error":
+            remedy = "on_refused=warn, or another precision mode"
+            raise PrecisionError("the chip", f"refuses {', '.join(found)}", remedy)
+
+
+class OneSession:
+    """What is known of one session of the chip."""
+
+    def __init__(self, loops: int) -> None:
+        self.known: Dict[Tuple[Any, ...], Prepared] = {}
+        self._loops = loops
+        self._count = 0.0  # of overflows, when it was last looked at
+        self._begun = False
+
+    def begin(self, do_run: Callable[..., Any], session: Any) -> None:
+        """Set the overflow flag to 0; once."""
+        if not self._begun:
+            reset = status_of(session.graph).operation(float_status.RESET)
+            do_run(session, None, [reset], [], {}, None, None)
+            self._begun = True
+
+    def counted(self, values: Sequence[Any]) -> Tuple[float, bool]:
+        """Return the overflows of a call, and whether a reading of the flag found one."""
+        if not values:
+            return 0.0, False
+        *seen, after = values
+        skipped = any(bool(word.any()) for word in seen)
+        before, self._count = 0.0 if seen else self._count, float(after)
+        return float(skipped) + max(0.0, self._count - before), skipped
+
+    def times(self, do_run: Callable[..., Any], session: Any, targets: Sequence[Any]) -> int:
+        """Return how often the chip makes the step of one call."""
+        if self._loops <= 1 or not any(op.name == _LOOP for op in targets):
+            return 1
+        variables = session.graph.get_collection("npu_runconfig_iterations_per_loop")
+        if not variables:
+            return 1
+        value = do_run(session, None, [], [variables[0].value()], {}, None, None)[0]
+        return int(value) + 1
+
+
+def _pipelines(prepared: Prepared) -> Dict[str, Any]:
+    """Return what a run takes out of iterators and queues: the tensors, by the graph's names."""
+    operations = prepared.step.operations.values() if prepared.step is not None else ()
+    found: Dict[str, Any] = {}
+    for op in operations:
+        if op.type.startswith(("IteratorGetNext", "QueueDequeue")):
+            stands = op if prepared.run is None else prepared.run.grafted.operation(op.name)
+            found.update(zip((tensor.name for tensor in op.outputs), stands.outputs))
+    return found
+
+
+def _feeds(tensors: Sequence[Any], values: Sequence[Any]) -> Dict[Any, Any]:
+    """Return feeds as `_do_run` takes them: TensorFlow 2 has no tensors for keys."""
+    keys = [tensor.ref() if hasattr(tensor, "ref") else tensor for tensor in tensors]
+    return dict(zip(keys, values))
+
+
+def _in_a_line(error: Exception) -> str:
+    kind = "" if isinstance(error, LenetExpError) else f"{type(error).__name__}: "
+    return kind + " ".join(str(error).split("\n", maxsplit=1)[0].split())[:300]
+
+
+def _is_config(config: Any) -> bool:
+    return hasattr(config, "graph_options")
