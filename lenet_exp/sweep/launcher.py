@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from lenet_exp.config.cli.config_loader import without_hydra
 from lenet_exp.config.cli.json_words import argument
+from lenet_exp.config.cli.listed_jobs import expanded
 from lenet_exp.config.cli.mend import each_once
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.cli.sweep_line import JobConfigs, applicable
@@ -46,7 +47,7 @@ class SweepLauncher(Launcher):
         compose, made = self._loader.load_sweep_config, self.composed
 
         def compose_once(master_config: DictConfig, sweep_overrides: List[str]) -> DictConfig:
-            own = applicable(sweep_overrides)
+            own = applicable(expanded(sweep_overrides))
             overrides = (*master_config.hydra.overrides.hydra, *own)
             if overrides not in made:
                 made[overrides] = compose(master_config, own)
@@ -90,6 +91,7 @@ class SweepLauncher(Launcher):
         ]
 
     def _compose(self, overrides: Sequence[str], number: int) -> ComposedJob:
+        overrides = expanded(overrides)
         cfg = self._loader.load_sweep_config(self._config, list(overrides))
         with open_dict(cfg):
             cfg.hydra.job.id = cfg.hydra.job.num = number

@@ -18,7 +18,7 @@ from hydra.core.override_parser.types import Override, RangeSweep
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from lenet_exp.config.cli import suggest
+from lenet_exp.config.cli import listed_jobs, suggest
 from lenet_exp.config.cli.json_words import argument
 from lenet_exp.config.compose import flatten
 from lenet_exp.config.schema.run import (
@@ -104,6 +104,7 @@ def jobs(line: Line) -> Optional[List[List[str]]]:
             _check_override(override, line.sweeps)
     if not line.sweeps:
         return [[str(override.input_line) for override in line.overrides]]
+    _check_lists(line)
     if chosen_by_another:
         return None
     # Hydra puts its own before those of each job.
@@ -113,10 +114,20 @@ def jobs(line: Line) -> Optional[List[List[str]]]:
     _check_owners(swept)
     _check_count(swept)
     split = BasicSweeper.split_arguments(swept, max_batch_size=None)[0]
+    split = [listed_jobs.expanded(job) for job in split]
     if not _is_ours(line, "hydra/launcher", _LAUNCHER):
         return [first + job for job in split]
     options = {job_word for job in split for job_word in job}
     return [first + applicable(job, options) for job in split]
+
+
+def _check_lists(line: Line) -> None:
+    """Refuse a list of jobs beside what is Hydra's, which would take it for a setting."""
+    listed = any(one.key_or_group == listed_jobs.KEY for one in line.overrides)
+    for group, ours in (("hydra/sweeper", _SWEEPER), ("hydra/launcher", _LAUNCHER)):
+        if listed and not _is_ours(line, group, ours):
+            allowed = f"{ours}, where jobs are listed"
+            raise suggest.not_possible(group, _given(line, group), allowed, f"-m {group}={ours}")
 
 
 def _check_owners(overrides: Sequence[Override]) -> None:
@@ -197,6 +208,8 @@ def _is_of_hydra(override: Override) -> bool:
 
 def _check_override(override: Override, in_sweep: bool) -> None:
     key, value, word = override.key_or_group, typed_value(override), str(override.input_line)
+    if key == listed_jobs.KEY and not in_sweep:
+        raise suggest.not_possible("a list of jobs", None, "only in a sweep, with -m", "-m")
     whole = with_comma(override)
     if whole and (not in_sweep or key in SWEEP_KEYS):
         allowed = "one value; one that holds a comma in quotes"
