@@ -38,6 +38,7 @@ class SweepLauncher(Launcher):
         self._n_jobs = n_jobs
         self._config: DictConfig = OmegaConf.create()
         self._loader: Any = None  # Hydra calls `setup` before anything asks it
+        self._numbers = itertools.count()
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -76,12 +77,13 @@ class SweepLauncher(Launcher):
         self, sweep_folder: Path, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
         each = followed(job_overrides, "preparing job")
-        composed = list(map(self._compose, each, itertools.count(initial_job_idx)))
+        self._numbers = itertools.count(initial_job_idx)
+        composed = list(map(self._compose, each))
         options = resolve_sweep(without_hydra(self._config))
         experiment = composed[0].settings.tracking.experiment
         command = _command(sys.argv[1:], sweep_folder.name, experiment)
         print_on(sys.stdout, f"{counted(composed)}, {place(composed[0].settings)}\n")
-        request = Request(sweep_folder, options, self._n_jobs, command, composed)
+        request = Request(sweep_folder, options, self._n_jobs, command, composed, self._with_seed)
         from lenet_exp.sweep.sweep import run_sweep  # noqa: PLC0415 - MLflow
 
         accuracies = run_sweep(request)
@@ -90,11 +92,16 @@ class SweepLauncher(Launcher):
             for job, accuracy in zip(composed, accuracies)
         ]
 
-    def _compose(self, overrides: Sequence[str], number: int) -> ComposedJob:
+    def _with_seed(self, job: ComposedJob, seed: int) -> ComposedJob:
+        words = dict(word.partition("=")[::2] for word in job.overrides)
+        words["seed"] = str(seed)
+        return self._compose([f"{key}={value}" for key, value in words.items()])
+
+    def _compose(self, overrides: Sequence[str]) -> ComposedJob:
         overrides = expanded(overrides)
         cfg = self._loader.load_sweep_config(self._config, list(overrides))
         with open_dict(cfg):
-            cfg.hydra.job.id = cfg.hydra.job.num = number
+            cfg.hydra.job.id = cfg.hydra.job.num = next(self._numbers)
         of_run = without_hydra(cfg)
         files = {
             "config.yaml": OmegaConf.to_yaml(of_run),

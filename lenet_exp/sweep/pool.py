@@ -57,7 +57,7 @@ class JobPool:
         # Of a job that goes on, the part before counts too.
         before = journal.merged(job.recorded(), "tags").get("alone")
         tags = {
-            "sweep": self._request.name,
+            **self._request.tags,
             "mlflow.parentRunId": self._parent_id,
             "job_override": job.delta,
             "alone": str(alone and before != "false").lower(),
