@@ -60,12 +60,20 @@ def run_sweep(request: Request) -> List[Optional[float]]:
                 if not pool.ended:
                     view.say(f"to go on: {request.command}")
             run.failed = bool(failed)
+            _tell_the_store(store, distinct, view)
             for job in pool.stopped:
                 view.say(f"{job.delta}: stopped, because another one failed")
     _say_end(request, distinct, failed, run, store, view)
     if failed:
         raise JobsFailedError(len(failed), len(distinct))
     return [_accuracy(job) for job in jobs]
+
+
+def _tell_the_store(store: Store, jobs: Sequence[SweepJob], view: View) -> None:
+    try:
+        parent.complete_jobs(store, [job.folder for job in jobs])
+    except LenetExpError as error:
+        view.say(f"the store lacks what jobs recorded: {error}")
 
 
 def _run_all(
