@@ -37,7 +37,7 @@ from lenet_exp.experiment import resume
 from lenet_exp.experiment.summary import announcement
 from lenet_exp.record import places
 from lenet_exp.record.run import run_folders
-from lenet_exp.record.store import journal
+from lenet_exp.record.store import journal, server_check, store_check
 from lenet_exp.record.terminal import leave, say
 from lenet_exp.sweep.launcher import register
 from lenet_exp.sweep.view import followed
@@ -74,6 +74,9 @@ def _check(arguments: Sequence[str], jobs: Sequence[Settings]) -> None:
     sweeps = any(word in SWEEPS for word in arguments)
     if jobs:
         places.check(jobs[0], arguments, sweeps, tf_compat.stack_of_this_python())
+        uri = store_check.chosen_uri(jobs[0].tracking.uri)
+        if uri and server_check.is_server(uri) and "dry_run=true" not in arguments:
+            server_check.check_answers(uri)
     for settings in jobs:
         if precision_files(settings):
             check_contents(settings)

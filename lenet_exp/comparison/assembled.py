@@ -41,8 +41,7 @@ def assembled(
     found: SelectedRuns, made: Sequence[Configuration], reference: Configuration, details: Details
 ) -> ComparisonReport:
     """Return the comparison of `made`, the configurations of `found`, with the reference."""
-    held = [one for one in made if one.runs and one is not reference]
-    several = sum(verdicts.not_comparable(one, reference) is None for one in held)
+    several = verdicts.compared(made, reference)
     judged = {one.label: verdicts.verdict(one, reference, several, details.right) for one in made}
     plans = details.plans
     shares = {label: share(text) for label, text in plans.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tempfile
 import zipfile
 import zlib
 from pathlib import Path
@@ -138,8 +137,7 @@ def _artifact(store: Store, run: Recorded, name: str) -> Optional[bytes]:
     try:
         if local.scheme in ("", "file"):
             return Path(unquote(local.path), name).read_bytes()
-        with store.errors(), tempfile.TemporaryDirectory() as folder:
-            return Path(store.client.download_artifacts(run.run_id, name, folder)).read_bytes()
+        return store.download(run.run_id, name)
     except (OSError, StoreError):
         return None
 

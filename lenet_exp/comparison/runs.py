@@ -25,6 +25,11 @@ class Recorded(NamedTuple):
         return int(self.params.get("seed", "0"))
 
     @property
+    def is_sequential(self) -> bool:
+        """Whether what others came to decided that it was made: no single look is left."""
+        return self.tags.get("seeds_until") == "decided"
+
+    @property
     def is_parent(self) -> bool:
         """Whether it is no training but the parent run of a sweep."""
         return self.tags.get("sweep_parent") == "true"

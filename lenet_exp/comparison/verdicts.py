@@ -15,6 +15,7 @@ REFERENCE, BETTER, WORSE = "reference", "better", "worse"
 WITHIN_NOISE, IDENTICAL = "within noise", "identical"
 NO_SPREAD, NONE = "no spread seen", "no verdict"
 PAIRED, WELCH, MCNEMAR = "paired t", "Welch's t", "McNemar's exact test"
+SEQUENTIAL = "sequential paired t"
 # No methods: two test sets have nothing to be paired or averaged, and of two trainings of which
 # one saw more images the difference says nothing of their modes.
 OTHER_DATA, OTHER_BUDGET = "other data", "other budget"
@@ -45,6 +46,12 @@ class AccuracyVerdict(NamedTuple):
 def level_of(comparisons: int) -> float:
     """Return the level of each of several intervals, so that all hold at 95 % (Bonferroni)."""
     return 1 - (1 - SURE) / max(1, comparisons)
+
+
+def compared(made: Sequence[Configuration], reference: Configuration) -> int:
+    """Return how many of these configurations are judged at once."""
+    held = [one for one in made if one.runs and one is not reference]
+    return sum(not_comparable(one, reference) is None for one in held)
 
 
 def verdict(
@@ -90,12 +97,19 @@ def not_comparable(mine: Configuration, reference: Configuration) -> Optional[Ac
 def _of_means(mine: Configuration, reference: Configuration, level: float) -> AccuracyVerdict:
     common = sorted({*mine.seeds} & {*reference.seeds})
     runs = len(mine.runs), len(reference.runs)
+    one_look = not any(run.is_sequential for run in (*mine.runs, *reference.runs))
     samples: List[Sequence[float]]
-    if len(common) >= 2 and len(common) == min(runs):
+    if not one_look and len(common) < 2:
+        why = "seeds were added until it was decided, and it shares fewer than 2 with the reference"
+        return AccuracyVerdict(NONE, why=why)
+    if not one_look or (len(common) >= 2 and len(common) == min(runs)):
         ours, theirs = (dict(zip(one.seeds, one.accuracies)) for one in (mine, reference))
         samples = [[ours[seed] - theirs[seed] for seed in common]]
-        method, runs = PAIRED, (len(common), len(common))
-        difference, half = estimates.mean_of(samples[0], level)
+        runs = len(common), len(common)
+        method, estimate = (
+            (PAIRED, estimates.mean_of) if one_look else (SEQUENTIAL, estimates.sequential)
+        )
+        difference, half = estimate(samples[0], level)
     else:
         samples, method = [mine.accuracies, reference.accuracies], WELCH
         difference, half = estimates.welch(mine.accuracies, reference.accuracies, level)
@@ -104,10 +118,13 @@ def _of_means(mine: Configuration, reference: Configuration, level: float) -> Ac
     needed = None
     if not any(spreads):
         word, half = IDENTICAL if abs(difference) < _ROUNDING else NO_SPREAD, None
-    elif abs(difference) > (half or 0.0):
+    elif half is None:
+        word, needed = NONE, estimates.least_sequential(level)
+    elif abs(difference) > half:
         word = BETTER if difference > 0 else WORSE
     else:
-        word, needed = WITHIN_NOISE, estimates.runs_needed(difference, spreads, level)
+        word = WITHIN_NOISE
+        needed = estimates.runs_needed(difference, spreads, level, one_look)
     return AccuracyVerdict(word, method, runs, level, difference, half, needed=needed)
 
 
@@ -158,7 +175,10 @@ def _sentence(verdict: AccuracyVerdict) -> str:
         return f"no verdict: {verdict.why or 'no finished run to compare'}"
     shown = f"{100 * verdict.difference:+.2f} points"
     if verdict.word == NONE:
-        return f"{shown}; no verdict: one run, and no test predictions; run {_FEW} seeds"
+        why = f"one run, and no test predictions; run {_FEW} seeds"
+        if verdict.method == SEQUENTIAL:
+            why = f"a sequential test takes {verdict.needed} seeds or more (n = {verdict.runs[0]})"
+        return f"{shown}; no verdict: {why}"
     if verdict.method == MCNEMAR:
         ours, theirs = verdict.discordant
         images = f"{ours} images right that the reference has wrong, {theirs} the other way"
@@ -188,6 +208,12 @@ def method_notes(judged: Sequence[AccuracyVerdict], comparisons: int) -> List[st
     if methods & {PAIRED, WELCH}:
         several = f" (95 % by Bonferroni over {comparisons})" if comparisons > 1 else ""
         notes.append(f"differences: points of test accuracy, intervals at {level}{several}")
+    if SEQUENTIAL in methods:
+        several = f", 95 % by Bonferroni over {comparisons}" if comparisons > 1 else ""
+        notes.append(
+            "differences: points of test accuracy; seeds were added until it was decided, so the"
+            f" intervals after all numbers of seeds hold together at {level}{several}"
+        )
     if MCNEMAR in methods:
         notes.append(
             f"McNemar's test (level {level}) judges two trained networks, not two configurations:"

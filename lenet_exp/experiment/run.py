@@ -34,6 +34,7 @@ from lenet_exp.training import trainer
 from lenet_exp.training.history import History
 from lenet_exp.training.runner import Runner
 
+_PATIENCE = 60.0  # seconds that a job waits for a server that is being started again
 _OF_FILES = tuple(f"{key}:" for key in PLAN_FILES)  # so a plan's warnings of them begin
 
 
@@ -65,7 +66,8 @@ def run_experiment(
         initial = initial_state(settings, folder, built)
         progress.stop_waiting()
         # Not before: what is refused above leaves no store behind.
-        store = Store(uri, tracking.experiment)
+        patience = _PATIENCE if "mlflow.parentRunId" in tags else 0.0
+        store = Store(uri, tracking.experiment, patience=patience)
         notes = [*data.notes, *experiment_notices(tracking.experiment)]
         others = dead_runs.end_dead_runs(store, folder)
         _say_before(progress, backend, chip_plan, initial, [*notes, *others])

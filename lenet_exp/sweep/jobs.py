@@ -31,7 +31,8 @@ class ComposedJob(NamedTuple):
 class Request(NamedTuple):
     """A sweep as it was typed.
 
-    `folder` is named by the sweep's name; its jobs are made in `place`; `command` goes on with it.
+    `folder` is named by the sweep's name; its jobs are made in `place`; `command` goes on with it;
+    `with_seed` composes a job anew with another seed.
     """
 
     folder: Path
@@ -39,6 +40,13 @@ class Request(NamedTuple):
     place: Place
     command: str
     jobs: Sequence[ComposedJob]
+    with_seed: Callable[[ComposedJob, int], ComposedJob] = lambda job, seed: job
+
+    @property
+    def tags(self) -> Dict[str, str]:
+        """What each of its runs says of it in MLflow."""
+        until = self.options.seeds_until
+        return {"sweep": self.name, **({"seeds_until": until} if until else {})}
 
     @property
     def name(self) -> str:

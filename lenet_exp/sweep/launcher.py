@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from lenet_exp.config.cli.config_loader import without_hydra
 from lenet_exp.config.cli.json_words import argument
+from lenet_exp.config.cli.listed_jobs import expanded
 from lenet_exp.config.cli.mend import each_once
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.cli.sweep_line import JobConfigs, applicable
@@ -40,6 +41,7 @@ class SweepLauncher(Launcher):
         self._place = place
         self._config: DictConfig = OmegaConf.create()
         self._loader: Any = None  # Hydra calls `setup` before anything asks it
+        self._numbers = itertools.count()
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -49,7 +51,7 @@ class SweepLauncher(Launcher):
         compose, made = self._loader.load_sweep_config, self.composed
 
         def compose_once(master_config: DictConfig, sweep_overrides: List[str]) -> DictConfig:
-            own = applicable(sweep_overrides)
+            own = applicable(expanded(sweep_overrides))
             overrides = (*master_config.hydra.overrides.hydra, *own)
             if overrides not in made:
                 made[overrides] = compose(master_config, own)
@@ -78,14 +80,15 @@ class SweepLauncher(Launcher):
         self, sweep_folder: Path, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
         each = followed(job_overrides, "preparing job")
-        composed = list(map(self._compose, each, itertools.count(initial_job_idx)))
+        self._numbers = itertools.count(initial_job_idx)
+        composed = list(map(self._compose, each))
         options = resolve_sweep(without_hydra(self._config))
         experiment = composed[0].settings.tracking.experiment
         command = _command(sys.argv[1:], sweep_folder.name, experiment)
         if options.detach:
             return self._detach(sweep_folder, composed)
         print_on(sys.stdout, f"{counted(composed)}, {place(composed[0].settings)}\n")
-        request = Request(sweep_folder, options, self._place, command, composed)
+        request = Request(sweep_folder, options, self._place, command, composed, self._with_seed)
         from lenet_exp.sweep.sweep import run_sweep  # noqa: PLC0415 - MLflow
 
         accuracies = run_sweep(request)
@@ -111,10 +114,16 @@ class SweepLauncher(Launcher):
         print_on(sys.stdout, "\n".join([*lines, ""]))
         return [JobReturn(list(job.overrides), status=JobStatus.COMPLETED) for job in composed]
 
-    def _compose(self, overrides: Sequence[str], number: int) -> ComposedJob:
+    def _with_seed(self, job: ComposedJob, seed: int) -> ComposedJob:
+        words = dict(word.partition("=")[::2] for word in job.overrides)
+        words["seed"] = str(seed)
+        return self._compose([f"{key}={value}" for key, value in words.items()])
+
+    def _compose(self, overrides: Sequence[str]) -> ComposedJob:
+        overrides = expanded(overrides)
         cfg = self._loader.load_sweep_config(self._config, list(overrides))
         with open_dict(cfg):
-            cfg.hydra.job.id = cfg.hydra.job.num = number
+            cfg.hydra.job.id = cfg.hydra.job.num = next(self._numbers)
         of_run = without_hydra(cfg)
         files = {
             "config.yaml": OmegaConf.to_yaml(of_run),

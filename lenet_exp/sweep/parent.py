@@ -7,13 +7,13 @@ import itertools
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Iterator, List, Mapping, NamedTuple
+from typing import Iterable, Iterator, List, Mapping, NamedTuple
 
 from lenet_exp.errors import DataError, StoreError, Terminated
 from lenet_exp.record.run import run_files
 from lenet_exp.record.store import journal, processes, sync
 from lenet_exp.record.store.journal import Journal
-from lenet_exp.record.store.mlflow_store import Store
+from lenet_exp.record.store.mlflow_store import Run, Store
 
 _COMMAND = "command.txt"
 
@@ -107,6 +107,22 @@ def open_parent(store: Store, held: Journal, about: About) -> Iterator[Parent]:
         except StoreError as error:
             what, reason, _ = error.args
             parent.store_notes.append(f"the store lacks the parent run ({what}: {reason})")
+
+
+def complete_jobs(store: Store, folders: Iterable[Path]) -> None:
+    """Have the store know all of the jobs that ended while it was away.
+
+    Raises:
+        StoreError: it still is.
+    """
+    open_still = store.running()
+    for folder in folders:
+        entries = journal.read(folder) if (folder / journal.NAME).is_file() else []
+        run_id = journal.merged(entries, "run").get("run_id")
+        ended = journal.merged(entries, "status").get("status", "RUNNING") != "RUNNING"
+        if ended and run_id in open_still:
+            with contextlib.closing(Journal(folder)) as held:
+                sync.complete(Run(store, run_id), held)
 
 
 def _describe(held: Journal, about: About) -> None:

@@ -55,7 +55,6 @@ class JobPool:
             if self._attempts:
                 end_all(self._attempts)
                 self._end_in_store(attempt.job for attempt in self._attempts)
-            place.close()
         self.stopped = [*(attempt.job for attempt in self._attempts), *waiting]
         return self._failed
 
@@ -65,7 +64,7 @@ class JobPool:
         # Of a job that goes on, the part before counts too.
         before = journal.merged(job.recorded(), "tags").get("alone")
         tags = {
-            "sweep": self._request.name,
+            **self._request.tags,
             "mlflow.parentRunId": self._parent_id,
             "job_override": job.delta,
             "alone": str(alone and before != "false").lower(),

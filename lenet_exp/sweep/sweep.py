@@ -20,7 +20,7 @@ from lenet_exp.record.store import dead_runs, journal, store_check
 from lenet_exp.record.store.mlflow_store import Store
 from lenet_exp.record.terminal import short
 from lenet_exp.record.waiting import waiting
-from lenet_exp.sweep import nodes, parent, state
+from lenet_exp.sweep import nodes, parent, seeds, state
 from lenet_exp.sweep.decision import Action, Decision, decide
 from lenet_exp.sweep.jobs import Request, SweepJob, jobs_of, varied
 from lenet_exp.sweep.pool import JobPool
@@ -53,16 +53,17 @@ def run_sweep(request: Request) -> List[Optional[float]]:
         with parent.open_parent(store, held, _about(request)) as run:
             pool = JobPool(request, store, run.run_id, view)
             try:
-                _set_aside_what_is_redone(decisions, store, view)
-                failed = pool.run(decisions)
+                failed = _run_all(request, distinct, decisions, pool, store, view)
             finally:
+                request.place.close()
                 view.close()
                 if not pool.ended:
                     view.say(f"to go on: {request.command}")
             run.failed = bool(failed)
+            _tell_the_store(store, distinct, view)
             for job in pool.stopped:
                 view.say(f"{job.delta}: stopped, because another one failed")
-    _say_end(request, jobs, failed, run, store, view)
+    _say_end(request, distinct, failed, run, store, view)
     if failed:
         raise JobsFailedError(len(failed), len(distinct))
     return [_accuracy(job) for job in jobs]
@@ -73,6 +74,46 @@ def _store(job: SweepJob) -> Store:
     uri = store_check.chosen_uri(tracking.uri)
     store_check.check_root(uri, Path.cwd(), tf_compat.stack_of_this_python())
     return Store(uri, tracking.experiment)
+
+
+def _tell_the_store(store: Store, jobs: Sequence[SweepJob], view: View) -> None:
+    try:
+        parent.complete_jobs(store, [job.folder for job in jobs])
+    except LenetExpError as error:
+        view.say(f"the store lacks what jobs recorded: {error}")
+
+
+def _run_all(
+    request: Request,
+    jobs: List[SweepJob],
+    decisions: Sequence[Decision],
+    pool: JobPool,
+    store: Store,
+    view: View,
+) -> Dict[str, str]:
+    """Run the jobs, and those that are added until all is decided, which `jobs` has then too.
+
+    The message of each that failed is returned, by identity.
+    """
+    while True:
+        _set_aside_what_is_redone(decisions, store, view)
+        failed = pool.run(decisions)
+        new = [] if failed and request.options.fail_fast else _added(request, jobs, view)
+        if not new:
+            return failed
+        jobs += new
+        state.keep_jobs(request.folder, jobs)
+        decisions = _decisions(new, request)
+
+
+def _added(request: Request, jobs: Sequence[SweepJob], view: View) -> List[SweepJob]:
+    if request.options.seeds_until is None:
+        return []
+    found = seeds.added(request, jobs)
+    view.say(found.said)
+    more = [request.with_seed(*one) for one in found.jobs]
+    whole = [*(job.composed for job in jobs), *more]  # what tells them apart, they tell together
+    return _jobs(request._replace(jobs=whole), view)[len(jobs) :] if more else []
 
 
 def _about(request: Request) -> parent.About:
@@ -96,6 +137,8 @@ def _jobs(request: Request, view: View) -> List[SweepJob]:
         from lenet_exp.experiment.graphs import check_named  # noqa: PLC0415 - the planner
 
         check_named(settings)
+    if request.options.seeds_until:
+        seeds.check(request, jobs)
     return jobs
 
 

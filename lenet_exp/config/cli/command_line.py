@@ -25,7 +25,7 @@ from yaml import YAMLError
 from lenet_exp.config import CONF, references
 from lenet_exp.config.chip import machine
 from lenet_exp.config.chip.checks import check_jobs
-from lenet_exp.config.cli import suggest, sweep_line
+from lenet_exp.config.cli import listed_jobs, suggest, sweep_line
 from lenet_exp.config.cli.config_loader import hydra_session, without_hydra
 from lenet_exp.config.cli.json_words import argument, as_hydra_reads
 from lenet_exp.config.cli.personal_files import located
@@ -73,9 +73,13 @@ def _check(
     if args.shell_completion or (only_asks and not args.overrides):
         return {}
     with hydra_session("run"):
-        overrides = [_parse_override(word) for word in args.overrides]
+        words = listed_jobs.as_hydra_sweeps(args.overrides, _parse_override)
+        overrides = [_parse_override(word) for word in words]
         for override in overrides:
             _check_key(override, args.multirun)
+        listed = list(map(_parse_override, listed_jobs.words_to_check(overrides)))
+        for override in listed:
+            _check_key(override)
         personal = args.config_dir and Path(args.config_dir).resolve()
         searched = [f"hydra.searchpath=[file://{personal}]"] if personal else []
         line, jobs = _line(overrides, args, searched)
@@ -83,7 +87,7 @@ def _check(
         for job in follow(jobs):
             with _commas(line), _composing(overrides):
                 cfg = compose("config", searched + job, return_hydra_config=True)
-            with _commas(line), located(cfg, line.overrides):
+            with _commas(line), located(cfg, [*line.overrides, *listed]):
                 if searched:
                     references.follow_all(cfg.hydra)
                 settings.append(_settings(cfg))
@@ -191,7 +195,7 @@ def _meant_by(word: str) -> str:
 
 def _check_key(override: Override, sweeps: bool = False) -> None:
     key, shown = override.key_or_group, typed_value(override)
-    if key.startswith(("hydra.", "hydra/")):
+    if key.startswith(("hydra.", "hydra/")) or key == listed_jobs.KEY:
         return
     chosen = (*groups(), *suggest.PRESETS)
     if key not in all_keys() and key not in chosen:

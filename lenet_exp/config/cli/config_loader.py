@@ -22,6 +22,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from lenet_exp.config import CONF
+from lenet_exp.config.cli.listed_jobs import as_hydra_sweeps
 from lenet_exp.config.cli.personal_files import PersonalFiles
 from lenet_exp.config.compose import register_resolvers
 from lenet_exp.config.schema.run import FAMILIES, all_keys
@@ -61,6 +62,8 @@ class CachingConfigLoader(ConfigLoaderImpl):
     ) -> DictConfig:
         """Return a configuration; of a sweep as a whole without what only some jobs may have."""
         self._of_all_jobs = run_mode == RunMode.MULTIRUN or not validate_sweep_overrides
+        parser = OverridesParser.create(config_loader=self)
+        overrides = as_hydra_sweeps(overrides, lambda word: parser.parse_overrides([word])[0])
         return super().load_configuration(
             config_name,
             overrides,

@@ -6,6 +6,7 @@ import re
 import shlex
 from typing import List, Mapping, NamedTuple, Optional, Sequence
 
+from lenet_exp.config.cli import listed_jobs
 from lenet_exp.config.cli.input_shapes import InputShapes
 from lenet_exp.config.cli.options import names
 from lenet_exp.config.schema.run import FAMILIES, all_keys
@@ -43,7 +44,7 @@ class CommandLine(NamedTuple):
         if not all("=" in word or word in _FLAGS for word in good):
             return error
         key, value = map(str, said[:2] if isinstance(error, ConfigError) else ("", ""))
-        line = _mended(self.words, key, value, good)
+        line = _mended_list(self.words, key, value, good) or _mended(self.words, key, value, good)
         first = " ".join([self.program, *map(shlex.quote, line)])
         return type(error)(*said, "\n".join([first, *others]))
 
@@ -91,6 +92,20 @@ def _mended(words: Sequence[str], key: str, value: str, good: Sequence[str]) -> 
             line.append(_replaced(word, new, key))
     line += [] if wrong else instead
     return flags_first(_without_lost_keys(line, good))
+
+
+def _mended_list(
+    words: Sequence[str], key: str, value: str, good: Sequence[str]
+) -> Optional[List[str]]:
+    """Return `words` with a list of jobs mended; None where the key is in none, or beside one."""
+    if _places(words, key):
+        return None
+    each = ((at, listed_jobs.mended(word, key, value, good)) for at, word in enumerate(words))
+    found = [(at, word) for at, word in each if word is not None]
+    if not found:
+        return None
+    at, word = found[0]
+    return [*words[:at], word, *words[at + 1 :]]
 
 
 def _without_lost_keys(words: Sequence[str], good: Sequence[str]) -> List[str]:

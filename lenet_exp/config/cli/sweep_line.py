@@ -18,7 +18,7 @@ from hydra.core.override_parser.types import Override, RangeSweep
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from lenet_exp.config.cli import suggest
+from lenet_exp.config.cli import listed_jobs, suggest
 from lenet_exp.config.cli.json_words import argument
 from lenet_exp.config.compose import flatten
 from lenet_exp.config.schema.run import (
@@ -106,6 +106,7 @@ def jobs(line: Line) -> Optional[List[List[str]]]:
     if not line.sweeps:
         _check_single(line)
         return [[str(override.input_line) for override in line.overrides]]
+    _check_lists(line)
     if chosen_by_another:
         return None
     # Hydra puts its own before those of each job.
@@ -115,6 +116,7 @@ def jobs(line: Line) -> Optional[List[List[str]]]:
     _check_owners(swept)
     _check_count(swept)
     split = BasicSweeper.split_arguments(swept, max_batch_size=None)[0]
+    split = [listed_jobs.expanded(job) for job in split]
     if not _is_ours(line, "hydra/launcher", *_LAUNCHERS):
         return [first + job for job in split]
     options = {job_word for job in split for job_word in job}
@@ -128,6 +130,15 @@ def _check_single(line: Line) -> None:
         typed = [shlex.quote(str(one.input_line)) for one in line.overrides]
         allowed = "a sweep, -m, of one job or more; it can be left and gone on with"
         raise suggest.not_possible("hydra/launcher", launcher, allowed, f"-m {' '.join(typed)}")
+
+
+def _check_lists(line: Line) -> None:
+    """Refuse a list of jobs beside what is Hydra's, which would take it for a setting."""
+    listed = any(one.key_or_group == listed_jobs.KEY for one in line.overrides)
+    for group, ours in (("hydra/sweeper", (_SWEEPER,)), ("hydra/launcher", _LAUNCHERS)):
+        if listed and not _is_ours(line, group, *ours):
+            allowed, good = f"{' or '.join(ours)}, where jobs are listed", f"-m {group}={ours[0]}"
+            raise suggest.not_possible(group, _given(line, group), allowed, good)
 
 
 def _check_owners(overrides: Sequence[Override]) -> None:
@@ -208,6 +219,8 @@ def _is_of_hydra(override: Override) -> bool:
 
 def _check_override(override: Override, in_sweep: bool) -> None:
     key, value, word = override.key_or_group, typed_value(override), str(override.input_line)
+    if key == listed_jobs.KEY and not in_sweep:
+        raise suggest.not_possible("a list of jobs", None, "only in a sweep, with -m", "-m")
     whole = with_comma(override)
     if whole and (not in_sweep or key in SWEEP_KEYS):
         allowed = "one value; one that holds a comma in quotes"

@@ -214,6 +214,8 @@ class Sweep:
     detach: bool = switch()
     on_changed_code: str = one_of("keep", "redo")
     reference: Optional[str] = _text("null or a precision mode")
+    seeds_until: Optional[str] = key("null | decided", "decided", ("decided",).__contains__)
+    max_seeds: int = key("a whole number from 2 to 1000", 20, within(2, 1000))
 
 
 SWEEP_KEYS = tuple(item.name for item in fields(Sweep))

@@ -28,6 +28,7 @@ from lenet_exp.training.runner import Findings
 _LOG = logging.getLogger("lenet_exp")
 _SILENT_WAIT = 3.0  # seconds for the store, at the end
 _LONGEST_WAIT = 90.0  # a dead server's time-outs and retries
+_PAUSES = (0.0, 1.0, 3.0)  # seconds before each try to tell a server all
 TARGET_ACCURACY = 0.975  # the ModelZoo's
 PAGE = "report.html"
 
@@ -303,11 +304,13 @@ def _complete(run: Run, journal: Journal, observer: Observer, progress: Progress
     problem = observer.problem or StoreError(run.run_id, "the store does not answer", "wait")
     # A server that didn't answer has been waited for; a file costs nothing to try again.
     if ended and (observer.problem is None or not run.is_remote):
-        try:
-            sync.complete(run, journal)
-            return []
-        except StoreError as error:
-            problem = error
+        for pause in _PAUSES if run.is_remote else _PAUSES[:1]:
+            time.sleep(pause)
+            try:
+                sync.complete(run, journal)
+                return []
+            except StoreError as error:
+                problem = error
     what, reason, _ = problem.args
     return [
         f"the store lacks this run ({what}: {reason})",

@@ -11,31 +11,48 @@ import logging
 import os
 import re
 import tempfile
+import time
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Set,
+    Tuple,
+    TypeVar,
+)
 from urllib.parse import quote
 
 from lenet_exp import tf_compat
 from lenet_exp.config.passwords import without_password
 from lenet_exp.errors import StoreError
-from lenet_exp.record.store import processes, store_check
+from lenet_exp.record.store import processes, server_check, store_check
 from lenet_exp.record.waiting import importing, loading
 
 NOTE = "mlflow.note.content"  # the tag that `mlflow ui` shows as a run's description, Markdown
+_URI = "MLFLOW_TRACKING_URI"
 _PARAM_LENGTH, _TAG_LENGTH = 500, 5000  # MLflow 1.30 refuses longer values
 _CUT = " ... (cut: whole in the artifacts)"
 _PER_BATCH = 100  # parameters or tags that a server takes at once
 _METRICS_PER_BATCH = 1000
+
+_Made = TypeVar("_Made")
 
 
 @functools.lru_cache(maxsize=None)
 def _mlflow() -> Any:
     """Import MLflow once: silent, without telemetry, and not hanging on a dead server."""
     if store_check.chosen_uri(None) is None:
-        os.environ.pop("MLFLOW_TRACKING_URI", None)  # of blanks alone: it would be a file " "
+        os.environ.pop(_URI, None)  # of blanks alone: it would be a file " "
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    # What is sent again blindly may be there already: whoever sends looks first.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # a machine without git
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
@@ -57,10 +74,13 @@ def schema() -> str:
 class Store:
     """An experiment in a tracking store."""
 
-    def __init__(self, uri: Optional[str], experiment: str, make: bool = True) -> None:
+    def __init__(
+        self, uri: Optional[str], experiment: str, make: bool = True, patience: float = 0.0
+    ) -> None:
         """Open the store at `uri` (None: MLflow's default) and find the experiment of that name.
 
-        Where they aren't there, both are made if `make`.
+        Where they aren't there, both are made if `make`. `patience`: seconds for a server that
+        is being started again, here and where a run is created.
 
         Raises:
             StoreError: it can't be reached, is of another MLflow, or isn't there and not made.
@@ -72,6 +92,9 @@ class Store:
             store_check.check_exists(self.uri)
         # Nobody may be half through making the store while its schema is looked at.
         command = "run" if make else "compare"
+        self._patience = patience if server_check.is_server(self.uri) else 0.0
+        if server_check.is_server(self.uri):
+            self._patiently(lambda: server_check.check_answers(self.uri, command))
         with _store_errors(self.uri, command), _first_use(self.uri), _without_info():
             _remove_half_made(self.uri)
             if is_database:
@@ -84,11 +107,37 @@ class Store:
     def create(self, name: str, tags: Mapping[str, str], start_time: Optional[int] = None) -> Run:
         """Return a new run that is RUNNING; `start_time` in ms since 1970, None: now."""
         context = _mlflow().tracking.context.registry
-        with self.errors():
-            fitting = {key: tag_value(value) for key, value in tags.items()}
-            resolved = context.resolve_tags({**fitting, "mlflow.runName": name})
-            made = self.client.create_run(self.experiment_id, start_time, resolved)
-        return Run(self, made.info.run_id)
+        fitting = {key: tag_value(value) for key, value in tags.items()}
+        tried: List[bool] = []
+
+        def created() -> str:
+            known = self._running_as(fitting) if tried else None
+            tried.append(True)
+            if known is not None:  # made by a server that died before it said so
+                return known
+            with self.errors():
+                resolved = context.resolve_tags({**fitting, "mlflow.runName": name})
+                made = self.client.create_run(self.experiment_id, start_time, resolved)
+            return str(made.info.run_id)
+
+        return Run(self, self._patiently(created))
+
+    def _running_as(self, tags: Mapping[str, str]) -> Optional[str]:
+        """Return the run of a process and folder that is RUNNING; None where there is none."""
+        own = [(key, tags.get(key)) for key in (processes.TAG, "folder")]
+        for run_id, found in self.running().items():
+            if own[0][1] and all(found.get(key) == value for key, value in own):
+                return run_id
+        return None
+
+    def _patiently(self, call: Callable[[], _Made]) -> _Made:
+        """Return what `call` does, tried again while the store refuses and patience lasts."""
+        until = time.monotonic() + self._patience
+        while time.monotonic() < until:
+            with contextlib.suppress(StoreError):
+                return call()
+            time.sleep(1)
+        return call()
 
     def find(self, run_id: str) -> Optional[Run]:
         """Return a recorded run, None if the store doesn't have it."""
@@ -132,6 +181,25 @@ class Store:
                 raise FileNotFoundError("the file was removed or replaced")
             yield
 
+    @contextlib.contextmanager
+    def of_artifacts(self) -> Iterator[None]:
+        """Let MLflow 1 find what a server keeps itself: the environment alone tells it which."""
+        before = os.environ.get(_URI)
+        if server_check.is_server(self.uri):
+            os.environ[_URI] = self.uri
+        try:
+            yield
+        finally:
+            if before is None:
+                os.environ.pop(_URI, None)
+            else:
+                os.environ[_URI] = before
+
+    def download(self, run_id: str, name: str) -> bytes:
+        """Return an artifact that is a file, wherever the store keeps it."""
+        with self.errors(), self.of_artifacts(), tempfile.TemporaryDirectory() as folder:
+            return Path(self.client.download_artifacts(run_id, name, folder)).read_bytes()
+
 
 class Point(NamedTuple):
     """A value of a metric; `time` in ms since 1970."""
@@ -158,7 +226,7 @@ class Run:
         self._store = store
         self._client = store.client
         self.run_id = run_id
-        self.is_remote = store.uri.startswith(("http://", "https://"))
+        self.is_remote = server_check.is_server(store.uri)
 
     def link(self, artifact: str) -> str:
         """Return where `mlflow ui` shows an artifact of this run, within its own address."""
@@ -199,7 +267,7 @@ class Run:
 
     def artifact(self, path: Path, folder: Optional[str] = None) -> None:
         """Record a file, or a folder with all it holds, under `folder`."""
-        with self._store.errors():
+        with self._store.errors(), self._store.of_artifacts():
             if path.is_dir():
                 inside = "/".join(part for part in (folder, path.name) if part)
                 self._client.log_artifacts(self.run_id, str(path), inside)

@@ -102,7 +102,7 @@ class Local(Place):
     def open(self, jobs: Sequence[Settings], say: Callable[[str], None]) -> None:
         """Begin with the imports, where all jobs want the same of them."""
         kinds = {job.deterministic for job in jobs}
-        if self._warm and len(jobs) > 1 and len(kinds) == 1:
+        if self._forks is None and self._warm and len(jobs) > 1 and len(kinds) == 1:
             self._forks = Forks(kinds.pop(), say)
 
     def close(self) -> None:
