@@ -28,7 +28,7 @@ class MlflowServer:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.uri = f"http://127.0.0.1:{self.port}"
-        self._folder, self._python = folder, python
+        self.folder, self._python = folder, python
         folder.mkdir()
 
     def start(self):
@@ -40,19 +40,19 @@ class MlflowServer:
             "MLFLOW_DISABLE_TELEMETRY": "true",
         }
         environment.pop("MLFLOW_TRACKING_URI", None)
-        with (self._folder / "server.log").open("ab") as log:
+        with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [str(self._python), "-c", _SERVE, "server", "--workers", "2", "--serve-artifacts",
-                 "--backend-store-uri", f"sqlite:///{self._folder / 'server.db'}",
-                 "--artifacts-destination", str(self._folder / "artifacts"),
+                 "--backend-store-uri", f"sqlite:///{self.folder / 'server.db'}",
+                 "--artifacts-destination", str(self.folder / "artifacts"),
                  "--host", "127.0.0.1", "--port", str(self.port)],
-                cwd=str(self._folder), env=environment, stdout=log, stderr=log,
+                cwd=str(self.folder), env=environment, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
         until = time.monotonic() + 300
         while not self._answers():
             assert time.monotonic() < until
-            assert self._process.poll() is None, (self._folder / "server.log").read_text()
+            assert self._process.poll() is None, (self.folder / "server.log").read_text()
             time.sleep(0.2)
         return self
 

@@ -28,7 +28,7 @@ from lenet_exp.config.chip.checks import check_jobs
 from lenet_exp.config.cli import listed_jobs, suggest, sweep_line
 from lenet_exp.config.cli.config_loader import hydra_session, without_hydra
 from lenet_exp.config.cli.json_words import argument, as_hydra_reads
-from lenet_exp.config.cli.personal_files import located
+from lenet_exp.config.cli.personal_files import check_made, located
 from lenet_exp.config.cli.sweep_line import overrides_parser, typed_value
 from lenet_exp.config.compose import resolve, resolve_sweep
 from lenet_exp.config.schema.modes import OTHER_NAMES
@@ -90,6 +90,7 @@ def _check(
             with _commas(line), located(cfg, [*line.overrides, *listed]):
                 if searched:
                     references.follow_all(cfg.hydra)
+                check_made(cfg)
                 settings.append(_settings(cfg))
             composed.append(cfg)
         if line.sweeps and settings:
@@ -238,11 +239,12 @@ def _line(
         raise _refused(str(error), "a sweep of values: key=a,b or 'key=range(0,3)'") from error
     if jobs is None:
         with _composing(overrides):  # at least what is not swept over has to be there
-            compose(
+            cfg = compose(
                 "config",
                 [*searched, *sweep_line.not_swept(line.overrides)],
                 return_hydra_config=True,
             )
+        check_made(cfg)
     if jobs == []:
         raise _no_job(line)
     return line, jobs or []

@@ -18,6 +18,13 @@ from lenet_exp.config.schema.modes import by_one_name
 from lenet_exp.config.schema.run import all_keys
 from lenet_exp.errors import ConfigError, DataError
 
+# What Hydra makes objects of, by the module that it may be from: plugins that are installed, and of
+# a log the classes that write one. Anything else would be a program in a file of options.
+_PLUGINS = ("hydra_plugins.", "hydra._internal.core_plugins.")
+_LOGS = ("logging.", "lenet_exp.", "colorlog.")
+_MAKES = {"_target_": _PLUGINS, "class": _LOGS, "()": _LOGS}
+_PLUGIN_KEYS = ("hydra.launcher._target_", "hydra.sweeper._target_")
+_STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
 _REMEDY = f"mend that file, as those in {CONF / 'experiment'} are"
 
 
@@ -67,6 +74,41 @@ def _check_size(path: Path) -> None:
     problem = yaml_text.problem_of(path.read_text(encoding="utf-8"))
     if problem:
         raise DataError(path, problem, _REMEDY)
+
+
+def check_made(cfg: DictConfig) -> None:
+    """Refuse a configuration that would have Hydra, or its logging, call what a file names.
+
+    Raises:
+        ConfigError: it names a program of its own.
+    """
+    for key, value in _leaves(OmegaConf.to_container(cfg, resolve=False), ""):
+        leaf, text = key.rpartition(".")[2], str(value)
+        of_log = key.startswith(("hydra.job_logging.", "hydra.hydra_logging."))
+        if leaf in ("_target_", "()") or (leaf == "class" and of_log):
+            allowed = _MAKES[leaf] if of_log or key in _PLUGIN_KEYS else ()
+            if (leaf == "_target_" and of_log) or not text.startswith(allowed or "\0"):
+                raise _makes(key, text, allowed)
+        elif of_log and re.match(r"\w+://", text) and text not in _STREAMS:
+            raise _makes(key, text, _STREAMS)
+
+
+def _makes(key: str, text: str, allowed: Sequence[str]) -> ConfigError:
+    said = " | ".join(f"{one}..." for one in allowed) or "nothing: no file makes an object of ours"
+    remedy = "python -m lenet_exp.run --help"
+    return ConfigError(key, text, f"{said}; a file of options is no program", remedy)
+
+
+def _leaves(value: object, key: str) -> Iterator[Tuple[str, object]]:
+    """Yield each key, dotted, that has no keys of its own, and its value."""
+    if isinstance(value, dict):
+        for name, each in value.items():
+            yield from _leaves(each, f"{key}.{name}".lstrip("."))
+    elif isinstance(value, list):
+        for each in value:
+            yield from _leaves(each, key)
+    else:
+        yield key, value
 
 
 @contextlib.contextmanager

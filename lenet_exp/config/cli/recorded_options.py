@@ -13,6 +13,11 @@ from lenet_exp.config.tracking import EXPERIMENT
 from lenet_exp.errors import ConfigError
 
 
+def _are_ids(texts: Tuple[str, ...]) -> bool:
+    """Return whether these are ids of runs: a server may use one in a path."""
+    return texts != () and all(re.fullmatch(r"\w[\w-]{0,255}", text, re.ASCII) for text in texts)
+
+
 @dataclass(frozen=True)
 class RecordedRun(Options):
     """`run`: a folder, an id or latest, as raw text: an id such as 12e45678 is no number."""
@@ -91,8 +96,13 @@ class CompareOptions(Options):
     VERB = "compare"
     BARE = ((".+", "sweep"),)
 
-    sweep: Optional[str] = key("the name of a sweep, or latest", "latest", default=None)
-    runs: Tuple[str, ...] = key("run ids in brackets, with commas", "[ID,ID]", bool, default=())
+    sweep: Optional[str] = key(
+        "the name of a sweep, or latest",
+        "latest",
+        re.compile(r"(?!\.+$)[^/\\]+").fullmatch,
+        default=None,
+    )
+    runs: Tuple[str, ...] = key("run ids in brackets, with commas", "[ID,ID]", _are_ids, default=())
     experiment: Optional[str] = key(
         "the name of an experiment", EXPERIMENT, default=None, name="tracking.experiment"
     )

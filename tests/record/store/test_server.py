@@ -102,5 +102,5 @@ def test_every_metric_of_every_run_is_there_once(server, tmp_path, processes, ru
             history = client.get_metric_history(run.info.run_id, key)
             told = sorted((point.step, point.value) for point in history)
             assert told == [(step, value(step)) for step in range(WINDOWS)], (name, key)
-        (kept,) = (server._folder / "artifacts").glob(f"*/{run.info.run_id}/artifacts/out.txt")
+        (kept,) = (server.folder / "artifacts").glob(f"*/{run.info.run_id}/artifacts/out.txt")
         assert kept.read_text() == name
