@@ -127,15 +127,15 @@ class _NoArrayError(NotImplementedError, TypeError):
     """A tensor of a graph has no values yet."""
 
 
-def mend_shapes_of_tensors(tensor_class: Any) -> None:
+def mend_shapes_of_tensors(ops: Any) -> None:
     """Have TensorFlow 1.15 take shapes with tensors in them, as in tf.zeros([tf.shape(x)[0], 2]).
 
     It waits for a TypeError, which NumPy gave before 1.20: scripts with cells of a recurrent
-    network need it, and worked on the NumPy of their time.
+    network need it, and worked on the NumPy of their time. `ops` is the module that has Tensor.
     """
     if stack_of_this_python() != "tf1":
         return
-    of_graph = tensor_class.__array__
+    of_graph = ops.Tensor.__array__
 
     def array(self: Any, *args: Any) -> Any:
         try:
@@ -143,7 +143,7 @@ def mend_shapes_of_tensors(tensor_class: Any) -> None:
         except NotImplementedError as error:
             raise _NoArrayError(*error.args) from error
 
-    tensor_class.__array__ = array
+    ops.Tensor.__array__ = array
 
 
 def keep_on_host(config: Any) -> None:

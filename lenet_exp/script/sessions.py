@@ -92,7 +92,7 @@ class Takeover:
             return
         base._lenet_exp_takeover = self  # noqa: SLF001 - ours
         hide(module.ops.Graph)
-        tf_compat.mend_shapes_of_tensors(module.ops.Tensor)
+        tf_compat.mend_shapes_of_tensors(module.ops)
         self._do_run = base._do_run  # noqa: SLF001
         self._wrap_init(base, module.config_pb2.ConfigProto)
         self._wrap_runs(base)

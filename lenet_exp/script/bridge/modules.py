@@ -6,7 +6,6 @@ both generations. Source of the names: hicann/tensorflow, tf_adapter/python/npu_
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -14,6 +13,7 @@ import sys
 import types
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+from lenet_exp import tf_compat
 from lenet_exp.script.bridge.refusal import refused
 
 _OURS = "lenet_exp.script.bridge"
@@ -142,7 +142,7 @@ def _besides() -> Dict[str, Any]:
         found[name] = importlib.import_module(module)
     found["RewriterConfig"] = found["rewriter_config_pb2"].RewriterConfig
     found["npu_unary_ops"] = importlib.import_module(f"{_OURS}.operators").npu_unary_ops
-    with contextlib.suppress(AttributeError, ImportError):  # TensorFlow 2 without Keras
+    if tf_compat.stack_of_this_python() == "tf1":  # TensorFlow 2's Keras has no sessions
         found["backend"] = found["tf"].keras.backend
     return found
 
