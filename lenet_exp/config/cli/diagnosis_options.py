@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple, Type, TypeVar
 
 from lenet_exp.config import checks
 from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.config.cli.options import Options, typed_values
-from lenet_exp.config.schema.keys import key, one_of
+from lenet_exp.config.schema.keys import key, one_of, within
+from lenet_exp.config.schema.modes import PRECISION_MODES
 from lenet_exp.config.schema.run import Settings
 from lenet_exp.errors import ConfigError
 
 _Self = TypeVar("_Self", bound="StepOptions")
 _OF_ANY_GRAPH = ("precision", "hardware.cann")  # groups and keys of a run that mean something
+_ADVISED = ("precision", "loss_scale")  # what advise decides itself
 _SOURCES = ("run", "graph", "capture")
 
 
@@ -94,3 +96,35 @@ class DiagnoseOptions(StepOptions):
     operators: str = key("a whole number, or all", "all",
                          lambda text: text == "all" or text.isdigit(), default="20")  # fmt: skip
     format: str = one_of("table", "csv", "json", good="csv", default="table")
+
+
+@dataclass(frozen=True)
+class AdviseOptions(StepOptions):
+    """What is tried: these `modes`, to reach `target` in at most `budget` steps for each.
+
+    `steps` of training are traced for the loss scale, for `ranks` devices; what has to stay
+    float32 is written to the folder `to`. `words`: what was typed of a run's settings.
+    """
+
+    VERB = "advise"
+    BARE = DiagnoseOptions.BARE
+
+    target: float = key("cosine>=0.999: how near the gradients are, from 0 to 1", "cosine>=0.999",
+                        within(0, 1), default=0.999)  # fmt: skip
+    modes: Tuple[str, ...] = key(f"precision modes: {' '.join(PRECISION_MODES)}", "[force_fp16]",
+                                 {*PRECISION_MODES}.issuperset,
+                                 default=PRECISION_MODES)  # fmt: skip
+    budget: int = key("a whole number from 1 on", 40, within(1, 100_000), default=40)
+    steps: int = key("a whole number from 1 on", 200, within(1, 1_000_000), default=200)
+    ranks: int = key("a whole number from 1 on", 8, within(1, 100_000), default=1)
+    to: Path = key("a folder", "DIR", default=Path("advice"))
+    format: str = one_of("table", "json", good="json", default="table")
+    words: Tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, arguments: Sequence[str]) -> AdviseOptions:
+        """Return what is asked; `target=cosine>=0.999` is the number alone, too."""
+        given = [each.replace("target=cosine>=", "target=") for each in arguments]
+        options = super().read(given)
+        _, others = cls.split(given)
+        return replace(options, words=tuple(w for w in others if not w.startswith(_ADVISED)))

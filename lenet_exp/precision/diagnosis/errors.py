@@ -137,18 +137,31 @@ def prepared(
         yield run
 
 
-def without_choices(plan: Plan, values: Values, feeds: Values, threads: int = 0) -> Plan:
-    """Return a plan of what runs in the exact step: its conditions are computed for that."""
+def without_choices(
+    plan: Plan,
+    values: Values,
+    feeds: Values,
+    threads: int = 0,
+    known: Optional[Dict[str, bool]] = None,
+) -> Plan:
+    """Return a plan of what runs in the exact step: its conditions are computed for that.
+
+    Those `known` are not computed again, and others are added to them.
+    """
+    known = {} if known is None else known
     while True:
         conditions = open_choices(plan)
         if not conditions:
             return plan
+        if known.keys() >= set(conditions):
+            plan = taken(plan, known)
+            continue
         copies = copies_of(plan, [EXACT])
         fed = {f"{EXACT}/{name}": value for name, value in feeds.items()}
         with loaded(copies, values, threads) as session:
             texts = [text if ":" in text else f"{text}:0" for text in conditions]
             found = session.run([f"{EXACT}/{text}" for text in texts], fed)
-        plan = taken(plan, dict(zip(conditions, map(bool, found))))
+        known.update(zip(conditions, map(bool, found)))
 
 
 @contextlib.contextmanager

@@ -84,8 +84,8 @@ def most_scale(found: Exponents, ranks: int = 1) -> float:
     return LARGEST / (found.largest * added) if found.largest else math.inf
 
 
-def text(windows: Sequence[Window], steps: int, command: str) -> List[str]:
-    """Return what a person reads, a window for each number of devices; `command` runs one."""
+def text(windows: Sequence[Window], steps: int) -> List[str]:
+    """Return what a person reads, a window for each number of devices."""
     lines = [f"loss scale, of {steps} exact steps (each gradient loses under {FLUSHED:.1%})"]
     for each in windows:
         devices = "1 device" if each.ranks == 1 else f"{each.ranks} devices"
@@ -97,12 +97,12 @@ def text(windows: Sequence[Window], steps: int, command: str) -> List[str]:
     if first.lower_site is not None and first.upper_site is not None:
         lines.append(f"  below, {first.lower_site.operator} becomes 0")
         lines.append(f"  above, {first.upper_site.operator} overflows")
-    lines.append(f"  {advice(windows[-1], command)}")
+    lines.append(f"  {advice(windows[-1])}")
     return lines
 
 
-def advice(found: Window, command: str) -> str:
-    """Return one recommendation with its command."""
+def advice(found: Window) -> str:
+    """Return one recommendation, as settings of a run."""
     scale = found.recommended
     if scale is None and found.lower_site and found.upper_site:
         return (
@@ -110,8 +110,8 @@ def advice(found: Window, command: str) -> str:
             f" {found.upper_site.operator} takes; one of both has to stay float32"
         )
     if scale == 1 or scale is None:
-        return f"none is needed: {command} loss_scale=none"
-    return f"in the middle: {command} loss_scale=fixed loss_scale.value={scale:.17g}"
+        return "recommended: loss_scale=none, for it is not needed"
+    return f"recommended, in the middle: loss_scale=fixed loss_scale.value={scale:.17g}"
 
 
 def shown(scale: float) -> str:
