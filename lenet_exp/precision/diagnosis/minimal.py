@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, FrozenSet, List, NamedTuple, Sequence, Tuple
 
 
 class Minimal(NamedTuple):
@@ -48,8 +48,9 @@ def minimal(
     """Return a 1-minimal part of `ranked`, of which `holds` is true.
 
     The elements come the most likely first: the shortest beginning that does is found by halves,
-    and then what it does not need is taken out again in parts, ever smaller ones (ddmin: Zeller
-    and Hildebrandt, Simplifying and Isolating Failure-Inducing Input, 2002).
+    and then what it does not need is taken out again in parts, ever smaller ones, until no single
+    one can be (after ddmin: Zeller and Hildebrandt, Simplifying and Isolating Failure-Inducing
+    Input, 2002).
 
     Args:
         ranked: elements, all of which together are known to do.
@@ -61,15 +62,16 @@ def minimal(
         if tests(()):
             return Minimal((), True, tests.made)
         found = _beginning(ranked, tests)
-        parts = 2
-        while len(found) >= parts:
-            smaller = _without_a_part(found, parts, tests)
-            if smaller is not None:
-                found, parts = smaller, max(parts - 1, 2)
-            elif parts == len(found):
+        size = max(1, len(found) // 2)
+        while True:
+            before = len(found)
+            for end in range(before, 0, -size):  # the least likely first
+                rest = found[: max(0, end - size)] + found[end:]
+                if rest and tests(rest):
+                    found = rest
+            if size == 1 and len(found) == before:
                 break
-            else:
-                parts = min(2 * parts, len(found))
+            size = max(1, size // 2)
     except _BudgetEndedError:
         return Minimal(tuple(found), False, tests.made)
     return Minimal(tuple(found), True, tests.made)
@@ -85,13 +87,3 @@ def _beginning(ranked: Sequence[str], tests: _Tests) -> List[str]:
         else:
             low = middle
     return list(ranked[:high])
-
-
-def _without_a_part(found: List[str], parts: int, tests: _Tests) -> Optional[List[str]]:
-    """Return the elements without one of so many parts, the least likely first; None: all count."""
-    edges = [round(len(found) * number / parts) for number in range(parts + 1)]
-    for begin, end in reversed(list(zip(edges, edges[1:]))):
-        rest = found[:begin] + found[end:]
-        if rest and tests(rest):
-            return rest
-    return None
