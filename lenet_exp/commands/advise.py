@@ -212,7 +212,8 @@ def _text(options: AdviseOptions, found: Advice, command: str) -> List[str]:
     lines += ["* recommended, + on the Pareto front; cube, bytes: shares in float16", ""]
     if best is None:
         return [*lines, "no mode reaches the target: target=cosine>=0.99, or another network"]
-    lines += [*_why(found), *_scale(found, options.steps), "", f"train it: {command}"]
+    verb = "train it" if ".run " in command else "its plan"
+    lines += [*_why(found), *_scale(found, options.steps), "", f"{verb}: {command}"]
     return lines
 
 
@@ -272,7 +273,7 @@ def _scale(found: Advice, steps: int) -> List[str]:
 def _wrapped(lines: Sequence[str], width: int) -> str:
     kept = []
     for line in lines:
-        whole = line.startswith(("train it:", "  ", "* ", "+ "))
+        whole = line.startswith(("train it:", "its plan:", "  ", "* ", "+ "))
         kept += [line] if whole or len(line) <= width else textwrap.wrap(line, width)
     return "\n".join(kept)
 
