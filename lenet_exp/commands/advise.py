@@ -219,7 +219,8 @@ def _text(options: AdviseOptions, found: Advice, command: str) -> List[str]:
 
 def _row(mark: str, point: Point) -> str:
     kept = point.kept
-    count = f"{len(kept.names)} operators" if kept.names else "-"
+    size = len(kept.names)
+    count = f"{size} operator{'s' if size > 1 else ''}" if size else "-"
     if kept.names and not kept.holds:
         count += ", not enough"
     elif not kept.is_minimal:

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from lenet_exp import tf_compat
-from lenet_exp.precision import assign
+from lenet_exp.config.cli.command_line import settings_to_explain
+from lenet_exp.experiment.graphs import build_graphs
+from lenet_exp.precision import assign, emulate
 from lenet_exp.precision.diagnosis.exponents import BIAS, BINS, Exponents, Site, exponents
 from lenet_exp.precision.diagnosis.window import (
+    FLUSHED,
     LARGEST,
     flushed_share,
     least_scale,
@@ -18,8 +21,9 @@ from lenet_exp.precision.diagnosis.window import (
     text,
     window,
 )
-from tests.precision.chip import OVERFLOW, saturate
-from tests.precision.small import FORCE
+from lenet_exp.precision.emulation.trace.counters import COLUMNS
+from tests.precision.chip import OVERFLOW, Run, saturate, session_of
+from tests.precision.small import FORCE, MIX
 
 
 def site(name="g", last=False):
@@ -113,3 +117,50 @@ def test_the_exact_steps_are_counted_where_they_round():
         assert each.largest == 3
         assert each.counts.sum() == 3 * 2
         assert each.counts[BIAS - 20] == each.counts[BIAS + 1] == 3
+
+
+def lenet_at(scale):
+    """Return LeNet's step with a fixed loss scale, its variables' values and what it is fed."""
+    words = ["precision=allow_mix_precision", "loss_scale=fixed", f"loss_scale.value={scale:.17g}"]
+    built = build_graphs(settings_to_explain([*words, "schedule.batch_size=16"])).step
+    random = np.random.RandomState(0)
+    feeds = {
+        built.images: random.uniform(0, 1, [16, 28, 28, 1]).astype(np.float32),
+        built.labels: random.randint(0, 10, 16),
+    }
+    names = [name.partition(":")[0] for name in built.variables]
+    values = {}
+    with session_of(built.graph_def) as session:
+        session.run(list(built.init))
+        values = dict(zip(names, session.run(list(built.variables))))
+    return built, assign(built.graph_def, MIX, fetches=built.fetches), values, feeds
+
+
+@pytest.mark.full
+def test_the_forensics_see_what_the_window_of_lenet_predicts():
+    _, plan, values, feeds = lenet_at(1)
+    found = window(exponents(plan, values, lambda number: feeds, 1))
+    for scale, site_there, column in (
+        (found.lower / 16, found.lower_site, "lost"),
+        (found.upper * 16, found.upper_site, "overflows"),
+        (found.recommended, found.lower_site, None),
+        (found.recommended, found.upper_site, None),
+    ):
+        counts = traced(max(scale, 1), site_there.operator)
+        assert counts["values"] > 0
+        lost = (counts["nonzero"] - counts["kept"]) / counts["nonzero"]
+        assert (lost >= FLUSHED) == (column == "lost"), scale
+        assert (counts["overflows"] > 0) == (column == "overflows"), scale
+
+
+def traced(scale, operator):
+    """Return what the counters of a step with a loss scale say of one operator."""
+    built, plan, values, feeds = lenet_at(scale)
+    made = emulate(built.graph_def, plan, trace=True)
+    with session_of(made.graph_def) as session:
+        run = Run(session, made, values)
+        run(made.traces.reset)
+        run([built.train.partition(":")[0]], feeds)
+        counts = run(made.traces.counts)
+    rows = [row for row, each in zip(counts, made.traces.sites) if each.operator == operator]
+    return dict(zip(COLUMNS, np.sum(rows, axis=0)))
