@@ -12,6 +12,8 @@ from lenet_exp.errors import end_quietly
 VERBS = {
     "run": "train once, or sweep with -m",
     "explain": "show what a precision mode does to every operator, of LeNet or of any graph",
+    "diagnose": "which operator a precision mode makes wrong, and by how much",
+    "advise": "which mode, loss scale and float32 operators to train a network with",
     "sweep": "how far a sweep is, from any host",
     "compare": "which configuration of a sweep trains best, and how sure that is",
     "export": "freeze a trained run into a .pb and a SavedModel",

@@ -9,10 +9,11 @@ from lenet_exp import tf_compat
 _OFF = 2  # RewriterConfig.OFF
 
 
-def open_session(graph: Any, threads: int) -> Any:
+def open_session(graph: Any, threads: int, optimize: bool = True) -> Any:
     """Return a session of `graph` on the host that sees no GPU.
 
-    `threads` is the number of both of TensorFlow's pools; 0: every core.
+    `threads` is the number of both of TensorFlow's pools; 0: every core. `optimize`: have Grappler
+    rewrite the graph, which costs more than it gains where a graph runs a few times only.
     """
     tf = tf_compat.load()
     config = tf.ConfigProto(
@@ -21,6 +22,7 @@ def open_session(graph: Any, threads: int) -> Any:
         device_count={"GPU": 0},
     )
     rewrite = config.graph_options.rewrite_options
+    rewrite.disable_meta_optimizer = not optimize
     rewrite.remapping = _OFF  # as on the chip: it fuses, and then sums in another order
     rewrite.arithmetic_optimization = _OFF  # a (b c) for (a b) c, where that broadcasts less
     rewrite.constant_folding = _OFF  # x + (1 + 2) for (x + 1) + 2

@@ -47,6 +47,8 @@ LINES = {
     "export": [(["--help"], 0), (["run=nothing"], 2)],
     "predict": [(["--help"], 0), (["model=latest", "images=x", "precision=nope"], 2)],
     "modelzoo.__main__": [(["--help"], 0), (["case=full", "--data_path=.", "--epochs=0"], 2)],
+    "advise.__main__": [(["--help"], 0), (["target=cosine>=2"], 2), (["modes=nope"], 2)],
+    "diagnose.__main__": [(["--help"], 0), (["feeds=x.npz"], 2), (["run=x", "graph=y"], 2)],
     "doctor": [(["--help"], 0), (["--version"], 0), (["all=true"], 2)],
     "fetch_mnist": [(["--path=x"], 2)],
     "rerun": [(["run=nothing"], 2)],

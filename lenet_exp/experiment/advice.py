@@ -10,7 +10,7 @@ import numpy as np
 
 from lenet_exp.config.cli.json_words import argument
 from lenet_exp.config.cli.suggest import PROGRAM
-from lenet_exp.config.schema.run import Adam, Settings
+from lenet_exp.config.schema.run import Adam, FixedLossScale, Settings
 from lenet_exp.config.tracking import of_environment
 from lenet_exp.experiment.summary import Outcome
 from lenet_exp.training.history import History
@@ -19,6 +19,7 @@ _GUESSING = 0.2  # an accuracy; who takes every digit for the same one has 0.1
 _LEAST_EPSILON = 2.0**-24  # float16's least subnormal
 _PROGRAMS = (("python", "-m", "lenet_exp.run"), ("lenet-exp", "run"))
 _SWEEPS = {"-m", "--multirun"}
+_ADVISE = "python -m lenet_exp.advise"
 _OTHER_EPSILON = f"{PROGRAM} experiment=force_fp16_adam"
 
 
@@ -45,7 +46,8 @@ def advice(outcome: Outcome, history: History, command: Sequence[str]) -> List[s
     if not wrong:
         return []
     if adam_warning(settings) is not None:
-        return [*wrong, f"Adam's epsilon is 0 in float16; try: {_OTHER_EPSILON}"]
+        kept = f"or its update stays float32: {_ADVISE} modes={settings.precision.mode}"
+        return [*wrong, f"Adam's epsilon is 0 in float16; try: {_OTHER_EPSILON}", kept]
     if settings.precision.trace_overflow:
         return [*wrong, "which operator overflowed: overflows.txt in the folder"]
     if settings.precision.mode == "must_keep_origin_dtype":
@@ -53,7 +55,15 @@ def advice(outcome: Outcome, history: History, command: Sequence[str]) -> List[s
         return [*wrong, f"nothing is float16 here; try: {_changed(settings, command, rate)}"]
     on_a_cpu = [] if outcome.on_cpu else ["hardware=cpu"]
     traced = _changed(settings, command, "precision.trace_overflow=true", *on_a_cpu)
-    return [*wrong, f"which operator overflows: {traced}"]
+    return [*wrong, _instead(settings, history), f"which operator overflows: {traced}"]
+
+
+def _instead(settings: Settings, history: History) -> str:
+    """Return the command that finds what trains."""
+    mode = settings.precision.mode
+    if isinstance(settings.loss_scale, FixedLossScale) and 2 * history.skipped.sum() > history.step:
+        return f"which loss scales do: {_ADVISE} modes={mode}"
+    return f"what trains instead: {_ADVISE}"
 
 
 def _wrong(history: History, outcome: Outcome) -> Iterator[str]:

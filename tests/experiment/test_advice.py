@@ -48,6 +48,7 @@ TRACED = "precision.trace_overflow=true"
             {"accuracy": 0.1135},
             [
                 "accuracy 0.1135 is no better than guessing",
+                "what trains instead: python -m lenet_exp.advise",
                 f"which operator overflows: python -m lenet_exp.run {NONE} {TRACED}",
             ],
         ),
@@ -56,6 +57,7 @@ TRACED = "precision.trace_overflow=true"
             {"accuracy": 0.11, "skipped": 10},
             [
                 "10 of 10 steps were skipped: their gradients overflowed",
+                "which loss scales do: python -m lenet_exp.advise modes=allow_mix_precision",
                 f"which operator overflows: python -m lenet_exp.run loss_scale=fixed {TRACED}",
             ],
         ),
@@ -64,6 +66,7 @@ TRACED = "precision.trace_overflow=true"
             {"losses": [1.0, np.nan, np.inf]},
             [
                 "the training diverged: the loss of step 2 is no number",
+                "what trains instead: python -m lenet_exp.advise",
                 f"which operator overflows: python -m lenet_exp.run {NONE} {TRACED}",
             ],
         ),
@@ -72,6 +75,7 @@ TRACED = "precision.trace_overflow=true"
             {"accuracy": 0.1, "cpu": False},
             [
                 "accuracy 0.1000 is no better than guessing",
+                "what trains instead: python -m lenet_exp.advise",
                 f"which operator overflows: python -m lenet_exp.run {NONE} {TRACED} hardware=cpu",
             ],
         ),
@@ -81,6 +85,7 @@ TRACED = "precision.trace_overflow=true"
             [
                 "accuracy 0.1100 is no better than guessing",
                 f"Adam's epsilon is 0 in float16; try: {' '.join(RUN)} experiment=force_fp16_adam",
+                "or its update stays float32: python -m lenet_exp.advise modes=force_fp16",
             ],
         ),
         (

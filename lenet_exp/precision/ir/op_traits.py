@@ -76,6 +76,8 @@ BIAS_ADDS = _types("BiasAdd")
 MOMENTUMS = _types("ApplyMomentum ApplyMomentumD")
 # A Cast moves across these, which only change a shape (6.8).
 LAYOUTS = _types("Reshape Squeeze ExpandDims")
+# Of TensorFlow's types: what adds up, so that its inputs may cancel.
+ADDING = _types("Add AddN AddV2 BiasAdd BiasAddGrad Mean SegmentSum Sub Sum UnsortedSegmentSum")
 # Move or choose values: nothing to round where what comes in is float16.
 EXACT = _types("""Abs Assign BroadcastTo BroadcastToD Concat ConcatD ConcatV2 ConcatV2D
     DepthToSpace Fill FillD Gather GatherNd GatherV2 GatherV2D MaxPool Maximum Minimum Neg OneHot

@@ -1,0 +1,1 @@
+"""The verb advise: see `__main__`."""

@@ -1,0 +1,35 @@
+"""python -m lenet_exp.advise: which precision mode, loss scale and float32 operators to train with.
+
+python -m lenet_exp.advise [KEY=VALUE ...]
+
+Tries every precision mode on one step, finds the fewest operators that have to stay float32 where
+a mode alone is not near enough, traces some steps for the loss scale, and recommends one setting
+with its command. Nothing is trained; no chip is needed.
+
+target=cosine>=0.999       how near the gradients, all together, and each update have to be to those
+                           of float32: the cosine of the angle between them
+modes=[MODE,...]           the modes that are tried, of all five
+budget=40                  how many keep lists are tried for a mode
+steps=200 ranks=1          how many steps the loss scale is traced for, and for how many devices
+to=DIR                     where the keep list is written, as the vendor's files: advice
+format=table|json
+any setting of python -m lenet_exp.run besides precision and loss_scale: optimizer= seed= ...
+run= checkpoint= graph= feeds= capture= fetches=
+                           another network, or other values, as in python -m lenet_exp.diagnose
+
+  RUN is a run folder, a run id, or latest
+"""
+
+from lenet_exp.errors import end_quietly
+
+if __name__ == "__main__":
+    end_quietly()  # until the lines below are imported
+
+from lenet_exp.cli import command
+from lenet_exp.config.cli.diagnosis_options import AdviseOptions
+from lenet_exp.record.terminal import leave
+
+main = command(__doc__, AdviseOptions)
+
+if __name__ == "__main__":
+    leave(main())

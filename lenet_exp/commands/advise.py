@@ -1,0 +1,298 @@
+"""A network -> the modes it can be trained in, what has to stay float32, and one recommendation."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+import shutil
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from lenet_exp import tf_compat
+from lenet_exp.commands.diagnose import step_of
+from lenet_exp.config.cli.diagnosis_options import AdviseOptions
+from lenet_exp.config.schema.run import FixedLossScale, Settings
+from lenet_exp.experiment.steps import Step, lenet_step, plan_of
+from lenet_exp.precision import Plan
+from lenet_exp.precision.diagnosis import window
+from lenet_exp.precision.diagnosis.errors import Diagnosis, diagnose
+from lenet_exp.precision.diagnosis.exponents import exponents
+from lenet_exp.precision.diagnosis.front import Point, front, point_of, recommended
+from lenet_exp.precision.diagnosis.keep_list import (
+    KeepList,
+    checked_file,
+    customize_dtypes,
+    keep_list,
+    mixlist,
+)
+from lenet_exp.precision.reporting.verdict import verdict
+from lenet_exp.record.run.run_files import write_bytes
+
+_LEAST_EPSILON = 2.0**-24  # float16's least subnormal
+_MOST_NAMES = 3
+
+
+class Tried(NamedTuple):
+    """A mode alone, and with the operators that have to stay float32 in it."""
+
+    mode: str
+    plain: Point
+    kept: Point
+    found: Diagnosis
+
+
+class Advice(NamedTuple):
+    """What came out; `refused`: mode -> what the chip refuses in it."""
+
+    tried: Tuple[Tried, ...]
+    refused: Dict[str, Tuple[str, ...]]
+    best: Optional[Point]
+    windows: Tuple[window.Window, ...]
+
+    @property
+    def points(self) -> List[Point]:
+        """All points, each once."""
+        pairs = ((each.plain, each.kept) for each in self.tried)
+        return [p for one, two in pairs for p in ([one] if one == two else [one, two])]
+
+
+def main(options: AdviseOptions) -> int:
+    """Print the advice, and write the files of its keep list.
+
+    Raises:
+        LenetExpError: there is no such run, graph or file; a file can't be written.
+    """
+    tf_compat.configure(hide_gpus=True, deterministic=False)
+    step, settings = _scaled(*step_of(options))
+    found = _advice(options, step, settings)
+    files = _written(options, step, settings, found.best)
+    command = _command(options, step, settings, found, files)
+    width = shutil.get_terminal_size((100, 24)).columns
+    made = _json(found, command) if options.format == "json" else _text(options, found, command)
+    print(made if options.format == "json" else _wrapped(made, width), flush=True)
+    return 0
+
+
+def _scaled(step: Step, settings: Settings) -> Tuple[Step, Settings]:
+    """Return a step of ours as it is when its loss is scaled, by 1: its nodes have other names."""
+    if step.settings is None:
+        return step, settings
+    by_one = dataclasses.replace(settings, loss_scale=FixedLossScale(name="fixed", value=1.0))
+    scaled = lenet_step(by_one)
+    values = {name: step.values.get(name, value) for name, value in scaled.values.items()}
+    return scaled._replace(values=values), by_one
+
+
+def _advice(options: AdviseOptions, step: Step, settings: Settings) -> Advice:
+    tried, refused = [], {}
+    for mode in options.modes:
+        plan = _plan(step, settings, mode)
+        types = verdict(plan).refused
+        if types:
+            refused[mode] = types
+        else:
+            tried.append(_try(options, step, settings, plan))
+    best = recommended(point for each in tried for point in (each.plain, each.kept))
+    windows = () if best is None else _windows(options, step, settings, best)
+    return Advice(tuple(tried), refused, best, windows)
+
+
+def _plan(step: Step, settings: Settings, mode: str, names: Sequence[str] = ()) -> Plan:
+    kept = () if mode == "must_keep_origin_dtype" else tuple(names)
+    return plan_of(step, settings, mode, keep_dtype=kept)
+
+
+def _try(options: AdviseOptions, step: Step, settings: Settings, plan: Plan) -> Tried:
+    mode, inputs = plan.mode.value, (step.values, step.feeds(0))
+    _say(f"{mode}: one step")
+    found = diagnose(plan, *inputs)
+    cosines = [each.own.cosine for each in found.updates if each.own is not None]
+    update = min(cosines, default=1.0)
+    near = min(found.gradient.cosine, update) >= options.target
+    plain = KeepList((), plan, found.gradient, update, near, True, 0)
+    made = plain
+    if not near:
+
+        def say(tests: int) -> None:
+            _say(f"{mode}: {tests} keep lists tried")
+
+        made = keep_list(
+            lambda names: _plan(step, settings, mode, names), found, *inputs, options.target,
+            options.budget, say=say,
+        )  # fmt: skip
+    return Tried(mode, point_of(mode, plain), point_of(mode, made), found)
+
+
+def _say(text: str) -> None:
+    """Tell a person who waits how far it is."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text} ...", end="", file=sys.stderr, flush=True)
+
+
+def _windows(
+    options: AdviseOptions, step: Step, settings: Settings, best: Point
+) -> Tuple[window.Window, ...]:
+    """Return the loss scale's window for one device, and for as many as are asked about."""
+    plan = _plan(step, settings, best.mode, best.kept.names)
+
+    def say(done: int) -> None:
+        _say(f"loss scale: step {done} of {options.steps}")
+
+    found = exponents(plan, step.values, step.feeds, options.steps, say=say)
+    _say("\r\x1b[K") if sys.stderr.isatty() else None
+    ranks = [1] if options.ranks == 1 else [1, options.ranks]
+    return tuple(window.window(found, number) for number in ranks)
+
+
+def _written(
+    options: AdviseOptions, step: Step, settings: Settings, best: Optional[Point]
+) -> Dict[str, Path]:
+    """Write the keep list as the vendor's files; return them by the setting that takes each."""
+    if best is None or not best.kept.names:
+        return {}
+    files: Dict[str, Path] = {}
+    plan, names = best.kept.plan, best.kept.names
+    lines = customize_dtypes(plan, names)
+
+    def by_lines(content: str) -> Plan:
+        return plan_of(step, settings, best.mode, keep_dtype=(), customize_dtypes=content)
+
+    if checked_file(by_lines, lines, plan):
+        files["precision.customize_dtypes"] = options.to / "customize_dtypes.txt"
+        write_bytes(files["precision.customize_dtypes"].absolute(), lines.encode())
+    lists = mixlist(plan, names) if best.mode == "allow_mix_precision" else None
+    if lists is not None:
+        write_bytes((options.to / "modify_mixlist.json").absolute(), json.dumps(lists).encode())
+        files["precision.modify_mixlist"] = options.to / "modify_mixlist.json"
+    by_name = "".join(f"{name}\n" for name in names).encode()
+    write_bytes((options.to / "keep_dtype.txt").absolute(), by_name)
+    return files
+
+
+def _command(
+    options: AdviseOptions, step: Step, settings: Settings, found: Advice, files: Dict[str, Path]
+) -> str:
+    """Return the command that trains the recommendation, or of a person's graph explains it."""
+    best = found.best
+    if best is None:
+        return ""
+    words = [f"precision={best.mode}"]
+    if "precision.customize_dtypes" in files:
+        words.append(f"precision.customize_dtypes={files['precision.customize_dtypes']}")
+    elif best.kept.names:
+        words.append(f"precision.keep_dtype=[{','.join(best.kept.names)}]")
+    if step.settings is None:
+        graph = options.graph or (options.capture or Path()) / "graph.meta"
+        return _line("explain", [f"graph={graph}", *words])
+    scale = found.windows[-1].recommended
+    if scale is not None and (scale != 1 or best.kept.names):
+        words += ["loss_scale=fixed", f"loss_scale.value={scale:.17g}"]
+    return _line("run", [*words, *options.words])
+
+
+def _line(verb: str, words: Sequence[str]) -> str:
+    return " ".join([f"python -m lenet_exp.{verb}", *map(shlex.quote, words)])
+
+
+def _text(options: AdviseOptions, found: Advice, command: str) -> List[str]:
+    best, points = found.best, found.points
+    edge = front(points)
+    lines = [
+        f"one step, held against float32 (target: cosine >= {options.target:g})",
+        "",
+        "  mode                      gradients   updates    cube   bytes  casts  kept in float32",
+    ]
+    for point in points:
+        mark = "*" if point is best else "+" if point in edge else " "
+        lines.append(_row(mark, point))
+    lines += [f"  {mode}: the chip refuses {', '.join(t)}" for mode, t in found.refused.items()]
+    lines += ["* recommended, + on the Pareto front; cube, bytes: shares in float16", ""]
+    if best is None:
+        return [*lines, "no mode reaches the target: target=cosine>=0.99, or another network"]
+    verb = "train it" if ".run " in command else "its plan"
+    lines += [*_why(found), *_scale(found, options.steps), "", f"{verb}: {command}"]
+    return lines
+
+
+def _row(mark: str, point: Point) -> str:
+    kept = point.kept
+    size = len(kept.names)
+    count = f"{size} operator{'s' if size > 1 else ''}" if size else "-"
+    if kept.names and not kept.holds:
+        count += ", not enough"
+    elif not kept.is_minimal:
+        count += ", budget ended"
+    cpu = f"; AI CPU: {', '.join(point.ai_cpu)}" if point.ai_cpu else ""
+    return (
+        f"{mark} {point.mode:24}  {kept.gradient.cosine:9.6f}  {kept.updates:8.5f}"
+        f"  {point.cube:5.0%}  {point.short:6.0%}  {point.casts:5}  {count}{cpu}"
+    )
+
+
+def _why(found: Advice) -> List[str]:
+    """Return why it is that one, and what is wrong with the others."""
+    best, lines = found.best, []
+    if best is not None and best.kept.names:
+        size = "none can be left out" if best.kept.is_minimal else "the budget ended first"
+        lines.append(f"stay float32 ({size}): {_names(best.kept.names)}")
+    for each in found.tried:
+        wrong = [e for e in each.found.by_damage if e.damage > 1 - each.plain.kept.gradient.cosine]
+        if not each.plain.kept.holds and wrong:
+            row = wrong[0].operator
+            said = f"{each.mode} alone: {row.ge_type} {row.name} is wrong by {wrong[0].damage:.1g}"
+            lines.append(said + _of_epsilon(each))
+    return lines
+
+
+def _of_epsilon(tried: Tried) -> str:
+    """Return what Adam's epsilon has to do with it."""
+    names = [e.operator for e in tried.found.by_damage if "ApplyAdam" in e.operator.ge_type]
+    short = [row for row in names if "float16" in row.outputs]
+    if not short or tried.found.by_damage[0].operator not in short:
+        return ""
+    return (
+        " of the step: in float16 its usual epsilon, 1e-8, and squares of small gradients are 0,"
+        f" so that the update divides by 0; optimizer.epsilon has to be {_LEAST_EPSILON:.0e} or"
+        " more (experiment=force_fp16_adam), or the update float32"
+    )
+
+
+def _names(names: Sequence[str]) -> str:
+    left = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {left} more" if left > 0 else "")
+
+
+def _scale(found: Advice, steps: int) -> List[str]:
+    if not found.windows:
+        return []
+    return window.text(found.windows, steps)
+
+
+def _wrapped(lines: Sequence[str], width: int) -> str:
+    kept = []
+    for line in lines:
+        whole = line.startswith(("train it:", "its plan:", "  ", "* ", "+ "))
+        kept += [line] if whole or len(line) <= width else textwrap.wrap(line, width)
+    return "\n".join(kept)
+
+
+def _json(found: Advice, command: str) -> str:
+    points = [
+        {
+            "mode": p.mode, "kept": list(p.kept.names), "minimal": p.kept.is_minimal,
+            "holds": p.holds, "gradient_cosine": p.kept.gradient.cosine,
+            "update_cosine": p.kept.updates, "cube_float16": p.cube, "bytes_float16": p.short,
+            "moved_bytes": p.moved, "casts": p.casts, "ai_cpu": list(p.ai_cpu),
+            "front": p in front(found.points), "recommended": p is found.best,
+        }
+        for p in found.points
+    ]  # fmt: skip
+    windows: List[Any] = [
+        {"ranks": each.ranks, "lower": each.lower, "upper": each.upper, "scale": each.recommended}
+        for each in found.windows
+    ]
+    whole = {"points": points, "refused": found.refused, "loss_scale": windows, "command": command}
+    return json.dumps(whole, indent=1)

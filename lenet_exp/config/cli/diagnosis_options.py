@@ -1,0 +1,130 @@
+"""Options of the commands that make a step of a network to say what a mode does to its numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Tuple, Type, TypeVar
+
+from lenet_exp.config import checks
+from lenet_exp.config.cli.command_line import settings_to_explain
+from lenet_exp.config.cli.options import Options, typed_values
+from lenet_exp.config.schema.keys import key, one_of, within
+from lenet_exp.config.schema.modes import PRECISION_MODES
+from lenet_exp.config.schema.run import Settings
+from lenet_exp.errors import ConfigError
+
+_Self = TypeVar("_Self", bound="StepOptions")
+_OF_ANY_GRAPH = ("precision", "hardware.cann")  # groups and keys of a run that mean something
+_ADVISED = ("precision", "loss_scale")  # what advise decides itself
+_SOURCES = ("run", "graph", "capture")
+
+
+@dataclass(frozen=True)
+class StepOptions(Options):
+    """The network whose steps are made: LeNet as `settings` describe it, or another one.
+
+    `run`: a recorded run, its settings and its newest checkpoint. `checkpoint`: the values of the
+    variables; without one those that training begins with. `graph` and `feeds`: a person's own
+    training graph and what a step is fed, an npz of tensor names, axis 0 the steps. `capture`: a
+    folder that has both. `chosen`: a precision mode was typed.
+    """
+
+    settings: Settings
+    chosen: bool = False
+    run: Optional[str] = key("FOLDER, ID or latest", "latest", default=None)
+    checkpoint: Optional[Path] = key("a checkpoint: a folder or PREFIX", "DIR", default=None)
+    graph: Optional[Path] = key("a training graph, as model.ckpt.meta", "FILE", default=None)
+    feeds: Optional[Path] = key("an npz: tensor names, axis 0 the steps", "FILE", default=None)
+    capture: Optional[Path] = key("a folder that a captured script left", "DIR", default=None)
+    fetches: Tuple[str, ...] = key("names", "[NAME]", bool, default=())
+
+    @classmethod
+    def read(cls: Type[_Self], arguments: Sequence[str]) -> _Self:
+        """Return what is asked.
+
+        Raises:
+            ConfigError: as `Options.read`, and as a run for its settings.
+        """
+        given, others = cls.split(arguments)
+        typed = typed_values(arguments)
+        _check_sources(cls, typed)
+        if "graph" in given or "capture" in given:
+            _check_beside_graph(cls, typed, others)
+        settings = settings_to_explain(others, cls.program())
+        checks.check_runnable(settings)
+        chosen = any(each.startswith(("precision=", "precision.")) for each in others)
+        return cls(settings, chosen, **given)
+
+
+def _check_sources(cls: Type[StepOptions], typed: Dict[str, str]) -> None:
+    named = [name for name in _SOURCES if name in typed]
+    if len(named) > 1:
+        allowed = f"one of {', '.join(f'{name}=' for name in _SOURCES)}, or none of them for LeNet"
+        remedy = cls.command(named[0], typed[named[0]])
+        raise ConfigError(named[1], typed[named[1]], allowed, remedy)
+    if "graph" in typed and "feeds" not in typed:
+        remedy = f"{cls.command('graph', typed['graph'])} feeds=FILE.npz"
+        raise ConfigError("feeds", None, "an npz of what a step is fed, by tensor names", remedy)
+    for name in ("feeds", "fetches"):
+        if name in typed and not {"graph", "capture"} & typed.keys():
+            remedy = f"{cls.command('graph', 'FILE.meta')} feeds=FILE.npz"
+            raise ConfigError(name, typed[name], "only with graph=FILE", remedy)
+    for name in ("run", "capture"):
+        if name in typed and "checkpoint" in typed:
+            allowed = f"without {name}=, which has its own"
+            remedy = cls.command("checkpoint", typed["checkpoint"])
+            raise ConfigError("checkpoint", typed["checkpoint"], allowed, remedy)
+
+
+def _check_beside_graph(cls: Type[StepOptions], typed: Dict[str, str], others: List[str]) -> None:
+    for argument in others:
+        name, _, value = argument.partition("=")
+        if not name.startswith(_OF_ANY_GRAPH):
+            source = "graph" if "graph" in typed else "capture"
+            allowed = f"with {source}= only precision, hardware.cann and the keys of {cls.VERB}"
+            raise ConfigError(name, value, allowed, cls.command(source, typed[source]))
+
+
+@dataclass(frozen=True)
+class DiagnoseOptions(StepOptions):
+    """What is shown of the error of every operator: the `operators` with the most damage."""
+
+    VERB = "diagnose"
+    BARE = ((r".*\.(pb|pbtxt|meta)", "graph"), (r".*\.npz", "feeds"), (".+", "run"))
+
+    operators: str = key("a whole number, or all", "all",
+                         lambda text: text == "all" or text.isdigit(), default="20")  # fmt: skip
+    format: str = one_of("table", "csv", "json", good="csv", default="table")
+
+
+@dataclass(frozen=True)
+class AdviseOptions(StepOptions):
+    """What is tried: these `modes`, to reach `target` in at most `budget` steps for each.
+
+    `steps` of training are traced for the loss scale, for `ranks` devices; what has to stay
+    float32 is written to the folder `to`. `words`: what was typed of a run's settings.
+    """
+
+    VERB = "advise"
+    BARE = DiagnoseOptions.BARE
+
+    target: float = key("cosine>=0.999: how near the gradients are, from 0 to 1", "cosine>=0.999",
+                        within(0, 1), default=0.999)  # fmt: skip
+    modes: Tuple[str, ...] = key(f"precision modes: {' '.join(PRECISION_MODES)}", "[force_fp16]",
+                                 {*PRECISION_MODES}.issuperset,
+                                 default=PRECISION_MODES)  # fmt: skip
+    budget: int = key("a whole number from 1 on", 40, within(1, 100_000), default=40)
+    steps: int = key("a whole number from 1 on", 200, within(1, 1_000_000), default=200)
+    ranks: int = key("a whole number from 1 on", 8, within(1, 100_000), default=1)
+    to: Path = key("a folder", "DIR", default=Path("advice"))
+    format: str = one_of("table", "json", good="json", default="table")
+    words: Tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, arguments: Sequence[str]) -> AdviseOptions:
+        """Return what is asked; `target=cosine>=0.999` is the number alone, too."""
+        given = [each.replace("target=cosine>=", "target=") for each in arguments]
+        options = super().read(given)
+        _, others = cls.split(given)
+        return replace(options, words=tuple(w for w in others if not w.startswith(_ADVISED)))

@@ -1,0 +1,1 @@
+"""The verb diagnose: see `__main__`."""

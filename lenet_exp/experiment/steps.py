@@ -1,0 +1,186 @@
+"""A training step with its values: LeNet's, a recorded run's, or of a person's own graph."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from lenet_exp import cpu_session, tf_compat
+from lenet_exp.config.checkpoint_path import prefix_of
+from lenet_exp.config.schema.run import Settings, precision_files
+from lenet_exp.data.batches import drawn_from
+from lenet_exp.errors import DataError
+from lenet_exp.experiment.dataset import load_for
+from lenet_exp.experiment.graphs import build_graphs
+from lenet_exp.model import weights
+from lenet_exp.precision import Plan, assign, load_graph
+from lenet_exp.precision.ir.graph import read_graph
+from lenet_exp.precision.ir.names import node_of
+from lenet_exp.precision.ir.op_traits import DATA, VARIABLES, stand_in
+
+CAPTURED = "graph.meta", "feeds.npz", "capture.json"
+_CHECKPOINT = "another checkpoint of this network"
+
+
+class Step(NamedTuple):
+    """A training step: its graph, what it fetches, and the values of its variables before it.
+
+    `feeds(number)`: what step `number`, from 0, is fed, by tensor; `steps` how many there are,
+    None for no end. `settings` of the run it is of, of a person's graph None.
+    """
+
+    graph_def: Any
+    fetches: Tuple[str, ...]
+    values: Mapping[str, np.ndarray]
+    feeds: Callable[[int], Dict[str, np.ndarray]]
+    steps: Optional[int]
+    settings: Optional[Settings]
+
+
+def lenet_step(settings: Settings, checkpoint: Optional[Path] = None) -> Step:
+    """Return the step of a run, with its first values or those of a checkpoint.
+
+    Raises:
+        DataError: the data or the checkpoint can't be read, or it is of another network.
+    """
+    step = build_graphs(settings).step
+    draw = drawn_from(load_for(settings).train, settings.seed, settings.schedule.batch_size)
+
+    def feeds(number: int) -> Dict[str, np.ndarray]:
+        images, labels = draw(number, 1)
+        pixels = images[0].astype(np.float32) * np.float32(1 / 255)
+        return {step.images: pixels, step.labels: labels[0].astype(np.int32)}
+
+    names = [name.partition(":")[0] for name in step.variables]
+    values = _initial(step.graph_def, step.init, names)
+    if checkpoint is not None:
+        values.update(_saved(checkpoint, step.graph_def, names))
+    return Step(step.graph_def, step.fetches, values, feeds, None, settings)
+
+
+def graph_step(
+    graph: Path, feeds: Path, fetches: Sequence[str], checkpoint: Optional[Path] = None
+) -> Step:
+    """Return the step of a person's own graph.
+
+    Without a checkpoint the values are those of the files beside the graph, else of the graph's
+    own initialisers.
+
+    Raises:
+        GraphError: it is no graph.
+        DataError: a file can't be read, or lacks something.
+    """
+    loaded = load_graph(graph)
+    names = [node.name for node in loaded.graph_def.node if node.op in VARIABLES]
+    beside = prefix_of(graph)
+    if checkpoint is not None or beside is not None:
+        values = _saved(checkpoint or graph, loaded.graph_def, names)
+    else:
+        values = _initial(loaded.graph_def, _initialisers(loaded.graph_def), names)
+    arrays = _read_feeds(feeds, loaded.graph_def)
+    steps = min((len(array) for array in arrays.values()), default=1)
+
+    def fed(number: int) -> Dict[str, np.ndarray]:
+        return {name: array[number % steps] for name, array in arrays.items()}
+
+    return Step(loaded.graph_def, tuple(fetches) or loaded.fetches, values, fed, steps, None)
+
+
+def plan_of(step: Step, settings: Settings, mode: Optional[str] = None, **options: Any) -> Plan:
+    """Return the plan of a step under the precision settings, or another mode of them."""
+    named = {"keep_dtype": settings.precision.keep_dtype, **precision_files(settings), **options}
+    wanted = mode or settings.precision.mode
+    generation = settings.hardware.cann
+    return assign(step.graph_def, wanted, fetches=step.fetches, generation=generation, **named)
+
+
+def with_precision(settings: Settings, other: Settings) -> Settings:
+    """Return settings with the precision of others."""
+    return dataclasses.replace(settings, precision=other.precision)
+
+
+def _initial(graph_def: Any, init: Sequence[str], names: Sequence[str]) -> Dict[str, np.ndarray]:
+    """Return what initialisers make of variables."""
+    tf = tf_compat.load()
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(graph_def, name="")
+        reads = {name: _read_of(graph, name) for name in names}
+    with cpu_session.open_session(graph, 0, optimize=False) as session:
+        session.run(list(init))
+        found: Dict[str, np.ndarray] = session.run(reads)
+    return found
+
+
+def _read_of(graph: Any, name: str) -> Any:
+    tf, variable = tf_compat.load(), graph.get_tensor_by_name(f"{name}:0")
+    if variable.dtype != tf.resource:
+        return variable
+    kind = variable.op.get_attr("dtype")
+    return tf.raw_ops.ReadVariableOp(resource=variable, dtype=kind)
+
+
+def _initialisers(graph_def: Any) -> List[str]:
+    """Return what assigns each variable first: the node VARIABLE/Assign."""
+    graph = read_graph(graph_def)
+    variables = [name for name, node in graph.nodes.items() if node.op in VARIABLES]
+    return [f"{name}/Assign" for name in variables if f"{name}/Assign" in graph.nodes]
+
+
+def _saved(path: Path, graph_def: Any, names: Sequence[str]) -> Dict[str, np.ndarray]:
+    prefix = prefix_of(path)
+    if prefix is None:
+        raise DataError(path, "holds no checkpoint", "a run folder, or PREFIX of PREFIX.index")
+    saved = weights.read(prefix)
+    lacking = [name for name in names if name not in saved]
+    if lacking:
+        raise DataError(path, f"holds no {lacking[0]}", _CHECKPOINT)
+    return {name: saved[name] for name in names}
+
+
+def _read_feeds(path: Path, graph_def: Any) -> Dict[str, np.ndarray]:
+    remedy = "np.savez(FILE, **{'images:0': array}), axis 0 the steps"
+    try:
+        with np.load(str(path)) as held:
+            arrays = {key if ":" in key else f"{key}:0": held[key] for key in held.files}
+    except (OSError, ValueError, AttributeError, EOFError) as error:
+        raise DataError(path, "is no npz that can be read", remedy) from error
+    nodes = {node.name: node for node in graph_def.node}
+    strange = [key for key in arrays if node_of(key) not in nodes]
+    if strange:
+        fed = [f"{n}:0" for n, node in nodes.items() if node.op in DATA and not stand_in(node)]
+        raise DataError(path, f"{strange[0]} is no tensor of the graph", ", ".join(fed) or remedy)
+    scalars = [key for key, array in arrays.items() if not array.ndim]
+    if scalars:
+        raise DataError(path, f"{scalars[0]} has no axis of steps", remedy)
+    return arrays
+
+
+def captured_step(folder: Path, fetches: Sequence[str]) -> Step:
+    """Return the step of a captured script: graph.meta, feeds.npz, capture.json, checkpoint-N.
+
+    Raises:
+        DataError: a file is not there or can't be read.
+    """
+    graph, feeds, said = (folder / name for name in CAPTURED)
+    known: Dict[str, Any] = {}
+    try:
+        known = json.loads(said.read_text()) if said.exists() else {}
+    except (OSError, ValueError) as error:
+        raise DataError(said, "is no JSON that can be read", "the folder of a capture") from error
+    named = re.compile(r"(checkpoint-(\d+))\.index")
+    found = [match for match in map(named.fullmatch, _names(folder)) if match is not None]
+    last = max(found, key=lambda match: int(match.group(2)), default=None)
+    prefix = None if last is None else folder / last.group(1)
+    return graph_step(graph, feeds, tuple(fetches) or tuple(known.get("fetches", ())), prefix)
+
+
+def _names(folder: Path) -> List[str]:
+    try:
+        return [path.name for path in folder.iterdir()]
+    except OSError as error:
+        raise DataError(folder, "can't be read", "the folder of a capture") from error

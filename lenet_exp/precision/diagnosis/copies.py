@@ -1,0 +1,375 @@
+"""One step three times in one graph: exact, emulated, and each operator emulated alone.
+
+- `exact/`: the step in the types of the graph;
+- `emulated/`: as the chip computes it under the plan;
+- `alone/`: each operator as the chip computes it, of what the exact step gives it. An input that
+  the plan has in float16 already keeps eleven bits here, but any exponent: what overflows or
+  becomes 0 is the fault of the operator that made it, what comes of a short input is its own. A
+  Cast in front of an operator is a part of it.
+
+All read the variables from `state/`, which nothing writes, and all take the data and the random
+numbers of the exact step. Each writes variables of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Set, Tuple
+
+import numpy as np
+
+from lenet_exp import tf_compat
+from lenet_exp.precision.analysis.frames import find_frames
+from lenet_exp.precision.diagnosis.branches import restricted
+from lenet_exp.precision.emulation.emulate import emulate
+from lenet_exp.precision.emulation.exact.context import Lookup, look_up, source
+from lenet_exp.precision.emulation.exact.float_status import kind as status_kind
+from lenet_exp.precision.emulation.exact.rewrite import output_dtypes, takes_reference
+from lenet_exp.precision.emulation.fast.region import brings_values, run_order
+from lenet_exp.precision.ir.builder import Nodes, copied, data_inputs, set_attribute, set_inputs
+from lenet_exp.precision.ir.graph import Graph, reachable, read_graph
+from lenet_exp.precision.ir.names import node_of, slot_of, split
+from lenet_exp.precision.ir.op_traits import CONSTANTS, DATA, ENTERS, PASS_THROUGH, VARIABLES
+from lenet_exp.precision.plan import Operator, Plan
+
+EXACT, EMULATED, ALONE, STATE, LOAD = "exact", "emulated", "alone", "state", "load"
+_GIVEN, _SHORT = "given", "short/"
+_SPLITTER = np.float32(2.0**13 + 1)  # Veltkamp's: of a float32 it leaves eleven bits
+_FLOATS = ("float32", "float16")
+_OF_A_STEP = ("TensorArray", "Stack")  # state that each copy makes and uses up by itself
+
+
+class Variable(NamedTuple):
+    """A variable of the graph: what it is called, and the copies of it that are written."""
+
+    name: str
+    copies: Tuple[str, ...]
+
+
+class Copies(NamedTuple):
+    """Nodes of the three steps, which more can be added to.
+
+    `rows` are the operators that can be measured, those of `alone` alone too; `inside` those that
+    can't be, for they are in while loops. The operation `load` writes what is fed to
+    `load/VARIABLE` into all copies of the `variables`, and makes ready what else there is.
+    """
+
+    nodes: Nodes
+    library: Any
+    versions: Any
+    rows: Tuple[Operator, ...]
+    alone: Set[str]
+    inside: Tuple[str, ...]
+    variables: Tuple[Variable, ...]
+    plan: Plan
+
+    def graph_def(self) -> Any:
+        """Return all nodes as a GraphDef."""
+        made = tf_compat.load().GraphDef(versions=self.versions, library=self.library)
+        made.node.extend(self.nodes.made)
+        return made
+
+
+class _Given:
+    """Placeholders for tensors of another copy, by what they stand for."""
+
+    def __init__(self) -> None:
+        self.texts: Dict[str, str] = {}  # placeholder -> the tensor in the whole graph
+        self.made: Dict[str, Any] = {}
+
+    def tensor(self, text: str, dtype: Any) -> str:
+        """Return the placeholder of a tensor of the whole graph."""
+        name = f"{_GIVEN}/{text.replace(':', '_')}"
+        if name not in self.made:
+            self.texts[name] = text
+            node = tf_compat.load().NodeDef(name=name, op="Placeholder")
+            set_attribute(node, "dtype", dtype)
+            self.made[name] = node
+        return name
+
+
+def exact_plan(plan: Plan) -> Plan:
+    """Return the plan under which every operator keeps the types of the graph."""
+    rows = tuple(
+        row._replace(inputs=row.origin_inputs, outputs=row.origin_outputs, casts=())
+        for row in plan.operators
+    )
+    return plan._replace(operators=rows, casts=(), removed_casts=())
+
+
+def copies_of(plan: Plan, wanted: Sequence[str] = (EXACT, EMULATED, ALONE)) -> Copies:
+    """Return a plan's step three times, or those copies that are `wanted`; EXACT always is.
+
+    The plan is without calls and choices, see `inlined` and `branches`.
+    """
+    given = _Given()
+    whole = _with_reads_of_state(plan, given)
+    graph = read_graph(whole.graph_def)
+    frames = find_frames(graph, run_order(graph)).of
+    tf = tf_compat.load()
+    nodes = Nodes()
+    library = tf.GraphDef().library
+    parts = {EXACT: exact_plan(whole)}
+    alone: Set[str] = set()
+    if EMULATED in wanted:
+        parts[EMULATED] = _with_given_data(whole, graph, frames, given)
+    if ALONE in wanted:
+        parts[ALONE], alone = _cut(whole, graph, frames, given)
+    resets = []
+    for prefix, each in parts.items():
+        made = emulate(each.graph_def, each, reference=True)
+        _merge_library(library, made.graph_def.library)
+        nodes.made.extend(_prefixed(made.graph_def, prefix, given))
+        resets.append(f"{prefix}/{made.reset}")
+    variables = _state(nodes, whole, parts, resets)
+    looping = {name for name, node in graph.nodes.items() if frames[name] or node.op in ENTERS}
+    inside = tuple(row.name for row in plan.operators if row.name in looping)
+    rows = tuple(row for row in whole.operators if row.name not in looping)
+    return Copies(nodes, library, plan.graph_def.versions, rows, alone, inside, variables, whole)
+
+
+def _merge_library(library: Any, other: Any) -> None:
+    have = {function.signature.name for function in library.function}
+    library.function.extend(f for f in other.function if f.signature.name not in have)
+
+
+def _with_reads_of_state(plan: Plan, given: _Given) -> Plan:
+    """Return a plan in which whatever reads a variable reads it as it was before the step."""
+    nodes = {node.name: node for node in plan.graph_def.node}
+    tf, made = tf_compat.load(), []
+    for node in plan.graph_def.node:
+        places = [
+            place
+            for place, text in enumerate(data_inputs(node.input))
+            if nodes[node_of(text)].op in VARIABLES
+            and (
+                node.op in ("ReadVariableOp", "ResourceGather") or not takes_reference(node, place)
+            )
+        ]
+        if node.op in VARIABLES or not places:
+            made.append(node)
+            continue
+        copy, texts = copied(node), list(node.input)
+        for place in places:
+            variable = nodes[node_of(texts[place])]
+            dtype = tf.as_dtype(variable.attr["dtype"].type)
+            texts[place] = given.tensor(f"{STATE}/{variable.name}", dtype)
+        set_inputs(copy, texts)
+        made.append(_of_a_value(copy))
+    return _with_nodes(plan, [*given.made.values(), *made])
+
+
+def _of_a_value(node: Any) -> Any:
+    """Return what does to a value what a node does to a variable's handle."""
+    if node.op not in ("ReadVariableOp", "ResourceGather"):
+        return node
+    made = type(node)(name=node.name, op="Identity")
+    set_inputs(made, node.input)
+    made.attr["T"].CopyFrom(node.attr["dtype"])
+    if node.op == "ResourceGather":
+        del made.attr["T"]
+        made.op = "Gather"
+        made.attr["Tparams"].CopyFrom(node.attr["dtype"])
+        made.attr["Tindices"].CopyFrom(node.attr["Tindices"])
+    return made
+
+
+def _with_nodes(plan: Plan, node_defs: Sequence[Any]) -> Plan:
+    made = type(plan.graph_def)(library=plan.graph_def.library, versions=plan.graph_def.versions)
+    made.node.extend(node_defs)
+    return plan._replace(graph_def=made)
+
+
+def _is_source(graph: Graph, frames: Mapping[str, Any], name: str) -> bool:
+    """Return whether what a node gives is the same for all copies: data, random numbers."""
+    node = graph.nodes[name]
+    if frames[name] or status_kind(node) or name.startswith(f"{_GIVEN}/"):
+        return False
+    if node.op.startswith(_OF_A_STEP):
+        return False
+    tf = tf_compat.load()
+    known = tf_compat.op_def(node.op) is not None
+    taken = known and not any(dtype == tf.resource for dtype in output_dtypes(node))
+    return bool(taken) and (node.op in DATA or brings_values(graph, name))
+
+
+def _with_given_data(plan: Plan, graph: Graph, frames: Mapping[str, Any], given: _Given) -> Plan:
+    """Return a plan in which data and random numbers are those of the exact step."""
+    before = set(given.made)
+    made: Dict[str, Any] = {}
+    for name, node in graph.nodes.items():
+        made[name] = node
+        if _is_source(graph, frames, name) and output_dtypes(node):
+            types = output_dtypes(node)
+            instead = type(node)(name=name, op="IdentityN")
+            set_attribute(instead, "T", types)
+            texts = [f"{EXACT}/{name}" + (f":{i}" if i else "") for i in range(len(types))]
+            set_inputs(instead, [given.tensor(*each) for each in zip(texts, types)])
+            made[name] = instead
+    new = {name: node for name, node in given.made.items() if name not in before}
+    made.update(new)
+    ends = [part for row in plan.operators for part in row.parts]
+    ends += [name for name in map(node_of, plan.fetches) if name in made]
+    needed = reachable(ends, lambda name: [node_of(text) for text in made[name].input])
+    return _with_nodes(plan, [node for name, node in made.items() if name in needed])
+
+
+class _Cutter:
+    """Takes operators out of their graph: what another operator gives them is given."""
+
+    def __init__(self, lookup: Lookup, given: _Given) -> None:
+        self._lookup, self._given, self._nodes = lookup, given, lookup.nodes
+        self.made: Dict[str, Any] = {}
+        self._types: Dict[str, Any] = {}
+
+    def add(self, row: Operator) -> None:
+        """Take the nodes of one operator."""
+        for part in row.parts:
+            node = copied(self._nodes[part])
+            texts = data_inputs(node.input)
+            set_inputs(node, [self._text(row, node, i, text) for i, text in enumerate(texts)])
+            self.made[part] = node
+
+    def _text(self, row: Operator, node: Any, place: int, text: str) -> str:
+        """Return what an input of a node becomes."""
+        origin = self._nodes[node_of(source(self._nodes, text, PASS_THROUGH))]
+        within = origin.name in row.parts or origin.op in CONSTANTS
+        if within or (origin.op in VARIABLES and takes_reference(node, place)):
+            self._keep(text, row)
+            return text
+        dtype = self._dtype(text)
+        short = dtype.name in _FLOATS and self._is_short(row, node, place)
+        taken = self._given.texts.get(text, f"{EXACT}/{text}")
+        return self._given.tensor(f"{_SHORT}{taken}" if short else taken, dtype)
+
+    def _keep(self, text: str, row: Operator) -> None:
+        """Keep what is in front of an input up to the operator itself, a constant, a variable."""
+        while node_of(text) not in row.parts:
+            node = copied(self._nodes[node_of(text)])
+            texts = data_inputs(node.input)
+            set_inputs(node, texts)
+            self.made[node.name] = node
+            if not texts:
+                break
+            text = texts[0]
+
+    def _dtype(self, text: str) -> Any:
+        return output_dtypes(self._nodes[node_of(text)])[slot_of(text)]
+
+    def _is_short(self, row: Operator, node: Any, place: int) -> bool:
+        """Return whether an input is float16 in the plan without a Cast in front of it."""
+        if (node.name, place) in self._lookup.casts:
+            return False
+        for index, port in enumerate(row.ports):
+            if port is not None and (port.node, port.slot) == (node.name, place):
+                return row.inputs[index] == "float16"
+        return False
+
+
+def _cut(
+    plan: Plan, graph: Graph, frames: Mapping[str, Any], given: _Given
+) -> Tuple[Plan, Set[str]]:
+    """Return a plan of operators without edges between them, and their names."""
+    lookup = look_up(plan)
+    cutter = _Cutter(lookup, given)
+    rows = [row for row in plan.operators if _stands_alone(row, graph, frames)]
+    for row in rows:
+        cutter.add(row)
+    taken = {text for node in cutter.made.values() for text in node.input}
+    cutter.made.update((text, given.made[text]) for text in taken & given.made.keys())
+    made = _with_nodes(plan, list(cutter.made.values()))
+    names = {row.name for row in rows}
+    kept = restricted(made, made.graph_def, set(cutter.made))
+    casts = tuple(edge for edge in kept.casts if not edge.removed)
+    removed = tuple(cast._replace(reads=None) for cast in kept.removed_casts)
+    own = tuple(row for row in kept.operators if row.name in names)
+    return kept._replace(operators=own, casts=casts, removed_casts=removed, fetches=()), names
+
+
+def _stands_alone(row: Operator, graph: Graph, frames: Mapping[str, Any]) -> bool:
+    return all(
+        part in graph.nodes
+        and not frames[part]
+        and graph.nodes[part].op not in ENTERS
+        and not graph.nodes[part].op.startswith(_OF_A_STEP)
+        and not status_kind(graph.nodes[part])
+        and tf_compat.op_def(graph.nodes[part].op) is not None
+        and not _is_source(graph, frames, part)
+        for part in row.parts
+    )
+
+
+def _prefixed(graph_def: Any, prefix: str, given: _Given) -> List[Any]:
+    """Return nodes under other names, with what is given in the place of its placeholders."""
+    made = []
+    for node in graph_def.node:
+        if node.name in given.texts:
+            continue
+        copy = copied(node)
+        copy.name = f"{prefix}/{node.name}"
+        texts = []
+        for text in node.input:
+            mark, name, slot = split(text)
+            taken = given.texts.get(name)
+            taken = f"{prefix}/{name}{slot}" if taken is None else taken
+            texts.append(f"^{node_of(_behind(taken))}" if mark else taken)
+        set_inputs(copy, texts)
+        if "frame_name" in copy.attr:
+            copy.attr["frame_name"].s = f"{prefix}/".encode() + copy.attr["frame_name"].s
+        if node.op in VARIABLES:
+            copy.attr["shared_name"].s = copy.name.encode()
+        made.append(copy)
+    return made
+
+
+def _behind(text: str) -> str:
+    """Return the tensor of which a text may ask eleven bits."""
+    return text[len(_SHORT) :] if text.startswith(_SHORT) else text
+
+
+def _state(
+    nodes: Nodes, plan: Plan, parts: Mapping[str, Plan], resets: Sequence[str]
+) -> Tuple[Variable, ...]:
+    """Append the variables that all copies read, and the operation that loads all copies."""
+    tf, found, done = nodes.tf, [], list(resets)
+    have = {node.name for node in nodes.made}
+    for node in plan.graph_def.node:
+        if node.op not in VARIABLES:
+            continue
+        dtype = tf.as_dtype(node.attr["dtype"].type)
+        dtype = tf.float32 if dtype == tf.float16 else dtype
+        fed = nodes.add("Placeholder", [], "", final=f"{LOAD}/{node.name}", dtype=dtype)
+        state = nodes.add("VariableV2", [], "", final=f"{STATE}/{node.name}", dtype=dtype)
+        state.node.attr["shape"].CopyFrom(node.attr["shape"])
+        copies = [f"{prefix}/{node.name}" for prefix in parts if f"{prefix}/{node.name}" in have]
+        done.append(_assign(nodes, state, fed, dtype, handle=False))
+        handle = node.op == "VarHandleOp"
+        done += [_assign(nodes, each, fed, dtype, handle) for each in copies]
+        found.append(Variable(node.name, tuple(copies)))
+    nodes.add("NoOp", [], LOAD, [str(each) for each in done], final=LOAD)
+    _append_short(nodes)
+    return tuple(found)
+
+
+def _assign(nodes: Nodes, variable: str, value: str, dtype: Any, handle: bool) -> str:
+    if handle:
+        return nodes.add("AssignVariableOp", [variable, value], f"{variable}/load", dtype=dtype)
+    kinds = {"T": dtype, "validate_shape": False}
+    return nodes.add("Assign", [variable, value], f"{variable}/load", **kinds)
+
+
+def _append_short(nodes: Nodes) -> None:
+    """Append what leaves eleven bits of tensors, where nodes take those."""
+    made: Dict[str, str] = {}
+    for node in list(nodes.made):
+        for place, text in enumerate(node.input):
+            if text.startswith(_SHORT):
+                if text not in made:
+                    made[text] = _shortened(nodes, text)
+                node.input[place] = made[text]
+
+
+def _shortened(nodes: Nodes, text: str) -> str:
+    tensor, name = _behind(text), text.replace(":", "_")
+    scaled = nodes.float_op("Mul", [tensor, nodes.constant(_SPLITTER)], f"{name}/scaled")
+    rest = nodes.float_op("Sub", [scaled, tensor], f"{name}/rest")
+    return nodes.float_op("Sub", [scaled, rest], f"{name}/short")

@@ -1,0 +1,206 @@
+"""Which operators have to stay float32 for a mode's gradients to be right."""
+
+from __future__ import annotations
+
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    FrozenSet,
+    Iterable,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
+
+import numpy as np
+
+from lenet_exp.errors import PrecisionError
+from lenet_exp.precision.diagnosis.copies import EMULATED, EXACT, copies_of
+from lenet_exp.precision.diagnosis.errors import (
+    Diagnosis,
+    Values,
+    border_of,
+    loaded,
+    without_choices,
+)
+from lenet_exp.precision.diagnosis.measures import Error, error_of, measure
+from lenet_exp.precision.diagnosis.minimal import minimal
+from lenet_exp.precision.emulation.inline import inlined
+from lenet_exp.precision.plan import Engine, Operator, Plan
+
+# The names of operators that stay float32 -> the plan under that
+Planner = Callable[[Tuple[str, ...]], Plan]
+
+
+class KeepList(NamedTuple):
+    """Operators that stay float32, by name, and what comes of it.
+
+    `plan` under it; `gradient`: the error of all gradients together; `updates`: the smallest
+    cosine of an update alone, 1 without one. `holds`: the target does; where it doesn't with all
+    operators that can stay float32, `names` are all of them. `is_minimal`: taking any name away
+    breaks the target; else the budget of `tests` ended first.
+    """
+
+    names: Tuple[str, ...]
+    plan: Plan
+    gradient: Error
+    updates: float
+    holds: bool
+    is_minimal: bool
+    tests: int
+
+
+class _Trials:
+    """Makes the step under other keep lists, once each."""
+
+    def __init__(
+        self,
+        planner: Planner,
+        step: Tuple[Values, Values, int],
+        always: Tuple[str, ...],
+        say: Callable[[int], None],
+    ) -> None:
+        """Make the step of values and feeds; what stays float32 `always` is in each list."""
+        self._planner, self._step, self._always, self._say = planner, step, always, say
+        self._conditions: Dict[str, bool] = {}
+        self._errors: Dict[FrozenSet[str], Error] = {}
+
+    @property
+    def made(self) -> int:
+        """How many there were."""
+        return len(self._errors)
+
+    def gradient(self, names: Sequence[str]) -> Error:
+        """Return the error of all gradients where some operators stay float32."""
+        key = frozenset(names)
+        if key not in self._errors:
+            self._errors[key] = self._measured((*self._always, *names))
+            self._say(self.made)
+        return self._errors[key]
+
+    def _measured(self, names: Tuple[str, ...]) -> Error:
+        values, feeds, threads = self._step
+        plan = inlined(self._planner(names))
+        copies = copies_of(
+            without_choices(plan, values, feeds, threads, known=self._conditions),
+            [EXACT, EMULATED],
+        )
+        ends = [
+            measure(copies.nodes, (f"{EMULATED}/{text}", f"{EXACT}/{text}"), f"gradient/{i}", True)
+            for i, text in enumerate(border_of(copies.plan).values())
+        ]
+        fed = {f"{EXACT}/{name}": value for name, value in feeds.items()}
+        with loaded(copies, values, threads) as session:
+            found: List[np.ndarray] = session.run([f"{end}:0" for end in ends], fed)
+        return error_of(found)
+
+
+def keep_list(
+    planner: Planner,
+    found: Diagnosis,
+    values: Values,
+    feeds: Values,
+    target: float,
+    budget: int,
+    threads: int = 0,
+    say: Callable[[int], None] = lambda tests: None,
+) -> KeepList:
+    """Return the fewest operators that have to stay float32.
+
+    An update of which the change alone, of an exact gradient, is not as near, stays float32 too.
+
+    Args:
+        planner: makes the plan under a keep list.
+        found: of the plan without one, by the same step.
+        values: as of `diagnose`.
+        feeds: as of `diagnose`.
+        target: the smallest cosine of the angle to the exact gradients, all together.
+        budget: how many times the step may be made.
+        threads: as of `diagnose`.
+        say: is told how many times it was.
+    """
+    kept = can_stay(planner, [e.operator for e in found.by_damage if _is_short(e.operator)])
+    cosines = {e.operator.name: e.own.cosine for e in found.updates if e.own is not None}
+    updates = tuple(name for name in kept if cosines.get(name, 1.0) < target)
+    update = min((c for name, c in cosines.items() if name not in updates), default=1.0)
+    if found.gradient.cosine >= target:
+        plan = planner(updates) if updates else found.plan
+        return KeepList(updates, plan, found.gradient, update, update >= target, True, 0)
+    trials = _Trials(planner, (values, feeds, threads), updates, say)
+    ranked = [name for name in kept if name not in updates]
+    if not ranked or trials.gradient(ranked).cosine < target:
+        names, error = (*updates, *ranked), trials.gradient(ranked)
+        return KeepList(names, planner(names), error, update, False, False, trials.made)
+    made = minimal(ranked, lambda names: trials.gradient(names).cosine >= target, budget)
+    names, error = (*updates, *made.elements), trials.gradient(made.elements)
+    near, known = update >= target, made.is_minimal
+    return KeepList(names, planner(names), error, update, near, known, trials.made)
+
+
+def _is_short(row: Operator) -> bool:
+    return "float16" in (*row.inputs, *row.outputs) and "float32" in row.origin_inputs
+
+
+def can_stay(planner: Planner, rows: Iterable[Operator]) -> List[str]:
+    """Return the names of the operators that get the graph's types on the AI core, if kept."""
+    names = [row.name for row in rows]
+    if not names:
+        return []
+    made = {row.name: row for row in planner(tuple(names)).operators}
+    return [name for name in names if name in made and _stays(made[name])]
+
+
+def _stays(row: Operator) -> bool:
+    same = (row.inputs, row.outputs) == (row.origin_inputs, row.origin_outputs)
+    return same and row.engine not in (Engine.REFUSED, Engine.AI_CPU)
+
+
+def customize_dtypes(plan: Plan, names: Sequence[str]) -> str:
+    """Return the vendor's file that fixes the types of some operators of a plan.
+
+    Where all operators of a type are among them, one line of the type does.
+    """
+    types: Dict[str, List[Operator]] = {}
+    for row in plan.operators:
+        types.setdefault(row.ge_type, []).append(row)
+    kept = [row for row in plan.operators if _is_named(row, names)]
+    lines: Dict[str, None] = {}
+    for row in kept:
+        alike = types[row.ge_type]
+        same = {(each.origin_inputs, each.origin_outputs) for each in alike}
+        whole = len(same) == 1 and all(each in kept for each in alike)
+        lines[_line(f"OpType::{row.ge_type}:" if whole else f"{row.name}::", row)] = None
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _is_named(row: Operator, names: Sequence[str]) -> bool:
+    """Return whether an operator stays as it is by a name: its own, or that of its scope."""
+    named = any(row.name == name or row.name.startswith(f"{name}/") for name in names)
+    return named and (row.inputs, row.outputs) == (row.origin_inputs, row.origin_outputs)
+
+
+def _line(begin: str, row: Operator) -> str:
+    taken, given = ",".join(row.origin_inputs), ",".join(row.origin_outputs)
+    return f"{begin}InputDtype:{taken},OutputDtype:{given}"
+
+
+def mixlist(plan: Plan, names: Sequence[str]) -> Optional[Dict[str, Any]]:
+    """Return the vendor's lists that keep these types float32; None where they are no whole types.
+
+    The lists are of types, so all operators of each have to be among `names`.
+    """
+    chosen = {row.ge_type for row in plan.operators if _is_named(row, names)}
+    others = {row.ge_type for row in plan.operators if not _is_named(row, names)}
+    return {"black-list": {"to-add": sorted(chosen)}} if chosen.isdisjoint(others) else None
+
+
+def checked_file(planner: Callable[[str], Plan], content: str, wanted: Plan) -> bool:
+    """Return whether a plan by a file has the types of the plan by names."""
+    try:
+        made = planner(content)
+    except PrecisionError:
+        return False
+    return [row[:5] for row in made.operators] == [row[:5] for row in wanted.operators]
