@@ -15,6 +15,7 @@ from lenet_exp.errors import ConfigError
 from lenet_exp.record.store.journal import Journal
 from lenet_exp.sweep import seeds
 from lenet_exp.sweep.jobs import ComposedJob, Request, jobs_of
+from lenet_exp.sweep.places.local import Local
 
 pytestmark = pytest.mark.stackless
 
@@ -45,7 +46,7 @@ def swept(folder, typed, outcome, n_jobs=1, **options):
     """Add seeds as a sweep does; return how many each mode has, the rounds, and the last words."""
     asked = dataclasses.replace(NOTHING, seeds_until="decided", **options)
     jobs = [composed(*words) for words in typed]
-    request = Request(folder, asked, n_jobs, "", jobs, with_seed)
+    request = Request(folder, asked, Local(n_jobs, 0, warm=False), "", jobs, with_seed)
     for rounds in range(200):
         made = jobs_of(request._replace(jobs=jobs), lambda path: "data", "tf2")
         for job in made:
@@ -130,7 +131,8 @@ def test_what_the_seeds_decide_is_what_a_comparison_says(tmp_path):
 )  # fmt: skip
 def test_seeds_that_could_decide_nothing_are_refused_first(tmp_path, typed, options, key, remedy):
     asked = dataclasses.replace(NOTHING, seeds_until="decided", **options)
-    request = Request(tmp_path, asked, 1, "", [composed(*words) for words in typed], with_seed)
+    jobs = [composed(*words) for words in typed]
+    request = Request(tmp_path, asked, Local(1, 0, warm=False), "", jobs, with_seed)
     with pytest.raises(ConfigError) as raised:
         seeds.check(request, jobs_of(request, lambda path: "data", "tf2"))
     assert raised.value.args[0] == key
