@@ -87,6 +87,7 @@ def test_every_metric_of_every_run_is_there_once(server, tmp_path, processes, ru
     until = time.monotonic() + 1800
     while sum(1 for _ in done.glob("*/out.txt")) < processes * runs // 3:
         assert time.monotonic() < until
+        assert {process.poll() for process in started} <= {None, 0}
         time.sleep(0.1)
     server.kill()
     time.sleep(2)
