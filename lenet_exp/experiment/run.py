@@ -66,8 +66,7 @@ def run_experiment(
         initial = initial_state(settings, folder, built)
         progress.stop_waiting()
         # Not before: what is refused above leaves no store behind.
-        patience = _PATIENCE if "mlflow.parentRunId" in tags else 0.0
-        store = Store(uri, tracking.experiment, patience=patience)
+        store = Store(uri, tracking.experiment, patience=_patience(tags))
         notes = [*data.notes, *experiment_notices(tracking.experiment)]
         others = dead_runs.end_dead_runs(store, folder)
         _say_before(progress, backend, chip_plan, initial, [*notes, *others])
@@ -79,6 +78,10 @@ def run_experiment(
             history = _train_and_test(backend, data, runner, record, initial.checkpoint.history)
     _say_result(store, record, _outcome(backend, data, record, identity, history), history)
     return record.accuracy
+
+
+def _patience(tags: Dict[str, str]) -> float:
+    return _PATIENCE if "mlflow.parentRunId" in tags else 0.0
 
 
 def _say_before(

@@ -10,8 +10,8 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 from lenet_exp.config import checks
 from lenet_exp.config.cli import suggest
 from lenet_exp.config.cli.command_line import settings_to_explain
-from lenet_exp.config.cli.input_shapes import InputShapes
 from lenet_exp.config.cli.options import Options, typed_values
+from lenet_exp.config.input_shapes import InputShapes
 from lenet_exp.config.schema.keys import key, one_of, switch, within
 from lenet_exp.config.schema.modes import ALSO, PRECISION_MODES
 from lenet_exp.config.schema.run import PLAN_FILES, Settings, all_keys, groups

@@ -7,8 +7,8 @@ import shlex
 from typing import List, Mapping, NamedTuple, Optional, Sequence
 
 from lenet_exp.config.cli import listed_jobs
-from lenet_exp.config.cli.input_shapes import InputShapes
 from lenet_exp.config.cli.options import names
+from lenet_exp.config.input_shapes import InputShapes
 from lenet_exp.config.schema.run import FAMILIES, all_keys
 from lenet_exp.errors import ConfigError, LenetExpError, PrecisionError, WordError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lenet_exp.config.cli.graph_options import ExplainOptions
-from lenet_exp.config.cli.input_shapes import InputShapes
+from lenet_exp.config.input_shapes import InputShapes
 from lenet_exp.errors import ConfigError, PrecisionError
 
 pytestmark = pytest.mark.stackless
