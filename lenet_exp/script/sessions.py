@@ -193,8 +193,9 @@ class Takeover:
         wanted = [*(fetches if run is None else run.tensors), *counts, *data.values()]
         ends = targets if run is None else list(run.operations)
         overflows, skipped, steps = 0.0, 0, mine.times(self._do_run, session, targets)
-        for _ in range(steps):
-            values = self._do_run(session, None, ends, wanted, feeds, *how)
+        for left in reversed(range(steps)):
+            told = (how[0], None) if left else how  # the buffer of metadata is filled once
+            values = self._do_run(session, None, ends, wanted, feeds, *told)
             more, overflowed = mine.counted(values[len(fetches) :][: len(counts)])
             overflows, skipped = overflows + more, skipped + overflowed
         seconds = time.perf_counter() - begun
@@ -279,7 +280,8 @@ class OneSession:
         variables = session.graph.get_collection("npu_runconfig_iterations_per_loop")
         if not variables:
             return 1
-        value = do_run(session, None, [], [variables[0].value()], {}, None, None)[0]
+        element = variables[0]._as_graph_element()  # noqa: SLF001 - makes no node
+        value = do_run(session, None, [], [element], {}, None, None)[0]
         return int(value) + 1
 
 
