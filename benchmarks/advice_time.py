@@ -1,8 +1,8 @@
 """What advice costs.
 
 python benchmarks/advice_time.py: one diagnosis of LeNet / one float32 step, compiled both, in
-interleaved rounds (the aim is 10); then python -m lenet_exp.advise / a full float32 training, each a
-process of its own (limit: 1).
+interleaved rounds (the aim is 10); then python -m lenet_exp.advise / a full float32 training, each
+a process of its own (limit: 1).
 """
 
 from __future__ import annotations
