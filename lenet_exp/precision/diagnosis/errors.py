@@ -33,6 +33,7 @@ from lenet_exp.precision.plan import Operator, Plan
 Values = Mapping[str, np.ndarray]
 _FLOATS = ("float16", "float32")
 _NOISE = 1e-5  # of the inputs' norm: what float32 leaves of a sum that is 0
+_CUDNN_SLOT = 5  # of FusedBatchNormV3: what only a GPU fills, and a CPU leaves as memory was
 _GRADIENTS = ("grad", "delta")  # an update's argument
 
 
@@ -205,6 +206,8 @@ def _places(plan: Plan, row: Operator) -> List[_Place]:
 def _has(nodes: Mapping[str, Any], tensor: Tensor) -> bool:
     node = nodes.get(tensor.node)
     if node is None or tf_compat.op_def(node.op) is None:
+        return False
+    if node.op == "FusedBatchNormV3" and tensor.slot == _CUDNN_SLOT:
         return False
     return tensor.slot < len(output_dtypes(node))
 
