@@ -12,7 +12,7 @@ from lenet_exp.precision.emulation.trace.counters import Traces
 from lenet_exp.precision.ir.op_traits import PLAIN_WRITES, updates
 from lenet_exp.precision.planning.options import nodes_of
 from lenet_exp.script.asked import Asked
-from lenet_exp.script.graft import Grafted, graft, opened, status_of
+from lenet_exp.script.graft import Grafted, graft
 from lenet_exp.script.step_graph import StepGraph, step_graph
 
 
@@ -21,7 +21,6 @@ class EmulatedRun(NamedTuple):
 
     tensors, operations: for those that are fetched, in their order.
     seen: what each reading of the float status found, 0 for no overflow.
-    after: float32 [], how many there are since it was last cleared, at the run's end.
     trains: whether it updates variables.
     """
 
@@ -30,7 +29,6 @@ class EmulatedRun(NamedTuple):
     tensors: Tuple[Any, ...]
     operations: Tuple[Any, ...]
     seen: Tuple[Any, ...]
-    after: Any
     trains: bool
     traces: Optional[Traces]
     grafted: Grafted
@@ -99,9 +97,8 @@ def emulate_run(
     grafted = graft(step, made.graph_def, roots, graph)
     found = tuple(grafted.tensor(name) for name in names)
     run = tuple(grafted.operation(op.name) for op in operations)
-    after = _flag_at_the_end(graph, [*run, *(tensor.op for tensor in found)])
     counted = tuple(grafted.tensor(name) for name in seen)
-    parts = (plan, step, found, run, counted, after, trains(step), made.traces, grafted)
+    parts = (plan, step, found, run, counted, trains(step), made.traces, grafted)
     return EmulatedRun(*parts)
 
 
@@ -110,11 +107,3 @@ def _readings(plan: Plan, graph_def: Any) -> List[str]:
     made = {node.name for node in graph_def.node}
     reads = [n.name for n in plan.graph_def.node if float_status.kind(n) in {"get", "get_v2"}]
     return [name if f"{name}/words" not in made else f"{name}/words" for name in reads]
-
-
-def _flag_at_the_end(graph: Any, ends: Sequence[Any]) -> Any:
-    tf = tf_compat.load()
-    flag = status_of(graph).tensor(float_status.NAME)
-    alone = (graph.name_scope(None), graph.control_dependencies(None))
-    with opened(graph), alone[0], alone[1], graph.control_dependencies(list(ends)):
-        return tf.identity(flag, name=f"{status_of(graph).prefix}/at_the_end")

@@ -189,14 +189,15 @@ class Takeover:
         if run is None and not prepared.trains:
             return self._do_run(session, None, targets, fetches, feeds, *how)
         data = _pipelines(prepared) if self.observer.wants_given(prepared) else {}
-        counts = [] if run is None else [*run.seen, run.after]
+        counts = () if run is None else run.seen
         wanted = [*(fetches if run is None else run.tensors), *counts, *data.values()]
         ends = targets if run is None else list(run.operations)
         overflows, skipped, steps = 0.0, 0, mine.times(self._do_run, session, targets)
         for left in reversed(range(steps)):
             told = (how[0], None) if left else how  # the buffer of metadata is filled once
             values = self._do_run(session, None, ends, wanted, feeds, *told)
-            more, overflowed = mine.counted(values[len(fetches) :][: len(counts)])
+            seen = values[len(fetches) :][: len(counts)]
+            more, overflowed = mine.counted(self._do_run, session, seen) if run else (0.0, False)
             overflows, skipped = overflows + more, skipped + overflowed
         seconds = time.perf_counter() - begun
         given = dict(zip(data, values[len(fetches) + len(counts) :]))
@@ -264,11 +265,15 @@ class OneSession:
             do_run(session, None, [reset], [], {}, None, None)
             self._begun = True
 
-    def counted(self, values: Sequence[Any]) -> Tuple[float, bool]:
-        """Return the overflows of a call, and whether a reading of the flag found one."""
-        if not values:
-            return 0.0, False
-        *seen, after = values
+    def counted(
+        self, do_run: Callable[..., Any], session: Any, seen: Sequence[Any]
+    ) -> Tuple[float, bool]:
+        """Return the overflows of a call, and whether a reading of the flag found one.
+
+        The flag is looked at in a run of its own: in the call's, what it waits for may be dead.
+        """
+        flag = status_of(session.graph).tensor(float_status.NAME)
+        after = do_run(session, None, [], [flag], {}, None, None)[0]
         skipped = any(bool(word.any()) for word in seen)
         before, self._count = 0.0 if seen else self._count, float(after)
         return float(skipped) + max(0.0, self._count - before), skipped

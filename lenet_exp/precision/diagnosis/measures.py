@@ -9,7 +9,7 @@ import numpy as np
 from lenet_exp.precision.emulation.exact import rounding
 from lenet_exp.precision.ir.builder import Nodes
 
-SIZE = 15  # numbers that `measure` gives
+SIZE = 13  # numbers that `measure` gives
 
 
 class Error(NamedTuple):
@@ -42,16 +42,17 @@ def measure(nodes: Nodes, pair: Tuple[str, str], name: str, half: bool) -> str:
     """
     tf = nodes.tf
     flat = [nodes.reshape(each, [-1], f"{name}/flat") for each in pair]
-    wide = [nodes.cast(each, "float32", "float64", f"{name}/wide") for each in flat]
+    apart = nodes.float_op("Sub", flat, f"{name}/difference")
+    wide = [nodes.cast(each, "float32", "float64", f"{name}/wide") for each in (*flat, apart)]
     kinds = {"T": tf.float64}
-    wide.append(nodes.add("Sub", wide, f"{name}/difference", **kinds))
     rows = nodes.add("Pack", wide, f"{name}/rows", N=3, axis=0, **kinds)
     gram = nodes.add("MatMul", [rows, rows], f"{name}/gram", transpose_b=True, **kinds)
     products = nodes.reshape(gram, [-1], f"{name}/products", tf.float64)
-    size = nodes.add("Abs", [rows], f"{name}/size", **kinds)
     axis = nodes.constant(np.array([1], np.int32), np.int32)
     along = {"Tidx": tf.int32, "keep_dims": False}
-    most = nodes.add("Max", [size, axis], f"{name}/most", **along, **kinds)
+    begin, size = nodes.constant(np.array([0], np.int32), np.int32), _abs(nodes, apart, name)
+    largest = nodes.float_op("Max", [size, begin], f"{name}/largest", **along)
+    most = nodes.cast(largest, "float32", "float64", f"{name}/most")
     counted = [_beyond(nodes, flat[0], name, half), _lost(nodes, flat[0], flat[1], name)]
     marks = nodes.add("Pack", counted, f"{name}/marks", N=2, axis=0, T=tf.bool)
     ones = nodes.cast(marks, "bool", "float64", f"{name}/ones")
@@ -59,7 +60,13 @@ def measure(nodes: Nodes, pair: Tuple[str, str], name: str, half: bool) -> str:
     number = nodes.add("Size", [flat[0]], f"{name}/number", T=tf.float32, out_type=tf.int32)
     total = nodes.cast(number, "int32", "float64", f"{name}/total")
     one = nodes.reshape(total, [1], f"{name}/one", tf.float64)
-    parts = [products, most, sums, one, nodes.constant(0, np.int32)]
+    parts = [
+        products,
+        nodes.reshape(most, [1], f"{name}/first", tf.float64),
+        sums,
+        one,
+        nodes.constant(0, np.int32),
+    ]
     return nodes.add("ConcatV2", parts, name, N=4, Tidx=tf.int32, **kinds)
 
 
@@ -90,8 +97,8 @@ def error_of(numbers: Sequence[np.ndarray]) -> Error:
     """Return the error of some tensors together; `numbers` float64 [SIZE] of each."""
     rows = np.asarray(numbers, np.float64).reshape(-1, SIZE)
     gram = rows[:, :9].sum(0).reshape(3, 3)
-    most = rows[:, 9:12].max(0, initial=0.0)
-    overflows, flushed, values = rows[:, 12:].sum(0)
+    most = rows[:, 9].max(initial=0.0)
+    overflows, flushed, values = rows[:, 10:].sum(0)
     other, exact, apart = np.sqrt(np.maximum(np.diag(gram), 0))
     if not np.isfinite(exact):
         distance, cosine = 0.0, 1.0
@@ -102,6 +109,6 @@ def error_of(numbers: Sequence[np.ndarray]) -> Error:
         both = other * exact
         cosine = float(np.clip(gram[0, 1] / both, -1, 1)) if both else float(other == exact)
     return Error(
-        cosine, float(distance), float(most[2]), int(values), int(overflows), int(flushed),
+        cosine, float(distance), float(most), int(values), int(overflows), int(flushed),
         float(exact),
     )  # fmt: skip
