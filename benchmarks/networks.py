@@ -1,7 +1,7 @@
 """Anybody's training graphs through the planner and the emulator: one table.
 
 python benchmarks/networks.py DIR: DIR holds .meta files, each with a JSON of the same name beside
-it that says what is fed and fetched (`network/feeds.py` has its form; without one its placeholders
+it that says what is fed and fetched (`network_parts/feeds.py` has its form; without one its placeholders
 are fed). Nothing is downloaded. Each network is taken in a process of its own; what goes wrong with
 one is said in words, and the next one follows. With --results FOLDER what is found of a network is
 kept there, and only what is not there yet is run: --parts and --modes take a table in portions.
@@ -35,10 +35,10 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Sequence
 
 import numpy as np
-from network.feeds import Network, drawn, read_network
-from network.races import in_order, races
-from network.session import Variables, graph_of, initial_values, variables_of
-from network.table import ALL, BASE, MODES, TWICE, add, empty, missing, problems_of, table
+from network_parts.feeds import Network, drawn, read_network
+from network_parts.races import in_order, races
+from network_parts.session import Variables, graph_of, initial_values, variables_of
+from network_parts.table import ALL, BASE, MODES, TWICE, add, empty, missing, problems_of, table
 from paired import measure, ratio
 
 from lenet_exp import tf_compat

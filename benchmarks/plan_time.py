@@ -5,7 +5,7 @@ a convolutional network of 20 000 nodes as people write them, its moving average
 gradient. Time per operator must stay within 1.5x of constant, that of the network within 1.5x of
 LeNet's, and LeNet's plan below the first call.
 
-python benchmarks/plan_time.py FILE.meta ...: graphs of your own beside LeNet (`network/feeds.py`
+python benchmarks/plan_time.py FILE.meta ...: graphs of your own beside LeNet (`network_parts/feeds.py`
 says how a JSON beside one names what it fetches).
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Mapping, Sequence, Tuple
 
 import numpy as np
-from network.feeds import read_network
+from network_parts.feeds import read_network
 from paired import measure
 
 from lenet_exp import tf_compat

@@ -19,7 +19,7 @@ from lenet_exp.sweep.places.local import Local
 
 pytestmark = pytest.mark.stackless
 
-NOTHING = Sweep(None, False, False, "keep", None, None, 20)
+NOTHING = Sweep(None, False, False, False, "keep", None, None, 20)
 ORIGIN, FP16, MIXED = "precision=origin", "precision=fp16", "precision=allow_mix_precision"
 
 

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Type
 
 import numpy as np
-from network.feeds import Network
+from network_parts.feeds import Network
 
 from lenet_exp import tf_compat
 from lenet_exp.hardware import cpu
