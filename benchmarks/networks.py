@@ -1,10 +1,11 @@
 """Anybody's training graphs through the planner and the emulator: one table.
 
 python benchmarks/networks.py DIR: DIR holds .meta files, each with a JSON of the same name beside
-it that says what is fed and fetched (`network_parts/feeds.py` has its form; without one its placeholders
-are fed). Nothing is downloaded. Each network is taken in a process of its own; what goes wrong with
-one is said in words, and the next one follows. With --results FOLDER what is found of a network is
-kept there, and only what is not there yet is run: --parts and --modes take a table in portions.
+it that says what is fed and fetched (`network_parts/feeds.py` has its form; without one its
+placeholders are fed). Nothing is downloaded. Each network is taken in a process of its own; what
+goes wrong with one is said in words, and the next one follows. With --results FOLDER what is found
+of a network is kept there, and only what is not there yet is run: --parts and --modes take a table
+in portions.
 
 "fast = reference" makes three steps by both paths of the emulation from the same variables, with an
 overflow in none, in the first and in the second step, and compares fetches, variables and the float

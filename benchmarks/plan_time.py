@@ -5,8 +5,8 @@ a convolutional network of 20 000 nodes as people write them, its moving average
 gradient. Time per operator must stay within 1.5x of constant, that of the network within 1.5x of
 LeNet's, and LeNet's plan below the first call.
 
-python benchmarks/plan_time.py FILE.meta ...: graphs of your own beside LeNet (`network_parts/feeds.py`
-says how a JSON beside one names what it fetches).
+python benchmarks/plan_time.py FILE.meta ...: graphs of your own beside LeNet
+(`network_parts/feeds.py` says how a JSON beside one names what it fetches).
 """
 
 from __future__ import annotations

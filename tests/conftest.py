@@ -23,6 +23,19 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 tf_compat.configure(hide_gpus=True, deterministic=True)
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
+# Folders whose tests are for `make test-full` on tf1: many graphs through code that is one for both
+# stacks, and that the other folders' tests run on tf1, too.
+FULL_ON_TF1 = frozenset(
+    (
+        "comparison",
+        "networks",
+        "precision/analysis",
+        "precision/diagnosis",
+        "precision/emulation/control_flow",
+        "precision/reporting",
+    )
+)
+
 
 def pytest_addoption(parser):
     parser.addoption(
@@ -48,6 +61,15 @@ def pytest_ignore_collect(collection_path, config):
 def pytest_collectstart(collector):
     if isinstance(collector, pytest.Module) and not is_stackless(collector.path):
         load_tensorflow()
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items):
+    if tf_compat.stack_of_this_python() == "tf1":
+        for item in items:
+            folder = item.path.parent.relative_to(Path(__file__).parent)
+            if str(folder) in FULL_ON_TF1:
+                item.add_marker(pytest.mark.full)
 
 
 @functools.lru_cache(maxsize=None)

@@ -97,7 +97,8 @@ REFUSED = [
     ("-m 'zip(hydra.launcher.n_jobs=1,2 seed=0,1)'", "beside the list", None),
     ("-m 'zip(experiment=modelzoo_baseline,null seed=0,1)'", "beside the list", None),
     ("-m hydra/launcher=basic 'zip(seed=0,1 threads=1,1)'",
-     "local or slurm or ray, where jobs are listed", "-m hydra/launcher=local 'zip(seed=0,1 threads=1,1)'"),
+     "local or slurm or ray, where jobs are listed",
+     "-m hydra/launcher=local 'zip(seed=0,1 threads=1,1)'"),
     ("-m 'zip(seed=0,1 b)'", "key=value", None),
 ]  # fmt: skip
 
