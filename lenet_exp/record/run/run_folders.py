@@ -23,7 +23,7 @@ from lenet_exp.record.terminal import go_to
 _LARGEST = 1_000_000  # bytes of a run's settings
 # What is in its folder before a run or a sweep is in the store.
 _BY_HYDRA = {".hydra", "run.log", "multirun.yaml"}
-_BY_A_RECORD = {journal.NAME, "config.yaml"}
+_BY_A_RECORD = {journal.NAME, "config.yaml", "probe.log"}
 # What YAML and OmegaConf raise for what is none of their writing.
 _NO_SETTINGS = (
     OSError, yaml.YAMLError, OmegaConfBaseException, ValueError, TypeError, AttributeError,

@@ -23,6 +23,7 @@ MADE = [
     ([".hydra/config.yaml", "run.log"], None, False, True),
     (["multirun.yaml"], None, False, True),
     (["multirun.yaml", "config.yaml"], [TAGS], False, True),
+    (["multirun.yaml", "probe.log"], [TAGS], False, True),
     ([".hydra/config.yaml", "run.log", "config.yaml"], [], False, True),
     (["multirun.yaml", "config.yaml"], [TAGS, RUN], False, False),
     (["multirun.yaml"], [TAGS], True, False),
