@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from lenet_exp import tf_compat
+from tests.stacks import FULL_ON_TF1
 
 # A shell in the background ignores Ctrl-C, and so would every process a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -23,9 +24,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 tf_compat.configure(hide_gpus=True, deterministic=True)
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
-# Folders whose tests are for `make test-full` on tf1: many graphs through code that is one for both
-# stacks, and that the other folders' tests run on tf1, too.
-FULL_ON_TF1 = frozenset(
+# Folders whose kind of test others represent on tf1: many graphs through code that is one for both.
+FOLDERS_FULL_ON_TF1 = frozenset(
     (
         "comparison",
         "networks",
@@ -65,11 +65,10 @@ def pytest_collectstart(collector):
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items):
-    if tf_compat.stack_of_this_python() == "tf1":
-        for item in items:
-            folder = item.path.parent.relative_to(Path(__file__).parent)
-            if str(folder) in FULL_ON_TF1:
-                item.add_marker(pytest.mark.full)
+    for item in items:
+        folder = item.path.parent.relative_to(Path(__file__).parent)
+        for mark in FULL_ON_TF1 if str(folder) in FOLDERS_FULL_ON_TF1 else ():
+            item.add_marker(mark)
 
 
 @functools.lru_cache(maxsize=None)

@@ -53,6 +53,7 @@ def test_clean_takes_caches_and_no_result_no_store_and_no_environment(copy):
     assert [name for name in kept + gone if (copy / name).exists()] == kept
 
 
+@pytest.mark.full
 def test_an_environment_is_made_by_a_python_outside_it(setup_env, tmp_path):
     # Made anew from inside, as after `source activate`; `--clear` takes the running Python away.
     folder = tmp_path / "env"
@@ -75,6 +76,7 @@ def set_up(copy, *words, python=sys.executable):
     return Path(done.stdout.strip()), done.stderr
 
 
+@pytest.mark.full
 def test_an_environment_over_the_host_s_packages_uses_them_and_stays_so(copy):
     environment, said = set_up(copy, "--host")
     assert "setting up" in said

@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.forked import Forked
-from tests.stacks import FULL_ON_TF1, full_on_tf1
+from tests.stacks import full_on_tf1
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 EXPLAIN, RUN = "explain ", "run "
-QUICK = "precision=allow_mix_precision"  # of the runs, the one for every day
 
 
 def shown(verb):
@@ -50,13 +49,8 @@ def test_the_page_on_precision_shows_real_output(words):
     check(EXPLAIN, words)
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        pytest.param(words, marks=FULL_ON_TF1 if words.startswith(QUICK) else [pytest.mark.full])
-        for words in shown(RUN)
-    ],
-)
+@pytest.mark.full
+@pytest.mark.parametrize("words", shown(RUN))
 def test_the_page_on_precision_shows_what_runs_end_with(words, mnist_folder):
     if "force_fp16 " in words and sys.version_info < (3, 8):
         pytest.skip("the same seed gives other weights there, and another one divides by 0 first")

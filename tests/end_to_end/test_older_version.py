@@ -127,6 +127,7 @@ def test_its_killed_run_goes_on(recorded):
     assert json.loads((folder / "checkpoints" / "8" / "manifest.json").read_text())
 
 
+@pytest.mark.full
 def test_its_sweep_goes_on(recorded):
     before = (recorded.folder / "mlruns", statuses(runs_of(recorded, "begun")[1]))
     assert sorted(before[1].values()) == ["FINISHED", "KILLED"]
