@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence
 
 from lenet_exp.errors import EngineError
-from lenet_exp.sweep.places.local import LocalWorker
+from lenet_exp.sweep.places.local_worker import LocalWorker
 from lenet_exp.sweep.places.place import End, Reason
 from lenet_exp.sweep.places.reasons import of_exit_code
 

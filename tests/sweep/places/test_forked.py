@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from lenet_exp.sweep.places.forked import ForkServer, WarmProcess
+from lenet_exp.sweep.places.forked import ForkServer
+from lenet_exp.sweep.places.warm import WarmProcess
 
 pytestmark = pytest.mark.stackless
 
@@ -91,3 +92,10 @@ def test_what_is_not_forked_yet_is_never_begun(started):
     made, _, _ = started("print('begun', file=sys.stderr)", "slow")
     made.send_signal(signal.SIGTERM)
     assert made.poll() == -signal.SIGTERM
+
+
+def test_a_job_is_not_made_twice_if_who_waits_for_it_is_killed(started, tmp_path):
+    line = "os.kill(os.getppid(), 9); open('begun', 'a').write('x'); time.sleep(1)"
+    made, log, refused = started(line)
+    assert end_of(made) == -signal.SIGKILL  # how it really ended nobody knows
+    assert ((tmp_path / "begun").read_text(), log.read_text(), refused) == ("x", "", [])
