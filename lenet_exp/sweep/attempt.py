@@ -53,7 +53,7 @@ class Attempt:
         for name, text in job.composed.files.items():
             (files / name).write_text(text)
         self._lease = lease.take(job.folder, place.name)
-        self._place, self._process = place.name, ""
+        self._place, self._process, self.number = place.name, "", self._lease.attempt
         name = f"{name_of(job.folder.parent)}{job.identity}:{self._lease.attempt}"
         self.worker = place.worker(job.folder / LOG, name)
         self.worker.start(

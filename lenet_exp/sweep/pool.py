@@ -30,7 +30,8 @@ class JobPool:
         self._failed: Dict[str, str] = {}  # identity -> the message of its failure
         self._seen: Dict[str, Watch] = {}
         self._waiting: List[SweepJob] = []
-        self._lost: Dict[str, List[Reason]] = defaultdict(list)  # identity -> how its tries ended
+        # identity -> number of an attempt -> how it ended
+        self._lost: Dict[str, Dict[int, Reason]] = defaultdict(dict)
         self._at_a_time = 1
 
     def run(self, decisions: Sequence[Decision]) -> Dict[str, str]:
@@ -69,7 +70,7 @@ class JobPool:
             "job_override": job.delta,
             "alone": str(alone and before != "false").lower(),
         }
-        for number, lost in enumerate(self._lost[job.identity], start=1):
+        for number, lost in self._lost[job.identity].items():
             tags[f"lost_{number}"] = lost.text
         try:
             attempt = Attempt(job, place, tags, place.cores(self._at_a_time))
@@ -95,15 +96,17 @@ class JobPool:
 
     def _take_end(self, attempt: Attempt, code: int) -> None:
         job, metrics = attempt.job, attempt.watch.metrics
-        if code == 0 and attempt.watch.status == "FINISHED":
+        if attempt.watch.status == "FINISHED":  # its record has all, whatever ended it then
             self._states[job.identity] = "finished"
             spent = duration(time.monotonic() - attempt.begun)
             accuracy, seconds = metrics["accuracy"], metrics["sec_per_step"]
             self._say(job, f"finished in {spent}, accuracy {accuracy:.4f}, sec/step {seconds:.5f}")
+            if code != 0:
+                self._end_in_store([job])
             return
         reason = attempt.worker.reason()
         if self._may_try_again(job, reason):
-            self._lost[job.identity].append(reason)
+            self._lost[job.identity][attempt.number] = reason
             self._states[job.identity] = "waiting"
             self._say(job, f"lost: {reason.text}; it will go on from its last checkpoint")
             self._waiting.insert(0, job)
@@ -114,13 +117,13 @@ class JobPool:
 
     def _may_try_again(self, job: SweepJob, reason: Reason) -> bool:
         """Return whether another try may fare better: of one for lack of memory, once."""
-        lost = self._lost[job.identity]
+        lost = self._lost[job.identity].values()
         most = {End.FAILED: 0, End.LOST: self._request.place.retries, End.MEMORY: 1}[reason.end]
         again = sum(one.end is reason.end for one in lost)
         return again < most and len(lost) < self._request.place.retries
 
     def _told(self, job: SweepJob, reason: Reason) -> str:
-        before = [one.text for one in self._lost[job.identity]]
+        before = [one.text for one in self._lost[job.identity].values()]
         said = f"; attempt {len(before) + 1}, the earlier ones: {', '.join(before)}"
         return f"{reason.text}{said if before else ''}"
 

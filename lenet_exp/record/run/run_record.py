@@ -235,7 +235,7 @@ def open_record(
             progress.say(f"the store has no run {before}; it is recorded anew")
         journal.append("tags", tags)
         present = _bring_up_to_date(run, journal) if before else sync.NOTHING
-        observer = Observer(run, folder, present, check=journal.check)
+        observer = Observer(run, folder, present)
         record = RunRecord(run, journal, observer, progress)
         _LOG.info("run %s in %s", run.run_id, without_password(store.uri))
         with _ended(record, lambda: _complete(run, journal, observer, progress)):

@@ -13,6 +13,7 @@ import json
 import os
 import secrets
 import shutil
+import time
 from pathlib import Path
 from typing import Any, Dict, NamedTuple
 
@@ -20,6 +21,7 @@ from lenet_exp.errors import DataError, LeaseLostError
 from lenet_exp.record.store import journal, processes
 
 NAME = "lease.json"
+_READS, _PAUSE = 5, 0.2  # seconds
 
 
 class Lease(NamedTuple):
@@ -30,8 +32,18 @@ class Lease(NamedTuple):
     token: str
 
     def is_ours(self) -> bool:
-        """Return whether no later attempt has taken it; where that can't be read, it isn't."""
-        return not self.attempt or bool(read(self.folder).get("token") == self.token)
+        """Return whether no later attempt has taken it; where that can't be read, it isn't.
+
+        It is read a few times: a file server may lose sight of a file that was just replaced.
+        """
+        if not self.attempt:
+            return True
+        for _ in range(_READS):
+            given = read(self.folder)
+            if given:
+                return bool(given.get("token") == self.token)
+            time.sleep(_PAUSE)
+        return False
 
     def check(self) -> None:
         """Raise LeaseLostError where it is another's."""

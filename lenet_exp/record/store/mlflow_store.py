@@ -9,7 +9,6 @@ import glob
 import hashlib
 import logging
 import os
-import re
 import tempfile
 import time
 from pathlib import Path
@@ -117,7 +116,8 @@ class Store:
                 return known
             with self.errors():
                 resolved = context.resolve_tags({**fitting, "mlflow.runName": name})
-                made = self.client.create_run(self.experiment_id, start_time, resolved)
+                # MLflow 1's server would give it a name of its own, and refuse ours beside that.
+                made = self.client.create_run(self.experiment_id, start_time, resolved, name)
             return str(made.info.run_id)
 
         return Run(self, self._patiently(created))
@@ -222,11 +222,22 @@ class Present(NamedTuple):
 class Run:
     """One run in a store; each method raises StoreError where the store refuses."""
 
-    def __init__(self, store: Store, run_id: str) -> None:
-        self._store = store
+    def __init__(self, store: Store, run_id: str, check: Callable[[], None] = lambda: None) -> None:
+        """Write to this run; `check`, asked before each request, raises where that is over."""
+        self._store, self._check = store, check
         self._client = store.client
         self.run_id = run_id
         self.is_remote = server_check.is_server(store.uri)
+
+    def checked_by(self, check: Callable[[], None]) -> Run:
+        """Return the same run, to which is written only while `check` doesn't raise."""
+        return Run(self._store, self.run_id, check)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        self._check()
+        with self._store.errors():
+            yield
 
     def link(self, artifact: str) -> str:
         """Return where `mlflow ui` shows an artifact of this run, within its own address."""
@@ -262,12 +273,12 @@ class Run:
 
     def _log(self, kind: str, values: List[Any], most: int = _PER_BATCH) -> None:
         for start in range(0, len(values), most):
-            with self._store.errors():
+            with self._writing():
                 self._client.log_batch(self.run_id, **{kind: values[start : start + most]})
 
     def artifact(self, path: Path, folder: Optional[str] = None) -> None:
         """Record a file, or a folder with all it holds, under `folder`."""
-        with self._store.errors(), self._store.of_artifacts():
+        with self._writing(), self._store.of_artifacts():
             if path.is_dir():
                 inside = "/".join(part for part in (folder, path.name) if part)
                 self._client.log_artifacts(self.run_id, str(path), inside)
@@ -276,12 +287,12 @@ class Run:
 
     def reopen(self) -> None:
         """Say that the run goes on."""
-        with self._store.errors():
+        with self._writing():
             self._client.update_run(self.run_id, "RUNNING")
 
     def end(self, status: str, time: Optional[int] = None) -> None:
         """Say how the run ended: FINISHED, FAILED or KILLED; `time` in ms since 1970."""
-        with self._store.errors():
+        with self._writing():
             self._client.set_terminated(self.run_id, status, time)
 
 
@@ -345,17 +356,8 @@ def _store_errors(uri: str, command: str = "run") -> Iterator[None]:
         if schemes is not None:
             raise store_check.unknown_scheme(uri, schemes) from error
         remedy = store_check.another_store(uri, command)
-        shown, reason = map(without_password, (uri, _reason(error)))
+        shown, reason = map(without_password, (uri, server_check.reason(error)))
         raise StoreError(shown, f"can't be used ({reason})", remedy) from error
-
-
-def _reason(error: Exception) -> str:
-    """Return in a line why a store can't be used; requests uses many where nobody answers."""
-    first = (str(error).strip() or type(error).__name__).splitlines()[0]
-    if not re.search("Max retries exceeded|HTTPS?ConnectionPool", first):
-        return first
-    causes = re.findall(r"\[Errno -?[0-9]+\] ([^'\")\]]+)|(timed out)", first)
-    return ": ".join(["the server doesn't answer", *("".join(cause) for cause in causes[-1:])])
 
 
 def _experiment(client: Any, uri: str, name: str, make: bool) -> str:

@@ -22,7 +22,7 @@ def this_process(attempt: int = 0) -> str:
 
     `attempt` at the job of a sweep; 0: it is none's.
     """
-    own = {**_here(), "pid": os.getpid(), "started": _started(os.getpid())}
+    own = {**_here(), "pid": os.getpid(), "started": start_of(os.getpid())}
     engines = {name: os.environ[key] for name, key in _ENGINES.items() if key in os.environ}
     return json.dumps({**own, **engines, **({"attempt": attempt} if attempt else {})})
 
@@ -40,7 +40,7 @@ def is_dead(tag: Optional[str]) -> bool:
         # A name like localhost is many hosts'; only the same machine boots anew.
         return here["machine"] is not None and process.get("machine") == here["machine"]
     # Another container's processes are not seen from here.
-    return bool(process.get("pids") == here["pids"] and _started(pid) != started)
+    return bool(process.get("pids") == here["pids"] and start_of(pid) != started)
 
 
 def unfinished(path: Path) -> Path:
@@ -91,7 +91,7 @@ def _machine() -> Optional[str]:
     return hashlib.sha256(b"lenet-exp " + known).hexdigest()[:16] if known else None
 
 
-def _started(pid: int) -> Optional[int]:
+def start_of(pid: int) -> Optional[int]:
     """Return when a process started, in clock ticks since boot; None if there is none."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()

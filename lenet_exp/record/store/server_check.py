@@ -85,3 +85,12 @@ def _cause(error: Exception) -> str:
     named = r"\[Errno -?[0-9]+\] ([^'\")\]]+)|\[SSL: \w+\] ([^('\"]+)"
     found = re.findall(named, str(error))
     return f": {''.join(found[-1]).strip()}" if found else ""
+
+
+def reason(error: Exception) -> str:
+    """Return in a line why a store can't be used; requests uses many where nobody answers."""
+    first = (str(error).strip() or type(error).__name__).splitlines()[0]
+    if not re.search("Max retries exceeded|HTTPS?ConnectionPool", first):
+        return first
+    causes = re.findall(r"\[Errno -?[0-9]+\] ([^'\")\]]+)|(timed out)", first)
+    return ": ".join(["the server doesn't answer", *("".join(cause) for cause in causes[-1:])])

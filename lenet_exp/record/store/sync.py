@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, NamedTuple, Optional
+from typing import Dict, Iterable, List, NamedTuple, Optional
 
 from lenet_exp.config.passwords import without_password
 from lenet_exp.errors import LeaseLostError, StoreError
@@ -76,7 +76,7 @@ def open_run(store: Store, journal: Journal, name: str, tags: Dict[str, str]) ->
         run = store.create(name, tags, begun)
         place = {"cwd": known.get("cwd", str(Path.cwd())), "uri": without_password(store.uri)}
         journal.append("run", {"run_id": run.run_id, "name": name, **place})
-    return run
+    return run.checked_by(journal.check)
 
 
 def check_same_store(store: Store, journal: Journal, command: str) -> None:
@@ -101,7 +101,6 @@ def complete(run: Run, journal: Journal) -> None:
         LeaseLostError: another attempt at this job has the journal.
         StoreError: the store refuses, or has afterwards not all that it was sent.
     """
-    journal.check()
     before = run.present()
     write(run, missing(journal.entries, before), journal.folder)
     left = missing(journal.entries, run.present())
@@ -119,21 +118,11 @@ class Observer:
     Training neither waits for it nor ends with it.
     """
 
-    def __init__(
-        self,
-        run: Run,
-        folder: Path,
-        present: Present,
-        every: float = _EVERY,
-        check: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Start the thread; what the store has is not written again.
-
-        `check` raises LeaseLostError where this process may write no more.
-        """
+    def __init__(self, run: Run, folder: Path, present: Present, every: float = _EVERY) -> None:
+        """Start the thread; what the store has is not written again."""
         self.problem: Optional[StoreError] = None  # the store's last answer, if it refused
         self.cpu_seconds = 0.0
-        self._run, self._folder, self._every, self._check = run, folder, every, check
+        self._run, self._folder, self._every = run, folder, every
         self._present: Optional[Present] = present  # None: to be looked up
         self._waiting: List[Entry] = []
         self._lock = threading.Lock()
@@ -168,7 +157,6 @@ class Observer:
         with self._lock:
             entries = list(self._waiting)
         try:
-            self._check()
             if self._present is None:
                 self._present = self._run.present()
             write(self._run, missing(entries, self._present), self._folder)

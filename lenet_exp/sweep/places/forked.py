@@ -13,6 +13,7 @@ import subprocess
 import sys
 from typing import Any, Dict, Optional, Sequence
 
+from lenet_exp.record.store import processes
 from lenet_exp.sweep.places.fork_server import ENVIRONMENT, NUMBER
 
 
@@ -59,6 +60,7 @@ class ForkedProcess:
     def __init__(self, answers: int) -> None:
         self.returncode: Optional[int] = None
         self.pid: Optional[int] = None
+        self._started: Optional[int] = None
         self._answers = answers
 
     def wait_for_pid(self, timeout: Optional[float] = None) -> Optional[int]:
@@ -69,6 +71,7 @@ class ForkedProcess:
         """
         if self.pid is None:
             self.pid = self._answer(timeout)
+            self._started = processes.start_of(self.pid or 0)
         return self.pid
 
     def poll(self, timeout: Optional[float] = 0.0) -> Optional[int]:
@@ -91,13 +94,8 @@ class ForkedProcess:
         try:
             return self._answer(timeout)
         except NotForkedError:  # killed is who waits for it, and not always it itself
-            return None if self._lives() else signal.SIGKILL
-
-    def _lives(self) -> bool:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid or 0, 0)
-            return True
-        return False
+            lives = self._started and processes.start_of(self.pid or 0) == self._started
+            return None if lives else signal.SIGKILL
 
     def _answer(self, timeout: Optional[float]) -> Optional[int]:
         if not select.select([self._answers], [], [], timeout)[0]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from lenet_exp.errors import LeaseLostError, StoreError
 from lenet_exp.record.run import checkpoints
 from lenet_exp.record.store import journal, lease, processes
 from lenet_exp.record.store.journal import Journal
+from lenet_exp.record.store.mlflow_store import Run
 from lenet_exp.record.store.sync import NOTHING, Observer
 from lenet_exp.training.history import History, Steps
 
@@ -76,12 +78,47 @@ def test_a_checkpoint_under_way_never_appears(tmp_path):
     assert [*(tmp_path / "checkpoints").iterdir()] == []
 
 
-def test_the_store_hears_nothing_more(partition, tmp_path):
+@pytest.fixture
+def told():
+    """Return a run in a store, and the names of the calls that reach it."""
+    calls = []
+
+    class Client:
+        def __getattr__(self, name):
+            return lambda *values, **named: calls.append(name)
+
+    store = SimpleNamespace(
+        client=Client(), uri="", errors=contextlib.nullcontext, of_artifacts=contextlib.nullcontext
+    )
+    return Run(store, "of both"), calls
+
+
+WRITES = {
+    "log_batch": lambda run: run.tags({"a": "b"}),
+    "log_artifact": lambda run: run.artifact(Path("no folder")),
+    "update_run": lambda run: run.reopen(),
+    "set_terminated": lambda run: run.end("KILLED"),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_a_store_hears_only_who_has_the_lease(partition, told, name):
+    old, _, new, _ = partition
+    run, calls = told
+    with pytest.raises(LeaseLostError):
+        WRITES[name](run.checked_by(old.check))
+    assert calls == []
+    WRITES[name](run.checked_by(new.check))
+    assert calls == [name]
+
+
+def test_what_waits_for_the_store_is_given_up_with_the_lease(partition, told, tmp_path):
     old, old_journal, _, _ = partition
-    observer = Observer(None, tmp_path, NOTHING, every=0.01, check=old.check)
-    observer.send(old_journal.entries[-1])  # the run is None: writing to it would raise
+    run, calls = told
+    observer = Observer(run.checked_by(old.check), tmp_path, NOTHING, every=0.01)
+    observer.send(old_journal.entries[-1])
     assert observer.close(10)
-    assert observer.problem is None
+    assert (observer.problem, calls) == (None, [])
 
 
 def test_a_person_at_work_on_the_same_run_keeps_it(tmp_path):
