@@ -6,7 +6,7 @@ an order from inside is inside. TensorFlow runs no node whose inputs are in diff
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, NamedTuple, Tuple
+from typing import Dict, Iterable, Mapping, NamedTuple, Sequence, Tuple
 
 from lenet_exp.precision.ir.graph import Graph
 from lenet_exp.precision.ir.op_defs import attribute
@@ -50,3 +50,31 @@ def find_frames(graph: Graph, order: Iterable[str]) -> Frames:
         elif node.op in LOOP_CONDITIONS and frame:
             loops[frame] = loops[frame]._replace(condition=name)
     return Frames(of, loops)
+
+
+def after_entries(graph: Graph, order: Sequence[str], of: Mapping[str, Frame]) -> Graph:
+    """Return a graph in which an Exit also waits for each Enter of its loop that it needs.
+
+    Through a back edge a value comes from the iteration before. What follows the edges in one
+    `order`, as `find_frames` takes it, would miss that; `of` are each node's frames. For loops
+    that are in no other: inside of them no order is made.
+    """
+    entries = [name for name in order if graph.nodes[name].op in ENTERS and not of[name]]
+    inside = [name for name in order if of[name]]
+    found = {name: 1 << place for place, name in enumerate(entries)}  # sets of them, as bits
+    waiting = bool(inside)
+    while waiting:
+        waiting = False
+        for name in inside:
+            needed = found.get(name, 0)
+            for before in graph.producers(name):
+                needed |= found.get(before, 0)
+            if needed != found.get(name, 0):
+                found[name], waiting = needed, True
+    control = dict(graph.control)
+    for name in inside:
+        if graph.nodes[name].op in EXITS and len(of[name]) == 1:
+            needed = found.get(name, 0)
+            more = (each for place, each in enumerate(entries) if needed >> place & 1)
+            control[name] = (*control[name], *more)
+    return graph._replace(control=control)

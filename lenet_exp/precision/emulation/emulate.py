@@ -9,7 +9,7 @@ from typing import AbstractSet, Any, Dict, List, Mapping, NamedTuple, Optional, 
 
 from lenet_exp import tf_compat
 from lenet_exp.errors import GraphError
-from lenet_exp.precision.analysis.frames import Frame, find_frames
+from lenet_exp.precision.analysis.frames import Frame, after_entries, find_frames
 from lenet_exp.precision.emulation.exact import float_status
 from lenet_exp.precision.emulation.exact.context import Context, look_up
 from lenet_exp.precision.emulation.exact.float_status import FloatStatus, all_true, kind
@@ -118,8 +118,9 @@ def _rewrite(
     Returns the while loops that each is in.
     """
     lookup, status = context.lookup, FloatStatus(context)
+    frames = find_frames(graph, run_order(graph))
+    graph = after_entries(graph, run_order(graph), frames.of)
     rows, order = lookup.rows, run_order(graph)
-    frames = find_frames(graph, order)
     writers = Writers(context, status, frames.loops, reference)
     roles = find_roles(lookup, graph, order, {name for name in order if frames.of[name]})
     parts = find_parts(lookup, graph, order, roles, fetches)

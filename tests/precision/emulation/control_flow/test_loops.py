@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lenet_exp import tf_compat
+from lenet_exp.training.loss_scale import nothing_overflowed
 from tests.precision.chip import compute, same_bits, saturate
 from tests.precision.emulation.test_emulate import BOTH, MODES, check_paths
 from tests.precision.small import ALLOW, FORCE, KEEP, MIX, floats
@@ -144,6 +145,69 @@ def test_both_paths_of_a_training_loop_give_the_same_bits(make, mode, when):
     flags = check_paths(trained(make), ["train", "loss:0"], mode, "today", batches)
     if mode in (MIX, KEEP):  # nothing clears it
         assert flags == [mode == MIX and max(sizes[: step + 1]) > 1 for step in range(3)]
+
+
+def from_zero(tf, x):
+    """Return a loop that takes its input inside: by a back edge alone does its end need that."""
+    kernel = tf.get_variable("kernel", [WIDTH, WIDTH])
+    body = lambda i, value: (i + 1, tf.tanh(tf.matmul(value + x[:, i], kernel)))  # noqa: E731
+    return tf.while_loop(lambda i, _: i < STEPS, body, [0, tf.zeros([BATCH, WIDTH])])[1]
+
+
+def scanned(tf, x):
+    """Return what `scan` does with it."""
+    kernel = tf.get_variable("kernel", [WIDTH, WIDTH])
+    cell = lambda state, value: tf.tanh(tf.matmul(value + state, kernel))  # noqa: E731
+    return tf.scan(cell, tf.transpose(x, [1, 0, 2]), tf.zeros([BATCH, WIDTH]))
+
+
+def scaled(make, scale):
+    """Return the GraphDef of a step that is skipped where a gradient of loss * scale overflows."""
+    tf = tf_compat.load()
+    with tf.Graph().as_default() as graph:
+        value = make(tf, floats(tf, "x", (BATCH, STEPS, WIDTH)))
+        loss = tf.reduce_mean(tf.square(value), name="loss")
+        optimizer = tf.train.MomentumOptimizer(0.1, 0.9)
+        pairs = optimizer.compute_gradients(loss * scale)
+        pairs = [(gradient * (1 / scale), variable) for gradient, variable in pairs]
+        gradients = [gradient for gradient, _ in pairs]
+        finite = nothing_overflowed(tf.identity(tf.zeros([8])), gradients, "finite")
+        tf.cond(finite, lambda: optimizer.apply_gradients(pairs), tf.no_op, name="update")
+    return graph.as_graph_def()
+
+
+SCALED = [
+    pytest.param(make, mode, marks=[] if (make, mode) == (from_zero, FORCE) else pytest.mark.full)
+    for make in (from_zero, scanned, dynamic_rnn)
+    for mode in MODES
+]
+
+
+@pytest.mark.parametrize(("make", "mode"), SCALED)
+@pytest.mark.parametrize("scale", [16.0, 2.0**30])
+def test_both_paths_of_a_scaled_training_loop_give_the_same_bits(make, mode, scale):
+    """What is made of a gradient waits for what enters the loop: a back edge alone says so."""
+    shape, random = (BATCH, STEPS, WIDTH), np.random.RandomState(3)
+    batches = [{"x:0": random.randn(*shape).astype(np.float32)} for _ in range(2)]
+    fetches = ["update/Merge:0", "finite:0", "loss:0"]
+    flags = check_paths(scaled(make, scale), fetches, mode, "today", batches)
+    assert flags == [False, False]  # it was cleared
+
+
+@BOTH
+def test_an_overflow_that_only_a_back_edge_gives_on_is_seen(reference):
+    def build(tf):
+        doubled = floats(tf, "x", (2, 2)) * 2.0
+        body = lambda i, _, second: (i + 1, tf.minimum(second, 8.0), second)  # noqa: E731
+        start = [0, floats(tf, "y", (2, 2)), doubled]
+        return tf.while_loop(lambda i, *_: i < 2, body, start)[1] + 1.0
+
+    for size, expected in ((1, False), (1e5, True)):
+        values = np.full((2, 2), size, np.float32)
+        feeds = {"x:0": values, "y:0": np.zeros_like(values)}
+        (got,), flag = compute(build, feeds, FORCE, reference=reference)
+        assert flag is expected
+        same_bits(got, np.full((2, 2), 3 if size == 1 else 9))
 
 
 def dense(tf, value):
