@@ -67,9 +67,9 @@ class Ray(Place):
     def submit(self, arguments: Sequence[str], log: Path, name: str) -> str:
         """Submit the launching command as a Ray job, if none is that has not ended."""
         prefix, mine = f"{name.replace(':', '-')}-", carried(os.environ)
-        words = ["env", "-C", str(Path.cwd())]
-        words += [] if "OMP_NUM_THREADS" in mine else ["-u", "OMP_NUM_THREADS"]  # Ray's
-        words += [self._given["python"] or sys.executable, *arguments]
+        without = [] if "OMP_NUM_THREADS" in mine else ["-u", "OMP_NUM_THREADS"]  # Ray's
+        python = self._given["python"] or sys.executable
+        words = ["env", "-C", str(Path.cwd()), *without, python, *arguments]
         line = f"exec {' '.join(map(shlex.quote, words))} >>{shlex.quote(str(log))} 2>&1"
         dashboard = self._given["dashboard"]
         try:
@@ -88,9 +88,8 @@ class Ray(Place):
             remedy = "hydra.launcher.dashboard=http://HOST:8265"
             raise EngineError(f"Ray's dashboard {dashboard}", problem, remedy) from error
         left = ", ".join(kept_back(os.environ))
-        return (
-            f"Ray job {number}{f' (the head must have {left}: no password travels)' * bool(left)}"
-        )
+        must = f" (the head must have {left}: no password travels)" if left else ""
+        return f"Ray job {number}{must}"
 
 
 def _imported(module: str) -> Any:
