@@ -22,6 +22,7 @@ from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.cli.sweep_line import JobConfigs, applicable
 from lenet_exp.config.compose import resolve, resolve_sweep
 from lenet_exp.config.tracking import of_environment
+from lenet_exp.errors import LenetExpError
 from lenet_exp.experiment.summary import place
 from lenet_exp.record.run import run_folders
 from lenet_exp.record.terminal import print_on, short
@@ -29,7 +30,7 @@ from lenet_exp.sweep import state
 from lenet_exp.sweep.attempt import name_of
 from lenet_exp.sweep.jobs import ComposedJob, Request, counted
 from lenet_exp.sweep.places.place import Place
-from lenet_exp.sweep.view import followed
+from lenet_exp.sweep.view import View, followed
 
 
 class SweepLauncher(Launcher):
@@ -85,10 +86,10 @@ class SweepLauncher(Launcher):
         options = resolve_sweep(without_hydra(self._config))
         experiment = composed[0].settings.tracking.experiment
         command = _command(sys.argv[1:], sweep_folder.name, experiment)
-        if options.detach:
-            return self._detach(sweep_folder, composed)
-        print_on(sys.stdout, f"{counted(composed)}, {place(composed[0].settings)}\n")
         request = Request(sweep_folder, options, self._place, command, composed, self._with_seed)
+        if options.detach and not options.dry_run:
+            return self._detach(request)
+        print_on(sys.stdout, f"{counted(composed)}, {place(composed[0].settings)}\n")
         from lenet_exp.sweep.sweep import run_sweep  # noqa: PLC0415 - MLflow
 
         accuracies = run_sweep(request)
@@ -97,22 +98,37 @@ class SweepLauncher(Launcher):
             for job, accuracy in zip(composed, accuracies)
         ]
 
-    def _detach(self, folder: Path, composed: Sequence[ComposedJob]) -> Sequence[JobReturn]:
+    def _detach(self, request: Request) -> Sequence[JobReturn]:
         """Have the place run this same command, unless somebody is at work on the sweep."""
-        holder = state.holder_of(folder)
-        if holder is None:
-            folder.mkdir(parents=True, exist_ok=True)
+        folder, composed = request.folder, request.jobs
+        if state.locker_of(folder) is None:
             log = folder / "launching.log"
-            log.touch()  # so the folder stays, though nothing has begun
-            words = [*_without(sys.argv[1:], "sweep", "detach"), f"sweep={folder.name}"]
-            command = [sys.executable, "-m", "lenet_exp.run", *words]
-            said = self._place.submit(command, log, name_of(folder)[:-1])
+            said = self._submitted(request, log)
             lines = [f"{counted(composed)}: {said}, which says more in {short(log)}"]
         else:
             lines = state.lines(folder)
         lines.append(f"to see how far it is: python -m lenet_exp.sweep {folder.name}")
         print_on(sys.stdout, "\n".join([*lines, ""]))
         return [JobReturn(list(job.overrides), status=JobStatus.COMPLETED) for job in composed]
+
+    def _submitted(self, request: Request, log: Path) -> str:
+        """Submit it; return how it is found. Of what is refused nothing new is left."""
+        from lenet_exp.sweep.sweep import checked_jobs  # noqa: PLC0415 - numpy
+
+        folder = request.folder
+        jobs = checked_jobs(request, View())
+        new = [path for path in (log, folder / state.JOBS) if not path.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        words = [*_without(sys.argv[1:], "sweep", "detach"), f"sweep={folder.name}"]
+        log.touch()
+        state.keep_jobs(folder, jobs)  # it can be asked for before it begins
+        try:
+            name = name_of(folder)[:-1]
+            return self._place.submit(["-m", "lenet_exp.run", *words], log, name)
+        except LenetExpError:
+            for path in new:
+                path.unlink()
+            raise
 
     def _with_seed(self, job: ComposedJob, seed: int) -> ComposedJob:
         words = dict(word.partition("=")[::2] for word in job.overrides)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Iterator, Sequence, Tuple
 
 from lenet_exp import __version__, tf_compat
+from lenet_exp.config.passwords import without_password
 from lenet_exp.errors import EngineError
 from lenet_exp.record.run import conditions
 from lenet_exp.record.waiting import waiting
@@ -48,7 +49,7 @@ def check(request: Request, uri: str) -> None:
                 "code_sha256": conditions.code_sha256(),
                 "mark": str(mark),
                 "token": token,
-                "store": uri,
+                "store": without_password(uri),  # Ray's store is everybody's
                 "data": sorted({job.settings.data.path or "" for job in request.jobs}),
             }
         )

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 from lenet_exp.config.cli.recorded_options import SweepOptions
-from lenet_exp.errors import ConfigError, DataError
+from lenet_exp.errors import ConfigError, DataError, StoreError
 from lenet_exp.record.store import journal, lease, processes
 from lenet_exp.sweep.jobs import SweepJob
 from lenet_exp.sweep.view import JobRow, table
 from lenet_exp.sweep.watch import Watch
 
-_JOBS = "jobs.json"
+JOBS = "jobs.json"
+_TELLING = (journal.NAME, JOBS)  # the second alone of a sweep that waits for an engine
 _STATES = {"FINISHED": "finished", "FAILED": "failed", "RUNNING": "running"}
 
 
@@ -33,7 +34,7 @@ def keep_jobs(folder: Path, jobs: Sequence[SweepJob]) -> None:
     new = [KnownJob(job.identity, job.delta, job.steps) for job in jobs]
     named = {job.identity: job for job in (*_jobs(folder), *new)}
     text = json.dumps([job._asdict() for job in named.values()], indent=1)
-    run_files.write_bytes(folder / _JOBS, text.encode())
+    run_files.write_bytes(folder / JOBS, text.encode())
 
 
 def main(options: SweepOptions) -> int:
@@ -44,12 +45,14 @@ def main(options: SweepOptions) -> int:
 
 def _folder(options: SweepOptions) -> Path:
     named = Path("multirun") / options.sweep
-    if (named / journal.NAME).is_file():
+    if any((named / name).is_file() for name in _TELLING):
         return named.resolve()
-    there = sorted(Path().glob(f"multirun/*/{journal.NAME}"), key=lambda path: path.stat().st_mtime)
+    files = [path for name in _TELLING for path in Path().glob(f"multirun/*/{name}")]
+    dated = sorted(files, key=lambda path: path.stat().st_mtime, reverse=True)
+    there = list(dict.fromkeys(path.parent for path in dated))[::-1]
     if options.sweep == "latest" and there:
-        return there[-1].parent.resolve()
-    names = [path.parent.name for path in there]
+        return there[-1].resolve()
+    names = [path.name for path in there]
     allowed = f"one of the sweeps in ./multirun: {', '.join(names) or 'there is none'}"
     good = options.command("sweep", names[-1]) if names else "python -m lenet_exp.run -m seed=0,1"
     raise ConfigError("sweep", options.sweep, allowed, good)
@@ -65,7 +68,8 @@ def lines(folder: Path) -> List[str]:
     told += table(rows, len(rows) + 3)
     for job in known:
         told += [f"  {job.delta}: {text}" for text in _attempts(folder / job.identity)]
-    return [*told, f"to go on with it: {tags.get('command', 'unknown')}"]
+    begun = f"to go on with it: {tags.get('command', 'unknown')}"
+    return [*told, begun if tags else "it is not begun: the same command goes on with it"]
 
 
 def holder_of(folder: Path) -> Optional[str]:
@@ -74,6 +78,19 @@ def holder_of(folder: Path) -> Optional[str]:
         return None
     tag = _tags(folder).get(processes.TAG)
     return None if processes.is_dead(tag) else _who(json.loads(tag or "{}"))
+
+
+def locker_of(folder: Path) -> Optional[str]:
+    """Return who has the lock of a sweep; None: nobody, as after a death that no tag tells of.
+
+    Not for who only looks on: a launching process that begins meanwhile would find it locked.
+    """
+    if (folder / journal.NAME).is_file():
+        try:
+            journal.Journal(folder).close()
+        except StoreError:
+            return holder_of(folder) or "another process"
+    return None
 
 
 def _who(process: Dict[str, Any]) -> str:
@@ -118,7 +135,7 @@ def _entries(folder: Path) -> List[journal.Entry]:
 def _jobs(folder: Path) -> List[KnownJob]:
     """Return the jobs that were kept; of an earlier version's sweep, those that were begun."""
     try:
-        return [KnownJob(**one) for one in json.loads((folder / _JOBS).read_text())]
+        return [KnownJob(**one) for one in json.loads((folder / JOBS).read_text())]
     except (OSError, ValueError, TypeError):
         begun = sorted(path.parent for path in folder.glob(f"*/{journal.NAME}"))
         current = [path for path in begun if "superseded" not in _tags(path).get("sweep", "")]

@@ -36,7 +36,7 @@ def run_sweep(request: Request) -> List[Optional[float]]:
         StoreError: the store can't be used, or another process holds the sweep.
     """
     view = View()
-    jobs = _jobs(request, view)
+    jobs = checked_jobs(request, view)
     distinct = list({job.identity: job for job in jobs}.values())
     if request.options.dry_run:
         _say_decisions(_decisions(distinct, request), request, view)
@@ -113,7 +113,7 @@ def _added(request: Request, jobs: Sequence[SweepJob], view: View) -> List[Sweep
     view.say(found.said)
     more = [request.with_seed(*one) for one in found.jobs]
     whole = [*(job.composed for job in jobs), *more]  # what tells them apart, they tell together
-    return _jobs(request._replace(jobs=whole), view)[len(jobs) :] if more else []
+    return checked_jobs(request._replace(jobs=whole), view)[len(jobs) :] if more else []
 
 
 def _about(request: Request) -> parent.About:
@@ -121,8 +121,14 @@ def _about(request: Request) -> parent.About:
     return parent.About(request.command, place, varied(request.jobs))
 
 
-def _jobs(request: Request, view: View) -> List[SweepJob]:
-    """Return the jobs; refuse what they name before the first of them begins."""
+def checked_jobs(request: Request, view: View) -> List[SweepJob]:
+    """Return the jobs; refuse what they name before the first of them begins.
+
+    Raises:
+        ConfigError: what is asked for decides nothing.
+        DataError: their data can't be read.
+        PrecisionError: a job could not be planned by what it names.
+    """
 
     def data_sha256(path: Optional[str]) -> str:
         data = load_data(path)

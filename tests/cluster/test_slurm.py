@@ -127,6 +127,36 @@ def test_a_ctrl_c_ends_the_jobs_in_order_and_the_same_command_goes_on_anywhere(p
     assert statuses(children) == {"seed=0": "FINISHED", "seed=1": "FINISHED"}
 
 
+def test_a_detached_sweep_goes_on_after_its_launching_job_was_killed(project, slurm):
+    faults = Faults(project.folder / "faults", {0: "hang"})
+    words = ("-m", "seed=0,1", *SCHEDULE, *SLURM, "detach=true", "sweep=away")
+    setup = f"hydra.launcher.setup=['export PYTHONPATH={faults.path}']"
+    first = detached(project, slurm, *words, setup)
+    assert detached(project, slurm, *words, setup) in (f"{first}, submitted before", "")
+    faults.wait_for(0, None)
+    assert detached(project, slurm, *words, setup) == ""  # it is at work
+    slurm.call("scancel", "--signal=KILL", "--batch", first.split()[-1])
+    wait_for(lambda: slurm.call("squeue", "-h", "-t", "PENDING,RUNNING") == "")
+    again = detached(project, slurm, *words, setup)
+    assert again.split()[-1] != first.split()[-1]
+    wait_for(lambda: slurm.call("squeue", "-h", "-t", "PENDING,RUNNING") == "")
+    _, children = runs_of(project, "away")
+    assert statuses(children) == {"seed=0": "FINISHED", "seed=1": "FINISHED"}
+    assert running(project) == []
+    assert "seed=0: goes on after" in (project.folder / "multirun/away/launching.log").read_text()
+
+
+def detached(project, slurm, *words):
+    """Return which job the launching command is; "" where it was not submitted."""
+    with slurm_run(project, slurm, *words) as launching:
+        said, problems = launching.communicate()
+    assert (launching.returncode, problems) == (0, ""), said
+    told = said.splitlines()
+    shown = project.run("away", verb="sweep")
+    assert "seed=1" in shown.stdout, shown.stderr
+    return told[0].partition(": ")[2].partition(", which")[0] if "Slurm job" in told[0] else ""
+
+
 def test_what_a_node_lacks_is_said_before_anything_is_queued(project, slurm, tmp_path):
     words = ("-m", "seed=0", *SCHEDULE, *SLURM, "sweep=none")
     lacks = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 
 import pytest
 
@@ -83,3 +84,29 @@ def test_of_an_earlier_version_s_sweep_what_was_begun_is_shown(sweep):
     (sweep / "jobs.json").unlink()
     states = [line.split()[:2] for line in state.lines(sweep)[2:6]]
     assert states == [["c", "running"], ["b", "failed"], ["d", "stopped"], ["a", "finished"]]
+
+
+@pytest.mark.parametrize("words", [["mine"], ["latest"]])
+def test_a_sweep_that_waits_for_an_engine_is_shown(words, tmp_path, capsys, monkeypatch):
+    folder = tmp_path / "multirun" / "mine"
+    write(tmp_path / "multirun" / "older", "FINISHED", GONE)
+    folder.mkdir()
+    (folder / "jobs.json").write_text(json.dumps([state.KnownJob("a", "seed=0", 20)._asdict()]))
+    os.utime(str(tmp_path / "multirun" / "older" / "record.jsonl"), (1, 1))
+    monkeypatch.chdir(tmp_path)
+    assert verb.main(words) == 0
+    first, _, row, _, last = capsys.readouterr().out.splitlines()
+    assert first == "sweep mine: nobody is at work on it"
+    assert row.split()[:2] == ["seed=0", "waiting"]
+    assert last == "it is not begun: the same command goes on with it"
+
+
+def test_who_has_the_lock_is_at_work_whatever_the_tag_says(sweep):
+    assert state.holder_of(sweep) == "process 12 on n7, slurm 34"
+    assert state.locker_of(sweep) is None  # its node has died, and the tag can't tell
+    with contextlib.closing(Journal(sweep)) as held:
+        assert state.locker_of(sweep) == "process 12 on n7, slurm 34"
+        held.append("status", {"status": "FINISHED"})
+        assert state.locker_of(sweep) == "another process"
+    assert state.locker_of(sweep.parent / "none") is None
+    assert not (sweep.parent / "none").exists()

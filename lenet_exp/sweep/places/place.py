@@ -90,10 +90,10 @@ class Place(abc.ABC):
         """End the jobs whose names begin so, left by an earlier launching process; count them."""
         return 0
 
-    def submit(self, command: Sequence[str], log: Path, name: str) -> str:
-        """Have the engine run the launching command itself; return how it is found there.
+    def submit(self, arguments: Sequence[str], log: Path, name: str) -> str:
+        """Have a node's Python run the launching command, once at a time; return how it is found.
 
         Raises:
-            EngineError: it refuses.
+            EngineError: it refuses, or is not here.
         """
         raise NotImplementedError

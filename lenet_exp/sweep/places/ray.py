@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
+import os
+import secrets
+import shlex
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Dict, Sequence
 
+from lenet_exp.config.passwords import without_password
 from lenet_exp.errors import EngineError
 from lenet_exp.sweep.places.place import JOB, Place, Worker
 from lenet_exp.sweep.places.ray_process import Process
-from lenet_exp.sweep.places.ray_worker import RayWorker
+from lenet_exp.sweep.places.ray_worker import RayWorker, carried, kept_back
 
 _START = "ray start --head, or hydra.launcher.address=HOST:6379"
 
@@ -22,11 +26,7 @@ def connected(address: str) -> Any:
     Raises:
         EngineError: Ray is missing here, or there is no cluster.
     """
-    try:
-        import ray  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        remedy = "pip install 'lenet-exp[ray]': the Ray and the Python that the nodes have"
-        raise EngineError("hydra/launcher=ray", "needs Ray, which is not here", remedy) from error
+    ray = _imported("ray")
     if not ray.is_initialized():
         ours = signal.getsignal(signal.SIGTERM)  # Ray sets its own
         try:
@@ -64,17 +64,37 @@ class Ray(Place):
         """Return what Ray was asked for."""
         return max(1, int(self._given["cpus"]))
 
-    def submit(self, command: Sequence[str], log: Path, name: str) -> str:
-        """Submit the launching command as a Ray job."""
-        number = name.replace(":", "-")
-        words = ["ray", "job", "submit", "--no-wait", f"--submission-id={number}"]
-        words += [f"--address={self._given['dashboard']}", "--", "env", "-C", str(Path.cwd())]
-        done = subprocess.run(  # noqa: S603 - no shell, and our own words
-            [*words, *command], capture_output=True, text=True, check=False
-        )
-        if done.returncode != 0:
-            problem = (done.stderr or done.stdout).strip()[-300:]
-            raise EngineError(
-                "ray job submit", problem, "hydra.launcher.dashboard=http://HOST:8265"
+    def submit(self, arguments: Sequence[str], log: Path, name: str) -> str:
+        """Submit the launching command as a Ray job, if none is that has not ended."""
+        prefix, mine = f"{name.replace(':', '-')}-", carried(os.environ)
+        without = [] if "OMP_NUM_THREADS" in mine else ["-u", "OMP_NUM_THREADS"]  # Ray's
+        python = self._given["python"] or sys.executable
+        words = ["env", "-C", str(Path.cwd()), *without, python, *arguments]
+        line = f"exec {' '.join(map(shlex.quote, words))} >>{shlex.quote(str(log))} 2>&1"
+        dashboard = self._given["dashboard"]
+        try:
+            client = _imported("ray.job_submission").JobSubmissionClient(dashboard)
+            for job in client.list_jobs():
+                number = job.submission_id or ""  # one that was not submitted has none
+                if number.startswith(prefix) and job.status in ("PENDING", "RUNNING"):
+                    return f"Ray job {number}, submitted before"
+            number = client.submit_job(
+                entrypoint=line,
+                submission_id=f"{prefix}{secrets.token_hex(4)}",  # Ray takes none twice
+                runtime_env={"env_vars": mine},
             )
-        return f"Ray job {number} (ray job logs {number})"
+        except (OSError, RuntimeError, ValueError) as error:
+            problem = without_password(" ".join(str(error).split())[-300:])
+            remedy = "hydra.launcher.dashboard=http://HOST:8265"
+            raise EngineError(f"Ray's dashboard {dashboard}", problem, remedy) from error
+        left = ", ".join(kept_back(os.environ))
+        must = f" (the head must have {left}: no password travels)" if left else ""
+        return f"Ray job {number}{must}"
+
+
+def _imported(module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        remedy = "pip install 'lenet-exp[ray]': the Ray and the Python that the nodes have"
+        raise EngineError("hydra/launcher=ray", "needs Ray, which is not here", remedy) from error

@@ -5,17 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
-from typing import Dict, List, Mapping, Optional
-
-# What a job reads of the environment. A password is set on the nodes: Ray's store is everybody's.
-_CARRIED = ("MLFLOW_", "LENET_EXP_", "PYTHON", "TF_", "OMP_")
-_SECRET = ("PASSWORD", "TOKEN")
-
-
-def carried(environment: Mapping[str, str]) -> Dict[str, str]:
-    """Return what of the launching process's environment its jobs have, too."""
-    named = {key: value for key, value in environment.items() if key.startswith(_CARRIED)}
-    return {key: value for key, value in named.items() if not key.endswith(_SECRET)}
+from typing import List, Mapping, Optional
 
 
 class Process:
@@ -27,7 +17,17 @@ class Process:
         self._begun = threading.Event()
 
     def begin(self, carried: Mapping[str, str]) -> None:
-        """Start it, with these variables beside the node's own."""
+        """Start it, with these variables beside the node's own.
+
+        Raises:
+            OSError: the log can't be written on this node.
+        """
+        try:
+            self._begin(carried)
+        finally:
+            self._begun.set()  # who waits for it is to know
+
+    def _begin(self, carried: Mapping[str, str]) -> None:
         import ray  # noqa: PLC0415 - on a node
 
         of_node = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}  # Ray's
@@ -44,7 +44,6 @@ class Process:
                 )
             except OSError as error:
                 log.write(f"{error}\n".encode())
-        self._begun.set()
 
     def run(self, order: bytes) -> int:
         """Hand over the order; return the exit code, -N for signal N; 2 where nothing began."""

@@ -6,11 +6,30 @@ import json
 import os
 import signal
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
+from lenet_exp.config.passwords import without_password
 from lenet_exp.sweep.places.place import End, Reason, Worker
-from lenet_exp.sweep.places.ray_process import Process, carried
+from lenet_exp.sweep.places.ray_process import Process
 from lenet_exp.sweep.places.reasons import of_exit_code, said
+
+# What a job reads of the environment. A password is set on the nodes: Ray's store is everybody's.
+_CARRIED = ("MLFLOW_", "LENET_EXP_", "PYTHON", "TF_", "OMP_")
+_SECRET = ("PASSWORD", "PASSPHRASE", "TOKEN", "SECRET", "KEY")
+
+
+def carried(environment: Mapping[str, str]) -> Dict[str, str]:
+    """Return what of the launching process's environment its jobs have, too."""
+    named = {key: value for key, value in environment.items() if key.startswith(_CARRIED)}
+    shown = {key: value for key, value in named.items() if not key.endswith(_SECRET)}
+    return {key: value for key, value in shown.items() if value == without_password(value)}
+
+
+def kept_back(environment: Mapping[str, str]) -> List[str]:
+    """Return the variables that jobs read and that hold a password: each node has its own."""
+    return sorted(
+        key for key in {*environment} - {*carried(environment)} if key.startswith(_CARRIED)
+    )
 
 
 class RayWorker(Worker):
@@ -34,8 +53,12 @@ class RayWorker(Worker):
         """Return the exit code, -N for signal N; that of a SIGKILL where the actor is lost."""
         if self._code is None and self._ray.wait([self._run], timeout=0)[0]:
             try:
+                self._ray.get(self._begun)
                 self._code = int(self._ray.get(self._run))
                 self._ended = of_exit_code(self._code, said(self._log, self._begins))
+            except self._ray.exceptions.RayTaskError as error:  # of its node, and so again there
+                self._code = 2
+                self._ended = Reason(End.FAILED, f"{type(error.cause).__name__}: {error.cause}")
             except self._ray.exceptions.RayError as error:
                 self._code, self._ended = -signal.SIGKILL, _lost(error)
             self._ray.kill(self._actor)  # its share is free again

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any, List, Mapping, Sequence
 
 from lenet_exp.errors import EngineError
 from lenet_exp.sweep.places.place import JOB, Place, Worker
-from lenet_exp.sweep.places.slurm_worker import SlurmWorker, ask, run
+from lenet_exp.sweep.places.slurm_programs import ask, run
+from lenet_exp.sweep.places.slurm_worker import SlurmWorker
 
 
 class Slurm(Place):
@@ -31,11 +33,16 @@ class Slurm(Place):
     def worker(self, log: Path, name: str, module: Sequence[str] = JOB) -> Worker:
         """Return an srun of the module on a node."""
         command = ["srun", "--quiet", "--ntasks=1", f"--job-name={name}", *self._options]
-        program = [self._python, *module]
-        if self._setup:  # what it reads is none of the order
-            lines = "\n".join(["{", *self._setup, "} </dev/null", 'exec "$0" "$@"'])
-            program = ["/bin/sh", "-c", lines, *program]
-        return SlurmWorker([*command, *program], log, name)
+        return SlurmWorker([*command, *self._program(module)], log, name)
+
+    def _program(self, arguments: Sequence[str]) -> List[str]:
+        """Return a node's Python with these arguments, after the setup lines."""
+        program = [self._python, *arguments]
+        if not self._setup:
+            return program
+        # What it reads is none of the order.
+        lines = "\n".join(["{", *self._setup, "} </dev/null", 'exec "$0" "$@"'])
+        return ["/bin/sh", "-c", lines, *program]
 
     def cores(self, at_a_time: int) -> int:
         """Return what Slurm was asked for."""
@@ -53,15 +60,19 @@ class Slurm(Place):
             ask("scancel", *ids)
         return len(ids)
 
-    def submit(self, command: Sequence[str], log: Path, name: str) -> str:
+    def submit(self, arguments: Sequence[str], log: Path, name: str) -> str:
         """Submit the launching command as a batch job that Slurm may queue again, if none is."""
         for number in ask("squeue", "-h", "--me", f"--name={name}", "-o", "%i"):
             return f"Slurm job {number}, submitted before"
-        line = f"exec {' '.join(map(shlex.quote, command))}"  # the signal comes to it alone
+        program = map(shlex.quote, self._program(arguments))
+        line = f"exec {' '.join(program)}"  # the signal comes to it alone
         words = ["sbatch", "--parsable", "--requeue", "--signal=B:TERM@60", "--ntasks=1"]
         words += [f"--job-name={name}", f"--output={log}", "--open-mode=append"]
         words += [*self._of_launching, f"--wrap={line}"]
-        done = run(words)
+        try:
+            done = run(words)
+        except subprocess.TimeoutExpired as error:
+            raise EngineError("sbatch", "gets no answer from Slurm", "sinfo, and again") from error
         if done.returncode != 0:
             raise EngineError("sbatch", done.stderr.strip(), "hydra.launcher.launching={KEY:VALUE}")
         return f"Slurm job {done.stdout.strip().partition(';')[0]}"

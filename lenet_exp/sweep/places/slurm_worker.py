@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import signal
-import subprocess
 import time
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, List, Mapping, Sequence
 
-from lenet_exp.errors import EngineError
 from lenet_exp.sweep.places.local_worker import LocalWorker
 from lenet_exp.sweep.places.place import End, Reason
 from lenet_exp.sweep.places.reasons import of_exit_code
+from lenet_exp.sweep.places.slurm_programs import ask, environment, on_path
 
 _LOST = ("NODE_FAIL", "PREEMPTED", "TIMEOUT", "DEADLINE", "REVOKED", "CANCELLED", "BOOT_FAIL")
 _PATIENCE = 3.0  # seconds for Slurm to know how a job ended
 _REVOKED = "already completing or completed"  # srun's, of a request that somebody cancelled
-_ANSWER = 60.0  # seconds for Slurm's controller to answer
 
 
 class SlurmWorker(LocalWorker):
     """An srun of this machine, and the job that it started on a node."""
 
     def __init__(self, command: Sequence[str], log: Path, name: str) -> None:
-        super().__init__(command, log, _environment())
+        super().__init__(command, log, environment())
         self._name = name
 
     def start(self, order: Mapping[str, Any]) -> None:
         """Submit it; srun forwards the order when the job begins."""
-        try:
+        with on_path("srun"):
             super().start(order)
-        except FileNotFoundError as error:
-            problem = "is not on the path of this machine"
-            raise EngineError("srun", problem, "hydra/launcher=local") from error
 
     def signal(self, number: int) -> None:
         """Send a signal to the job; srun itself would kill it. Who waits in the queue leaves it."""
@@ -71,28 +64,3 @@ class SlurmWorker(LocalWorker):
                 break
             time.sleep(0.2)
         return known
-
-
-def _environment() -> Dict[str, str]:
-    """Return the environment of an srun: inside a job it would else stay in that job's share."""
-    hidden = ("SLURM_", "SLURMD_", "SRUN_") if "SLURM_JOB_ID" in os.environ else ()
-    return {k: v for k, v in os.environ.items() if k == "SLURM_CONF" or not k.startswith(hidden)}
-
-
-def ask(*words: str) -> List[str]:
-    """Return the lines that a program of Slurm's prints; none where it can't."""
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        return list(filter(None, run(words).stdout.splitlines()))
-    return []
-
-
-def run(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """Run a program of Slurm's to its end."""
-    return subprocess.run(  # noqa: S603 - no shell, and our own words
-        list(words),
-        env=_environment(),
-        capture_output=True,
-        text=True,
-        timeout=_ANSWER,
-        check=False,
-    )

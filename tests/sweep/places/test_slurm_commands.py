@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
+import subprocess
 import sys
 
 import pytest
 
 from lenet_exp.errors import EngineError
+from lenet_exp.sweep.places import slurm_programs
 from lenet_exp.sweep.places.place import End
 from lenet_exp.sweep.places.slurm import Slurm
 
@@ -17,28 +18,6 @@ GIVEN = {
     "partition": None, "time": None, "gres": None, "account": None, "mem": None,
     "cpus_per_task": 1, "options": None, "setup": [], "python": None, "launching": None,
 }  # fmt: skip
-
-
-@pytest.fixture
-def engine(tmp_path, monkeypatch):
-    """Stand-ins of Slurm's programs that tell how they were called, and end as they are told."""
-    path = tmp_path / "bin"
-    path.mkdir()
-    for name in ("srun", "sbatch", "squeue", "scancel"):
-        script = path / name
-        script.write_text(
-            f"#!{sys.executable}\n"
-            "import json, os, sys\n"
-            f"kept = {{'argv': sys.argv[1:], 'environment': dict(os.environ)}}\n"
-            f"kept['input'] = sys.stdin.readline() if '{name}' == 'srun' else ''\n"
-            f"json.dump(kept, open(os.path.join({str(tmp_path)!r}, '{name}.json'), 'w'))\n"
-            f"told = os.environ.get('TOLD_{name}', '')\n"
-            "print(told)\n"
-            f"sys.exit(int(os.environ.get('CODE_{name}', '0')))\n"
-        )
-        script.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{path}{os.pathsep}{os.environ['PATH']}")
-    return lambda name: json.loads((tmp_path / f"{name}.json").read_text())
 
 
 def started(tmp_path, **given):
@@ -102,23 +81,42 @@ def test_the_end_is_as_slurm_knows_it_or_as_srun_said(
 def test_detached_the_launching_command_is_a_batch_job_once(engine, tmp_path, monkeypatch):
     place = Slurm(1, 3, **{**GIVEN, "launching": {"partition": "long"}})
     monkeypatch.setenv("TOLD_sbatch", "7;cluster")
-    submitted = place.submit(["python", "-m", "a b"], tmp_path / "log", "lenet-exp:s:1")
+    submitted = place.submit(["-m", "a b"], tmp_path / "log", "lenet-exp:s:1")
     assert submitted == "Slurm job 7"
     words = engine("sbatch")["argv"]
     assert {"--requeue", "--signal=B:TERM@60", "--partition=long"} <= {*words}
-    assert words[-1] == "--wrap=exec python -m 'a b'"
+    assert words[-1] == f"--wrap=exec {sys.executable} -m 'a b'"
     monkeypatch.setenv("TOLD_squeue", "7")
-    again = place.submit(["python"], tmp_path / "log", "lenet-exp:s:1")
+    again = place.submit([], tmp_path / "log", "lenet-exp:s:1")
     assert again == "Slurm job 7, submitted before"
+
+
+def test_the_launching_job_has_the_node_s_python_and_setup_lines_too(engine, tmp_path):
+    given = {"setup": ["cat", "export A='1 2'"], "python": "/bin/echo"}
+    Slurm(1, 3, **{**GIVEN, **given}).submit(["a b", "$A"], tmp_path / "log", "name")
+    lines = engine("sbatch")["argv"][-1].partition("=")[2]
+    words = ["/bin/sh", "-c", lines]
+    done = subprocess.run(words, input="x", capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("a b $A\n", "")
 
 
 def test_what_slurm_refuses_is_said(engine, tmp_path, monkeypatch):
     monkeypatch.setenv("CODE_sbatch", "1")
     with pytest.raises(EngineError, match="sbatch"):
-        Slurm(1, 3, **GIVEN).submit(["python"], tmp_path / "log", "name")
+        Slurm(1, 3, **GIVEN).submit([], tmp_path / "log", "name")
+
+
+def test_that_slurm_does_not_answer_is_said(engine, tmp_path, monkeypatch):
+    monkeypatch.setattr(slurm_programs, "_ANSWER", 0.0)
+    with pytest.raises(EngineError, match="sbatch: gets no answer"):
+        Slurm(1, 3, **GIVEN).submit([], tmp_path / "log", "name")
 
 
 def test_without_slurm_that_is_said(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(EngineError, match="srun: is not on the path"):
         started(tmp_path)
+    with pytest.raises(EngineError, match="squeue: is not on the path"):
+        Slurm(1, 3, **GIVEN).submit([], tmp_path / "log", "name")
+    with pytest.raises(FileNotFoundError, match="nowhere"):  # that is no program
+        Slurm(1, 3, **GIVEN).worker(tmp_path / "nowhere" / "log", "name").start({})

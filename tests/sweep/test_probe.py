@@ -1,0 +1,67 @@
+"""What a node is told of the store, and what it says of it."""
+
+from __future__ import annotations
+
+import types
+
+import pytest
+
+from lenet_exp.sweep import nodes, probe
+from lenet_exp.sweep.jobs import Request
+from tests.sweep.test_seeds import NOTHING
+
+pytestmark = pytest.mark.stackless
+SHOWN = "postgresql://u:***@h/d"
+
+
+class Place:
+    """A place whose worker ends at once and keeps its order."""
+
+    name, is_here = "ray", False
+
+    def worker(self, log, name, module):
+        return self
+
+    def start(self, order):
+        self.order = order
+
+    def poll(self):
+        return 0
+
+
+@pytest.mark.parametrize("uri", ["postgresql://u:secret@h/d", "http://h/?token=secret"])
+def test_a_node_s_order_has_no_password(uri, tmp_path):
+    place = Place()
+    nodes.check(Request(tmp_path, NOTHING, place, "", []), uri)
+    assert "secret" not in str(place.order)
+
+
+@pytest.mark.parametrize(
+    ("own", "lacks"),
+    [
+        ("postgresql://u:secret@h/d", []),
+        ("postgresql://u:secret@other/d", ["MLFLOW_TRACKING_URI is not"]),
+        (None, ["MLFLOW_TRACKING_URI is not"]),
+    ],
+)
+def test_a_store_with_a_password_is_that_of_the_node_s_environment(own, lacks, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    if own:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", own)
+    told = list(probe._of_store(SHOWN))
+    assert [line[: len(start)] for line, start in zip(told, lacks)] == lacks
+    assert len(told) == len(lacks)
+    assert "secret" not in str(told)
+
+
+def test_a_server_is_asked_with_the_password_that_is_here(monkeypatch):
+    asked = []
+
+    def urlopen(request, timeout):
+        asked.append(request.full_url)
+        return types.SimpleNamespace(close=lambda: None)
+
+    monkeypatch.setattr(probe.urllib.request, "urlopen", urlopen)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://u:secret@h:5000/")
+    assert list(probe._of_store("http://u:***@h:5000/")) == []
+    assert asked == ["http://u:secret@h:5000/health"]
