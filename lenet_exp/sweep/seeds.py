@@ -12,6 +12,7 @@ from lenet_exp.config.compose import flatten
 from lenet_exp.record.store import journal
 from lenet_exp.sweep.jobs import ComposedJob, Request, SweepJob
 
+_LARGEST_SEED = 2**31 - 1  # that a run takes
 _ALIKE = 3  # seeds after which networks that come out the same to the last image are alike
 
 
@@ -36,6 +37,12 @@ def check(request: Request, jobs: Sequence[SweepJob]) -> None:
         raise suggest.not_possible(key, options.seeds_until, allowed, good)
     reference_of(made, options.reference)
     most = max(len(_seeds(one)) for one in made)
+    highest = max(job.settings.seed for job in jobs)
+    if highest + options.max_seeds - most > _LARGEST_SEED:
+        allowed = (
+            f"seeds to which {options.max_seeds - most} more can be added, up to {_LARGEST_SEED}"
+        )
+        raise suggest.not_possible("seed", highest, allowed, "-m seed=0")
     if most > options.max_seeds:
         allowed = f"{most} or more, as many as the line has already"
         raise suggest.not_possible("max_seeds", options.max_seeds, allowed, f"-m max_seeds={most}")

@@ -127,6 +127,7 @@ def test_what_the_seeds_decide_is_what_a_comparison_says(tmp_path):
         ([[ORIGIN], [FP16]], {"reference": "force_fp32"}, "reference", "reference="),
         ([[m, f"seed={s}"] for m in (ORIGIN, FP16) for s in range(5)], {"max_seeds": 3},
          "max_seeds", "max_seeds=5"),
+        ([[m, f"seed={2**31 - 19}"] for m in (ORIGIN, FP16)], {}, "seed", "seed=0"),
     ],
 )  # fmt: skip
 def test_seeds_that_could_decide_nothing_are_refused_first(tmp_path, typed, options, key, remedy):

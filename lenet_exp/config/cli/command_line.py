@@ -101,11 +101,14 @@ def _check(
         return {tuple(job): cfg for job, cfg in zip(jobs, composed) if line.sweeps and not searched}
 
 
-def settings_to_explain(arguments: Sequence[str], program: str = suggest.PROGRAM) -> Settings:
+def settings_to_explain(
+    arguments: Sequence[str], program: str = suggest.PROGRAM, own: Sequence[str] = ()
+) -> Settings:
     """Return the settings of plain key=value arguments, whether or not they can be trained here.
 
     Raises:
-        ConfigError: as `check_command_line`, with remedies of `program`.
+        ConfigError: as `check_command_line`, with remedies of `program`, whose `own` keys are
+            named before those of a run.
     """
     words = as_hydra_reads(arguments)
     try:
@@ -123,6 +126,8 @@ def settings_to_explain(arguments: Sequence[str], program: str = suggest.PROGRAM
             return _settings(composed, to_run=False)
     except ConfigError as error:  # its remedy is for a run, and works here too
         key, value, allowed, remedy = error.args
+        if own and allowed.startswith(suggest.ONE_OF_ALL):
+            allowed = ", ".join([f"one of {own[0]}", *own[1:], allowed[len("one of ") :]])
         raise ConfigError(key, value, allowed, remedy.replace(suggest.PROGRAM, program)) from error
 
 

@@ -51,7 +51,7 @@ class StepOptions(Options):
         _check_sources(cls, typed)
         if "graph" in given or "capture" in given:
             _check_beside_graph(cls, typed, others)
-        settings = settings_to_explain(others, cls.program())
+        settings = settings_to_explain(others, cls.program(), cls.keys())
         checks.check_runnable(settings)
         chosen = any(each.startswith(("precision=", "precision.")) for each in others)
         return cls(settings, chosen, **given)

@@ -97,7 +97,7 @@ class ExplainOptions(Options):
         _check_words(given)
         if "graph" in given:
             _check_beside_graph(given, others)
-        options = cls(settings_to_explain(others, cls.program()), **given)
+        options = cls(settings_to_explain(others, cls.program(), cls.keys()), **given)
         _check_difference(options)
         return options
 

@@ -79,6 +79,9 @@ def _joined(values: Dict[str, List[str]], most: int) -> str:
 
 
 def _values(override: Override) -> List[str]:
+    """Return the values in Hydra's grammar; nothing of what has none, as ~key or an interval."""
+    if override.is_delete() or override.is_interval_sweep():
+        return []
     if override.is_discrete_sweep():
         return list(override.sweep_string_iterator())
     return [str(override.input_line).partition("=")[2]]
@@ -90,6 +93,9 @@ def words_to_check(overrides: Sequence[Override]) -> List[str]:
     Raises:
         ConfigError: something that is listed is no job, or sets what is typed beside the list.
     """
+    lists = [str(one.input_line)[len(KEY) + 1 :] for one in overrides if one.key_or_group == KEY]
+    if len(lists) > 1:
+        raise ConfigError(KEY, ",".join(lists), "one list of jobs in a sweep", f"{_RUN} --help")
     beside = {one.key_or_group for one in overrides}
     found: Dict[str, None] = {}
     for override in overrides:
@@ -106,11 +112,22 @@ def words_to_check(overrides: Sequence[Override]) -> List[str]:
 
 
 def _words(override: Override) -> Iterator[str]:
-    for text in _values(override):
-        job = expanded([f"{KEY}={text}"])
-        if job == [f"{KEY}={text}"]:
-            raise ConfigError(KEY, text, f"mappings: {_MAPPINGS}", f"{_RUN} -m '{KEY}={_MAPPINGS}'")
+    several = _has_several_values(override)
+    for text in [str(override.input_line).partition("=")[2]] if several else _values(override):
+        job = [] if several else expanded([f"{KEY}={text}"])
+        if job in ([], [f"{KEY}={text}"]):
+            allowed = f"mappings, with one value of each key: {_MAPPINGS}"
+            raise ConfigError(KEY, text, allowed, f"{_RUN} -m '{KEY}={_MAPPINGS}'")
         yield from job
+
+
+def _has_several_values(override: Override) -> bool:
+    """Return whether a key of a mapping has a range, a choice or the like: no job is that."""
+    from hydra.core.override_parser.types import Sweep  # noqa: PLC0415
+
+    value = override.value()
+    jobs = [one for one in getattr(value, "list", [value]) if isinstance(one, dict)]
+    return any(isinstance(each, Sweep) for job in jobs for each in job.values())
 
 
 def expanded(job: Sequence[str]) -> List[str]:

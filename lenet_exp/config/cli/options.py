@@ -109,6 +109,11 @@ class Options:
         return ConfigError(name, text or None, allowed, remedy)
 
     @classmethod
+    def keys(cls) -> Tuple[str, ...]:
+        """Return the verb's own keys."""
+        return (*_keys(cls),)
+
+    @classmethod
     def _meant_bare(cls, text: str) -> str:
         """Return the key that a text without one was meant for, or nothing."""
         no_value = text.startswith("-") or text in (*_keys(cls), *all_keys(), *groups())

@@ -17,6 +17,7 @@ from lenet_exp.errors import ConfigError
 
 PROGRAM = "python -m lenet_exp.run"
 PRESETS = ("experiment", "debug")
+ONE_OF_ALL = "one of precision, "  # begins what is allowed in place of a key that is none
 _CLEARLY = 0.05  # nearer than the next one, as difflib measures
 _FLOAT32 = "must_keep_origin_dtype"
 _LETTERS = 3  # of a part that stands for the whole

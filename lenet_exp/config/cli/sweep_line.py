@@ -33,8 +33,26 @@ from lenet_exp.config.schema.run import (
 MOST_JOBS = 10_000  # each takes its time, and memory, before the first begins
 _LAUNCHERS, _SWEEPER = ("local", "slurm", "ray"), "basic"
 _N_JOBS = "hydra.launcher.n_jobs"
-_RETRIES = "hydra.launcher.retries"
 _MAX_BATCH = "hydra.sweeper.max_batch_size"
+_WORD, _MAPPING = r"[^\[{,].*", r"\{.*\}|null"
+# key of a launcher -> what it may be, in words, and one such value
+_OF_LAUNCHERS = {
+    _N_JOBS: ("[1-9][0-9]{0,3}", "a whole number, 1 or more", "2"),
+    "hydra.launcher.retries": ("[0-9]{1,3}", "a whole number, 0 or more", "3"),
+    "hydra.launcher.warm": ("(?i)true|false", "true | false", "false"),
+    "hydra.launcher.cpus_per_task": ("[1-9][0-9]{0,3}", "a whole number, 1 or more", "2"),
+    "hydra.launcher.cpus": (r"[0-9]{1,4}(\.[0-9]+)?", "a number of cores", "2"),
+    "hydra.launcher.options": (_MAPPING, "null or a mapping", "{qos: low}"),
+    "hydra.launcher.launching": (_MAPPING, "null or a mapping", "{partition: long}"),
+    "hydra.launcher.resources": (_MAPPING, "null or a mapping", "{NPU: 1}"),
+    "hydra.launcher.setup": (r"\[.*\]", "a list of lines of a shell", "['module load ascend']"),
+    "hydra.launcher.partition": (_WORD, "null or a partition of Slurm", "npu"),
+    "hydra.launcher.time": (_WORD, "null, minutes, or h:mm:ss, in quotes in a file", "30"),
+    "hydra.launcher.gres": (_WORD, "null or a resource of Slurm", "npu:1"),
+    "hydra.launcher.account": (_WORD, "null or an account of Slurm", "mine"),
+    "hydra.launcher.mem": (_WORD, "null or memory", "8G"),
+    "hydra.launcher.python": (_WORD, "null or a Python of the nodes", "python3"),
+}
 _PER_PROCESS = ("threads", "deterministic")  # what TensorFlow takes once a process
 
 # The jobs of a sweep as Hydra composes them, by all the overrides that they are composed of.
@@ -280,14 +298,14 @@ def _check_launcher(line: Line) -> None:
         allowed = f"only with hydra/launcher={' or '.join(_LAUNCHERS[1:])}"
         good = f"-m detach=true hydra/launcher={_LAUNCHERS[1]}"
         raise suggest.not_possible("detach", detach, allowed, good)
-    at_a_time, batch = _given(line, _N_JOBS), _given(line, _MAX_BATCH)
-    retries = _given(line, _RETRIES)
-    if retries is not None and not re.fullmatch("[0-9]{1,3}", retries):
-        allowed = "a whole number, 0 or more"
-        raise suggest.not_possible(_RETRIES, retries, allowed, f"-m {_RETRIES}=3")
-    if at_a_time is not None and not re.fullmatch("[1-9][0-9]{0,3}", at_a_time):
-        allowed = "a whole number, 1 or more"
-        raise suggest.not_possible(_N_JOBS, at_a_time, allowed, f"-m {_N_JOBS}=2")
+    for key, (form, allowed, good) in _OF_LAUNCHERS.items():
+        value = _given(line, key)
+        if value is not None and not re.fullmatch(form, value):
+            chosen = f"hydra/launcher={engine} " if engine else ""
+            raise suggest.not_possible(
+                key, value, allowed, f"-m {chosen}{shlex.quote(f'{key}={good}')}"
+            )
+    batch = _given(line, _MAX_BATCH)
     if batch not in (None, "null"):
         allowed = "null; n_jobs says how many run at a time"
         raise suggest.not_possible(_MAX_BATCH, batch, allowed, f"-m {_N_JOBS}={batch}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lenet_exp.config.cli.diagnosis_options import AdviseOptions, DiagnoseOptions
 from lenet_exp.config.cli.graph_options import ExplainOptions
 from lenet_exp.config.input_shapes import InputShapes
 from lenet_exp.errors import ConfigError, PrecisionError
@@ -15,6 +16,17 @@ def test_defaults_are_lenet_s_training_step_as_a_run_has_it():
     asked = ExplainOptions.read([])
     assert asked.settings.precision.mode == "allow_mix_precision"
     assert asked == ExplainOptions(asked.settings)
+
+
+@pytest.mark.parametrize(
+    ("options", "own"),
+    [(ExplainOptions, "graph"), (DiagnoseOptions, "operators"), (AdviseOptions, "ranks")],
+)
+def test_a_key_that_is_none_is_answered_with_the_verb_s_own_keys_first(options, own):
+    with pytest.raises(ConfigError) as raised:
+        options.read(["foo=1"])
+    named = raised.value.args[2].split(", ")
+    assert named.index(own) < named.index("precision") < named.index("seed")
 
 
 def test_modes_and_hardware_that_can_not_be_trained_here_can_be_explained():

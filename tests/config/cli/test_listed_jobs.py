@@ -15,6 +15,7 @@ pytestmark = pytest.mark.stackless
 
 FP16, FLOAT32 = "precision=force_fp16", "precision=must_keep_origin_dtype"
 NONE, DYNAMIC = "loss_scale=none", "loss_scale=dynamic"
+MAPPINGS = "'jobs={precision:fp16,loss_scale:dynamic},{precision:origin}'"
 PAIRS = "'zip(precision=fp16,origin loss_scale=dynamic,none)'"
 
 JOBS = [
@@ -90,8 +91,7 @@ REFUSED = [
     ("-m 'zip(seed=0,1 threads=1,2)' seed=4", "each key once", "-m 'zip(seed=0,1 threads=1,2)'"),
     ("-m 'jobs={seed:0},{seed:1}' seed=4", "each key once", "-m 'jobs={seed:0},{seed:1}'"),
     ("-m 'zip()'", "keys with their values", f"-m {PAIRS}"),
-    ("-m jobs=3", "mappings",
-     "-m 'jobs={precision:fp16,loss_scale:dynamic},{precision:origin}'"),
+    ("-m jobs=3", "mappings", f"-m {MAPPINGS}"),
     ("'zip(seed=0,1 threads=1,2)'", "only in a sweep", "-m 'zip(seed=0,1 threads=1,2)'"),
     ("-m 'zip(sweep=a,b seed=0,1)'", "beside the list", None),
     ("-m 'zip(hydra.launcher.n_jobs=1,2 seed=0,1)'", "beside the list", None),
@@ -99,6 +99,13 @@ REFUSED = [
     ("-m hydra/launcher=basic 'zip(seed=0,1 threads=1,1)'",
      "local or slurm or ray, where jobs are listed",
      "-m hydra/launcher=local 'zip(seed=0,1 threads=1,1)'"),
+    ("-m 'zip(seed=0,1)' 'zip(precision=fp16,origin)'", "one list of jobs in a sweep", None),
+    ("-m 'zip(seed=0,1)' 'jobs={seed:5},{seed:6}'", "one list of jobs in a sweep", None),
+    ("-m 'zip(seed=interval(0,1))'", "keys with their values", f"-m {PAIRS}"),
+    ("-m 'zip(~seed)'", "keys with their values", f"-m {PAIRS}"),
+    ("-m 'jobs={seed:interval(0,1)}'", "mappings", f"-m {MAPPINGS}"),
+    ("-m 'jobs={seed:range(0,3)},{seed:1}'", "mappings", f"-m {MAPPINGS}"),
+    ("-m 'jobs={seed:choice(0,3)}'", "mappings", f"-m {MAPPINGS}"),
     ("-m 'zip(seed=0,1 b)'", "key=value", None),
 ]  # fmt: skip
 
