@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shlex
 import shutil
 import sys
 import textwrap
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp import tf_compat
+from lenet_exp.commands.advice_words import command, nearest, of_epsilon
 from lenet_exp.commands.diagnose import step_of
 from lenet_exp.config.cli.diagnosis_options import AdviseOptions
 from lenet_exp.config.schema.run import FixedLossScale, Settings
@@ -31,7 +31,6 @@ from lenet_exp.precision.diagnosis.keep_list import (
 from lenet_exp.precision.reporting.verdict import verdict
 from lenet_exp.record.run.run_files import write_bytes
 
-_LEAST_EPSILON = 2.0**-24  # float16's least subnormal
 _MOST_NAMES = 3
 
 
@@ -69,10 +68,11 @@ def main(options: AdviseOptions) -> int:
     step, settings = _scaled(*step_of(options))
     found = _advice(options, step, settings)
     files = _written(options, step, settings, found.best)
-    command = _command(options, step, settings, found, files)
+    made = command(options, settings, found.best, found.windows, files)
     width = shutil.get_terminal_size((100, 24)).columns
-    made = _json(found, command) if options.format == "json" else _text(options, found, command)
-    print(made if options.format == "json" else _wrapped(made, width), flush=True)
+    is_json = options.format == "json"
+    text = _json(found, made) if is_json else _wrapped(_text(options, found, made), width)
+    print(text, flush=True)
     return 0
 
 
@@ -172,32 +172,7 @@ def _written(
     return files
 
 
-def _command(
-    options: AdviseOptions, step: Step, settings: Settings, found: Advice, files: Dict[str, Path]
-) -> str:
-    """Return the command that trains the recommendation, or of a person's graph explains it."""
-    best = found.best
-    if best is None:
-        return ""
-    words = [f"precision={best.mode}"]
-    if "precision.customize_dtypes" in files:
-        words.append(f"precision.customize_dtypes={files['precision.customize_dtypes']}")
-    elif best.kept.names:
-        words.append(f"precision.keep_dtype=[{','.join(best.kept.names)}]")
-    if step.settings is None:
-        graph = options.graph or (options.capture or Path()) / "graph.meta"
-        return _line("explain", [f"graph={graph}", *words])
-    scale = found.windows[-1].recommended
-    if scale is not None and (scale != 1 or best.kept.names):
-        words += ["loss_scale=fixed", f"loss_scale.value={scale:.17g}"]
-    return _line("run", [*words, *options.words])
-
-
-def _line(verb: str, words: Sequence[str]) -> str:
-    return " ".join([f"python -m lenet_exp.{verb}", *map(shlex.quote, words)])
-
-
-def _text(options: AdviseOptions, found: Advice, command: str) -> List[str]:
+def _text(options: AdviseOptions, found: Advice, line: str) -> List[str]:
     best, points = found.best, found.points
     edge = front(points)
     lines = [
@@ -211,9 +186,9 @@ def _text(options: AdviseOptions, found: Advice, command: str) -> List[str]:
     lines += [f"  {mode}: the chip refuses {', '.join(t)}" for mode, t in found.refused.items()]
     lines += ["* recommended, + on the Pareto front; cube, bytes: shares in float16", ""]
     if best is None:
-        return [*lines, "no mode reaches the target: target=cosine>=0.99, or another network"]
-    verb = "train it" if ".run " in command else "its plan"
-    lines += [*_why(found), *_scale(found, options.steps), "", f"{verb}: {command}"]
+        return [*lines, *nearest(points)]
+    verb = "train it" if ".run " in line else "its plan"
+    lines += [*_why(options, found), *_scale(found, options.steps), "", f"{verb}: {line}"]
     return lines
 
 
@@ -232,7 +207,7 @@ def _row(mark: str, point: Point) -> str:
     )
 
 
-def _why(found: Advice) -> List[str]:
+def _why(options: AdviseOptions, found: Advice) -> List[str]:
     """Return why it is that one, and what is wrong with the others."""
     best, lines = found.best, []
     if best is not None and best.kept.names:
@@ -243,21 +218,8 @@ def _why(found: Advice) -> List[str]:
         if not each.plain.kept.holds and wrong:
             row = wrong[0].operator
             said = f"{each.mode} alone: {row.ge_type} {row.name} is wrong by {wrong[0].damage:.1g}"
-            lines.append(said + _of_epsilon(each))
+            lines.append(said + of_epsilon(options, each.found))
     return lines
-
-
-def _of_epsilon(tried: Tried) -> str:
-    """Return what Adam's epsilon has to do with it."""
-    names = [e.operator for e in tried.found.by_damage if "ApplyAdam" in e.operator.ge_type]
-    short = [row for row in names if "float16" in row.outputs]
-    if not short or tried.found.by_damage[0].operator not in short:
-        return ""
-    return (
-        " of the step: in float16 its usual epsilon, 1e-8, and squares of small gradients are 0,"
-        f" so that the update divides by 0; optimizer.epsilon has to be {_LEAST_EPSILON:.0e} or"
-        " more (experiment=force_fp16_adam), or the update float32"
-    )
 
 
 def _names(names: Sequence[str]) -> str:
@@ -279,7 +241,7 @@ def _wrapped(lines: Sequence[str], width: int) -> str:
     return "\n".join(kept)
 
 
-def _json(found: Advice, command: str) -> str:
+def _json(found: Advice, line: str) -> str:
     points = [
         {
             "mode": p.mode, "kept": list(p.kept.names), "minimal": p.kept.is_minimal,
@@ -294,5 +256,5 @@ def _json(found: Advice, command: str) -> str:
         {"ranks": each.ranks, "lower": each.lower, "upper": each.upper, "scale": each.recommended}
         for each in found.windows
     ]
-    whole = {"points": points, "refused": found.refused, "loss_scale": windows, "command": command}
+    whole = {"points": points, "refused": found.refused, "loss_scale": windows, "command": line}
     return json.dumps(whole, indent=1)

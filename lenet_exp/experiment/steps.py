@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
@@ -16,12 +15,12 @@ from lenet_exp.config.schema.run import Settings, precision_files
 from lenet_exp.data.batches import drawn_from
 from lenet_exp.errors import DataError
 from lenet_exp.experiment.dataset import load_for
+from lenet_exp.experiment.feeds import captured_fetches, read_feeds
 from lenet_exp.experiment.graphs import build_graphs
 from lenet_exp.model import weights
 from lenet_exp.precision import Plan, assign, load_graph
 from lenet_exp.precision.ir.graph import read_graph
-from lenet_exp.precision.ir.names import node_of
-from lenet_exp.precision.ir.op_traits import DATA, VARIABLES, stand_in
+from lenet_exp.precision.ir.op_traits import VARIABLES
 
 CAPTURED = "graph.meta", "feeds.npz", "capture.json"
 _CHECKPOINT = "another checkpoint of this network"
@@ -81,8 +80,8 @@ def graph_step(
     if checkpoint is not None or beside is not None:
         values = _saved(checkpoint or graph, loaded.graph_def, names)
     else:
-        values = _initial(loaded.graph_def, _initialisers(loaded.graph_def), names)
-    arrays = _read_feeds(feeds, loaded.graph_def)
+        values = _initial(loaded.graph_def, _initialisers(graph, loaded.graph_def, names), names)
+    arrays = read_feeds(feeds, loaded.graph_def)
     steps = min((len(array) for array in arrays.values()), default=1)
 
     def fed(number: int) -> Dict[str, np.ndarray]:
@@ -92,8 +91,13 @@ def graph_step(
 
 
 def plan_of(step: Step, settings: Settings, mode: Optional[str] = None, **options: Any) -> Plan:
-    """Return the plan of a step under the precision settings, or another mode of them."""
+    """Return the plan of a step under the precision settings, or another mode of them.
+
+    Another mode has no changed lists: only allow_mix_precision has any.
+    """
     named = {"keep_dtype": settings.precision.keep_dtype, **precision_files(settings), **options}
+    if mode not in (None, "allow_mix_precision"):
+        named.pop("modify_mixlist", None)
     wanted = mode or settings.precision.mode
     generation = settings.hardware.cann
     return assign(step.graph_def, wanted, fetches=step.fetches, generation=generation, **named)
@@ -124,11 +128,14 @@ def _read_of(graph: Any, name: str) -> Any:
     return tf.raw_ops.ReadVariableOp(resource=variable, dtype=kind)
 
 
-def _initialisers(graph_def: Any) -> List[str]:
+def _initialisers(path: Path, graph_def: Any, names: Sequence[str]) -> List[str]:
     """Return what assigns each variable first: the node VARIABLE/Assign."""
-    graph = read_graph(graph_def)
-    variables = [name for name, node in graph.nodes.items() if node.op in VARIABLES]
-    return [f"{name}/Assign" for name in variables if f"{name}/Assign" in graph.nodes]
+    nodes = read_graph(graph_def).nodes
+    lacking = [name for name in names if f"{name}/Assign" not in nodes]
+    if lacking:
+        problem = f"gives the variable {lacking[0]} no first value: there is no {lacking[0]}/Assign"
+        raise DataError(path, problem, "checkpoint=DIR, which has its value")
+    return [f"{name}/Assign" for name in names]
 
 
 def _saved(path: Path, graph_def: Any, names: Sequence[str]) -> Dict[str, np.ndarray]:
@@ -142,24 +149,6 @@ def _saved(path: Path, graph_def: Any, names: Sequence[str]) -> Dict[str, np.nda
     return {name: saved[name] for name in names}
 
 
-def _read_feeds(path: Path, graph_def: Any) -> Dict[str, np.ndarray]:
-    remedy = "np.savez(FILE, **{'images:0': array}), axis 0 the steps"
-    try:
-        with np.load(str(path)) as held:
-            arrays = {key if ":" in key else f"{key}:0": held[key] for key in held.files}
-    except (OSError, ValueError, AttributeError, EOFError) as error:
-        raise DataError(path, "is no npz that can be read", remedy) from error
-    nodes = {node.name: node for node in graph_def.node}
-    strange = [key for key in arrays if node_of(key) not in nodes]
-    if strange:
-        fed = [f"{n}:0" for n, node in nodes.items() if node.op in DATA and not stand_in(node)]
-        raise DataError(path, f"{strange[0]} is no tensor of the graph", ", ".join(fed) or remedy)
-    scalars = [key for key, array in arrays.items() if not array.ndim]
-    if scalars:
-        raise DataError(path, f"{scalars[0]} has no axis of steps", remedy)
-    return arrays
-
-
 def captured_step(folder: Path, fetches: Sequence[str]) -> Step:
     """Return the step of a captured script: graph.meta, feeds.npz, capture.json, checkpoint-N.
 
@@ -167,16 +156,12 @@ def captured_step(folder: Path, fetches: Sequence[str]) -> Step:
         DataError: a file is not there or can't be read.
     """
     graph, feeds, said = (folder / name for name in CAPTURED)
-    known: Dict[str, Any] = {}
-    try:
-        known = json.loads(said.read_text()) if said.exists() else {}
-    except (OSError, ValueError) as error:
-        raise DataError(said, "is no JSON that can be read", "the folder of a capture") from error
+    known = captured_fetches(said)
     named = re.compile(r"(checkpoint-(\d+))\.index")
     found = [match for match in map(named.fullmatch, _names(folder)) if match is not None]
     last = max(found, key=lambda match: int(match.group(2)), default=None)
     prefix = None if last is None else folder / last.group(1)
-    return graph_step(graph, feeds, tuple(fetches) or tuple(known.get("fetches", ())), prefix)
+    return graph_step(graph, feeds, tuple(fetches) or known, prefix)
 
 
 def _names(folder: Path) -> List[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple, Type, TypeVar
+from typing import ClassVar, Dict, List, Optional, Sequence, Tuple, Type, TypeVar
 
 from lenet_exp.config import checks
 from lenet_exp.config.cli.command_line import settings_to_explain
@@ -30,6 +31,8 @@ class StepOptions(Options):
     folder that has both. `chosen`: a precision mode was typed.
     """
 
+    BESIDE_A_RUN: ClassVar[Tuple[str, ...]] = ("precision",)  # all else is what was recorded
+
     settings: Settings
     chosen: bool = False
     run: Optional[str] = key("FOLDER, ID or latest", "latest", default=None)
@@ -50,7 +53,9 @@ class StepOptions(Options):
         typed = typed_values(arguments)
         _check_sources(cls, typed)
         if "graph" in given or "capture" in given:
-            _check_beside_graph(cls, typed, others)
+            _check_beside(cls, typed, others, _OF_ANY_GRAPH)
+        if "run" in given:
+            _check_beside(cls, typed, others, cls.BESIDE_A_RUN)
         settings = settings_to_explain(others, cls.program(), cls.keys())
         checks.check_runnable(settings)
         chosen = any(each.startswith(("precision=", "precision.")) for each in others)
@@ -77,13 +82,16 @@ def _check_sources(cls: Type[StepOptions], typed: Dict[str, str]) -> None:
             raise ConfigError("checkpoint", typed["checkpoint"], allowed, remedy)
 
 
-def _check_beside_graph(cls: Type[StepOptions], typed: Dict[str, str], others: List[str]) -> None:
+def _check_beside(
+    cls: Type[StepOptions], typed: Dict[str, str], others: List[str], taken: Tuple[str, ...]
+) -> None:
+    """Refuse settings that mean nothing where the network is another one, or a run's."""
+    source = next(name for name in _SOURCES if name in typed)
     for argument in others:
         name, _, value = argument.partition("=")
-        if not name.startswith(_OF_ANY_GRAPH):
-            source = "graph" if "graph" in typed else "capture"
-            allowed = f"with {source}= only precision, hardware.cann and the keys of {cls.VERB}"
-            raise ConfigError(name, value, allowed, cls.command(source, typed[source]))
+        if name not in taken and not name.startswith(tuple(f"{each}." for each in taken)):
+            allowed = f"with {source}= only {', '.join(taken)} and the keys of {cls.VERB}"
+            raise ConfigError(name, value or None, allowed, cls.command(source, typed[source]))
 
 
 @dataclass(frozen=True)
@@ -93,8 +101,8 @@ class DiagnoseOptions(StepOptions):
     VERB = "diagnose"
     BARE = ((r".*\.(pb|pbtxt|meta)", "graph"), (r".*\.npz", "feeds"), (".+", "run"))
 
-    operators: str = key("a whole number, or all", "all",
-                         lambda text: text == "all" or text.isdigit(), default="20")  # fmt: skip
+    operators: str = key("a whole number from 1 on, or all", "all",
+                         re.compile("all|0*[1-9][0-9]{0,8}").fullmatch, default="20")  # fmt: skip
     format: str = one_of("table", "csv", "json", good="csv", default="table")
 
 
@@ -108,11 +116,12 @@ class AdviseOptions(StepOptions):
 
     VERB = "advise"
     BARE = DiagnoseOptions.BARE
+    BESIDE_A_RUN = _ADVISED
 
     target: float = key("cosine>=0.999: how near the gradients are, from 0 to 1", "cosine>=0.999",
                         within(0, 1), default=0.999)  # fmt: skip
     modes: Tuple[str, ...] = key(f"precision modes: {' '.join(PRECISION_MODES)}", "[force_fp16]",
-                                 {*PRECISION_MODES}.issuperset,
+                                 lambda modes: modes and {*modes} <= {*PRECISION_MODES},
                                  default=PRECISION_MODES)  # fmt: skip
     budget: int = key("a whole number from 1 on", 40, within(1, 100_000), default=40)
     steps: int = key("a whole number from 1 on", 200, within(1, 1_000_000), default=200)

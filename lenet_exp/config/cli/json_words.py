@@ -44,8 +44,13 @@ def as_value(value: Any) -> str:
 
 def argument(key: str, value: Any) -> str:
     """Return what a shell takes for a key and its value."""
+    return shlex.quote(word(key, value))
+
+
+def word(key: str, value: Any) -> str:
+    """Return a key and its value as a program is given them."""
     whole = isinstance(value, str) and re.fullmatch("0|[1-9][0-9]{0,8}", value)
-    return shlex.quote(f"{key}={value if whole else as_typed(value)}")
+    return f"{key}={value if whole else as_typed(value)}"
 
 
 _REFERENCE = re.compile(r"(\\*)\$\{")  # to another key

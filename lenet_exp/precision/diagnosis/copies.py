@@ -38,13 +38,6 @@ _FLOATS = ("float32", "float16")
 _OF_A_STEP = ("TensorArray", "Stack")  # state that each copy makes and uses up by itself
 
 
-class Variable(NamedTuple):
-    """A variable of the graph: what it is called, and the copies of it that are written."""
-
-    name: str
-    copies: Tuple[str, ...]
-
-
 class Copies(NamedTuple):
     """Nodes of the three steps, which more can be added to.
 
@@ -59,7 +52,7 @@ class Copies(NamedTuple):
     rows: Tuple[Operator, ...]
     alone: Set[str]
     inside: Tuple[str, ...]
-    variables: Tuple[Variable, ...]
+    variables: Tuple[str, ...]
     plan: Plan
 
     def graph_def(self) -> Any:
@@ -328,7 +321,7 @@ def _behind(text: str) -> str:
 
 def _state(
     nodes: Nodes, plan: Plan, parts: Mapping[str, Plan], resets: Sequence[str]
-) -> Tuple[Variable, ...]:
+) -> Tuple[str, ...]:
     """Append the variables that all copies read, and the operation that loads all copies."""
     tf, found, done = nodes.tf, [], list(resets)
     have = {node.name for node in nodes.made}
@@ -344,7 +337,7 @@ def _state(
         done.append(_assign(nodes, state, fed, dtype, handle=False))
         handle = node.op == "VarHandleOp"
         done += [_assign(nodes, each, fed, dtype, handle) for each in copies]
-        found.append(Variable(node.name, tuple(copies)))
+        found.append(node.name)
     nodes.add("NoOp", [], LOAD, [str(each) for each in done], final=LOAD)
     _append_short(nodes)
     return tuple(found)

@@ -169,16 +169,16 @@ def without_choices(
 def loaded(copies: Copies, values: Values, threads: int) -> Iterator[Any]:
     """Yield a session of the copies whose variables have been given their values."""
     tf = tf_compat.load()
-    lacking = [each.name for each in copies.variables if each.name not in values]
+    lacking = [name for name in copies.variables if name not in values]
     if lacking:
         raise GraphError(lacking[0], "its value before the step isn't known", "a whole checkpoint")
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(copies.graph_def(), name="")
     fed = {
-        f"{LOAD}/{each.name}:0": np.asarray(values[each.name]).astype(
-            graph.get_tensor_by_name(f"{LOAD}/{each.name}:0").dtype.as_numpy_dtype
+        f"{LOAD}/{name}:0": np.asarray(values[name]).astype(
+            graph.get_tensor_by_name(f"{LOAD}/{name}:0").dtype.as_numpy_dtype
         )
-        for each in copies.variables
+        for name in copies.variables
     }
     with cpu_session.open_session(graph, threads, optimize=False) as session:
         session.run(LOAD, fed)

@@ -76,7 +76,7 @@ def exponents(
     made, fetches = _counting(flat, sites)
     counts = np.zeros((len(sites), BINS), np.int64)
     largest = np.zeros(len(sites), np.float64)
-    done = [f"{node_of(name)}" for name in plan.fetches]
+    done = [node_of(name) for name in plan.fetches]
     with _session(made, flat, values, threads) as session:
         for step in range(steps):
             found = session.run({"sites": fetches, "step": done}, feeds(step))["sites"]

@@ -79,7 +79,7 @@ def test_a_capture_is_a_graph_with_its_feeds(ask, own_graph, tmp_path):
         (["run=latest", "checkpoint=x"], "without run="),
         (["checkpoint=nothing"], "holds no checkpoint"),
         (["capture=nothing"], "can't be read"),
-        (["operators=few"], "a whole number, or all"),
+        (["operators=few"], "a whole number from 1 on, or all"),
     ],
 )
 def test_what_can_not_be_is_refused_in_words(ask, words, says):

@@ -1,0 +1,100 @@
+"""The words of an advice: what to type, and why."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from pathlib import Path
+from typing import List, Mapping, Optional, Sequence
+
+from lenet_exp.config.cli.diagnosis_options import AdviseOptions
+from lenet_exp.config.run_words import words_of
+from lenet_exp.config.schema.run import Settings
+from lenet_exp.precision.diagnosis.epsilon import LEAST, epsilon_of, is_lost
+from lenet_exp.precision.diagnosis.errors import Diagnosis
+from lenet_exp.precision.diagnosis.front import Point
+from lenet_exp.precision.diagnosis.window import Window
+
+_LINES = "precision.customize_dtypes"  # of the files that hold a keep list the one for all modes
+
+
+def is_of_a_person(options: AdviseOptions) -> bool:
+    """Return whether the graph is a person's own, which no command here trains."""
+    return options.graph is not None or options.capture is not None
+
+
+def command(
+    options: AdviseOptions,
+    settings: Settings,
+    best: Optional[Point],
+    windows: Sequence[Window],
+    files: Mapping[str, Path],
+) -> str:
+    """Return the command that trains the recommendation, or of a person's graph explains it.
+
+    `files`: the keep list as the vendor's files, by the setting that takes each; of a person's
+    graph there are no `windows` that a command could take.
+    """
+    if best is None:
+        return ""
+    words, others = [f"precision={best.mode}"], _others(options, settings, best.mode, files)
+    if _LINES in files:
+        words.append(f"{_LINES}={files[_LINES]}")
+    elif best.kept.names:
+        words.append(f"precision.keep_dtype=[{','.join(best.kept.names)}]")
+    if is_of_a_person(options):
+        graph = options.graph or (options.capture or Path()) / "graph.meta"
+        return _line(
+            "explain", [f"graph={graph}", *words, *_others(options, settings, best.mode, files)]
+        )
+    scale = windows[-1].recommended
+    if scale is not None and (scale != 1 or best.kept.names):
+        words += ["loss_scale=fixed", f"loss_scale.value={scale:.17g}"]
+    return _line("run", [*words, *others])
+
+
+def _others(
+    options: AdviseOptions, settings: Settings, mode: str, files: Mapping[str, Path]
+) -> List[str]:
+    """Return the words of what was not decided here: of a run what it was recorded with."""
+    decided = {"precision.mode", "precision.keep_dtype", *(files.keys() & {_LINES})}
+    if mode != "allow_mix_precision":
+        decided.add("precision.modify_mixlist")  # which no other mode has
+    made = words_of(settings, ["loss_scale"])
+    kept = [word for word in made if word.partition("=")[0] not in decided]
+    if options.run is not None:
+        return kept
+    return [*(word for word in kept if word.startswith("precision.")), *options.words]
+
+
+def _line(verb: str, words: Sequence[str]) -> str:
+    return " ".join([f"python -m lenet_exp.{verb}", *map(shlex.quote, words)])
+
+
+def nearest(points: Sequence[Point]) -> List[str]:
+    """Return what can be done where nothing can be recommended: the target that is reached."""
+    if not points:
+        return ["the chip refuses every mode that was tried: modes= others, or another network"]
+    best = max(points, key=lambda point: -point.error)
+    if best.kept.holds:
+        return ["the chip refuses what reaches the target: modes= others, or another network"]
+    reached = math.floor((1 - best.error) * 1e6) / 1e6
+    lower = f"'target=cosine>={reached:g}', or " if reached > 0 else ""
+    said = f"no mode reaches the target, {best.mode} is the nearest with {1 - best.error:.6f}"
+    return [f"{said}: {lower}another network"]
+
+
+def of_epsilon(options: AdviseOptions, found: Diagnosis) -> str:
+    """Return what Adam's epsilon has to do with it, where it has."""
+    worst, plan = found.by_damage[0].operator, found.plan
+    epsilon = epsilon_of(plan, worst) if "ApplyAdam" in worst.ge_type else None
+    if epsilon is None or not is_lost(epsilon) or "float16" not in worst.outputs:
+        return ""
+    is_own = is_of_a_person(options)
+    remedy = f"{'its epsilon' if is_own else 'optimizer.epsilon'} has to be {LEAST:.0e} or more"
+    if not is_own and options.run is None:
+        remedy += " (experiment=force_fp16_adam)"
+    return (
+        f" of the step: in float16 its epsilon, {epsilon:.6g}, and squares of small gradients are"
+        f" 0, so that the update divides by 0; {remedy}, or the update float32"
+    )
