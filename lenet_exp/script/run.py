@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any, Callable, NoReturn, Optional
+from typing import Any, Callable, NoReturn
 
 from lenet_exp import tf_compat
 from lenet_exp.config.cli.script_options import ScriptOptions
@@ -49,18 +48,10 @@ def _script(options: ScriptOptions) -> interpreter.Ended:
 
 
 def _kept(options: ScriptOptions) -> Kept:
-    name = str(options.path or options.module)
-    file = options.path or _file_of(str(options.module))
+    script = str(options.path or options.module)
+    file = None if options.path is None else options.path.resolve()
     of_store = (options.record, options.uri, options.experiment)
-    return Kept(name, file, options.arguments, *of_store)
-
-
-def _file_of(module: str) -> Optional[Path]:
-    try:
-        spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError, AttributeError):  # running it says so
-        return None
-    return Path(spec.origin) if spec is not None and spec.origin else None
+    return Kept(script, file, options.arguments, *of_store)
 
 
 def _prepare_process(watch: Watch) -> None:

@@ -15,6 +15,7 @@ from lenet_exp.script.emulated_run import (
     EmulatedRun,
     changes_numbers,
     emulate_run,
+    needed,
     plan_run,
     trains,
 )
@@ -223,20 +224,20 @@ class Takeover:
         made: List[Prepared] = []
 
         def work() -> None:
-            plan, training = None, False
+            plan, step, training, run, reason = None, None, False, None, ""
             try:
-                step, plan = plan_run(graph, fetches, targets, fed, asked)
-                training = trains(step)
+                step = needed(graph, fetches, targets, fed)
+                training = trains(step)  # steps are counted, whatever can't be done with them
+                plan = plan_run(step, fetches, targets, asked)
                 self._check(plan)
-                run = None
                 if changes_numbers(plan):
                     run = emulate_run(step, plan, graph, fetches, targets, self._trace)
                     mine.begin(self._do_run, session)
-                made.append(Prepared(held, run, plan, training, step))
             except Exception as error:
                 if self._on_refused == "error":
                     raise
-                made.append(Prepared(held, None, plan, training, None, _in_a_line(error)))
+                run, reason = None, _in_a_line(error)
+            made.append(Prepared(held, run, plan, training, step, reason))
             self.observer.prepared(made[0], session)
 
         self._quietly(work)

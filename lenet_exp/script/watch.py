@@ -130,7 +130,7 @@ class Watch(Observer):
             for text in _tables(counted):
                 self.say(text)
         files = self._files(counted)
-        for line in self._record.end(status, files, self.history, self._said):
+        for line in self._record.end(status, emulated(self._runs), files, self.history, self._said):
             self.say(line)
 
     def _counted(self) -> Dict[str, Counted]:
@@ -169,6 +169,13 @@ def first_line(asked: Asked, told: Sequence[str], plan: Optional[Plan]) -> str:
         more = len(plan.warnings) - 2
         parts += [f"{more} warnings more"] if more > 0 else []
     return "; ".join(parts)
+
+
+def emulated(runs: Sequence[Prepared]) -> str:
+    """Return whether what was run was computed as the chip does: true, false or partly."""
+    if not any(prepared.reason for prepared in runs):
+        return "true"
+    return "partly" if any(prepared.run is not None for prepared in runs) else "false"
 
 
 def _named(runs: Sequence[Prepared]) -> Dict[str, Prepared]:

@@ -200,3 +200,26 @@ def test_a_session_that_is_the_host_s_stays_unrounded():
         losses = _losses(session, loss, train, feeds)
     assert losses[0] != np.float16(losses[0])
     assert heard.runs == []
+
+
+def _config(**texts):
+    """Return the configuration of a session of the chip."""
+    config = tf_compat.load().ConfigProto()
+    entry = config.graph_options.rewrite_options.custom_optimizers.add(name="NpuOptimizer")
+    for key, text in texts.items():
+        entry.parameter_map[key].s = text.encode()
+    return config
+
+
+def test_steps_that_can_not_be_planned_are_counted():
+    tf = tf_compat.load()
+    graph, (loss, train, feeds), initializer = _built(adam)
+    config = _config(precision_mode="allow_mix_precision", modify_mixlist="nowhere.json")
+    with taken_over() as heard, tf.Session(graph=graph, config=config) as session:
+        session.run(initializer)
+        losses = _losses(session, loss, train, feeds)
+    assert losses[-1] != np.float16(losses[-1])
+    training = [call for call in heard.calls if call.prepared.trains]
+    assert sum(call.steps for call in training) == STEPS
+    assert {call.prepared.run for call in training} == {None}
+    assert "nowhere.json" in training[0].prepared.reason
