@@ -88,6 +88,7 @@ class ScriptRecord:
         """Nothing is written before the first session of the chip."""
         self._kept = kept
         self._journal: Optional[Journal] = None
+        self._obstacle = ""  # what keeps it from being opened
 
     def _opened(self) -> Journal:
         if self._journal is None:
@@ -117,16 +118,20 @@ class ScriptRecord:
             "folder": str(kept.folder),
             processes.TAG: processes.this_process(),
         }
-        with contextlib.suppress(OSError):
+        try:
             journal = self._opened()
             journal.append("params", values)
             journal.append("tags", tags)
             journal.append("status", {"status": "RUNNING"})
+        except (LenetExpError, OSError) as error:
+            what, reason = wrap_os_error(error).args[:2]
+            self._obstacle = f"{what}: {reason}"
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         """Record a step."""
-        with contextlib.suppress(OSError):
-            self._opened().append("metrics", values, step)
+        if self._journal is not None:
+            with contextlib.suppress(OSError):
+                self._journal.append("metrics", values, step)
 
     def end(
         self,
@@ -141,7 +146,7 @@ class ScriptRecord:
         `emulated`: true, false or partly.
         """
         if self._journal is None:
-            return []
+            return [f"not recorded: {self._obstacle}"] if self._obstacle else []
         journal, folder = self._journal, self._kept.folder
         try:
             journal.append("tags", {"emulated": emulated})

@@ -11,7 +11,7 @@ from typing import Any, Callable, NoReturn
 from lenet_exp import tf_compat
 from lenet_exp.config.cli.script_options import ScriptOptions
 from lenet_exp.errors import Terminated
-from lenet_exp.script import interpreter
+from lenet_exp.script import interpreter, refusals
 from lenet_exp.script.capture import Capture
 from lenet_exp.script.imports import AfterImport
 from lenet_exp.script.record import Kept, ScriptRecord
@@ -25,6 +25,7 @@ def run(options: ScriptOptions) -> int:
     """Run the script that is asked for, its sessions taken over; return its exit code."""
     sys.path[0] = "" if options.path is None else str(options.path.resolve().parent)
     kept = _kept(options)
+    refusals.check(options, kept)
     capture = None if options.capture is None else Capture(options.capture, kept.script)
     watch = Watch(ScriptRecord(kept), options.metric, options.steps, capture)
     takeover = Takeover(options.typed(), watch, options.trace, options.on_refused)

@@ -100,12 +100,18 @@ def test_a_captured_graph_needs_no_script(made):
     (["path=plain.py", "module=plain"], "is given beside module"),
     (["path=plain.py", "precision=fp17"], "allow_mix_precision"),
     (["plain.py"], "path=plain.py"),
+    (["path=plain.py", "record=/proc/x"], "record=/proc/x is not possible"),
+    (["path=plain.py", "capture=/proc/x/y"], "capture=/proc/x/y is not possible"),
+    (["path=plain.py", "modify_mixlist=plain.py"], "modify_mixlist plain.py"),
+    (["path=plain.py", "customize_dtypes=plain.py"], "customize_dtypes"),
+    (["path=plain.py", "precision=force_fp16", "modify_mixlist=plain.py"], "has no lists"),
 ])  # fmt: skip
 @pytest.mark.stackless
 def test_a_wrong_line_is_refused_in_words(words, said, monkeypatch, capsys):
     from lenet_exp.script.__main__ import main
 
     monkeypatch.chdir(SCRIPTS)
+    monkeypatch.setattr(sys, "path", [*sys.path])
     assert main(words) == 2
     assert said in capsys.readouterr().err
 
