@@ -6,10 +6,11 @@ import os
 import runpy
 import signal
 import sys
+import threading
 import traceback
 import types
 from pathlib import Path
-from typing import Any, Callable, NamedTuple, Optional, Sequence
+from typing import Any, Callable, NamedTuple, NoReturn, Optional, Sequence
 
 from lenet_exp.errors import LenetExpError
 
@@ -17,14 +18,36 @@ _HERE = str(Path(__file__).resolve().parent)
 
 
 class Ended(NamedTuple):
-    """How a script ended: its exit code, and the signal that ended it, if one did."""
+    """How a script ended: its exit code, the signal that ended it, if one did, or our steps."""
 
     code: int
     signal: Optional[int] = None
+    enough: bool = False
 
 
 class EnoughStepsError(BaseException):
     """As many steps were made as were asked for. Not an Exception: no script may catch it."""
+
+
+_ENOUGH = signal.SIGURG  # without a handler it does nothing
+
+
+def end_with_enough_steps() -> NoReturn:
+    """End the script: from a thread of its too, for which its main thread may wait.
+
+    Raises:
+        EnoughStepsError: in the main thread.
+        SystemExit: in another, which ends by it in silence.
+    """
+    main = threading.main_thread()
+    if threading.current_thread() is main or main.ident is None:
+        raise EnoughStepsError
+    signal.pthread_kill(main.ident, _ENOUGH)
+    raise SystemExit
+
+
+def _enough(number: int, frame: Any) -> None:
+    raise EnoughStepsError
 
 
 def run_file(path: str, arguments: Sequence[str]) -> Ended:
@@ -51,9 +74,13 @@ def run_module(name: str, arguments: Sequence[str]) -> Ended:
 
 def _ended(work: Callable[[], Any]) -> Ended:
     try:
-        work()
+        signal.signal(_ENOUGH, _enough)
+        try:
+            work()
+        finally:
+            signal.signal(_ENOUGH, signal.SIG_IGN)
     except EnoughStepsError:
-        return Ended(0)
+        return Ended(0, enough=True)
     except SystemExit as error:
         return Ended(_of(error.code))
     except KeyboardInterrupt:

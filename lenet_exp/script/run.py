@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any, Callable, NoReturn
 
@@ -19,6 +21,7 @@ from lenet_exp.script.sessions import Takeover
 from lenet_exp.script.watch import Watch
 
 PACKAGES = Path(__file__).with_name("packages")
+_PATIENCE = 3  # seconds
 
 
 def run(options: ScriptOptions) -> int:
@@ -39,7 +42,22 @@ def run(options: ScriptOptions) -> int:
     watch.end(status)
     if ended.signal is not None:
         _end_by(ended.signal)
+    if ended.enough:
+        _leave_threads()
     return ended.code
+
+
+def _leave_threads() -> None:
+    """End this process where threads of the script would keep it: they wait for steps."""
+    until = time.monotonic() + _PATIENCE
+    others = [one for one in threading.enumerate() if one is not threading.current_thread()]
+    for one in others:
+        if not one.daemon:
+            one.join(max(0.0, until - time.monotonic()))
+    if any(one.is_alive() and not one.daemon for one in others):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _script(options: ScriptOptions) -> interpreter.Ended:

@@ -205,7 +205,8 @@ class Takeover:
         given.update((tensor.name, value) for tensor, value in zip(fed, feeds.values()))
         values = values[: len(fetches)]
         call = Call(prepared, steps, seconds, overflows, skipped, fetches, values, session, given)
-        self._quietly(lambda: self.observer.called(call))
+        with self._lock:  # a script may train in several threads
+            self._quietly(lambda: self.observer.called(call))
         return values
 
     def _quietly(self, work: Callable[[], None]) -> None:

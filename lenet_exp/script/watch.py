@@ -15,7 +15,7 @@ from lenet_exp.record.terminal import print_on
 from lenet_exp.script.asked import Asked
 from lenet_exp.script.capture import Capture
 from lenet_exp.script.history import History
-from lenet_exp.script.interpreter import EnoughStepsError
+from lenet_exp.script.interpreter import end_with_enough_steps
 from lenet_exp.script.record import ScriptRecord
 from lenet_exp.script.sessions import Call, Observer, Prepared
 
@@ -97,7 +97,7 @@ class Watch(Observer):
                 self.history.scales[self.history.steps] = scale
             self._record.metrics(self.history.metrics(), self.history.steps)
         if self._most is not None and self.history.steps >= self._most:
-            raise EnoughStepsError
+            end_with_enough_steps()
 
     def _trace(self, call: Call) -> None:
         before = self._tallies.get(id(call.prepared))

@@ -132,6 +132,7 @@ ENDINGS = {
     "interrupt": Ending(-signal.SIGINT, "KeyboardInterrupt", "KILLED"),
     "raise": Ending(1, "ValueError: the script's own", "FAILED"),
     "forever": Ending(0, "5 steps", steps=5, words=["steps=5"]),
+    "thread": Ending(0, "5 steps", steps=5, words=["steps=5"]),
     "wrong_list": Ending(0, "in float32: ", steps=4, words=["steps=4"]),
     "refused": Ending(2, "nowhere.json", "FAILED", 0, ["on_refused=error"]),
 }

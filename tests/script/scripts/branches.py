@@ -31,9 +31,10 @@ def steps(count):
 with tf.Session(config=config) as session:
     session.run(tf.global_variables_initializer())
     if end == "thread":
-        worker = threading.Thread(target=steps, args=(10**9,))
-        worker.start()
-        threading.Event().wait()  # for what only the worker could tell
+        threading.Thread(target=steps, args=(10**9,)).start()
+        other = threading.Thread(target=threading.Event().wait)  # for what nobody tells
+        other.start()
+        other.join()
     steps(3)
     if end == "leave":
         os._exit(5)
