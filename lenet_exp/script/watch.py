@@ -56,19 +56,21 @@ class Watch(Observer):
         self._asked = asked, told
         self._record.settings(asked)
 
-    def prepared(self, prepared: Prepared, session: Any) -> None:
+    def prepared(self, prepared: Prepared) -> None:
         """Say the first line before the first step, and what can't be emulated when it is met."""
         self._runs.append(prepared)
         if prepared.trains and not self._begun:
             self._begin(prepared.plan)
         if prepared.reason:
             self.say(f"in float32: {_names(prepared.held)}: {prepared.reason}")
-        if self._capture is not None and prepared.trains and not self._capture.has_begun:
-            self._capture.begin(prepared, session, prepared.held, self._mode())
         traces = prepared.run.traces if prepared.run is not None else None
         if traces is not None:
             self._tallies[id(prepared)] = tally.empty(traces.sites)
-            session.run(_of(prepared, traces.reset))
+
+    def begun(self, prepared: Prepared, session: Any) -> None:
+        """Write the capture before the first step."""
+        if self._capture is not None and prepared.trains and not self._capture.has_begun:
+            self._capture.begin(prepared, session, prepared.held, self._mode())
 
     def _mode(self) -> str:
         return self._asked[0].mode if self._asked else Asked.mode
