@@ -131,11 +131,13 @@ ENDINGS = {
     "leave": Ending(5, "3 steps", "FAILED"),
     "interrupt": Ending(-signal.SIGINT, "KeyboardInterrupt", "KILLED"),
     "raise": Ending(1, "ValueError: the script's own", "FAILED"),
-    "forever": Ending(0, "5 steps", steps=5, words=["steps=5"]),
-    "thread": Ending(0, "5 steps", steps=5, words=["steps=5"]),
+    "forever": Ending(0, "keep_dtype=Nope changed nothing", steps=5,
+                      words=["steps=5", "keep_dtype=[Nope]"]),
+    "thread": Ending(0, "metric=lss was not found: the training steps fetched error:0", steps=5,
+                     words=["steps=5", "metric=lss"]),
     "wrong_list": Ending(0, "in float32: ", steps=4, words=["steps=4"]),
     "refused": Ending(2, "nowhere.json", "FAILED", 0, ["on_refused=error"]),
-}
+}  # fmt: skip
 QUICK = ("leave", "forever")
 
 
