@@ -109,6 +109,9 @@ def _show(kind: Any, error: Any, trace: Optional[types.TracebackType]) -> None:
     """Print a traceback without the frames of what runs the script."""
     while trace is not None and _is_ours(trace):
         trace = trace.tb_next
+    if trace is None and kind is ImportError:  # runpy's: there is no such module
+        sys.stderr.write(f"{sys.executable}: {error}\n")
+        return
     if sys.excepthook is not sys.__excepthook__ and kind is not KeyboardInterrupt:
         sys.excepthook(kind, error, trace)
         return
@@ -119,7 +122,8 @@ def _show(kind: Any, error: Any, trace: Optional[types.TracebackType]) -> None:
 
 def _is_ours(trace: types.TracebackType) -> bool:
     name = trace.tb_frame.f_code.co_filename
-    return name.startswith(_HERE) or os.path.basename(name) == "runpy.py"  # noqa: PTH119
+    runs = os.path.basename(name) in ("runpy.py", "<frozen runpy>")  # noqa: PTH119
+    return name.startswith(_HERE) or runs
 
 
 def _drop_ours(lines: Any) -> None:
