@@ -9,7 +9,7 @@ FOLDER is where the script is started: a copy of it, so that no run finds what a
 written. A line that begins with # is none. Nothing is downloaded.
 Every script makes STEPS steps in every mode, in a process of its own. `cost` is seconds a step
 over those of must_keep_origin_dtype, in which nothing is emulated: medians of one run each, not
-paired, so take it for a size.
+paired, so take it for a size. A run that made fewer than STEPS steps has none.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Dict, List, NamedTuple
+from typing import Dict, List, Mapping, NamedTuple
 
+from lenet_exp.errors import ConfigError, LenetExpError
 from lenet_exp.record.store import journal
 
 MODES = {
@@ -52,12 +53,35 @@ class Made(NamedTuple):
 
 
 def read(file: Path) -> List[Line]:
+    """Return the lines of a list.
+
+    Raises:
+        ConfigError: one is not of the form, or its folder is not there.
+    """
     found = []
-    for text in file.read_text().splitlines():
-        parts = [part.strip() for part in text.split("|", 2)]
-        if text.strip() and not text.startswith("#"):
-            found.append(Line(parts[0], Path(parts[1]).expanduser(), shlex.split(parts[2])))
+    for number, text in enumerate(file.read_text().splitlines(), 1):
+        if text.strip() and not text.strip().startswith("#"):
+            found.append(_line(text, f"line {number} of {file}"))
     return found
+
+
+def _line(text: str, where: str) -> Line:
+    parts = [part.strip() for part in text.split("|", 2)]
+    try:
+        name, folder, words = parts[0], Path(parts[1]).expanduser(), shlex.split(parts[2])
+    except (IndexError, ValueError, RuntimeError):  # too few, an open quote, nobody's home
+        form = "NAME | FOLDER | words of python -m lenet_exp.script"
+        raise ConfigError(where, text.strip(), form, "x | ~/models/x | path=train.py") from None
+    if not folder.is_dir():
+        raise ConfigError(where, folder, "a folder that exists", f"{name} | . | {parts[2]}")
+    return Line(name, folder, words)
+
+
+def costs(made: Mapping[str, Made], steps: int) -> List[str]:
+    """Return what each mode costs over `keep`, of those that made all the steps."""
+    whole = {mode: each.seconds for mode, each in made.items() if each.steps >= steps}
+    base = whole.pop("keep", 0.0)
+    return [f"{mode} {seconds / base:.1f}" for mode, seconds in whole.items()] if base else []
 
 
 def run(line: Line, mode: str, steps: int, timeout: float) -> Made:
@@ -102,19 +126,19 @@ def main() -> int:
     parser.add_argument("--timeout", type=float, default=900)
     parser.add_argument("--modes", nargs="*", default=list(MODES), choices=list(MODES))
     options = parser.parse_args()
+    try:
+        lines = read(options.list)
+    except (LenetExpError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
     print(f"| script | {' | '.join(f'{m}, steps' for m in options.modes)} | cost | why not |")
     print("|---|" + "---|" * (len(options.modes) + 2))
-    for line in read(options.list):
+    for line in lines:
         made = {m: run(line, MODES[m], options.steps, options.timeout) for m in options.modes}
-        base = made.get("keep", Made(0, 0.0, "")).seconds
-        costs = [
-            f"{m} {each.seconds / base:.1f}" for m, each in made.items() if base and m != "keep"
-        ]
         steps = " | ".join(str(each.steps) for each in made.values())
         why = dict.fromkeys(each.reason for each in made.values() if each.reason)
-        print(
-            f"| {line.name} | {steps} | {', '.join(costs)} | {'; '.join(why)[:200]} |", flush=True
-        )
+        cost = ", ".join(costs(made, options.steps))
+        print(f"| {line.name} | {steps} | {cost} | {'; '.join(why)[:200]} |", flush=True)
     return 0
 
 

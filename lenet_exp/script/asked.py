@@ -58,16 +58,14 @@ def read(config: Any) -> SessionConfig:
         mode, where = (_OF_INFERENCE if inference else _DEFAULT), Asked.where
     files: Dict[str, Any] = {name: texts.get(name) or None for name in _FILES}
     loops = int(given["iterations_per_loop"].i) if "iterations_per_loop" in given else 1
-    return SessionConfig(on_chip, Asked(_checked(mode, where), where=where, **files), loops)
+    return SessionConfig(on_chip, Asked(OTHER_NAMES.get(mode, mode), where=where, **files), loops)
 
 
-def _checked(mode: str, where: str) -> str:
-    name = OTHER_NAMES.get(mode, mode)
-    if name not in PRECISION_MODES:
+def _check(mode: str, where: str) -> None:
+    if mode not in PRECISION_MODES:
         allowed = f"{' | '.join(PRECISION_MODES)} ({where} says it)"
         remedy = "python -m lenet_exp.script path=... precision=allow_mix_precision"
         raise ConfigError("precision_mode", mode, allowed, remedy)
-    return name
 
 
 def _entries(config: Any) -> Any:
@@ -92,6 +90,9 @@ def chosen(found: Asked, typed: Dict[str, Any]) -> Tuple[Asked, Tuple[str, ...]]
     """Return what counts of what a script and a person ask, and what is left out of it, in words.
 
     `typed`: mode, files and keep_dtype as they were typed; those that were not are not in it.
+
+    Raises:
+        ConfigError: the mode that counts is none, or does not read a file that was typed.
     """
     asked = replace(found, **typed)
     told = []
@@ -99,6 +100,7 @@ def chosen(found: Asked, typed: Dict[str, Any]) -> Tuple[Asked, Tuple[str, ...]]
         asked = replace(asked, where="typed")
         if typed["mode"] != found.mode or found.where != Asked.where:
             told.append(f"the script's own, {found.mode} ({found.where}), is overridden")
+    _check(asked.mode, asked.where)
     for name in ("modify_mixlist", "customize_dtypes"):
         file = getattr(asked, name)
         why = unread(name, asked.mode, "today") if file else None

@@ -34,20 +34,25 @@ class EmulatedRun(NamedTuple):
     grafted: Grafted
 
 
+def needed(
+    graph: Any, tensors: Sequence[Any], operations: Sequence[Any], fed: Sequence[Any]
+) -> StepGraph:
+    """Return the graph of a run."""
+    return step_graph(graph, [*operations, *(tensor.op for tensor in tensors)], fed)
+
+
 def plan_run(
-    graph: Any, tensors: Sequence[Any], operations: Sequence[Any], fed: Sequence[Any], asked: Asked
-) -> Tuple[StepGraph, Plan]:
-    """Return the graph of a run, and the chip's plan of it.
+    step: StepGraph, tensors: Sequence[Any], operations: Sequence[Any], asked: Asked
+) -> Plan:
+    """Return the chip's plan of a run.
 
     Raises:
         GraphError: it can't be planned.
     """
-    roots = [*operations, *(tensor.op for tensor in tensors)]
-    step = step_graph(graph, roots, fed)
     kept = [name for name in asked.keep_dtype if nodes_of(step.graph_def, name)]
-    names = list(dict.fromkeys(op.name for op in roots))
-    plan = assign(step.graph_def, asked.mode, fetches=names, keep_dtype=kept, **asked.options())
-    return step, plan
+    names = [op.name for op in (*operations, *(tensor.op for tensor in tensors))]
+    fetches, options = list(dict.fromkeys(names)), asked.options()
+    return assign(step.graph_def, asked.mode, fetches=fetches, keep_dtype=kept, **options)
 
 
 def changes_numbers(plan: Plan) -> bool:
@@ -82,7 +87,7 @@ def emulate_run(
     operations: Sequence[Any],
     trace: bool = False,
 ) -> EmulatedRun:
-    """Import what computes as the chip would; the arguments as `plan_run` has them.
+    """Import what computes as the chip would; `tensors` and `operations` are what is fetched.
 
     Raises:
         GraphError: it can't be emulated.

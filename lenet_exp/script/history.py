@@ -17,11 +17,12 @@ class History:
 
     def __init__(self, metric: Optional[str]) -> None:
         """Take the fetched number of the name `metric` as the loss; None: what is called so."""
-        self._metric = metric
+        self.metric = metric
         self.seconds: List[float] = []
         self.overflowed: List[float] = []
         self.skipped = 0
         self.losses: Dict[int, float] = {}  # by step
+        self.numbers: Dict[str, None] = {}  # names of all that a training step fetched
         self.scales: Dict[int, float] = {}
 
     @property
@@ -44,11 +45,14 @@ class History:
         at = next((i for i, tensor in enumerate(tensors) if self._is_loss(tensor)), None)
         if at is not None and np.ndim(values[at]) == 0:
             self.losses[self.steps] = float(values[at])
+        elif self.metric is not None:
+            names = (t.name for t, value in zip(tensors, values) if np.ndim(value) == 0)
+            self.numbers.update(dict.fromkeys(map(str, names)))
 
     def _is_loss(self, tensor: Any) -> bool:
         name = str(tensor.name)
-        if self._metric is not None:
-            return self._metric in {name, name.partition(":")[0]}
+        if self.metric is not None:
+            return self.metric in {name, name.partition(":")[0]}
         if not tensor.dtype.is_floating or tensor.shape.ndims not in (0, None):
             return False
         readers = (op for op in tensor.consumers() if op.type in _SUMMARIES)

@@ -6,10 +6,11 @@ import os
 import runpy
 import signal
 import sys
+import threading
 import traceback
 import types
 from pathlib import Path
-from typing import Any, Callable, NamedTuple, Optional, Sequence
+from typing import Any, Callable, NamedTuple, NoReturn, Optional, Sequence
 
 from lenet_exp.errors import LenetExpError
 
@@ -17,14 +18,36 @@ _HERE = str(Path(__file__).resolve().parent)
 
 
 class Ended(NamedTuple):
-    """How a script ended: its exit code, and the signal that ended it, if one did."""
+    """How a script ended: its exit code, the signal that ended it, if one did, or our steps."""
 
     code: int
     signal: Optional[int] = None
+    enough: bool = False
 
 
 class EnoughStepsError(BaseException):
     """As many steps were made as were asked for. Not an Exception: no script may catch it."""
+
+
+_ENOUGH = signal.SIGURG  # without a handler it does nothing
+
+
+def end_with_enough_steps() -> NoReturn:
+    """End the script: from a thread of its too, for which its main thread may wait.
+
+    Raises:
+        EnoughStepsError: in the main thread.
+        SystemExit: in another, which ends by it in silence.
+    """
+    main = threading.main_thread()
+    if threading.current_thread() is main or main.ident is None:
+        raise EnoughStepsError
+    signal.pthread_kill(main.ident, _ENOUGH)
+    raise SystemExit
+
+
+def _enough(number: int, frame: Any) -> None:
+    raise EnoughStepsError
 
 
 def run_file(path: str, arguments: Sequence[str]) -> Ended:
@@ -51,9 +74,13 @@ def run_module(name: str, arguments: Sequence[str]) -> Ended:
 
 def _ended(work: Callable[[], Any]) -> Ended:
     try:
-        work()
+        signal.signal(_ENOUGH, _enough)
+        try:
+            work()
+        finally:
+            signal.signal(_ENOUGH, signal.SIG_IGN)
     except EnoughStepsError:
-        return Ended(0)
+        return Ended(0, enough=True)
     except SystemExit as error:
         return Ended(_of(error.code))
     except KeyboardInterrupt:
@@ -82,6 +109,9 @@ def _show(kind: Any, error: Any, trace: Optional[types.TracebackType]) -> None:
     """Print a traceback without the frames of what runs the script."""
     while trace is not None and _is_ours(trace):
         trace = trace.tb_next
+    if trace is None and kind is ImportError:  # runpy's: there is no such module
+        sys.stderr.write(f"{sys.executable}: {error}\n")
+        return
     if sys.excepthook is not sys.__excepthook__ and kind is not KeyboardInterrupt:
         sys.excepthook(kind, error, trace)
         return
@@ -92,7 +122,8 @@ def _show(kind: Any, error: Any, trace: Optional[types.TracebackType]) -> None:
 
 def _is_ours(trace: types.TracebackType) -> bool:
     name = trace.tb_frame.f_code.co_filename
-    return name.startswith(_HERE) or os.path.basename(name) == "runpy.py"  # noqa: PTH119
+    runs = os.path.basename(name) in ("runpy.py", "<frozen runpy>")  # noqa: PTH119
+    return name.startswith(_HERE) or runs
 
 
 def _drop_ours(lines: Any) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import shlex
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
@@ -25,7 +27,7 @@ NO_STORE = "none"  # as a URI: the folder alone
 
 
 class Kept:
-    """What was run, and where its record goes; all of it known before the script begins."""
+    """What was run, and where its record goes."""
 
     def __init__(
         self,
@@ -36,26 +38,47 @@ class Kept:
         uri: Optional[str],
         experiment: str,
     ) -> None:
-        """`script` as it was typed, `file` where it is; `folder` None for a new one."""
+        """`script`: as typed; `file`: None for a module; `folder`: None for a new one."""
         self.script, self.arguments, self.uri = script, tuple(arguments), uri
-        self.file = None if file is None else file.resolve()
         self.experiment = experiment_name(experiment)
-        self.place = _place(self.file)
-        new = time.strftime(f"outputs/script-%Y-%m-%d_%H-%M-%S-{os.getpid()}")
-        self.folder = self.place / new if folder is None else folder.absolute()
+        self.file, self._here = file, Path.cwd()
+        self._new = time.strftime(f"outputs/script-%Y-%m-%d_%H-%M-%S-{os.getpid()}")
+        self._typed = None if folder is None else folder.absolute()
+
+    def find_module(self) -> None:
+        """Learn where the module is that was typed, once it runs: looking imports its package."""
+        if self.file is None:
+            self.file = _file_of(self.script)
+
+    @property
+    def place(self) -> Path:
+        """The folder that outputs/ and a store without a name are in.
+
+        Where the person is; in the script's own folder nothing is written but what the script
+        writes.
+        """
+        here, file = self._here, self.file
+        inside = file is not None and (file.parent == here or file.parent in here.parents)
+        if file is None or not inside:
+            return here
+        above = file.parent.parent
+        return above if os.access(str(above), os.W_OK) else Path.home()
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the record."""
+        return self.place / self._new if self._typed is None else self._typed
 
 
-def _place(file: Optional[Path]) -> Path:
-    """Return the folder that outputs/ and a store without a name are in.
-
-    Where the person is; in the script's own folder nothing is written but what the script writes.
-    """
-    here = Path.cwd()
-    inside = file is not None and (file.parent == here or file.parent in here.parents)
-    if file is None or not inside:
-        return here
-    above = file.parent.parent
-    return above if os.access(str(above), os.W_OK) else Path.home()
+def _file_of(module: str) -> Optional[Path]:
+    """Return the file of a module that is running, or whose package is being imported."""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    if spec is None or spec.name not in (module, f"{module}.__main__"):
+        try:
+            spec = importlib.util.find_spec(module)
+        except (ImportError, ValueError, AttributeError):
+            return None
+    return Path(spec.origin).resolve() if spec is not None and spec.origin else None
 
 
 class ScriptRecord:
@@ -65,6 +88,7 @@ class ScriptRecord:
         """Nothing is written before the first session of the chip."""
         self._kept = kept
         self._journal: Optional[Journal] = None
+        self._obstacle = ""  # what keeps it from being opened
 
     def _opened(self) -> Journal:
         if self._journal is None:
@@ -74,6 +98,7 @@ class ScriptRecord:
     def settings(self, asked: Asked) -> None:
         """Record what was run and under which mode."""
         kept = self._kept
+        kept.find_module()
         values: Dict[str, object] = {
             "script": kept.script,
             "arguments": " ".join(map(shlex.quote, kept.arguments)),
@@ -89,30 +114,42 @@ class ScriptRecord:
             "hardware": "cpu",
             "precision": asked.mode,
             "script": kept.script,
-            "emulated": "true",
             "mlflow.runName": name,
             "folder": str(kept.folder),
             processes.TAG: processes.this_process(),
         }
-        with contextlib.suppress(OSError):
+        try:
             journal = self._opened()
             journal.append("params", values)
             journal.append("tags", tags)
             journal.append("status", {"status": "RUNNING"})
+        except (LenetExpError, OSError) as error:
+            what, reason = wrap_os_error(error).args[:2]
+            self._obstacle = f"{what}: {reason}"
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         """Record a step."""
-        with contextlib.suppress(OSError):
-            self._opened().append("metrics", values, step)
+        if self._journal is not None:
+            with contextlib.suppress(OSError):
+                self._journal.append("metrics", values, step)
 
     def end(
-        self, status: str, files: Mapping[str, str], history: History, said: Sequence[str]
+        self,
+        status: str,
+        emulated: str,
+        files: Mapping[str, str],
+        history: History,
+        said: Sequence[str],
     ) -> List[str]:
-        """Write everything and tell the store; return what to say of where it is."""
+        """Write everything and tell the store; return what to say of where it is.
+
+        `emulated`: true, false or partly.
+        """
         if self._journal is None:
-            return []
+            return [f"not recorded: {self._obstacle}"] if self._obstacle else []
         journal, folder = self._journal, self._kept.folder
         try:
+            journal.append("tags", {"emulated": emulated})
             self._write(journal, files, history, said)
             journal.append("status", {"status": status})
             journal.sync()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
 import sys
+import threading
+import time
 from pathlib import Path
-from typing import Any, Callable, NoReturn, Optional
+from typing import Any, Callable, NoReturn
 
 from lenet_exp import tf_compat
 from lenet_exp.config.cli.script_options import ScriptOptions
 from lenet_exp.errors import Terminated
-from lenet_exp.script import interpreter
+from lenet_exp.script import interpreter, refusals
 from lenet_exp.script.capture import Capture
 from lenet_exp.script.imports import AfterImport
 from lenet_exp.script.record import Kept, ScriptRecord
@@ -20,12 +21,14 @@ from lenet_exp.script.sessions import Takeover
 from lenet_exp.script.watch import Watch
 
 PACKAGES = Path(__file__).with_name("packages")
+_PATIENCE = 3  # seconds
 
 
 def run(options: ScriptOptions) -> int:
     """Run the script that is asked for, its sessions taken over; return its exit code."""
     sys.path[0] = "" if options.path is None else str(options.path.resolve().parent)
     kept = _kept(options)
+    refusals.check(options, kept)
     capture = None if options.capture is None else Capture(options.capture, kept.script)
     watch = Watch(ScriptRecord(kept), options.metric, options.steps, capture)
     takeover = Takeover(options.typed(), watch, options.trace, options.on_refused)
@@ -39,7 +42,22 @@ def run(options: ScriptOptions) -> int:
     watch.end(status)
     if ended.signal is not None:
         _end_by(ended.signal)
+    if ended.enough:
+        _leave_threads()
     return ended.code
+
+
+def _leave_threads() -> None:
+    """End this process where threads of the script would keep it: they wait for steps."""
+    until = time.monotonic() + _PATIENCE
+    others = [one for one in threading.enumerate() if one is not threading.current_thread()]
+    for one in others:
+        if not one.daemon:
+            one.join(max(0.0, until - time.monotonic()))
+    if any(one.is_alive() and not one.daemon for one in others):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _script(options: ScriptOptions) -> interpreter.Ended:
@@ -49,18 +67,10 @@ def _script(options: ScriptOptions) -> interpreter.Ended:
 
 
 def _kept(options: ScriptOptions) -> Kept:
-    name = str(options.path or options.module)
-    file = options.path or _file_of(str(options.module))
+    script = str(options.path or options.module)
+    file = None if options.path is None else options.path.resolve()
     of_store = (options.record, options.uri, options.experiment)
-    return Kept(name, file, options.arguments, *of_store)
-
-
-def _file_of(module: str) -> Optional[Path]:
-    try:
-        spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError, AttributeError):  # running it says so
-        return None
-    return Path(spec.origin) if spec is not None and spec.origin else None
+    return Kept(script, file, options.arguments, *of_store)
 
 
 def _prepare_process(watch: Watch) -> None:

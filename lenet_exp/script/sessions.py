@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from lenet_exp import tf_compat
 from lenet_exp.errors import LenetExpError, PrecisionError
@@ -15,6 +15,7 @@ from lenet_exp.script.emulated_run import (
     EmulatedRun,
     changes_numbers,
     emulate_run,
+    needed,
     plan_run,
     trains,
 )
@@ -55,8 +56,11 @@ class Observer:
     def found(self, asked: asking.Asked, told: Sequence[str]) -> None:
         """Hear what mode the process has; at the first session of the chip."""
 
-    def prepared(self, prepared: Prepared, session: Any) -> None:
-        """Hear of a new set of fetches, before it is first run."""
+    def prepared(self, prepared: Prepared) -> None:
+        """Hear of a new set of fetches of a graph, before it is first run."""
+
+    def begun(self, prepared: Prepared, session: Any) -> None:
+        """Hear that a session is about to run it for the first time."""
 
     def called(self, call: Call) -> None:
         """Hear of a call that trained or was emulated."""
@@ -101,13 +105,24 @@ class Takeover:
         begin = base.__init__
 
         def init(session: Any, target: Any = "", graph: Any = None, config: Any = None) -> None:
+            session._session = None  # noqa: SLF001 - what __del__ looks at, if this raises
             emulated = self._begin(config)
             used = asking.for_emulation(config, config_class) if emulated else config
             begin(session, target, graph, used)
             if emulated:
-                session._lenet_exp = OneSession(asking.read(config).loops)  # noqa: SLF001
+                known = self._known(session.graph)
+                session._lenet_exp = OneSession(asking.read(config).loops, known)  # noqa: SLF001
 
         base.__init__ = init
+
+    def _known(self, graph: Any) -> Dict[Tuple[Any, ...], Prepared]:
+        """Return what is known of a graph; the graph holds it, which is held by it."""
+        if not hasattr(graph, "_lenet_exp_known"):
+            graph._lenet_exp_known = {}  # noqa: SLF001 - ours
+        found: Dict[Tuple[Any, ...], Prepared] = graph._lenet_exp_known.setdefault(  # noqa: SLF001
+            (self.asked, self._trace, self._on_refused), {}
+        )
+        return found
 
     def _begin(self, config: Any) -> bool:
         """Return whether a session is the chip's; with the first one the mode is settled."""
@@ -160,7 +175,7 @@ class Takeover:
             if options.tensor_connection:
                 held = tuple(find(name) for name in options.fetch)
                 reason = "Keras joins tensors in it"
-                self.observer.prepared(Prepared(held, None, None, False, None, reason), session)
+                self.observer.prepared(Prepared(held, None, None, False, None, reason))
                 return from_options(session, options)
             fetches, feeds = ([find(name) for name in names]
                               for names in (options.fetch, options.feed))  # fmt: skip
@@ -183,7 +198,11 @@ class Takeover:
         prepared = mine.known.get(key)
         if prepared is None:
             with self._lock:
-                prepared = mine.known[key] = self._prepare(mine, session, fetches, targets, fed)
+                # Another thread may have been before this one.
+                prepared = mine.known.get(key) or self._prepare(session, fetches, targets, fed)
+                mine.known[key] = prepared
+        if id(prepared) not in mine.begun:
+            self._quietly(lambda: self._begin_run(mine, session, prepared))
         run = prepared.run
         begun = time.perf_counter()
         if run is None and not prepared.trains:
@@ -204,7 +223,8 @@ class Takeover:
         given.update((tensor.name, value) for tensor, value in zip(fed, feeds.values()))
         values = values[: len(fetches)]
         call = Call(prepared, steps, seconds, overflows, skipped, fetches, values, session, given)
-        self._quietly(lambda: self.observer.called(call))
+        with self._lock:  # a script may train in several threads
+            self._quietly(lambda: self.observer.called(call))
         return values
 
     def _quietly(self, work: Callable[[], None]) -> None:
@@ -215,29 +235,36 @@ class Takeover:
         finally:
             self._busy.on = False
 
-    def _prepare(
-        self, mine: OneSession, session: Any, fetches: Any, targets: Any, fed: Any
-    ) -> Prepared:
+    def _begin_run(self, mine: OneSession, session: Any, prepared: Prepared) -> None:
+        """Have a session ready for what it runs for the first time."""
+        with self._lock:
+            if id(prepared) in mine.begun:
+                return
+            if prepared.run is not None:
+                mine.begin(self._do_run, session, prepared.run)
+            self.observer.begun(prepared, session)
+            mine.begun.add(id(prepared))
+
+    def _prepare(self, session: Any, fetches: Any, targets: Any, fed: Any) -> Prepared:
         assert self.asked is not None  # noqa: S101 - a session of the chip settled it
         held, graph, asked = (*fetches, *targets, *fed), session.graph, self.asked
         made: List[Prepared] = []
 
         def work() -> None:
-            plan, training = None, False
+            plan, step, training, run, reason = None, None, False, None, ""
             try:
-                step, plan = plan_run(graph, fetches, targets, fed, asked)
-                training = trains(step)
+                step = needed(graph, fetches, targets, fed)
+                training = trains(step)  # steps are counted, whatever can't be done with them
+                plan = plan_run(step, fetches, targets, asked)
                 self._check(plan)
-                run = None
                 if changes_numbers(plan):
                     run = emulate_run(step, plan, graph, fetches, targets, self._trace)
-                    mine.begin(self._do_run, session)
-                made.append(Prepared(held, run, plan, training, step))
             except Exception as error:
                 if self._on_refused == "error":
                     raise
-                made.append(Prepared(held, None, plan, training, None, _in_a_line(error)))
-            self.observer.prepared(made[0], session)
+                run, reason = None, _in_a_line(error)
+            made.append(Prepared(held, run, plan, training, step, reason))
+            self.observer.prepared(made[0])
 
         self._quietly(work)
         return made[0]
@@ -252,18 +279,21 @@ class Takeover:
 class OneSession:
     """What is known of one session of the chip."""
 
-    def __init__(self, loops: int) -> None:
-        self.known: Dict[Tuple[Any, ...], Prepared] = {}
+    def __init__(self, loops: int, known: Dict[Tuple[Any, ...], Prepared]) -> None:
+        self.known = known  # of its graph, by the ids of fetches, targets and feeds
+        self.begun: Set[int] = set()  # ids of those that it has run
         self._loops = loops
         self._count = 0.0  # of overflows, when it was last looked at
-        self._begun = False
+        self._is_reset = False
 
-    def begin(self, do_run: Callable[..., Any], session: Any) -> None:
-        """Set the overflow flag to 0; once."""
-        if not self._begun:
-            reset = status_of(session.graph).operation(float_status.RESET)
-            do_run(session, None, [reset], [], {}, None, None)
-            self._begun = True
+    def begin(self, do_run: Callable[..., Any], session: Any, run: EmulatedRun) -> None:
+        """Set the overflow flag to 0, once, and what the run counts."""
+        resets = [] if run.traces is None else [run.grafted.operation(run.traces.reset)]
+        if not self._is_reset:
+            resets.append(status_of(session.graph).operation(float_status.RESET))
+            self._is_reset = True
+        if resets:
+            do_run(session, None, resets, [], {}, None, None)
 
     def counted(
         self, do_run: Callable[..., Any], session: Any, seen: Sequence[Any]

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from lenet_exp.precision import Plan, report, verdict
 from lenet_exp.precision.emulation.trace import report as trace_report
 from lenet_exp.precision.emulation.trace import tally
 from lenet_exp.precision.emulation.trace.report import Counted
+from lenet_exp.precision.planning.options import near, nodes_of
 from lenet_exp.precision.reporting.records import as_csv_of_run
 from lenet_exp.record.terminal import print_on
 from lenet_exp.script.asked import Asked
 from lenet_exp.script.capture import Capture
 from lenet_exp.script.history import History
-from lenet_exp.script.interpreter import EnoughStepsError
+from lenet_exp.script.interpreter import end_with_enough_steps
 from lenet_exp.script.record import ScriptRecord
 from lenet_exp.script.sessions import Call, Observer, Prepared
 
@@ -56,19 +57,22 @@ class Watch(Observer):
         self._asked = asked, told
         self._record.settings(asked)
 
-    def prepared(self, prepared: Prepared, session: Any) -> None:
+    def prepared(self, prepared: Prepared) -> None:
         """Say the first line before the first step, and what can't be emulated when it is met."""
         self._runs.append(prepared)
         if prepared.trains and not self._begun:
             self._begin(prepared.plan)
         if prepared.reason:
             self.say(f"in float32: {_names(prepared.held)}: {prepared.reason}")
-        if self._capture is not None and prepared.trains and not self._capture.has_begun:
-            self._capture.begin(prepared, session, prepared.held, self._mode())
         traces = prepared.run.traces if prepared.run is not None else None
         if traces is not None:
             self._tallies[id(prepared)] = tally.empty(traces.sites)
-            session.run(_of(prepared, traces.reset))
+
+    def begun(self, prepared: Prepared, session: Any) -> None:
+        """Write the capture before the first step."""
+        if self._capture is not None and prepared.trains and not self._capture.has_begun:
+            fetches, mode = prepared.held, self._mode()
+            self._captured(lambda capture: capture.begin(prepared, session, fetches, mode))
 
     def _mode(self) -> str:
         return self._asked[0].mode if self._asked else Asked.mode
@@ -86,7 +90,7 @@ class Watch(Observer):
         if os.getpid() != self._owner:
             return
         if self._capture is not None and self._capture.takes(call.prepared):
-            self._capture.add(call.given)
+            self._captured(lambda capture: capture.add(call.given))
         if call.prepared.trains:
             self.history.add(call.steps, call.seconds, call.overflows, call.skipped)
             self.history.loss(call.tensors, call.values)
@@ -97,7 +101,7 @@ class Watch(Observer):
                 self.history.scales[self.history.steps] = scale
             self._record.metrics(self.history.metrics(), self.history.steps)
         if self._most is not None and self.history.steps >= self._most:
-            raise EnoughStepsError
+            end_with_enough_steps()
 
     def _trace(self, call: Call) -> None:
         before = self._tallies.get(id(call.prepared))
@@ -117,21 +121,34 @@ class Watch(Observer):
         if self._ended or os.getpid() != self._owner:
             return
         self._ended = True
+        self._say_steps()
+        self._captured(lambda capture: capture.end())
+        counted = self._counted()
+        for text in _tables(counted):
+            self.say(text)
+        files = self._files(counted)
+        for line in self._record.end(status, emulated(self._runs), files, self.history, self._said):
+            self.say(line)
+
+    def _say_steps(self) -> None:
         if self._asked is None:
             self.say("no session of the chip was opened: nothing was emulated")
-        else:
-            if not self._begun:
-                self._begin(next((r.plan for r in self._runs if r.plan is not None), None))
-            self.say(self.history.text())
-        if self._capture is not None:
-            self._capture.end()
-        counted = self._counted()
-        if counted:
-            for text in _tables(counted):
-                self.say(text)
-        files = self._files(counted)
-        for line in self._record.end(status, files, self.history, self._said):
-            self.say(line)
+            return
+        if not self._begun:
+            self._begin(next((r.plan for r in self._runs if r.plan is not None), None))
+        lost = not_kept(self._asked[0].keep_dtype, self._runs)
+        for text in (self.history.text(), *lost, *not_found(self.history)):
+            self.say(text)
+
+    def _captured(self, work: Callable[[Capture], None]) -> None:
+        """Do something for the capture, if there is one; what the system refuses ends it alone."""
+        if self._capture is None:
+            return
+        try:
+            work(self._capture)
+        except OSError as error:
+            self._capture = None
+            self.say(f"no capture: {error.filename or 'its folder'}: {error.strerror or error}")
 
     def _counted(self) -> Dict[str, Counted]:
         found = {}
@@ -169,6 +186,32 @@ def first_line(asked: Asked, told: Sequence[str], plan: Optional[Plan]) -> str:
         more = len(plan.warnings) - 2
         parts += [f"{more} warnings more"] if more > 0 else []
     return "; ".join(parts)
+
+
+def emulated(runs: Sequence[Prepared]) -> str:
+    """Return whether what was run was computed as the chip does: true, false or partly."""
+    if not any(prepared.reason for prepared in runs):
+        return "true"
+    return "partly" if any(prepared.run is not None for prepared in runs) else "false"
+
+
+def not_kept(names: Sequence[str], runs: Sequence[Prepared]) -> List[str]:
+    """Return what to say of names of keep_dtype that are in no graph that was run."""
+    graphs = [prepared.step.graph_def for prepared in runs if prepared.step is not None]
+    if not graphs:
+        return []
+    largest = max(graphs, key=lambda graph_def: len(graph_def.node))
+    lost = [n for n in names if not any(nodes_of(graph_def, n) for graph_def in graphs)]
+    problem = "changed nothing: no run of the script has such a node or name scope"
+    return [f"keep_dtype={name} {problem}; try {near(largest, name)}" for name in lost]
+
+
+def not_found(history: History) -> List[str]:
+    """Return what to say of a metric that no training step fetched."""
+    if history.metric is None or history.losses or not history.steps:
+        return []
+    names = ", ".join(list(history.numbers)[:_MOST_NAMES]) or "no number"
+    return [f"metric={history.metric} was not found: the training steps fetched {names}"]
 
 
 def _named(runs: Sequence[Prepared]) -> Dict[str, Prepared]:

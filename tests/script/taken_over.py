@@ -12,7 +12,7 @@ class Heard(Observer):
     def __init__(self):
         self.runs, self.calls = [], []
 
-    def prepared(self, prepared, session):
+    def prepared(self, prepared):
         self.runs.append(prepared)
 
     def called(self, call):

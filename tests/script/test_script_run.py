@@ -2,9 +2,12 @@
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple, Sequence
 
 import numpy as np
 import pytest
@@ -97,11 +100,86 @@ def test_a_captured_graph_needs_no_script(made):
     (["path=plain.py", "module=plain"], "is given beside module"),
     (["path=plain.py", "precision=fp17"], "allow_mix_precision"),
     (["plain.py"], "path=plain.py"),
+    (["path=plain.py", "record=/proc/x"], "record=/proc/x is not possible"),
+    (["path=plain.py", "capture=/proc/x/y"], "capture=/proc/x/y is not possible"),
+    (["path=plain.py", "modify_mixlist=plain.py"], "modify_mixlist plain.py"),
+    (["path=plain.py", "customize_dtypes=plain.py"], "customize_dtypes"),
+    (["path=plain.py", "precision=force_fp16", "modify_mixlist=plain.py"], "has no lists"),
 ])  # fmt: skip
 @pytest.mark.stackless
 def test_a_wrong_line_is_refused_in_words(words, said, monkeypatch, capsys):
     from lenet_exp.script.__main__ import main
 
     monkeypatch.chdir(SCRIPTS)
+    monkeypatch.setattr(sys, "path", [*sys.path])
     assert main(words) == 2
     assert said in capsys.readouterr().err
+
+
+class Ending(NamedTuple):
+    """A way to end: what is asked of it and what it leaves."""
+
+    code: int
+    said: str  # in its error output
+    status: str = "FINISHED"
+    steps: int = 3
+    words: Sequence[str] = ()
+
+
+ENDINGS = {
+    "none": Ending(0, "3 steps", words=["metric=error"]),
+    "leave": Ending(5, "3 steps", "FAILED"),
+    "interrupt": Ending(-signal.SIGINT, "KeyboardInterrupt", "KILLED"),
+    "raise": Ending(1, "ValueError: the script's own", "FAILED"),
+    "forever": Ending(0, "keep_dtype=Nope changed nothing", steps=5,
+                      words=["steps=5", "keep_dtype=[Nope]"]),
+    "thread": Ending(0, "metric=lss was not found: the training steps fetched error:0", steps=5,
+                     words=["steps=5", "metric=lss"]),
+    "wrong_list": Ending(0, "in float32: ", steps=4, words=["steps=4"]),
+    "refused": Ending(2, "nowhere.json", "FAILED", 0, ["on_refused=error"]),
+}  # fmt: skip
+QUICK = ("leave", "forever")
+
+
+@pytest.fixture
+def place(tmp_path):
+    """Return a folder with a script and a package of the same script."""
+    folder = tmp_path / "in" / "scripts"
+    (folder / "package").mkdir(parents=True)
+    shutil.copy(str(SCRIPTS / "branches.py"), str(folder))
+    shutil.copy(str(SCRIPTS / "branches.py"), str(folder / "package" / "train.py"))
+    (folder / "package" / "__init__.py").write_text("from npu_bridge.npu_init import *\n")
+    return folder
+
+
+def _end(name):
+    return pytest.param(name, marks=pytest.mark.slow if name in QUICK else pytest.mark.full)
+
+
+@pytest.mark.parametrize("name", map(_end, ENDINGS))
+def test_whatever_ends_a_script_leaves_a_record_and_its_folder_clean(name, place):
+    ending = ENDINGS[name]
+    before = {*place.rglob("*")}
+    ended = run("path=branches.py", "tracking.uri=none", *ending.words, "--", name, cwd=place)
+    code = 1 if ending.code < 0 and sys.version_info < (3, 8) else ending.code
+    assert (ended.returncode, ending.said in ended.stderr) == (code, True), ended.stderr
+    assert "lenet_exp/script" not in ended.stderr  # no traceback of ours
+    assert {*place.rglob("*")} == before
+    (record,) = (place.parent / "outputs").iterdir()
+    entries = journal.read(record)
+    metrics = journal.merged(entries, "metrics")
+    assert journal.merged(entries, "status") == {"status": ending.status}
+    assert metrics.get("steps", 0) == ending.steps
+    assert ("loss" in metrics) == ("metric=error" in ending.words)
+    tags = journal.merged(entries, "tags")
+    assert tags["emulated"] == ("false" if name == "wrong_list" else "true")
+
+
+@pytest.mark.slow
+def test_a_module_is_emulated_from_its_package_on(place):
+    words = ["module=package.train", "record=../record", "tracking.uri=none", "steps=2"]
+    ended = run(*words, "--", "forever", cwd=place)
+    assert ended.returncode == 0, ended.stderr
+    loss = float(ended.stdout.splitlines()[-1])
+    assert loss == float(np.float16(loss))
+    assert (place.parent / "record" / "script" / "train.py").is_file()

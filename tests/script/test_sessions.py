@@ -1,10 +1,14 @@
 """A session that is taken over computes what `emulated_session` computes of the same graph."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from taken_over import taken_over
 
 from lenet_exp import tf_compat
+from lenet_exp.errors import ConfigError
 from lenet_exp.precision import emulated_session
 
 tf_compat.configure(hide_gpus=True, deterministic=True)
@@ -200,3 +204,73 @@ def test_a_session_that_is_the_host_s_stays_unrounded():
         losses = _losses(session, loss, train, feeds)
     assert losses[0] != np.float16(losses[0])
     assert heard.runs == []
+
+
+def _config(**texts):
+    """Return the configuration of a session of the chip."""
+    config = tf_compat.load().ConfigProto()
+    entry = config.graph_options.rewrite_options.custom_optimizers.add(name="NpuOptimizer")
+    for key, text in texts.items():
+        entry.parameter_map[key].s = text.encode()
+    return config
+
+
+def test_steps_that_can_not_be_planned_are_counted():
+    tf = tf_compat.load()
+    graph, (loss, train, feeds), initializer = _built(adam)
+    config = _config(precision_mode="allow_mix_precision", modify_mixlist="nowhere.json")
+    with taken_over() as heard, tf.Session(graph=graph, config=config) as session:
+        session.run(initializer)
+        losses = _losses(session, loss, train, feeds)
+    assert losses[-1] != np.float16(losses[-1])
+    training = [call for call in heard.calls if call.prepared.trains]
+    assert sum(call.steps for call in training) == STEPS
+    assert {call.prepared.run for call in training} == {None}
+    assert "nowhere.json" in training[0].prepared.reason
+
+
+@pytest.mark.parametrize("mode", [None, "force_fp16"])
+def test_a_wrong_mode_of_the_script_counts_where_none_is_typed(mode, capfd):
+    tf = tf_compat.load()
+    graph, (loss, train, feeds), initializer = _built(adam)
+    config = _config(precision_mode="fp17")
+    with taken_over(mode):
+        if mode is None:
+            with pytest.raises(ConfigError, match="precision_mode=fp17 is not possible"):
+                tf.Session(graph=graph, config=config)
+        else:
+            with tf.Session(graph=graph, config=config) as session:
+                session.run(initializer)
+                loss = _losses(session, loss, train, feeds)[-1]
+                assert loss == np.float16(loss)
+    gc.collect()
+    assert "Exception ignored" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("trace", [False, True])
+def test_sessions_of_one_graph_share_what_is_planned(trace):
+    tf = tf_compat.load()
+    graph, (loss, train, feeds), initializer = _built(adam)
+    found = []
+    with taken_over("force_fp16", trace=trace) as heard:
+        for _ in range(3):
+            with tf.Session(graph=graph) as session:
+                session.run(initializer)
+                found.append(_losses(session, loss, train, feeds))
+    assert len(heard.runs) == 2  # the initial values, and the step
+    assert found == found[:1] * 3
+    assert len(heard.calls) == 3 * (1 + STEPS)
+
+
+def test_what_is_known_of_a_graph_goes_with_it():
+    tf = tf_compat.load()
+    graph, (loss, train, feeds), initializer = _built(adam)
+    with taken_over("force_fp16") as heard, tf.Session(graph=graph) as session:
+        session.run(initializer)
+        _losses(session, loss, train, feeds)
+    there = weakref.ref(graph)
+    del graph, loss, train, feeds, initializer, session
+    heard.runs.clear()
+    heard.calls.clear()
+    gc.collect()
+    assert there() is None

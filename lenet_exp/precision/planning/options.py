@@ -53,16 +53,16 @@ _SHOWN = 8  # of scopes that are near
 _COMPARED = 20_000  # of a graph's names: each costs time
 
 
-def _like(graph_def: Any, name: str) -> str:
+def near(graph_def: Any, name: str) -> str:
     """Return the scopes and nodes that a name may have meant: those alike, else the outermost."""
     scopes: Dict[str, None] = {}
     for node in graph_def.node:
         parts = node.name.split("/")
         scopes.update(("/".join(parts[:depth]), None) for depth in range(1, len(parts)))
     names = [*scopes, *(node.name for node in graph_def.node)]
-    near = difflib.get_close_matches(name, names[:_COMPARED], n=_SHOWN, cutoff=0.7)
-    near = near or [scope for scope in scopes if "/" not in scope][:_SHOWN]
-    return f"one of {', '.join(near)}" if near else "the name of a node of this graph"
+    alike = difflib.get_close_matches(name, names[:_COMPARED], n=_SHOWN, cutoff=0.7)
+    alike = alike or [scope for scope in scopes if "/" not in scope][:_SHOWN]
+    return f"one of {', '.join(alike)}" if alike else "the name of a node of this graph"
 
 
 def kept_nodes(graph_def: Any, names: Sequence[str]) -> Tuple[str, ...]:
@@ -72,7 +72,7 @@ def kept_nodes(graph_def: Any, names: Sequence[str]) -> Tuple[str, ...]:
         inside = nodes_of(graph_def, name)
         if not inside:
             problem = "the graph has no such node or name scope"
-            raise PrecisionError(f"keep_dtype {name}", problem, _like(graph_def, name))
+            raise PrecisionError(f"keep_dtype {name}", problem, near(graph_def, name))
         found.update((node, None) for node in inside)
     return tuple(found)
 
