@@ -13,10 +13,10 @@ from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.schema.run import Adam, FixedLossScale, Settings
 from lenet_exp.config.tracking import of_environment
 from lenet_exp.experiment.summary import Outcome
+from lenet_exp.precision.diagnosis.epsilon import LEAST
 from lenet_exp.training.history import History
 
 _GUESSING = 0.2  # an accuracy; who takes every digit for the same one has 0.1
-_LEAST_EPSILON = 2.0**-24  # float16's least subnormal
 _PROGRAMS = (("python", "-m", "lenet_exp.run"), ("lenet-exp", "run"))
 _SWEEPS = {"-m", "--multirun"}
 _ADVISE = "python -m lenet_exp.advise"
@@ -28,7 +28,7 @@ def adam_warning(settings: Settings) -> Optional[str]:
     optimizer, mode = settings.optimizer, settings.precision.mode
     if mode != "force_fp16" or not isinstance(optimizer, Adam):
         return None
-    if optimizer.epsilon >= _LEAST_EPSILON:
+    if optimizer.epsilon >= LEAST:
         return None
     return (
         f"force_fp16 runs Adam in float16, where epsilon {optimizer.epsilon:g} is 0"

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import numpy as np
 
@@ -316,8 +327,19 @@ def _diagnosis(
         )
     rows = tuple(_of_inputs(nodes, each, totals) for each in found)
     errors = tuple((name, error_of([each])) for name, each in gradients.items())
+    _check_exact(errors)
     together = error_of(list(gradients.values()))
     return Diagnosis(plan, rows, errors, together, copies.inside)
+
+
+def _check_exact(gradients: Sequence[Tuple[str, Error]]) -> None:
+    for name, error in gradients:
+        if not np.isfinite(error.exact):
+            raise GraphError(
+                f"the gradient of {name}",
+                "it is no finite number in float32 either: nothing can be told from it",
+                "other values in feeds=, or the checkpoint= of a step that is right in float32",
+            )
 
 
 def _of_inputs(

@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 
+from lenet_exp.errors import GraphError
 from lenet_exp.precision import assign
 from lenet_exp.precision.diagnosis import error_table
 from lenet_exp.precision.diagnosis.errors import diagnose
@@ -63,6 +64,13 @@ def test_random_numbers_are_the_same_in_all_copies():
     found = diagnosed("attention", MIX)  # drops out at random
     forward = [each for each in found.operators if each.section == "forward"]
     assert max(each.total.distance for each in forward) < 10 * LARGEST_ROUNDING
+
+
+def test_a_step_that_float32_can_not_make_either_is_refused():
+    graph_def, fetches, values, feeds = network(FAULTS[0], 1)
+    wrong = {k: np.full_like(v, np.inf) if v.dtype.kind == "f" else v for k, v in feeds.items()}
+    with pytest.raises(GraphError, match="no finite number in float32"):
+        diagnose(assign(graph_def, FORCE, fetches=fetches), values, wrong)
 
 
 def test_a_type_that_stays_makes_no_error():
