@@ -1,4 +1,7 @@
-"""Fail for a folder of over 16 files, a file of over 400 lines or a function of over 40."""
+"""Fail for a folder of over 16 files, a file of over 400 lines or a function of over 40.
+
+And for two test files of one name: pytest imports them as one module where a folder is no package.
+"""
 
 import ast
 import sys
@@ -28,6 +31,15 @@ def too_long(path):
                 yield "{} has {} lines, at most {}".format(where, length, FUNCTION_LINES)
 
 
+def named_alike(sources):
+    known = {}
+    for path in sources:
+        if path.name.startswith("test_"):
+            first = known.setdefault(path.name, path)
+            if first is not path:
+                yield "{}: has the name of {}".format(path, first)
+
+
 def main():
     roots = [Path(root) for root in ("lenet_exp", "tests", "scripts", "benchmarks", "docs")]
     sources = [path for root in roots for path in sorted(root.rglob("*.py"))]
@@ -35,6 +47,7 @@ def main():
     folders = sorted({*(path.parent for path in sources), *roots, *Path("conf").glob("**/")})
     found = [text for folder in folders for text in too_full(folder)]
     found += [text for path in sources for text in too_long(path)]
+    found += named_alike(sources)
     print("\n".join(found) or "sizes: every folder, file and function is small enough")
     return 1 if found else 0
 
