@@ -16,7 +16,7 @@ from tests.end_to_end.conftest import Project, with_store
 from tests.hardware import double
 from tests.stacks import FULL_ON_TF1
 
-QUICK = ("README.md", "runs.md", "settings.md")
+QUICK = ("README.md",)
 ELSEWHERE = (
     "README.zh-CN.md",  # test_readme.py: the same commands as README.md
     "precision.md",  # test_pages.py: to the letter

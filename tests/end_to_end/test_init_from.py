@@ -99,6 +99,7 @@ def test_the_first_values_are_others_without_it(shared_project, modelzoo):
     assert not same(values, values_of(modelzoo / "mode.ckpt"))
 
 
+@full_on_tf1
 @pytest.mark.parametrize(
     ("words", "told"),
     [

@@ -12,6 +12,9 @@ from lenet_exp.commands import export as exporting
 from lenet_exp.commands import predict as predicting
 from lenet_exp.experiment import graphs
 from lenet_exp.record.run import run_folders
+from tests.stacks import FULL_ON_TF1
+
+pytestmark = FULL_ON_TF1  # there test_precision_files.py has such options
 
 FILES = {
     "modify_mixlist": '{"black-list": {"to-add": ["BiasAdd"]}}',
