@@ -79,7 +79,7 @@ def test_it_sweeps_with_its_own_launcher(program, tmp_path, mnist_folder):
     ("typed", "becomes"),
     [
         ("lenet-exp expl", "lenet-exp explain"),
-        ("lenet-exp run precision=for", "lenet-exp run precision=force_fp16"),
+        ("lenet-exp run precision=mus", "lenet-exp run precision=must_keep_origin_dtype"),
         ("lenet-exp explain phase=eli", "lenet-exp explain phase=eliminate_casts"),
     ],
 )

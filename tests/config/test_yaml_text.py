@@ -92,3 +92,15 @@ def test_a_key_that_was_typed_is_told_without_a_file(tmp_path):
     with pytest.raises(ConfigError) as caught:
         check_command_line(["seed=x"])
     assert caught.value.args[:2] == ("seed", "x")
+
+
+@pytest.mark.parametrize("group", ["precision", "optimizer", "loss_scale", "hydra/launcher"])
+@pytest.mark.parametrize(
+    "option", ["nothere", "f" * 300, "f/" * 3000 + "f", "../x", '"a\\0b"', "~x"]
+)
+def test_an_option_that_a_preset_names_and_no_file_is_is_told(group, option, tmp_path):
+    (tmp_path / "experiment").mkdir()
+    text = f"{GLOBAL}defaults:\n  - override /{group}: {option}\n"
+    (tmp_path / "experiment" / "x.yaml").write_text(text)
+    with pytest.raises((ConfigError, DataError)):
+        check_command_line([f"--config-dir={tmp_path}", "experiment=x"])

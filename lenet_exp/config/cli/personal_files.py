@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from pathlib import Path
 from typing import Iterable, Iterator, Mapping, Optional, Sequence, Tuple
 
 import yaml
 from hydra._internal.config_repository import CachingConfigRepository
+from hydra.core.default_element import GroupDefault, InputDefault
 from hydra.core.override_parser.types import Override
 from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig, OmegaConf
@@ -25,6 +27,7 @@ _LOGS = ("logging.", "lenet_exp.", "colorlog.")
 _MAKES = {"_target_": _PLUGINS, "class": _LOGS, "()": _LOGS}
 _PLUGIN_KEYS = ("hydra.launcher._target_", "hydra.sweeper._target_")
 _STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
+_PRIMARY = "config"
 _REMEDY = f"mend that file, as those in {CONF / 'experiment'} are"
 
 
@@ -42,7 +45,7 @@ class PersonalFiles(CachingConfigRepository):
         config_path = _by_one_name(config_path)
         path = self._path(config_path)
         try:
-            if path.is_file() and CONF not in path.parents:
+            if _is_file(path) and CONF not in path.parents:
                 _check_size(path)
             found = super().load_config(config_path)
         except yaml.MarkedYAMLError as error:
@@ -57,12 +60,28 @@ class PersonalFiles(CachingConfigRepository):
         if found is not None and not OmegaConf.is_dict(found.config):
             problem = "holds no keys: each line has to be KEY: VALUE"
             raise DataError(path, problem, _REMEDY)
+        if found is not None and config_path != _PRIMARY:
+            _check_defaults(path, found.defaults_list or [])
         return found
 
     def _path(self, config_path: str) -> Path:
         name = f"{config_path.partition('.yaml')[0]}.yaml"
         paths = [Path(source.path, name) for source in self.get_sources()]
-        return next((path for path in paths if path.is_file()), Path(name))
+        return next((path for path in paths if _is_file(path)), Path(name))
+
+
+def _check_defaults(path: Path, defaults: Sequence[InputDefault]) -> None:
+    # Hydra has composed its own groups by then, and passes over these without a word.
+    for default in defaults:
+        if isinstance(default, GroupDefault) and (default.group or "").lstrip("/")[:6] == "hydra/":
+            typed = f"{str(default.group).lstrip('/')}={default.value}"
+            problem = f"a file of options can't choose {typed}"
+            raise DataError(path, problem, f"type {typed}, and leave it out of that file")
+
+
+def _is_file(path: Path) -> bool:
+    # Path.is_file raises of a name that no file system takes.
+    return os.path.isfile(str(path))  # noqa: PTH113
 
 
 def _by_one_name(config_path: str) -> str:
