@@ -1,5 +1,5 @@
 #!/bin/sh
-# Lint and the suite on tf2, then the suite on tf1 wherever a Python 3.7 is found.
+# Lint, then the suite on tf2 and, wherever a Python 3.7 is found, on tf1 at the same time.
 # $1: "full" runs every test on every stack, "check" lint and what needs no TensorFlow.
 # REQUIRE_TF1=1: no Python 3.7 fails. WORKERS: processes of a suite, one TensorFlow each.
 set -u
@@ -32,14 +32,24 @@ if [ "${1:-}" = check ]; then
     echo "== tests without TensorFlow"
     exec "$env/bin/python" -m pytest -q --light -m "stackless and not slow and not full" tests
 fi
-suite "$python" tf2 "$on_tf2"; tf2=$?
 [ -n "$python37" ] || python37=$(sh scripts/find_python37.sh) || python37=
+tf1=0
 if [ -n "$python37" ]; then
-    suite "$python37" tf1 "$on_tf1"; tf1=$?
+    # Beside the other: where one suite starts, waits or ends, the other has the processors.
+    printed=$(mktemp) || exit 1
+    trap 'rm -f "$printed"' EXIT
+    trap 'exit 130' INT
+    suite "$python37" tf1 "$on_tf1" >"$printed" 2>&1 &
+    echo "== tf1: tests, beside those of tf2; what they print comes below"
+fi
+suite "$python" tf2 "$on_tf2"; tf2=$?
+if [ -n "$python37" ]; then
+    wait $!; tf1=$?
+    cat "$printed"
 elif [ "${REQUIRE_TF1:-0}" = 1 ]; then
     echo "== tf1: no Python 3.7 was found, and it is required here"; tf1=1
 else
-    echo "== tf1 was not tested: no Python 3.7 was found (PATH, pyenv, asdf, mise, uv, conda)"; tf1=0
+    echo "== tf1 was not tested: no Python 3.7 was found (PATH, pyenv, asdf, mise, uv, conda)"
 fi
 [ $tf2 -eq 0 ] && [ $tf1 -eq 0 ] || { echo "== failed: tf2 exit $tf2, tf1 exit $tf1"; exit 1; }
 echo "== lint and tests passed"
