@@ -17,7 +17,7 @@ from lenet_exp.sweep.places.place import Place
 from lenet_exp.sweep.watch import Watch
 
 _GRACE = 20.0  # seconds for a record to be ended; a dead tracking server costs some
-PAUSE = 0.05  # seconds between two looks
+PAUSE = 0.02  # seconds between two looks
 LOG = "run.log"
 
 

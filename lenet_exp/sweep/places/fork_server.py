@@ -1,5 +1,9 @@
 """python -m lenet_exp.sweep.places.fork_server: forks jobs, which need import nothing more.
 
+It is told on its standard input, as a line of JSON, what these have alike: "deterministic", and
+"data", the setting `data.path`.
+
+
 The imports of TensorFlow, MLflow and matplotlib take longer than a short job. Each job is still a
 process with its own session, precision mode, log, signals and death. npu_bridge and sessions are
 the child's alone: their threads would be lacking in a fork, and locks that they hold stay held.
@@ -53,8 +57,8 @@ _LARGEST = 1 << 17  # bytes of a request
 Request = Dict[str, Any]
 
 
-def load(deterministic: bool) -> None:
-    """Import what a job imports.
+def load(deterministic: bool, data: Optional[str]) -> None:
+    """Import what a job imports, and do what all of them do alike.
 
     Raises:
         HardwareError: a thread lives that a fork would lack, or a chip's adapter is loaded.
@@ -63,6 +67,9 @@ def load(deterministic: bool) -> None:
     tf_compat.load()
     for name in (*IMPORTED, *_OURS):
         importlib.import_module(name)
+    from lenet_exp.sweep.places import rehearsal  # noqa: PLC0415 - after TensorFlow's settings
+
+    rehearsal.rehearse(data)
     freeze()
 
 
@@ -152,7 +159,10 @@ def main() -> int:
     """Serve the launching process whose socket is named; in a child, make its job."""
     os.setsid()  # a Ctrl-C comes to the launching process alone
     control = socket.socket(fileno=int(sys.argv[-1]))
-    load(deterministic=sys.argv[1] == "deterministic")
+    told = sys.stdin.buffer.readline()
+    if not told:  # the launching process ended at once
+        return 0
+    load(**json.loads(told))
     request = serve(control)
     if request is None:
         return 0
