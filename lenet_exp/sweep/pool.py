@@ -17,6 +17,8 @@ from lenet_exp.sweep.places.place import End, Reason
 from lenet_exp.sweep.view import JobRow, View, duration
 from lenet_exp.sweep.watch import Watch
 
+_MOST_PAUSES = 10
+
 
 class JobPool:
     """Runs the jobs of a sweep and says of each what happens to it."""
@@ -56,7 +58,7 @@ class JobPool:
                 self._start_some()
                 self._look()
                 self._view.show(self._row(job) for job, *_ in decisions)
-                time.sleep(PAUSE)
+                time.sleep(PAUSE * min(_MOST_PAUSES, len(self._attempts)))  # each is looked at
             self.ended = True
         finally:
             if self._attempts:

@@ -21,7 +21,7 @@ from lenet_exp.record.store import dead_runs, journal, store_check
 from lenet_exp.record.store.mlflow_store import Store
 from lenet_exp.record.terminal import short
 from lenet_exp.record.waiting import importing, waiting
-from lenet_exp.sweep import nodes, parent, seeds, state
+from lenet_exp.sweep import nodes, parent, state
 from lenet_exp.sweep.decision import Action, Decision, decide
 from lenet_exp.sweep.jobs import Request, SweepJob, jobs_of, varied
 from lenet_exp.sweep.pool import JobPool
@@ -119,6 +119,8 @@ def _run_all(
 def _added(request: Request, jobs: Sequence[SweepJob], view: View) -> List[SweepJob]:
     if request.options.seeds_until is None:
         return []
+    from lenet_exp.sweep import seeds  # noqa: PLC0415 - SciPy
+
     found = seeds.added(request, jobs)
     view.say(found.said)
     more = [request.with_seed(*one) for one in found.jobs]
@@ -154,6 +156,8 @@ def checked_jobs(request: Request, view: View) -> List[SweepJob]:
 
         check_named(settings)
     if request.options.seeds_until:
+        from lenet_exp.sweep import seeds  # noqa: PLC0415 - SciPy
+
         seeds.check(request, jobs)
     return jobs
 
