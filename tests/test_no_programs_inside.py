@@ -75,8 +75,8 @@ def _of_call(node):
     if owner == "yaml" and name in ("load", "load_all"):
         yield "yaml.load"
     for keyword in node.keywords:
-        is_false = isinstance(keyword.value, ast.Constant) and keyword.value.value is False
-        if keyword.arg in ("allow_pickle", "shell") and not is_false:
+        is_off = getattr(keyword.value, "value", None) is False
+        if keyword.arg in ("allow_pickle", "shell") and not is_off:
             yield keyword.arg
 
 

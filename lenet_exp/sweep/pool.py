@@ -17,7 +17,7 @@ from lenet_exp.sweep.places.place import End, Reason
 from lenet_exp.sweep.view import JobRow, View, duration
 from lenet_exp.sweep.watch import Watch
 
-_MOST_PAUSES = 10
+_LONGEST = 10 * PAUSE  # between two looks at many jobs
 
 
 class JobPool:
@@ -58,7 +58,7 @@ class JobPool:
                 self._start_some()
                 self._look()
                 self._view.show(self._row(job) for job, *_ in decisions)
-                time.sleep(PAUSE * min(_MOST_PAUSES, len(self._attempts)))  # each is looked at
+                time.sleep(min(PAUSE * len(self._attempts), _LONGEST))
             self.ended = True
         finally:
             if self._attempts:

@@ -81,7 +81,10 @@ _kept: List[_Loaded] = []  # of the process that this one was forked from
 
 
 def keep() -> None:
-    """Look at code and packages once, for all that is forked: files may change, what it has not."""
+    """Look at code and packages now, for all processes that are forked of this one.
+
+    They run what is loaded, however its files change later.
+    """
     _kept[:] = [_loaded()]
 
 

@@ -3,7 +3,6 @@
 It is told on its standard input, as a line of JSON, what these have alike: "deterministic", and
 "data", the setting `data.path`.
 
-
 The imports of TensorFlow, MLflow and matplotlib take longer than a short job. Each job is still a
 process with its own session, precision mode, log, signals and death. npu_bridge and sessions are
 the child's alone: their threads would be lacking in a fork, and locks that they hold stay held.
@@ -23,7 +22,7 @@ import socket
 import struct
 import sys
 from pathlib import Path
-from typing import Any, Dict, NoReturn, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from lenet_exp import tf_compat
 from lenet_exp.errors import HardwareError
@@ -118,13 +117,15 @@ def _reap() -> None:
 
 
 def _attend(request: Request, streams: array.array[int]) -> Request:
-    """Fork the job, and tell its pid and later how it ended; in the job, return the request."""
+    """Fork the job, which tells its pid, and tell how it ended; in the job, return the request."""
     *standard, answers = streams
     pid = os.fork()
     if pid > 0:
         for stream in standard:
             os.close(stream)
-        _tell(answers, pid)
+        _tell(answers, os.waitpid(pid, 0)[1])
+        os._exit(0)
+    _tell(answers, os.getpid())  # itself: who waits for it may be killed at once
     for number, stream in enumerate(standard):
         os.dup2(stream, number)
     for stream in streams:
@@ -132,11 +133,9 @@ def _attend(request: Request, streams: array.array[int]) -> Request:
     return request
 
 
-def _tell(answers: int, pid: int) -> NoReturn:
+def _tell(answers: int, number: int) -> None:
     with contextlib.suppress(BrokenPipeError):  # nobody asks any more
-        os.write(answers, NUMBER.pack(pid))
-        os.write(answers, NUMBER.pack(os.waitpid(pid, 0)[1]))
-    os._exit(0)
+        os.write(answers, NUMBER.pack(number))
 
 
 def become(request: Request) -> None:

@@ -39,7 +39,6 @@ class ForkServer:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
-
         assert self._process.stdin is not None  # noqa: S101 - it is a pipe
         with contextlib.suppress(BrokenPipeError), self._process.stdin as stdin:  # it has ended
             stdin.write(json.dumps(told).encode() + b"\n")
