@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -38,6 +39,7 @@ def started():
         return
     with tempfile.TemporaryDirectory() as name:
         engine = Slurm(Path(name))
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # its daemons outlive nothing
         try:
             engine.start()
             yield engine.environment
