@@ -1,6 +1,6 @@
 """What a sweep adds to its jobs, by stage, and what two at a time and a warm start save.
 
-python benchmarks/sweep_time.py [stages|pace|warm] [jobs]
+python benchmarks/sweep_time.py [stages|pace|warm|slurm] [jobs]
 
 stages: a sweep of 40 one-step jobs. Not ours: starting Python, importing TensorFlow, MLflow and
 Hydra with what they import themselves, the first session call, the step, the evaluation. All the
@@ -9,6 +9,8 @@ pace: 8 equal jobs, two at a time against one at a time, in pairs, with equal me
 (deterministic=true); at most 0.70 of the time on tf2 and 0.90 on tf1, on 2 cores.
 warm: 20 one-step jobs that are forked after the imports against fresh interpreters, in pairs, one
 at a time and two at a time, with equal metrics; at most a third of the time.
+slurm: 20 one-step jobs by hydra/launcher=slurm, the whole command, against plain srun of the same
+processes, in pairs, one at a time and two at a time, with equal metrics; at most 1.10 of the time.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+import slurm_time
 from paired import measure, ratio
 
 from lenet_exp import tf_compat
@@ -32,6 +35,7 @@ from lenet_exp.record.store import journal
 
 OURS = 0.3
 WARM = 0.333
+SLURM = 1.10
 PACE = {"tf1": 0.90, "tf2": 0.70}
 ROUNDS = 3
 # Runs at the start of every Python of the sweep. A nested stage is part of the outer one.
@@ -201,12 +205,52 @@ def _warm(jobs, at_a_time):
     return met
 
 
+def slurm(jobs):
+    """Measure one at a time, then two; True where there is no Slurm."""
+    with slurm_time.started() as environment:
+        if environment is None:
+            return True
+        met = [_slurm(jobs, at_a_time, environment) for at_a_time in (1, 2)]
+        return all(met)
+
+
+def _slurm(jobs, at_a_time, environment):
+    with tempfile.TemporaryDirectory() as name:
+        folder, calls = Path(name), []
+
+        def launched():
+            calls.append(f"{len(calls)}-launched")
+            words = (*slurm_time.ONE_STEP, *slurm_time.LAUNCHER, f"seed=range(0,{jobs})")
+            words = (*words, f"sweep={calls[-1]}", f"hydra.launcher.n_jobs={at_a_time}")
+            return sweep(folder, *words, **environment)[0]
+
+        def plain():
+            calls.append(f"{len(calls)}-plain")
+            made = slurm_time.orders(folder, calls[-1], jobs)
+            return slurm_time.by_srun(folder, made, environment, at_a_time)
+
+        prepare(folder)
+        seen = measure({"launched": launched, "plain": plain}, ROUNDS, 0)
+        metrics = [metrics_of(folder, name) for name in calls]
+    equal = all(found == metrics[0] for found in metrics)
+    found = ratio(seen["launched"], seen["plain"])
+    met = found.median <= SLURM and equal
+    print(
+        f"{jobs} jobs, {at_a_time} at a time: launcher {np.median(seen['launched']):.1f} s, ",
+        end="",
+    )
+    print(f"srun {np.median(seen['plain']):.1f} s; metrics are {'' if equal else 'NOT '}equal")
+    print(f"launcher / srun: {found}; limit {SLURM}: {'met' if met else 'missed'}")
+    return met
+
+
 def main() -> int:
     asked = sys.argv[1] if len(sys.argv) > 1 else "all"
     jobs = int(sys.argv[2]) if len(sys.argv) > 2 else 0
     met = [stages(jobs or 40)] if asked in ("all", "stages") else []
     met += [pace(jobs or 8)] if asked in ("all", "pace") else []
     met += [warm(jobs or 20)] if asked in ("all", "warm") else []
+    met += [slurm(jobs or 20)] if asked in ("all", "slurm") else []
     return 0 if met and all(met) else 1
 
 

@@ -70,6 +70,15 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+def stamps(folder: Path) -> Tuple[Tuple[int, ...], ...]:
+    """Return what changes with the files in `folder`; () where one can't be seen."""
+    try:
+        seen = [(folder / one.name).stat() for one in FILES]
+    except OSError:
+        return ()
+    return tuple((one.st_ino, one.st_size, one.st_mtime_ns, one.st_ctime_ns) for one in seen)
+
+
 def missing(folder: Path) -> Tuple[OfficialFile, ...]:
     """Return the files that are absent from `folder` or not the official bytes."""
     return tuple(f for f in FILES if not _is_official(folder / f.name, f))

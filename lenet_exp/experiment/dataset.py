@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Tuple
 
 from lenet_exp.config.cli.suggest import not_possible
 from lenet_exp.config.schema.run import Settings
@@ -22,15 +22,21 @@ def load_data(path: Optional[str]) -> mnist.Mnist:
     if path is not None:
         return _read_once(Path(path).expanduser().absolute())
     folder = files.cache_folder()
-    with fetch_progress() as progress:
-        download.fetch(folder, progress)
-    return mnist.load(folder)
+    return _verified_once(folder, files.stamps(folder))
 
 
 @functools.lru_cache(maxsize=1)
 def _read_once(path: Path) -> mnist.Mnist:
     """Read what is checked before a run begins, and then used by it."""
     return mnist.load(path)
+
+
+@functools.lru_cache(maxsize=1)
+def _verified_once(folder: Path, stamps: Tuple[Tuple[int, ...], ...]) -> mnist.Mnist:
+    """Read the official files, verified; once, as long as they have the same `stamps`."""
+    with fetch_progress() as progress:
+        download.fetch(folder, progress)
+    return mnist.load(folder)
 
 
 def load_for(settings: Settings) -> mnist.Mnist:

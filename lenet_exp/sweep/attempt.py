@@ -17,7 +17,8 @@ from lenet_exp.sweep.places.place import Place
 from lenet_exp.sweep.watch import Watch
 
 _GRACE = 20.0  # seconds for a record to be ended; a dead tracking server costs some
-PAUSE = 0.05  # seconds between two looks
+PAUSE = 0.02  # seconds between two looks at a process
+_READING = 0.25  # seconds between two looks at its journal, which may be on another machine
 LOG = "run.log"
 
 
@@ -46,7 +47,7 @@ class Attempt:
         """
         self.job = job
         self.watch = Watch(job.folder)
-        self.begun = time.monotonic()
+        self.begun = self._read = time.monotonic()
         self.validated = self.watch.metrics.get("validation_accuracy")  # what was said of it last
         files = job.folder / ".hydra"
         files.mkdir(parents=True, exist_ok=True)
@@ -69,8 +70,11 @@ class Attempt:
         )
 
     def look(self) -> Optional[int]:
-        """Read what its journal gained; return the exit code as the worker's `poll`."""
+        """Read what its journal gained, if it is time; return the exit code as `poll` does."""
         code = self.worker.poll()  # before the journal, which is then whole
+        if code is None and time.monotonic() - self._read < _READING:
+            return None
+        self._read = time.monotonic()
         self.watch.look()
         if self.watch.process != self._process:
             self._process = self.watch.process

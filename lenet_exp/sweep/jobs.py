@@ -72,9 +72,14 @@ class SweepJob(NamedTuple):
         """Steps that it makes in all."""
         return self.settings.schedule.epochs * self.settings.schedule.steps_per_epoch
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether there is anything of it."""
+        return (self.folder / journal.NAME).is_file()
+
     def recorded(self) -> List[Entry]:
         """Return what its journal has; nothing of a job that was never begun."""
-        return journal.read(self.folder) if (self.folder / journal.NAME).is_file() else []
+        return journal.read(self.folder) if self.is_begun else []
 
 
 def jobs_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from typing import Dict, Iterable, List, Sequence
+from typing import Callable, Dict, Iterable, List, Sequence
 
 from lenet_exp.errors import StoreError
 from lenet_exp.record.store import dead_runs, journal
@@ -16,6 +16,8 @@ from lenet_exp.sweep.jobs import Request, SweepJob
 from lenet_exp.sweep.places.place import End, Reason
 from lenet_exp.sweep.view import JobRow, View, duration
 from lenet_exp.sweep.watch import Watch
+
+_LONGEST = 10 * PAUSE  # between two looks at many jobs
 
 
 class JobPool:
@@ -34,8 +36,13 @@ class JobPool:
         self._lost: Dict[str, Dict[int, Reason]] = defaultdict(dict)
         self._at_a_time = 1
 
-    def run(self, decisions: Sequence[Decision]) -> Dict[str, str]:
-        """Run all that is not kept; return the message of each that failed, by identity."""
+    def run(
+        self, decisions: Sequence[Decision], meanwhile: Callable[[], None] = lambda: None
+    ) -> Dict[str, str]:
+        """Run all that is not kept; return the message of each that failed, by identity.
+
+        `meanwhile` is called once, when the first jobs have begun to import.
+        """
         waiting = [job for job, action, *_ in decisions if action is not Action.KEEP]
         self._waiting = waiting
         for job, action, *_ in decisions:
@@ -45,12 +52,13 @@ class JobPool:
         place, fail_fast = self._request.place, self._request.options.fail_fast
         place.open([job.settings for job in waiting], self._view.say)
         try:
+            self._start_some()
+            meanwhile()
             while (waiting or self._attempts) and not (self._failed and fail_fast):
-                while waiting and len(self._attempts) < self._at_a_time:
-                    self._start(waiting.pop(0))
+                self._start_some()
                 self._look()
-                self._view.show([self._row(job) for job, *_ in decisions])
-                time.sleep(PAUSE)
+                self._view.show(self._row(job) for job, *_ in decisions)
+                time.sleep(min(PAUSE * len(self._attempts), _LONGEST))
             self.ended = True
         finally:
             if self._attempts:
@@ -58,6 +66,10 @@ class JobPool:
                 self._end_in_store(attempt.job for attempt in self._attempts)
         self.stopped = [*(attempt.job for attempt in self._attempts), *waiting]
         return self._failed
+
+    def _start_some(self) -> None:
+        while self._waiting and len(self._attempts) < self._at_a_time:
+            self._start(self._waiting.pop(0))
 
     def _start(self, job: SweepJob) -> None:
         place = self._request.place

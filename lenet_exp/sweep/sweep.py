@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +20,8 @@ from lenet_exp.record.run import conditions
 from lenet_exp.record.store import dead_runs, journal, store_check
 from lenet_exp.record.store.mlflow_store import Store
 from lenet_exp.record.terminal import short
-from lenet_exp.record.waiting import waiting
-from lenet_exp.sweep import nodes, parent, seeds, state
+from lenet_exp.record.waiting import importing, waiting
+from lenet_exp.sweep import nodes, parent, state
 from lenet_exp.sweep.decision import Action, Decision, decide
 from lenet_exp.sweep.jobs import Request, SweepJob, jobs_of, varied
 from lenet_exp.sweep.pool import JobPool
@@ -41,9 +42,20 @@ def run_sweep(request: Request) -> List[Optional[float]]:
     if request.options.dry_run:
         _say_decisions(_decisions(distinct, request), request, view)
         return [None] * len(jobs)
-    store = _store(jobs[0])  # first: one that is refused leaves no sweep behind
+    with contextlib.closing(request.place) as place:
+        # First: what jobs import takes longer than all that follows here.
+        place.open([job.settings for job in distinct if not job.is_begun], view.say)
+        failed = _make(request, distinct, view)
+    if failed:
+        raise JobsFailedError(len(failed), len(distinct))
+    return [_accuracy(job) for job in jobs]
+
+
+def _make(request: Request, distinct: List[SweepJob], view: View) -> Dict[str, str]:
+    """Run what is to be made, and compare; return the message of each that failed, by identity."""
+    store = _store(distinct[0])  # first: one that is refused leaves no sweep behind
     with parent.hold(request.folder) as held:
-        known = experiment_notices(jobs[0].settings.tracking.experiment)
+        known = experiment_notices(distinct[0].settings.tracking.experiment)
         for line in itertools.chain(known, dead_runs.end_dead_runs(store, request.folder)):
             view.say(line)
         decisions = _decisions(distinct, request)
@@ -64,9 +76,7 @@ def run_sweep(request: Request) -> List[Optional[float]]:
             for job in pool.stopped:
                 view.say(f"{job.delta}: stopped, because another one failed")
     _say_end(request, distinct, failed, run, store, view)
-    if failed:
-        raise JobsFailedError(len(failed), len(distinct))
-    return [_accuracy(job) for job in jobs]
+    return failed
 
 
 def _store(job: SweepJob) -> Store:
@@ -97,7 +107,7 @@ def _run_all(
     """
     while True:
         _set_aside_what_is_redone(decisions, store, view)
-        failed = pool.run(decisions)
+        failed = pool.run(decisions, _load_comparison)
         new = [] if failed and request.options.fail_fast else _added(request, jobs, view)
         if not new:
             return failed
@@ -109,6 +119,8 @@ def _run_all(
 def _added(request: Request, jobs: Sequence[SweepJob], view: View) -> List[SweepJob]:
     if request.options.seeds_until is None:
         return []
+    from lenet_exp.sweep import seeds  # noqa: PLC0415 - SciPy
+
     found = seeds.added(request, jobs)
     view.say(found.said)
     more = [request.with_seed(*one) for one in found.jobs]
@@ -144,6 +156,8 @@ def checked_jobs(request: Request, view: View) -> List[SweepJob]:
 
         check_named(settings)
     if request.options.seeds_until:
+        from lenet_exp.sweep import seeds  # noqa: PLC0415 - SciPy
+
         seeds.check(request, jobs)
     return jobs
 
@@ -209,6 +223,11 @@ def _say_end(
         f"to {again}: {request.command}",
     ]
     view.say("\n".join(lines))
+
+
+def _load_comparison() -> None:
+    with importing():
+        from lenet_exp.comparison import compare  # noqa: F401, PLC0415 - matplotlib
 
 
 def _compared(

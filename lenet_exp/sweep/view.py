@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from typing import Iterator, List, NamedTuple, Optional, Sequence, TextIO, TypeVar
+from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence, TextIO, TypeVar
 
 from lenet_exp.record.terminal import print_on
 
@@ -61,13 +61,13 @@ class View:
         """Print lines that stay, above the table."""
         print_on(self._stream, f"{self._erase()}{text}\n")
 
-    def show(self, rows: Sequence[JobRow], now: bool = False) -> None:
-        """Draw the table anew, on a terminal and if it is time."""
+    def show(self, rows: Iterable[JobRow], now: bool = False) -> None:
+        """Draw the table anew, on a terminal and if it is time; else `rows` aren't asked for."""
         if not self._live or not (now or time.monotonic() - self._last > _EVERY):
             return
         self._last = time.monotonic()
         size = shutil.get_terminal_size()
-        lines = [line[: size.columns - 1] for line in table(rows, size.lines - 3)]
+        lines = [line[: size.columns - 1] for line in table([*rows], size.lines - 3)]
         self.say("\n".join(lines))
         self._drawn = len(lines)
 

@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from tests.cluster import ray_cluster
 from tests.cluster import slurm as slurm_engine
 from tests.end_to_end.conftest import bare_project, project  # noqa: F401 - fixtures
 
@@ -23,3 +24,14 @@ def slurm(tmp_path_factory):
         yield engine
     finally:
         engine.stop()
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A Ray cluster of two nodes; without Ray these tests are skipped."""
+    pytest.importorskip("ray", reason="Ray is not installed (pip install 'lenet-exp[ray]')")
+    started = ray_cluster.Ray()
+    try:
+        yield started
+    finally:
+        started.stop()

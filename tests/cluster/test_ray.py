@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
+from tests.cluster import ray_cluster
 from tests.cluster.faults import Faults, folder_of, lease_of
 from tests.end_to_end.sweeps import running, runs_of, statuses
 from tests.end_to_end.test_resume import differences, outcome
@@ -18,42 +16,6 @@ pytest.importorskip("ray", reason="Ray is not installed (pip install 'lenet-exp[
 pytestmark = pytest.mark.full
 SCHEDULE = ("debug=fast", "schedule.steps_per_epoch=60", "schedule.checkpoint_every=10")
 DEATHS = {1: "raise always", 2: "kill", 3: "hang", 4: "hang", 5: "kill always"}
-ROOT = Path(__file__).resolve().parents[2]
-
-
-class Cluster:
-    """The process that has the cluster; `launcher`: the words of a sweep that goes there."""
-
-    def __init__(self):
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.cluster.ray_cluster"],
-            cwd=str(ROOT),
-            env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        address = self.process.stdout.readline().strip()
-        npu = "hydra.launcher.resources={NPU: 1}"
-        self.launcher = ("hydra/launcher=ray", f"hydra.launcher.address={address}", npu)
-
-    def remove_a_node(self):
-        self.process.stdin.write("remove\n")
-        self.process.stdin.flush()
-        assert self.process.stdout.readline() == "removed\n"
-
-    def stop(self):
-        self.process.communicate("stop\n", timeout=60)
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    started = Cluster()
-    try:
-        yield started
-    finally:
-        started.stop()
 
 
 def test_every_way_to_die_leaves_the_bits_of_an_undisturbed_sweep(project, cluster):
@@ -111,4 +73,31 @@ def test_a_sweep_whose_launching_process_is_killed_goes_on(project, cluster):
     parent, children = runs_of(project, "left")
     assert parent.info.status == "FINISHED"
     assert set(statuses(children).values()) == {"FINISHED"}
+    assert running(project) == []
+
+
+def test_what_ray_kills_for_memory_is_tried_once_more_and_then_failed(project):
+    faults = Faults(project.folder / "faults", {0: "memory", 1: "memory always"})
+    words = ("-m", "seed=0,1,2", *SCHEDULE, "sweep=memory")
+    share = ray_cluster.share_with(6 << 30)
+    if share > 0.9:
+        pytest.skip("less than 6 GiB of memory are free, which one job takes")
+    starved = ray_cluster.Ray(RAY_memory_usage_threshold=f"{share:.4f}")
+    try:
+        added = {"PYTHONPATH": faults.path}
+        with project.start(*words, *starved.launcher, fresh=True, env_added=added) as launching:
+            said, problems = launching.communicate()
+    finally:
+        starved.stop()
+    assert launching.returncode == 1, (said, problems)
+    assert "seed=0: lost: out of memory on " in said
+    assert " of its memory; it will go on from its last checkpoint" in said
+    assert "seed=0: goes on after step 20" in said
+    (failed,) = [line for line in said.splitlines() if "seed=1: failed: " in line]
+    assert "failed: out of memory on " in failed
+    assert "; attempt 2, the earlier ones: out of memory on " in failed
+    _, children = runs_of(project, "memory")
+    ended = {"seed=0": "FINISHED", "seed=1": "KILLED", "seed=2": "FINISHED"}
+    assert statuses(children) == ended
+    assert children["seed=1"].data.params["seed"] == "1"  # though it lived for seconds
     assert running(project) == []

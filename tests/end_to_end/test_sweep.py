@@ -41,6 +41,7 @@ def test_one_failure_stops_no_other_and_is_told_with_reason_and_log(mended, shar
     failed, (parent, children), _, logs = mended
     assert failed.returncode == 1
     assert failed.stderr == "lenet-exp: 1 of 3 jobs failed\n"
+    assert "could be forked" not in failed.stdout  # no thread was started before
     assert statuses(children) == {"seed=0": "FINISHED", "seed=1": "FAILED", "seed=2": "FINISHED"}
     assert parent.info.status == "FAILED"
     assert parent.data.tags["mlflow.runName"] == "mended"

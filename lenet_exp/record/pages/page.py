@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import functools
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from lenet_exp.record.pages import operators
 
@@ -15,6 +16,12 @@ _HERE = Path(__file__).parent
 
 def render(template: Path, **values: Any) -> bytes:
     """Return the page of a template, which finds style.css and parts.html beside this module."""
+    return load(template).render(**values).encode()
+
+
+@functools.lru_cache(maxsize=None)
+def load(template: Path) -> Template:
+    """Return a template, ready to be filled in."""
     environment = Environment(
         loader=FileSystemLoader([str(template.parent), str(_HERE)]),
         autoescape=True,
@@ -27,7 +34,7 @@ def render(template: Path, **values: Any) -> bytes:
         typeset=typeset,
         kind=operators.kind,
     )
-    return environment.get_template(template.name).render(**values).encode()
+    return environment.get_template(template.name)
 
 
 def typeset(text: str) -> str:

@@ -25,6 +25,11 @@ class _Picture(NamedTuple):
     png: bytes
 
 
+def load() -> None:
+    """Read the templates before the first page is made."""
+    page.load(_TEMPLATE)
+
+
 def render(folder: Path, entries: Sequence[Entry], baseline: float) -> bytes:
     """Return the page of a run whose files are in `folder`, whose journal has `entries`.
 

@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, NamedTuple, Sequence
 
 if sys.version_info >= (3, 8):
     from importlib.metadata import distributions  # novm
@@ -46,7 +46,8 @@ def files(
     `device` what the session runs on; `tensorflow` its version, oneDNN, threads; `hashes` the
     SHA-256 of each file that the settings name, by its key.
     """
-    diff = uncommitted_diff()
+    loaded = _kept[0] if _kept else _loaded()
+    diff = loaded.git_diff
     made = {
         "command": _command(sys.argv),
         "python": sys.version.split()[0],
@@ -54,10 +55,10 @@ def files(
         "device": device,
         "cores": cores(),  # that this process may use
         "cpu_flags": sorted(cpu.known_as("flags", "Features").split()),
-        "packages": _packages(),
+        "packages": loaded.packages,
         "environment": {k: v for k, v in sorted(os.environ.items()) if k.startswith(_VARIABLES)},
-        "code_sha256": code_sha256(),
-        "git_commit": _git("rev-parse", "HEAD").decode().strip() if _is_tracked() else "none",
+        "code_sha256": loaded.code_sha256,
+        "git_commit": loaded.git_commit,
         "git_diff_sha256": hashlib.sha256(diff).hexdigest() if diff else "none",
         "data_sha256": data_sha256,
         "tensorflow": tensorflow,
@@ -65,6 +66,31 @@ def files(
     }
     kept = {NAME: json.dumps(made, indent=1).encode()}
     return {**kept, "git.diff": diff} if diff else kept
+
+
+class _Loaded(NamedTuple):
+    """The code that a process runs, and the packages that it imports from."""
+
+    packages: Dict[str, str]
+    code_sha256: str
+    git_commit: str
+    git_diff: bytes
+
+
+_kept: List[_Loaded] = []  # of the process that this one was forked from
+
+
+def keep() -> None:
+    """Look at code and packages now, for all processes that are forked of this one.
+
+    They run what is loaded, however its files change later.
+    """
+    _kept[:] = [_loaded()]
+
+
+def _loaded() -> _Loaded:
+    commit = _git("rev-parse", "HEAD").decode().strip() if _is_tracked() else "none"
+    return _Loaded(_packages(), code_sha256(), commit, uncommitted_diff())
 
 
 def _command(argv: Sequence[str]) -> List[str]:

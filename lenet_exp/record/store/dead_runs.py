@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Iterator, Mapping, Tuple
 
 from lenet_exp.errors import DataError, StoreError
-from lenet_exp.record.store import journal, processes
+from lenet_exp.record.store import journal, processes, sync
 from lenet_exp.record.store.journal import Journal
 from lenet_exp.record.store.mlflow_store import Run, Store
 from lenet_exp.record.terminal import resume_command, upload_command
@@ -44,16 +44,21 @@ def end_dead_runs(store: Store, resumed: Path) -> Iterator[str]:
 def end_killed(store: Store, folder: Path) -> None:
     """End as KILLED the run of a folder whose process has ended, if it is RUNNING.
 
+    What it recorded and had no time to send is there then.
+
     Raises:
         StoreError: the store refuses.
     """
     try:
         time, status = _known(folder)
-        run_id = journal.merged(journal.read(folder), "run").get("run_id")
+        entries = journal.read(folder)
     except (StoreError, DataError, OSError):  # it lives all the same, or was never begun
         return
+    run_id = journal.merged(entries, "run").get("run_id")
     run = store.find(run_id) if run_id else None
-    if run is not None and run.present().status == "RUNNING":
+    present = run.present() if run is not None else sync.NOTHING
+    if run is not None and present.status == "RUNNING":
+        sync.write(run, sync.missing(entries, present), folder)
         run.end("KILLED" if status == "RUNNING" else status, time or None)
 
 

@@ -1,5 +1,8 @@
 """python -m lenet_exp.sweep.places.fork_server: forks jobs, which need import nothing more.
 
+It is told on its standard input, as a line of JSON, what these have alike: "deterministic", and
+"data", the setting `data.path`.
+
 The imports of TensorFlow, MLflow and matplotlib take longer than a short job. Each job is still a
 process with its own session, precision mode, log, signals and death. npu_bridge and sessions are
 the child's alone: their threads would be lacking in a fork, and locks that they hold stay held.
@@ -19,7 +22,7 @@ import socket
 import struct
 import sys
 from pathlib import Path
-from typing import Any, Dict, NoReturn, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from lenet_exp import tf_compat
 from lenet_exp.errors import HardwareError
@@ -53,8 +56,8 @@ _LARGEST = 1 << 17  # bytes of a request
 Request = Dict[str, Any]
 
 
-def load(deterministic: bool) -> None:
-    """Import what a job imports.
+def load(deterministic: bool, data: Optional[str]) -> None:
+    """Import what a job imports, and do what all of them do alike.
 
     Raises:
         HardwareError: a thread lives that a fork would lack, or a chip's adapter is loaded.
@@ -63,6 +66,9 @@ def load(deterministic: bool) -> None:
     tf_compat.load()
     for name in (*IMPORTED, *_OURS):
         importlib.import_module(name)
+    from lenet_exp.sweep.places import rehearsal  # noqa: PLC0415 - after TensorFlow's settings
+
+    rehearsal.rehearse(data)
     freeze()
 
 
@@ -111,13 +117,15 @@ def _reap() -> None:
 
 
 def _attend(request: Request, streams: array.array[int]) -> Request:
-    """Fork the job, and tell its pid and later how it ended; in the job, return the request."""
+    """Fork the job, which tells its pid, and tell how it ended; in the job, return the request."""
     *standard, answers = streams
     pid = os.fork()
     if pid > 0:
         for stream in standard:
             os.close(stream)
-        _tell(answers, pid)
+        _tell(answers, os.waitpid(pid, 0)[1])
+        os._exit(0)
+    _tell(answers, os.getpid())  # itself: who waits for it may be killed at once
     for number, stream in enumerate(standard):
         os.dup2(stream, number)
     for stream in streams:
@@ -125,11 +133,9 @@ def _attend(request: Request, streams: array.array[int]) -> Request:
     return request
 
 
-def _tell(answers: int, pid: int) -> NoReturn:
+def _tell(answers: int, number: int) -> None:
     with contextlib.suppress(BrokenPipeError):  # nobody asks any more
-        os.write(answers, NUMBER.pack(pid))
-        os.write(answers, NUMBER.pack(os.waitpid(pid, 0)[1]))
-    os._exit(0)
+        os.write(answers, NUMBER.pack(number))
 
 
 def become(request: Request) -> None:
@@ -152,7 +158,10 @@ def main() -> int:
     """Serve the launching process whose socket is named; in a child, make its job."""
     os.setsid()  # a Ctrl-C comes to the launching process alone
     control = socket.socket(fileno=int(sys.argv[-1]))
-    load(deterministic=sys.argv[1] == "deterministic")
+    told = sys.stdin.buffer.readline()
+    if not told:  # the launching process ended at once
+        return 0
+    load(**json.loads(told))
     request = serve(control)
     if request is None:
         return 0

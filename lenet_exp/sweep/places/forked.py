@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 from lenet_exp.record.store import processes
 from lenet_exp.sweep.places.fork_server import ENVIRONMENT, NUMBER
@@ -24,18 +24,24 @@ class NotForkedError(Exception):
 class ForkServer:
     """A process that has imported what its children need; it ends when it is closed, or we do."""
 
-    def __init__(self, *program: str) -> None:
-        """Start what `program` tells Python, and the number of its socket; it takes seconds."""
+    def __init__(self, *program: str, told: Optional[Mapping[str, Any]] = None) -> None:
+        """Start what `program` tells Python, and the number of its socket; it takes seconds.
+
+        `told` is written to its standard input as a line of JSON, and read there at once.
+        """
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - no shell, and our own words
                 [sys.executable, *program, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 env={**os.environ, **ENVIRONMENT},
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
+        assert self._process.stdin is not None  # noqa: S101 - it is a pipe
+        with contextlib.suppress(BrokenPipeError), self._process.stdin as stdin:  # it has ended
+            stdin.write(json.dumps(told).encode() + b"\n")
 
     def fork(self, request: Dict[str, Any], streams: Sequence[int]) -> ForkedProcess:
         """Ask for a process with these three standard streams, which stay open here."""

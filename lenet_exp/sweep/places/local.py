@@ -25,10 +25,10 @@ class Local(Place):
         self._forks: Optional[Forks] = None
 
     def open(self, jobs: Sequence[Settings], say: Callable[[str], None]) -> None:
-        """Begin with the imports, where all jobs want the same of them."""
+        """Begin with what several jobs do alike, where all want the same of TensorFlow."""
         kinds = {job.deterministic for job in jobs}
         if self._forks is None and self._warm and len(jobs) > 1 and len(kinds) == 1:
-            self._forks = Forks(kinds.pop(), say)
+            self._forks = Forks({"deterministic": kinds.pop(), "data": jobs[0].data.path}, say)
 
     def close(self) -> None:
         """Have nothing of it left but the jobs."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any, BinaryIO, Dict, Mapping, Optional, Sequence, Union
@@ -26,16 +26,27 @@ class LocalWorker(Worker):
         self._log_begins = log.stat().st_size if log.exists() else 0
         self._process: Optional[Process] = None
         self._kills = 0  # of the kernel's, for lack of memory, before
+        self._unsent = b""  # of the order
 
     def start(self, order: Mapping[str, Any]) -> None:
-        """Start it, and hand over the order."""
+        """Start it, and hand over as much of the order as it takes; `poll` hands over the rest."""
         self._kills = kills_for_memory()
         with self._log.open("ab") as log:
             self._process = self._spawn(log)
         assert self._process.stdin is not None  # noqa: S101 - it is a pipe
-        with contextlib.suppress(BrokenPipeError):  # it has ended; its log says why
-            self._process.stdin.write(json.dumps(order).encode() + b"\n")
-            self._process.stdin.flush()
+        # Who waits in a queue, or is still importing, reads later; a pipe holds 64 KiB until then.
+        os.set_blocking(self._process.stdin.fileno(), False)
+        self._unsent = json.dumps(order).encode() + b"\n"
+        self._send(self._process.stdin.fileno())
+
+    def _send(self, stdin: int) -> None:
+        try:
+            while self._unsent:
+                self._unsent = self._unsent[os.write(stdin, self._unsent) :]
+        except BlockingIOError:
+            pass
+        except BrokenPipeError:  # it has ended; its log says why
+            self._unsent = b""
 
     def _spawn(self, log: BinaryIO) -> Process:
         return subprocess.Popen(  # noqa: S603 - no shell, and our own words
@@ -51,10 +62,12 @@ class LocalWorker(Worker):
         """Return the exit code, -N for signal N; None while it lives, or isn't started."""
         if self._process is None:
             return None
-        code = self._process.poll()
-        if code is not None and self._process.stdin is not None:
-            with contextlib.suppress(OSError):  # what it was too dead to read
-                self._process.stdin.close()
+        code, stdin = self._process.poll(), self._process.stdin
+        if stdin is not None and not stdin.closed:
+            if code is None:
+                self._send(stdin.fileno())
+            else:
+                stdin.close()
         return code
 
     def signal(self, number: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
@@ -15,6 +16,10 @@ from lenet_exp.sweep.places.reasons import of_exit_code, said
 
 # What a job reads of the environment. A password is set on the nodes: Ray's store is everybody's.
 _CARRIED = ("MLFLOW_", "LENET_EXP_", "PYTHON", "TF_", "OMP_")
+# Of Ray's own words, where its monitor of a node's memory has killed an actor.
+_MEMORY = re.compile("out of memory|low on memory", re.IGNORECASE)
+_NODE = re.compile(r"\(IP: ([^,) ]+)")
+_LIMIT = re.compile(r"threshold of (?:\d+B \()?(\d+(?:\.\d+)?%?)")  # since 2.56, and before
 _SECRET = ("PASSWORD", "PASSPHRASE", "TOKEN", "SECRET", "KEY")
 
 
@@ -60,7 +65,7 @@ class RayWorker(Worker):
                 self._code = 2
                 self._ended = Reason(End.FAILED, f"{type(error.cause).__name__}: {error.cause}")
             except self._ray.exceptions.RayError as error:
-                self._code, self._ended = -signal.SIGKILL, _lost(error)
+                self._code, self._ended = -signal.SIGKILL, lost(error)
             self._ray.kill(self._actor)  # its share is free again
         return self._code
 
@@ -78,7 +83,12 @@ class RayWorker(Worker):
         return self._ended or Reason(End.LOST, "it has not ended")
 
 
-def _lost(error: Exception) -> Reason:
-    text = " ".join(str(error).split())
-    memory = "OutOfMemory" in type(error).__name__ or "out of memory" in text.lower()
-    return Reason(End.MEMORY if memory else End.LOST, f"{type(error).__name__}: {text[:150]}")
+def lost(error: Exception) -> Reason:
+    """Return what an error of Ray's says of the end of an actor."""
+    name, text = type(error).__name__, " ".join(str(error).split())
+    if name == "OutOfMemoryError" or _MEMORY.search(text):
+        node, limit = _NODE.search(text), _LIMIT.search(text)
+        where = f" on {node.group(1)}" if node else ""
+        used = f", limit {limit.group(1)} of its memory" if limit else ""
+        return Reason(End.MEMORY, f"out of memory{where}{used}")
+    return Reason(End.LOST, f"{name}: {text[:150]}")

@@ -14,6 +14,7 @@ from lenet_exp.sweep.places.slurm_programs import ask, environment, on_path
 
 _LOST = ("NODE_FAIL", "PREEMPTED", "TIMEOUT", "DEADLINE", "REVOKED", "CANCELLED", "BOOT_FAIL")
 _PATIENCE = 3.0  # seconds for Slurm to know how a job ended
+_LONG_PATIENCE = 30.0  # where nothing else tells: of a time limit srun may return 0
 _REVOKED = "already completing or completed"  # srun's, of a request that somebody cancelled
 
 
@@ -46,6 +47,8 @@ class SlurmWorker(LocalWorker):
             return Reason(End.MEMORY, f"out of memory on {node}, limit {memory}")
         if state.startswith(_LOST):
             return Reason(End.LOST, f"{state} on {node}" if node else f"{state} ({why})")
+        if not self.poll() and state != "COMPLETED":  # srun's code alone, and none of the job
+            return Reason(End.LOST, f"{found.text} ({state or 'Slurm knows no more of it'})")
         if found.end is End.FAILED and _REVOKED in found.text:
             return Reason(End.LOST, "cancelled while it waited for a node")
         where = f" on {node}" if node and found.end is End.LOST else ""
@@ -56,7 +59,8 @@ class SlurmWorker(LocalWorker):
 
         That needs no accounting: Slurm itself remembers a job for MinJobAge seconds.
         """
-        until, known = time.monotonic() + _PATIENCE, [""] * 4
+        patience = _PATIENCE if self.poll() else _LONG_PATIENCE
+        until, known = time.monotonic() + patience, [""] * 4
         while time.monotonic() < until:
             lines = ask("squeue", "-h", "-t", "all", f"--name={self._name}", "-o", "%T|%r|%N|%m")
             known = (lines or ["|||"])[-1].split("|")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
-from typing import BinaryIO, Callable, Optional, Sequence
+from typing import Any, BinaryIO, Callable, Mapping, Optional, Sequence
 
 from lenet_exp.sweep.places.fork_server import ENVIRONMENT
 from lenet_exp.sweep.places.forked import ForkServer, NotForkedError
@@ -91,11 +91,10 @@ class WarmProcess:
 class Forks:
     """The warm jobs of this machine; where they can't be forked, each starts afresh."""
 
-    def __init__(self, deterministic: bool, say: Callable[[str], None]) -> None:
-        """Begin with the imports that all jobs need."""
-        kind = "deterministic" if deterministic else "free"
+    def __init__(self, alike: Mapping[str, Any], say: Callable[[str], None]) -> None:
+        """Begin with what all jobs need; `alike`: what fork_server.load is told of them."""
         self._server: Optional[ForkServer] = ForkServer(
-            "-m", "lenet_exp.sweep.places.fork_server", kind
+            "-m", "lenet_exp.sweep.places.fork_server", told=alike
         )
         self._say = say
 

@@ -13,7 +13,7 @@ import pytest
 from lenet_exp.errors import EngineError
 from lenet_exp.sweep.places.place import End
 from lenet_exp.sweep.places.ray import Ray
-from lenet_exp.sweep.places.ray_worker import RayWorker, carried
+from lenet_exp.sweep.places.ray_worker import RayWorker, carried, lost
 
 pytestmark = pytest.mark.stackless
 GIVEN = {
@@ -209,3 +209,30 @@ def test_a_lost_actor_is_lost(ray, tmp_path):
     ray.get = lost
     assert worker.poll() == -9
     assert worker.reason() == (End.LOST, "RayError: the actor died")
+
+
+class OutOfMemoryError(RayError):
+    pass
+
+
+# As Ray 2.60 and 2.7 say it.
+_NODE = "Memory on the node (IP: 10.0.0.7, ID: e86b5a)"
+KILLED = {
+    f"1 worker(s) were killed due to the node running low on memory. {_NODE} was 8.23GB used / "
+    "23.54GB limit (0.349689)\nOOM kill reason: Memory usage 8664166400B exceeded threshold of "
+    "8571264512B (33.9% of 25276510208B limit)": "33.9%",
+    f"Task was killed due to the node running low on memory.\n{_NODE} where the task (task ID: 43, "
+    "name=run, pid=11362, memory used=1.25GB) was running was 27.71GB / 28.80GB (0.962273), which "
+    "exceeds the memory usage threshold of 0.95. Ray killed this worker": "0.95",
+}
+
+
+@pytest.mark.parametrize(("text", "limit"), KILLED.items())
+def test_the_limit_is_named_that_memory_came_over(text, limit):
+    told = f"out of memory on 10.0.0.7, limit {limit} of its memory"
+    assert lost(OutOfMemoryError(text)) == (End.MEMORY, told)
+    assert lost(RayError(f"The actor died: {text}")) == (End.MEMORY, told)
+
+
+def test_a_lack_of_memory_that_ray_does_not_explain_is_one_all_the_same():
+    assert lost(OutOfMemoryError("")) == (End.MEMORY, "out of memory")

@@ -68,6 +68,9 @@ def test_inside_a_job_of_slurm_s_a_job_is_not_a_step_of_that(engine, tmp_path, m
         ("1", "OUT_OF_MEMORY|OutOfMemory|n1|1G", End.MEMORY, "out of memory on n1, limit 1G"),
         ("3", "FAILED|NonZeroExitCode|n1|1G", End.FAILED, "exit code 3"),
         ("3", "", End.FAILED, "exit code 3"),
+        ("0", "TIMEOUT|TimeLimit|n1|1G", End.LOST, "TIMEOUT on n1"),
+        ("0", "", End.LOST, "it ended without a result (Slurm knows no more of it)"),
+        ("0", "COMPLETED|None|n1|1G", End.FAILED, "it ended without a result"),
     ],
 )
 def test_the_end_is_as_slurm_knows_it_or_as_srun_said(
