@@ -100,12 +100,15 @@ def _nothing(row: Operator, other: str) -> str:
 
 
 def _price(found: Decision, flip: Flip) -> str:
-    before, after = found.cost, flip.cost
-    others = flip.changed - 1
+    before, after, others = found.cost, flip.cost, flip.changed - 1
+    also = f"{others} other operator{'' if others == 1 else 's'} with it"
+    cube = f"{before.cube:.1%} -> {after.cube:.1%}"
+    if before.cube == after.cube:
+        cube = f"stays {after.cube:.1%}"
     said = [
-        f"{others} other operator{'' if others == 1 else 's'} with it",
+        also if others else "no other operator",
         f"casts {before.casts} -> {after.casts}",
-        f"cube FLOP in float16 {before.cube:.1%} -> {after.cube:.1%}",
+        f"cube FLOP in float16 {cube}",
     ]
     more = [name for name in after.ai_cpu if name not in before.ai_cpu]
     said += [f"on the AI CPU then: {', '.join(more)}"] if more else []
