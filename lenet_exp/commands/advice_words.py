@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import List, Mapping, Optional, Sequence
 
 from lenet_exp.config.cli.diagnosis_options import AdviseOptions
+from lenet_exp.config.cli.json_words import word
 from lenet_exp.config.run_words import words_of
 from lenet_exp.config.schema.run import Settings
-from lenet_exp.precision.diagnosis.epsilon import LEAST, epsilon_of, is_lost
+from lenet_exp.precision.diagnosis.epsilon import epsilon_of, is_lost, least
 from lenet_exp.precision.diagnosis.errors import Diagnosis
 from lenet_exp.precision.diagnosis.front import Point
 from lenet_exp.precision.diagnosis.window import Window
@@ -38,6 +39,9 @@ def command(
     if best is None:
         return ""
     words, others = [f"precision={best.mode}"], _others(options, settings, best.mode, files)
+    is_named = any(each.startswith("init_from=") for each in others)
+    if options.checkpoint is not None and not is_of_a_person(options) and not is_named:
+        others.append(word("init_from", str(options.checkpoint)))
     if _LINES in files:
         words.append(f"{_LINES}={files[_LINES]}")
     elif best.kept.names:
@@ -88,10 +92,12 @@ def of_epsilon(options: AdviseOptions, found: Diagnosis) -> str:
     """Return what Adam's epsilon has to do with it, where it has."""
     worst, plan = found.by_damage[0].operator, found.plan
     epsilon = epsilon_of(plan, worst) if "ApplyAdam" in worst.ge_type else None
-    if epsilon is None or not is_lost(epsilon) or "float16" not in worst.outputs:
+    flush = options.settings.precision.flush_subnormals
+    if epsilon is None or not is_lost(epsilon, flush) or "float16" not in worst.outputs:
         return ""
     is_own = is_of_a_person(options)
-    remedy = f"{'its epsilon' if is_own else 'optimizer.epsilon'} has to be {LEAST:.0e} or more"
+    named = "its epsilon" if is_own else "optimizer.epsilon"
+    remedy = f"{named} has to be {least(flush):.0e} or more"
     if not is_own and options.run is None:
         remedy += " (experiment=force_fp16_adam)"
     return (

@@ -55,6 +55,7 @@ def test_what_can_be_fed(graph_def, tmp_path, arrays):
     ("arrays", "says"),
     [
         ({"y:0": X}, "y:0 is no tensor of the graph"),
+        ({"x": X, "x:0": X}, "holds x:0 twice: as x:0, and as x"),
         ({"x:1": X}, "x:1 is no tensor of the graph"),
         ({"x:a": X}, "x:a is no tensor of the graph"),
         ({"x:²": X}, "x:² is no tensor of the graph"),

@@ -24,9 +24,10 @@ from lenet_exp.precision.diagnosis.errors import (
     Values,
     border_of,
     loaded,
+    measured_gradients,
     without_choices,
 )
-from lenet_exp.precision.diagnosis.measures import Error, error_of, measure
+from lenet_exp.precision.diagnosis.measures import Error, error_of
 from lenet_exp.precision.diagnosis.minimal import minimal
 from lenet_exp.precision.emulation.inline import inlined
 from lenet_exp.precision.plan import Engine, Operator, Plan
@@ -88,10 +89,7 @@ class _Trials:
             without_choices(plan, values, feeds, threads, known=self._conditions),
             [EXACT, EMULATED],
         )
-        ends = [
-            measure(copies.nodes, (f"{EMULATED}/{text}", f"{EXACT}/{text}"), f"gradient/{i}", True)
-            for i, text in enumerate(border_of(copies.plan).values())
-        ]
+        ends = measured_gradients(copies.nodes, border_of(copies.plan)).values()
         fed = {f"{EXACT}/{name}": value for name, value in feeds.items()}
         with loaded(copies, values, threads) as session:
             found: List[np.ndarray] = session.run([f"{end}:0" for end in ends], fed)
