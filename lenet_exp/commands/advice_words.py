@@ -30,34 +30,41 @@ def command(
     best: Optional[Point],
     windows: Sequence[Window],
     files: Mapping[str, Path],
+    shapes: Optional[Mapping[str, Sequence[int]]] = None,
 ) -> str:
     """Return the command that trains the recommendation, or of a person's graph explains it.
 
     `files`: the keep list as the vendor's files, by the setting that takes each; of a person's
-    graph there are no `windows` that a command could take.
+    graph there are no `windows` that a command could take, but `shapes` of its inputs.
     """
     if best is None:
         return ""
-    words, others = [f"precision={best.mode}"], _others(options, settings, best.mode, files)
-    is_named = any(each.startswith("init_from=") for each in others)
+    words, left = [f"precision={best.mode}"], others(options, settings, best.mode, files)
+    is_named = any(each.startswith("init_from=") for each in left)
     if options.checkpoint is not None and not is_of_a_person(options) and not is_named:
-        others.append(word("init_from", str(options.checkpoint)))
+        left.append(word("init_from", str(options.checkpoint)))
     if _LINES in files:
         words.append(f"{_LINES}={files[_LINES]}")
     elif best.kept.names:
         words.append(f"precision.keep_dtype=[{','.join(best.kept.names)}]")
     if is_of_a_person(options):
         graph = options.graph or (options.capture or Path()) / "graph.meta"
-        return _line(
-            "explain", [f"graph={graph}", *words, *_others(options, settings, best.mode, files)]
-        )
+        sized = (shapes or {}).items()
+        each = [f"{name}:{'x'.join(map(str, dims)) or '[]'}" for name, dims in sized]
+        typed = [f"shapes={','.join(each)}"] if each else []
+        own = [f"graph={graph}", *_fetched(options), *typed]
+        return _line("explain", [*own, *words, *others(options, settings, best.mode, files)])
     scale = windows[-1].recommended
     if scale is not None and (scale != 1 or best.kept.names):
         words += ["loss_scale=fixed", f"loss_scale.value={scale:.17g}"]
-    return _line("run", [*words, *others])
+    return _line("run", [*words, *left])
 
 
-def _others(
+def _fetched(options: AdviseOptions) -> List[str]:
+    return [word("fetches", options.fetches)] if options.fetches else []
+
+
+def others(
     options: AdviseOptions, settings: Settings, mode: str, files: Mapping[str, Path]
 ) -> List[str]:
     """Return the words of what was not decided here: of a run what it was recorded with."""
