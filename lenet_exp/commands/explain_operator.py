@@ -172,9 +172,7 @@ def _of_a_graph(options: ExplainOptions) -> List[str]:
     words = [f"graph={options.graph}"]
     words += [word("fetches", options.fetches)] if options.fetches else []
     words += [f"batch={options.batch}"] if options.batch is not None else []
-    shapes = (options.shapes or {}).items()
-    each = [f"{name}:{'x'.join(map(str, sizes))}" for name, sizes in shapes]
-    return [*words, *([f"shapes={','.join(each)}"] if each else [])]
+    return [*words, *([f"shapes={options.shapes}"] if options.shapes else [])]
 
 
 def _json(options: ExplainOptions, found: Decision) -> str:
