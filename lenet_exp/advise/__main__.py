@@ -8,8 +8,8 @@ with its command. Nothing is trained but where that is asked for; no chip is nee
 
 target=cosine>=0.999       how near the gradients, all together, and each update have to be to those
                            of float32: the cosine of the angle between them
-target=accuracy>=0.975     instead: how far a training has to get, of LeNet or a run; each keep list is
-                           trained, as a job of a sweep: the same line goes on with it
+target=accuracy>=0.975     instead: how far a training has to get, of LeNet or a run; each keep
+                           list is a job of a sweep, and the same line goes on with it
 modes=[MODE,...]           the modes that are tried, of all five
 budget=40                  how many keep lists are tried, or trained, for a mode
 steps=200 ranks=1          how many steps the loss scale is traced for, and for how many devices
