@@ -327,12 +327,10 @@ def _diagnosis(
             ]
             for prefix in (EMULATED, ALONE)
         )
-        for place, each in zip(places[row.name], total):
-            totals[place.tensor] = error_of([each])
-        section = section_of(row.name, known)
-        found.append(
-            OperatorError(row, section, error_of(total), error_of(own) if own else None, 0.0)
-        )
+        each = [error_of([one]) for one in total]
+        totals.update((place.tensor, one) for place, one in zip(places[row.name], each))
+        section, whole = section_of(row.name, known), each[0] if len(each) == 1 else error_of(total)
+        found.append(OperatorError(row, section, whole, error_of(own) if own else None, 0.0))
     rows = tuple(_of_inputs(nodes, each, totals) for each in found)
     errors = tuple((name, error_of([each])) for name, each in gradients.items())
     together = error_of(list(gradients.values()))

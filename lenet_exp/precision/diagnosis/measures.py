@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple, Sequence, Tuple
 
 import numpy as np
@@ -114,19 +115,18 @@ def _beyond(nodes: Nodes, flat: str, name: str, half: bool) -> str:
 def error_of(numbers: Sequence[np.ndarray]) -> Error:
     """Return the error of some tensors together; `numbers` float64 [SIZE, 1] of each."""
     rows = np.asarray(numbers, np.float64).reshape(-1, SIZE)
-    products = rows[:, :4].sum(0)
-    most = rows[:, 4].max(initial=0.0)
-    overflows, flushed, values = rows[:, 5:].sum(0)
-    other, apart, size = np.sqrt(products[[0, 2, 3]])
-    if not np.isfinite(size):
+    whole = rows.sum(0)
+    whole[4] = rows[:, 4].max(initial=0.0)
+    value, both, rest, right, most, overflows, flushed, values = whole.tolist()
+    other, size, apart = (math.sqrt(each) for each in (value, right, rest))
+    if not math.isfinite(size):
         distance, cosine = 0.0, 1.0
-    elif not np.isfinite(products).all():
-        distance, cosine = np.inf, 0.0
+    elif not all(map(math.isfinite, (value, both, rest))):
+        distance, cosine = math.inf, 0.0
     else:
-        distance = apart / size if size else (np.inf if apart else 0.0)
-        both = other * size
-        cosine = float(np.clip(products[1] / both, -1, 1)) if both else float(other == size)
+        distance = apart / size if size else (math.inf if apart else 0.0)
+        norms = other * size
+        cosine = min(1.0, max(-1.0, both / norms)) if norms else float(other == size)
     return Error(
-        cosine, float(distance), float(most), int(values), int(overflows), int(flushed),
-        float(size),
+        cosine, distance, most, int(values), int(overflows), int(flushed), size,
     )  # fmt: skip
