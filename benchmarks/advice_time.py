@@ -1,14 +1,15 @@
-"""What advice costs.
+"""What advice costs, in processor time: other programs on the machine count little then.
 
 python benchmarks/advice_time.py: one diagnosis of LeNet / one float32 step, compiled both, in
-interleaved rounds (the aim is 10); then python -m lenet_exp.advise / a full float32 training, each
-a process of its own (limit: 1).
+interleaved rounds (limit: 10); then python -m lenet_exp.advise / a full float32 training, each
+a process of its own (limit: 1). `quick` as an argument leaves the second part out.
 """
 
 from __future__ import annotations
 
 import functools
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -24,13 +25,24 @@ from lenet_exp.experiment.steps import Step, lenet_step, plan_of
 from lenet_exp.precision.diagnosis.errors import prepared
 
 ROUNDS = 15
+STEPS = 10  # are measured as one: a single one is short
 TRAINING = ["run", "precision=must_keep_origin_dtype", "schedule=full"]
 
 
-def seconds_of(call: Callable[[], Any]) -> float:
-    begun = time.perf_counter()
+def seconds_of(call: Callable[[], Any], times: int = 1) -> float:
+    """Return the processor time of one call, in seconds."""
+    begun = time.process_time()
+    for _ in range(times):
+        call()
+    return (time.process_time() - begun) / times
+
+
+def of_a_process(call: Callable[[], Any]) -> float:
+    """Return the processor time of the process that a call starts and waits for, in seconds."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     call()
-    return time.perf_counter() - begun
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def float32_step(step: Step) -> Callable[[], Any]:
@@ -52,7 +64,8 @@ def processes(folder: str) -> Dict[str, float]:
         command = [sys.executable, "-m", f"lenet_exp.{words[0]}", *words[1:]]
         options: Dict[str, Any] = {"cwd": folder, "stdout": subprocess.DEVNULL, "check": True}
         run = functools.partial(subprocess.run, command, env={**os.environ, "PYTHONPATH": path})
-        found[words[0]] = seconds_of(functools.partial(run, stderr=subprocess.DEVNULL, **options))
+        whole = functools.partial(run, stderr=subprocess.DEVNULL, **options)
+        found[words[0]] = of_a_process(whole)
     return found
 
 
@@ -61,10 +74,15 @@ def main() -> None:
     settings = settings_to_explain(["precision=force_fp16"])
     step = lenet_step(settings)
     with prepared(plan_of(step, settings), step.values, step.feeds(0)) as diagnose:
-        calls = {"diagnosis": diagnose, "step": float32_step(step)}
-        variants = {name: functools.partial(seconds_of, call) for name, call in calls.items()}
+        exact = float32_step(step)
+        variants = {
+            "diagnosis": functools.partial(seconds_of, diagnose),
+            "step": functools.partial(seconds_of, exact, STEPS),
+        }
         seen = measure(variants, ROUNDS)
     print(f"diagnosis / float32 step {ratio(seen['diagnosis'], seen['step'])}")
+    if "quick" in sys.argv[1:]:
+        return
     with tempfile.TemporaryDirectory() as folder:
         took = processes(folder)
     told = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in took.items())

@@ -16,6 +16,8 @@ group=scope|type           a line for each scope or type; group=scope:2 is two n
 diff=MODE|2021|today       what differs under another mode, or in the other generation
 format=table|csv|json      csv and json carry every field; a terminal shows the table's types in
                            colour, unless NO_COLOR is set
+operator=NAME              of one operator why it has its types, back to the list, kernel or option
+                           that began it, and the smallest changes that give it others
 phase=NAME                 the graph after that phase of the compiler: prune, fold_constants,
                            prune_again, lower, fuse, select, insert_casts, eliminate_casts
 session=true               the ConfigProto of a session on the chip, instead of a plan

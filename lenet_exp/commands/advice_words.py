@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import List, Mapping, Optional, Sequence
 
 from lenet_exp.config.cli.diagnosis_options import AdviseOptions
+from lenet_exp.config.cli.json_words import word
 from lenet_exp.config.run_words import words_of
 from lenet_exp.config.schema.run import Settings
-from lenet_exp.precision.diagnosis.epsilon import LEAST, epsilon_of, is_lost
+from lenet_exp.precision.diagnosis.epsilon import epsilon_of, is_lost, least
 from lenet_exp.precision.diagnosis.errors import Diagnosis
 from lenet_exp.precision.diagnosis.front import Point
 from lenet_exp.precision.diagnosis.window import Window
@@ -29,31 +30,41 @@ def command(
     best: Optional[Point],
     windows: Sequence[Window],
     files: Mapping[str, Path],
+    shapes: Optional[Mapping[str, Sequence[int]]] = None,
 ) -> str:
     """Return the command that trains the recommendation, or of a person's graph explains it.
 
     `files`: the keep list as the vendor's files, by the setting that takes each; of a person's
-    graph there are no `windows` that a command could take.
+    graph there are no `windows` that a command could take, but `shapes` of its inputs.
     """
     if best is None:
         return ""
-    words, others = [f"precision={best.mode}"], _others(options, settings, best.mode, files)
+    words, left = [f"precision={best.mode}"], others(options, settings, best.mode, files)
+    is_named = any(each.startswith("init_from=") for each in left)
+    if options.checkpoint is not None and not is_of_a_person(options) and not is_named:
+        left.append(word("init_from", str(options.checkpoint)))
     if _LINES in files:
         words.append(f"{_LINES}={files[_LINES]}")
     elif best.kept.names:
         words.append(f"precision.keep_dtype=[{','.join(best.kept.names)}]")
     if is_of_a_person(options):
         graph = options.graph or (options.capture or Path()) / "graph.meta"
-        return _line(
-            "explain", [f"graph={graph}", *words, *_others(options, settings, best.mode, files)]
-        )
+        sized = (shapes or {}).items()
+        each = [f"{name}:{'x'.join(map(str, dims)) or '[]'}" for name, dims in sized]
+        typed = [f"shapes={','.join(each)}"] if each else []
+        own = [f"graph={graph}", *_fetched(options), *typed]
+        return _line("explain", [*own, *words, *others(options, settings, best.mode, files)])
     scale = windows[-1].recommended
     if scale is not None and (scale != 1 or best.kept.names):
         words += ["loss_scale=fixed", f"loss_scale.value={scale:.17g}"]
-    return _line("run", [*words, *others])
+    return _line("run", [*words, *left])
 
 
-def _others(
+def _fetched(options: AdviseOptions) -> List[str]:
+    return [word("fetches", options.fetches)] if options.fetches else []
+
+
+def others(
     options: AdviseOptions, settings: Settings, mode: str, files: Mapping[str, Path]
 ) -> List[str]:
     """Return the words of what was not decided here: of a run what it was recorded with."""
@@ -88,10 +99,12 @@ def of_epsilon(options: AdviseOptions, found: Diagnosis) -> str:
     """Return what Adam's epsilon has to do with it, where it has."""
     worst, plan = found.by_damage[0].operator, found.plan
     epsilon = epsilon_of(plan, worst) if "ApplyAdam" in worst.ge_type else None
-    if epsilon is None or not is_lost(epsilon) or "float16" not in worst.outputs:
+    flush = options.settings.precision.flush_subnormals
+    if epsilon is None or not is_lost(epsilon, flush) or "float16" not in worst.outputs:
         return ""
     is_own = is_of_a_person(options)
-    remedy = f"{'its epsilon' if is_own else 'optimizer.epsilon'} has to be {LEAST:.0e} or more"
+    named = "its epsilon" if is_own else "optimizer.epsilon"
+    remedy = f"{named} has to be {least(flush):.0e} or more"
     if not is_own and options.run is None:
         remedy += " (experiment=force_fp16_adam)"
     return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 import shutil
 import sys
 import textwrap
@@ -11,7 +12,9 @@ from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp import tf_compat
-from lenet_exp.commands.advice_words import command, nearest, of_epsilon
+from lenet_exp.commands import advice_check
+from lenet_exp.commands.advice_trained import Target, Trainings, trained_keep_list
+from lenet_exp.commands.advice_words import command, nearest, of_epsilon, others
 from lenet_exp.commands.diagnose import step_of
 from lenet_exp.config.cli.diagnosis_options import AdviseOptions
 from lenet_exp.config.schema.run import FixedLossScale, Settings
@@ -24,6 +27,7 @@ from lenet_exp.precision.diagnosis.front import Point, front, point_of, recommen
 from lenet_exp.precision.diagnosis.keep_list import (
     KeepList,
     checked_file,
+    cosines_of_updates,
     customize_dtypes,
     keep_list,
     mixlist,
@@ -32,6 +36,7 @@ from lenet_exp.precision.reporting.verdict import verdict
 from lenet_exp.record.run.run_files import write_bytes
 
 _MOST_NAMES = 3
+_PROGRAM = 3  # words: python -m lenet_exp.run
 
 
 class Tried(NamedTuple):
@@ -68,12 +73,12 @@ def main(options: AdviseOptions) -> int:
     step, settings = _scaled(*step_of(options))
     found = _advice(options, step, settings)
     files = _written(options, step, settings, found.best)
-    made = command(options, settings, found.best, found.windows, files)
+    made = command(options, settings, found.best, found.windows, files, step.shapes)
     width = shutil.get_terminal_size((100, 24)).columns
     is_json = options.format == "json"
     text = _json(found, made) if is_json else _wrapped(_text(options, found, made), width)
     print(text, flush=True)
-    return 0
+    return advice_check.check(shlex.split(made)[_PROGRAM:], settings) if options.check else 0
 
 
 def _scaled(step: Step, settings: Settings) -> Tuple[Step, Settings]:
@@ -96,7 +101,7 @@ def _advice(options: AdviseOptions, step: Step, settings: Settings) -> Advice:
         else:
             tried.append(_try(options, step, settings, plan))
     best = recommended(point for each in tried for point in (each.plain, each.kept))
-    windows = () if best is None else _windows(options, step, settings, best)
+    windows = () if best is None else _windows(options, step, best.kept.plan)
     return Advice(tuple(tried), refused, best, windows)
 
 
@@ -109,19 +114,22 @@ def _try(options: AdviseOptions, step: Step, settings: Settings, plan: Plan) -> 
     mode, inputs = plan.mode.value, (step.values, step.feeds(0))
     _say(f"{mode}: one step")
     found = diagnose(plan, *inputs)
-    cosines = [each.own.cosine for each in found.updates if each.own is not None]
-    update = min(cosines, default=1.0)
+    update = min(cosines_of_updates(found).values(), default=1.0)
     near = min(found.gradient.cosine, update) >= options.target
     plain = KeepList((), plan, found.gradient, update, near, True, 0)
     made = plain
-    if not near:
+    if options.accuracy is not None:
+        made = _trained(options, step, settings, found, options.accuracy)
+        plain = plain._replace(holds=made.holds and not made.names)
+        made = made if made.names else plain
+    elif not near:
 
         def say(tests: int) -> None:
             _say(f"{mode}: {tests} keep lists tried")
 
         made = keep_list(
             lambda names: _plan(step, settings, mode, names), found, *inputs, options.target,
-            options.budget, say=say,
+            options.budget, say, options.by,
         )  # fmt: skip
     return Tried(mode, point_of(mode, plain), point_of(mode, made), found)
 
@@ -132,11 +140,29 @@ def _say(text: str) -> None:
         print(f"\r\x1b[K{text} ...", end="", file=sys.stderr, flush=True)
 
 
-def _windows(
-    options: AdviseOptions, step: Step, settings: Settings, best: Point
-) -> Tuple[window.Window, ...]:
+def _trained(
+    options: AdviseOptions, step: Step, settings: Settings, found: Diagnosis, accuracy: float
+) -> KeepList:
+    """Return what has to stay float32 for a training to get so far; say each training."""
+    mode, done = found.plan.mode.value, 0
+    scale = _windows(options, step, found.plan)[-1].recommended or 1.0
+    made = Trainings(others(options, settings, mode, {}), mode, scale)
+
+    def reached(names: Sequence[str]) -> float:
+        nonlocal done
+        done, value = done + 1, made.accuracy(names)
+        said = f"{mode}, training {done} of at most {options.budget + 1}, sweep {made.sweep}"
+        print(f"{said}: {len(names)} float32, accuracy {value:.4f}", file=sys.stderr, flush=True)
+        return value
+
+    return trained_keep_list(
+        lambda names: _plan(step, settings, mode, names), found, (step.values, step.feeds(0)),
+        Target(accuracy, options.budget, options.by), reached,
+    )  # fmt: skip
+
+
+def _windows(options: AdviseOptions, step: Step, plan: Plan) -> Tuple[window.Window, ...]:
     """Return the loss scale's window for one device, and for as many as are asked about."""
-    plan = _plan(step, settings, best.mode, best.kept.names)
 
     def say(done: int) -> None:
         _say(f"loss scale: step {done} of {options.steps}")
@@ -176,7 +202,7 @@ def _text(options: AdviseOptions, found: Advice, line: str) -> List[str]:
     best, points = found.best, found.points
     edge = front(points)
     lines = [
-        f"one step, held against float32 (target: cosine >= {options.target:g})",
+        f"one step, held against float32 (target: {_target(options)})",
         "",
         "  mode                      gradients   updates    cube   bytes  casts  kept in float32",
     ]
@@ -186,10 +212,18 @@ def _text(options: AdviseOptions, found: Advice, line: str) -> List[str]:
     lines += [f"  {mode}: the chip refuses {', '.join(t)}" for mode, t in found.refused.items()]
     lines += ["* recommended, + on the Pareto front; cube, bytes: shares in float16", ""]
     if best is None:
-        return [*lines, *nearest(points)]
+        trained = options.accuracy is not None and bool(points)
+        none = "no training got as far as target=: more of budget=, or other modes="
+        return [*lines, *([none] if trained else nearest(points))]
     verb = "train it" if ".run " in line else "its plan"
     lines += [*_why(options, found), *_scale(found, options.steps), "", f"{verb}: {line}"]
     return lines
+
+
+def _target(options: AdviseOptions) -> str:
+    if options.accuracy is not None:
+        return f"a training's accuracy >= {options.accuracy:g}"
+    return f"cosine >= {options.target:g}"
 
 
 def _row(mark: str, point: Point) -> str:
@@ -212,7 +246,8 @@ def _why(options: AdviseOptions, found: Advice) -> List[str]:
     best, lines = found.best, []
     if best is not None and best.kept.names:
         size = "none can be left out" if best.kept.is_minimal else "the budget ended first"
-        lines.append(f"stay float32 ({size}): {_names(best.kept.names)}")
+        kind = f", by {options.by}" if options.by != "name" else ""
+        lines.append(f"stay float32{kind} ({size}): {_names(best.kept.groups)}")
     for each in found.tried:
         wrong = [e for e in each.found.by_damage if e.damage > 1 - each.plain.kept.gradient.cosine]
         if not each.plain.kept.holds and wrong:

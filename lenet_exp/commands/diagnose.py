@@ -57,7 +57,7 @@ def step_of(options: StepOptions) -> Tuple[Step, Settings]:
     settings, checkpoint = options.settings, options.checkpoint
     if options.run is not None:
         folder = run_folders.find(f"{options.program()} run", options.run, Path.cwd())
-        recorded = run_folders.settings_of(folder, to_run=False)
+        recorded = run_folders.settings_from_here(folder)
         settings = with_precision(recorded, settings) if options.chosen else recorded
         found = checkpoints.newest(folder)
         if found.path is None:

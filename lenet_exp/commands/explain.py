@@ -8,6 +8,7 @@ import sys
 from typing import Any, Dict, Sequence, Tuple
 
 from lenet_exp import tf_compat
+from lenet_exp.commands import explain_operator
 from lenet_exp.config.cli.graph_options import ExplainOptions
 from lenet_exp.config.schema.hardware import chip_of
 from lenet_exp.config.schema.run import Settings, precision_files
@@ -34,7 +35,7 @@ def main(options: ExplainOptions) -> int:
     """
     tf_compat.configure(hide_gpus=True, deterministic=False)
     text, warnings = _explained(options, shutil.get_terminal_size((100, 24)).columns)
-    in_colour = options.format == "table" and not options.session
+    in_colour = options.format == "table" and not (options.session or options.operator)
     in_colour = in_colour and colours.wanted(sys.stdout, os.environ)
     print(colours.painted(text) if in_colour else text, flush=True)
     for warning in warnings:
@@ -51,6 +52,9 @@ def _explained(options: ExplainOptions, width: int) -> Tuple[str, Sequence[str]]
     if options.phase is not None:
         return _after_phase(options, options.phase, graph_def, fetches, width)
     explained = [(settings.precision.mode, settings.hardware.cann)]
+    if options.operator is not None:
+        arguments = _plan_options(settings, *explained[0])
+        return explain_operator.explained(options, (graph_def, fetches), arguments, width)
     explained += [options.against] if options.against else []
     plans = [
         assign(graph_def, fetches=fetches, **_plan_options(settings, *each)) for each in explained

@@ -13,7 +13,7 @@ from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.schema.run import Adam, FixedLossScale, Settings
 from lenet_exp.config.tracking import of_environment
 from lenet_exp.experiment.summary import Outcome
-from lenet_exp.precision.diagnosis.epsilon import LEAST
+from lenet_exp.precision.diagnosis.epsilon import is_lost
 from lenet_exp.training.history import History
 
 _GUESSING = 0.2  # an accuracy; who takes every digit for the same one has 0.1
@@ -28,7 +28,7 @@ def adam_warning(settings: Settings) -> Optional[str]:
     optimizer, mode = settings.optimizer, settings.precision.mode
     if mode != "force_fp16" or not isinstance(optimizer, Adam):
         return None
-    if optimizer.epsilon >= LEAST:
+    if not is_lost(optimizer.epsilon, settings.precision.flush_subnormals):
         return None
     return (
         f"force_fp16 runs Adam in float16, where epsilon {optimizer.epsilon:g} is 0"

@@ -53,6 +53,9 @@ def _arrays(path: Path) -> Dict[str, np.ndarray]:
     with held:
         for key in held.files:
             name = key if ":" in key else f"{key}:0"
+            if name in arrays:
+                problem = f"holds {name} twice: as {name}, and as {name.partition(':')[0]}"
+                raise DataError(path, problem, "one array for each tensor that is fed")
             try:
                 arrays[name] = held[key]
             except _DAMAGED as error:

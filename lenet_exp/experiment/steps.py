@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from lenet_exp.experiment.feeds import captured_fetches, read_feeds
 from lenet_exp.experiment.graphs import build_graphs
 from lenet_exp.model import weights
 from lenet_exp.precision import Plan, assign, load_graph
+from lenet_exp.precision.analysis.input_shapes import open_inputs, with_input_shapes
 from lenet_exp.precision.ir.graph import read_graph
 from lenet_exp.precision.ir.op_traits import VARIABLES
 
@@ -30,7 +32,8 @@ class Step(NamedTuple):
     """A training step: its graph, what it fetches, and the values of its variables before it.
 
     `feeds(number)`: what step `number`, from 0, is fed, by tensor; `steps` how many there are,
-    None for no end. `settings` of the run it is of, of a person's graph None.
+    None for no end. `settings` of the run it is of, of a person's graph None; `shapes` of inputs,
+    by name, that such a graph leaves open and its feeds have.
     """
 
     graph_def: Any
@@ -39,6 +42,7 @@ class Step(NamedTuple):
     feeds: Callable[[int], Dict[str, np.ndarray]]
     steps: Optional[int]
     settings: Optional[Settings]
+    shapes: Mapping[str, Tuple[int, ...]] = MappingProxyType({})
 
 
 def lenet_step(settings: Settings, checkpoint: Optional[Path] = None) -> Step:
@@ -87,7 +91,12 @@ def graph_step(
     def fed(number: int) -> Dict[str, np.ndarray]:
         return {name: array[number % steps] for name, array in arrays.items()}
 
-    return Step(loaded.graph_def, tuple(fetches) or loaded.fetches, values, fed, steps, None)
+    # As the chip, which compiles a graph for the shapes that it is fed with.
+    names_open = open_inputs(loaded.graph_def)
+    left_open = {name if ":" in name else f"{name}:0": name for name in names_open}
+    shapes = {left_open[key]: each.shape[1:] for key, each in arrays.items() if key in left_open}
+    graph_def = with_input_shapes(loaded.graph_def, shapes=shapes)
+    return Step(graph_def, tuple(fetches) or loaded.fetches, values, fed, steps, None, shapes)
 
 
 def plan_of(step: Step, settings: Settings, mode: Optional[str] = None, **options: Any) -> Plan:

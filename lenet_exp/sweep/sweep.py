@@ -154,6 +154,7 @@ def checked_jobs(request: Request, view: View) -> List[SweepJob]:
     for settings in {repr(replace(one, seed=0)): one for one in naming}.values():
         from lenet_exp.experiment.graphs import check_named  # noqa: PLC0415 - the planner
 
+        tf_compat.configure(hide_gpus=True, deterministic=False)  # the graph is then a run's
         check_named(settings)
     if request.options.seeds_until:
         from lenet_exp.sweep import seeds  # noqa: PLC0415 - SciPy

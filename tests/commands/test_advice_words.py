@@ -26,6 +26,7 @@ MIXLIST = {"precision.modify_mixlist": Path("advice/modify_mixlist.json")}
 SCALED, LISTED = "loss_scale=fixed loss_scale.value=1", "precision.modify_mixlist=m.json"
 MOMENTUM, CANN = "optimizer=momentum optimizer.learning_rate=0.05", "hardware.cann=2021"
 NEAREST, OR = "no mode reaches the target,", "or another network"
+FLUSH = "precision.flush_subnormals=true"
 OWN = ["graph=n.meta", "feeds=d.npz"]
 
 
@@ -49,6 +50,8 @@ def write(folder, files):
     [
         ([], [], (), {}, f"{RUN}force_fp16"),
         (["seed=3"], [], (), {}, f"{RUN}force_fp16 seed=3"),
+        (["checkpoint=my/old"], [], (), {}, f"{RUN}force_fp16 init_from=my/old"),
+        ([*OWN, "checkpoint=c"], [], (), {}, f"{EXPLAIN}n.meta precision=force_fp16"),
         (["precision=force_fp32", "loss_scale=fixed"], [], (), {}, f"{RUN}force_fp16"),
         (
             [LISTED, "seed=3"],
@@ -151,6 +154,8 @@ def adam(epsilon, mode, of_tensor=False):
         (1e-3, "force_fp16", [], []),
         (1e-3, "force_fp16", OWN, []),
         (6e-8, "force_fp16", [], []),
+        (5e-5, "force_fp16", [FLUSH], ["epsilon, 5e-05,", "has to be 6e-05", "=force_f"]),
+        (7e-5, "force_fp16", [FLUSH], []),
         (1e-8, "allow_mix_precision", [], []),
     ],
 )

@@ -89,6 +89,15 @@ TRACED = "precision.trace_overflow=true"
             ],
         ),
         (
+            ["precision=force_fp16", "optimizer.epsilon=5e-5", "precision.flush_subnormals=true"],
+            {"accuracy": 0.11},
+            [
+                "accuracy 0.1100 is no better than guessing",
+                f"Adam's epsilon is 0 in float16; try: {' '.join(RUN)} experiment=force_fp16_adam",
+                "or its update stays float32: python -m lenet_exp.advise modes=force_fp16",
+            ],
+        ),
+        (
             [TRACED],
             {"accuracy": 0.11},
             [

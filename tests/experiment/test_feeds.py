@@ -55,6 +55,7 @@ def test_what_can_be_fed(graph_def, tmp_path, arrays):
     ("arrays", "says"),
     [
         ({"y:0": X}, "y:0 is no tensor of the graph"),
+        ({"x": X, "x:0": X}, "holds x:0 twice: as x:0, and as x"),
         ({"x:1": X}, "x:1 is no tensor of the graph"),
         ({"x:a": X}, "x:a is no tensor of the graph"),
         ({"x:²": X}, "x:² is no tensor of the graph"),
@@ -161,3 +162,12 @@ def test_a_variable_without_a_first_value_is_named(graph_def, tmp_path):
     said = "net.pb: gives the variable logits/kernel no first value"
     assert said in str(caught.value)
     assert "checkpoint=DIR" in str(caught.value)
+
+
+def test_a_dimension_that_the_graph_leaves_open_is_that_of_the_feeds(graph_def, tmp_path):
+    (tmp_path / "net.pb").write_bytes(graph_def.SerializeToString())
+    np.savez(str(tmp_path / "data.npz"), **{"x": X, "labels:0": LABELS, "any:0": X[:, 0, 0]})
+    step = graph_step(tmp_path / "net.pb", tmp_path / "data.npz", ())
+    assert step.shapes == {"x": (4, 6), "any": ()}
+    (node,) = (node for node in step.graph_def.node if node.name == "x")
+    assert [dim.size for dim in node.attr["shape"].shape.dim] == [4, 6]

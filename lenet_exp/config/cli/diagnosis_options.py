@@ -10,7 +10,7 @@ from typing import ClassVar, Dict, List, Optional, Sequence, Tuple, Type, TypeVa
 from lenet_exp.config import checks
 from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.config.cli.options import Options, typed_values
-from lenet_exp.config.schema.keys import key, one_of, within
+from lenet_exp.config.schema.keys import key, one_of, switch, within
 from lenet_exp.config.schema.modes import PRECISION_MODES
 from lenet_exp.config.schema.run import Settings
 from lenet_exp.errors import ConfigError
@@ -18,6 +18,7 @@ from lenet_exp.errors import ConfigError
 _Self = TypeVar("_Self", bound="StepOptions")
 _OF_ANY_GRAPH = ("precision", "hardware.cann")  # groups and keys of a run that mean something
 _ADVISED = ("precision", "loss_scale")  # what advise decides itself
+_ACCURACY = "target=accuracy>="  # how far a training has to get
 _SOURCES = ("run", "graph", "capture")
 
 
@@ -111,15 +112,17 @@ class AdviseOptions(StepOptions):
     """What is tried: these `modes`, to reach `target` in at most `budget` steps for each.
 
     `steps` of training are traced for the loss scale, for `ranks` devices; what has to stay
-    float32 is written to the folder `to`. `words`: what was typed of a run's settings.
+    float32, looked for `by` names, types or scopes, is written to the folder `to`. `check`: what
+    is recommended is trained, and float32 beside it. `words`: what was typed of a run's settings.
     """
 
     VERB = "advise"
     BARE = DiagnoseOptions.BARE
     BESIDE_A_RUN = _ADVISED
 
-    target: float = key("cosine>=0.999: how near the gradients are, from 0 to 1", "cosine>=0.999",
-                        within(0, 1), default=0.999)  # fmt: skip
+    target: float = key("cosine>=0.999, how near the gradients are, or accuracy>=0.975, how far a"
+                        " training gets: from 0 to 1", "cosine>=0.999", within(0, 1),
+                        default=0.999)  # fmt: skip
     modes: Tuple[str, ...] = key(f"precision modes: {' '.join(PRECISION_MODES)}", "[force_fp16]",
                                  lambda modes: modes and {*modes} <= {*PRECISION_MODES},
                                  default=PRECISION_MODES)  # fmt: skip
@@ -127,13 +130,37 @@ class AdviseOptions(StepOptions):
     steps: int = key("a whole number from 1 on", 200, within(1, 1_000_000), default=200)
     ranks: int = key("a whole number from 1 on", 8, within(1, 100_000), default=1)
     to: Path = key("a folder", "DIR", default=Path("advice"))
+    by: str = one_of("name", "type", "scope", good="type", default="name")
+    check: bool = switch(default=False)
     format: str = one_of("table", "json", good="json", default="table")
     words: Tuple[str, ...] = ()
+    accuracy: Optional[float] = None
 
     @classmethod
     def read(cls, arguments: Sequence[str]) -> AdviseOptions:
         """Return what is asked; `target=cosine>=0.999` is the number alone, too."""
-        given = [each.replace("target=cosine>=", "target=") for each in arguments]
+        is_trained = any(each.startswith(_ACCURACY) for each in arguments)
+        forms = _ACCURACY if is_trained else "target=cosine>="
+        given = [each.replace(forms, "target=") for each in arguments]
         options = super().read(given)
+        if is_trained:  # the number is that of another measure
+            options = replace(options, accuracy=options.target, target=cls.target)
+            _check_trains(cls, options, "target", f"accuracy>={options.accuracy:g}")
+        _check_check(cls, options)
         _, others = cls.split(given)
         return replace(options, words=tuple(w for w in others if not w.startswith(_ADVISED)))
+
+
+def _check_check(cls: Type[AdviseOptions], options: AdviseOptions) -> None:
+    """Refuse to train what is no network of ours, or in the middle of JSON."""
+    if options.check:
+        _check_trains(cls, options, "check", "true")
+    if options.check and options.format == "json":
+        allowed = "format=table with check=true, whose trainings print what they do"
+        raise ConfigError("format", "json", allowed, cls.command("check", "true"))
+
+
+def _check_trains(cls: Type[AdviseOptions], options: AdviseOptions, key: str, value: str) -> None:
+    if options.graph is not None or options.capture is not None:
+        allowed = "only for LeNet and run=: a graph of yours is trained by its own script"
+        raise ConfigError(key, value, allowed, cls.command(key, value))

@@ -42,8 +42,9 @@ class ExplainOptions(Options):
 
     `graph` is a file, None for LeNet as `settings` describe it; `fetches` are of that file.
     `session` asks for the chip's session configuration instead of a plan, `phase` for the graph
-    after that phase of the compiler. `only`, `without` and `group` choose what is shown; `batch`
-    and `shapes` fill in what a file leaves open of its inputs.
+    after that phase of the compiler, `operator` for the decisions behind one operator. `only`,
+    `without` and `group` choose what is shown; `batch` and `shapes` fill in what a file leaves
+    open of its inputs.
     """
 
     VERB = "explain"
@@ -58,6 +59,7 @@ class ExplainOptions(Options):
     summary: bool = switch(default=False)
     format: str = one_of("table", "csv", "json", good="csv", default="table")
     session: bool = switch(default=False)
+    operator: Optional[str] = key("the name of an operator", "layer_1/Conv2D", bool, default=None)
     phase: Optional[str] = one_of(*PHASES, good="fuse", default=None)
     only: Tuple[str, ...] = key(_WORDS, "float16", bool, default=())
     without: Tuple[str, ...] = key(_WORDS, "cast", bool, default=())
@@ -115,6 +117,7 @@ def _check_combination(given: Dict[str, Any]) -> None:
         allowed = "without diff= and summary=true: a phase has one graph, in full"
         raise ConfigError("phase", given["phase"], allowed, command("phase", given["phase"]))
     _check_group(given)
+    _check_operator(given)
     for name in _OF_A_GRAPH:
         if name in given and "graph" not in given:
             value = given[name]
@@ -131,6 +134,20 @@ def _check_group(given: Dict[str, Any]) -> None:
         if "group" in given and given.get(other):
             allowed = f"group= or {other}={shown}, not both"
             raise ConfigError(other, shown, allowed, command("group", given["group"]))
+
+
+def _check_operator(given: Dict[str, Any]) -> None:
+    """Refuse, beside one operator, what chooses or shapes a table of many."""
+    if "operator" not in given:
+        return
+    remedy = f"{ExplainOptions.command('operator', given['operator'])}"
+    for other in ("diff", "summary", "phase", "group", "only", "without"):
+        if given.get(other):
+            allowed = f"operator= or {other}=, not both: one operator is shown whole"
+            raise ConfigError("operator", given["operator"], allowed, remedy)
+    if given.get("format") not in (None, "table", "json"):
+        allowed = "with operator= table or json"
+        raise ConfigError("format", given["format"], allowed, f"{remedy} format=json")
 
 
 def _check_words(given: Dict[str, Any]) -> None:

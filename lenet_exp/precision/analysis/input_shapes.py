@@ -43,6 +43,13 @@ class _Entry(NamedTuple):
         return None if proto.unknown_rank else [int(dim.size) for dim in proto.dim]
 
 
+def open_inputs(graph_def: Any) -> List[str]:
+    """Return the names of the inputs of which the graph leaves a dimension open."""
+    any_shape = graph_def.versions.producer <= _EMPTY_IS_ANY
+    entries = [entry for node in graph_def.node for entry in _entries(node, any_shape)]
+    return [entry.name for entry in entries if entry.dims is None or -1 in entry.dims]
+
+
 def with_input_shapes(
     graph_def: Any, batch: Optional[int] = None, shapes: Optional[Mapping[str, Any]] = None
 ) -> Any:

@@ -109,7 +109,7 @@ def copies_of(plan: Plan, wanted: Sequence[str] = (EXACT, EMULATED, ALONE)) -> C
         parts[ALONE], alone = _cut(whole, graph, frames, given)
     resets = []
     for prefix, each in parts.items():
-        made = emulate(each.graph_def, each, reference=True)
+        made = emulate(each.graph_def, each, reference=True, counted=False)
         _merge_library(library, made.graph_def.library)
         nodes.made.extend(_prefixed(made.graph_def, prefix, given))
         resets.append(f"{prefix}/{made.reset}")

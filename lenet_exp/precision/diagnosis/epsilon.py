@@ -12,7 +12,12 @@ from lenet_exp.precision.ir.names import node_of
 from lenet_exp.precision.ir.op_traits import CONSTANTS, PASS_THROUGH
 from lenet_exp.precision.plan import Operator, Plan
 
-LEAST = 2.0**-24  # float16's least subnormal
+_SUBNORMAL, _NORMAL = 2.0**-24, 2.0**-14  # float16's least numbers
+
+
+def least(flush: bool = False) -> float:
+    """Return the least number that float16 has; `flush`: it has no subnormal ones."""
+    return _NORMAL if flush else _SUBNORMAL
 
 
 def epsilon_of(plan: Plan, row: Operator) -> Optional[float]:
@@ -31,6 +36,6 @@ def epsilon_of(plan: Plan, row: Operator) -> Optional[float]:
     return float(tf_compat.load().make_ndarray(held.attr["value"].tensor))
 
 
-def is_lost(epsilon: Optional[float]) -> bool:
-    """Return whether float16 has a known epsilon as 0."""
-    return epsilon is not None and float(np.float16(epsilon)) == 0
+def is_lost(epsilon: Optional[float], flush: bool = False) -> bool:
+    """Return whether float16 has a known epsilon as 0; `flush`: as of `least`."""
+    return epsilon is not None and float(np.float16(epsilon)) < least(flush)

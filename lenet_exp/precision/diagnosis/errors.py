@@ -31,7 +31,7 @@ from lenet_exp.precision.diagnosis.copies import (
     Copies,
     copies_of,
 )
-from lenet_exp.precision.diagnosis.measures import Error, error_of, measure
+from lenet_exp.precision.diagnosis.measures import Error, error_of, exact, measure
 from lenet_exp.precision.emulation.exact.context import source
 from lenet_exp.precision.emulation.exact.rewrite import output_dtypes, takes_reference
 from lenet_exp.precision.emulation.inline import inlined
@@ -130,21 +130,21 @@ def prepared(
     places = {row.name: _places(copies.plan, row) for row in copies.rows}
     fetches = _append_measures(copies, places)
     borders = border_of(copies.plan)
-    gradients = {
-        name: measure(
-            copies.nodes, (f"{EMULATED}/{text}", f"{EXACT}/{text}"), f"gradient/{name}", True
-        )
-        for name, text in borders.items()
-    }
+    gradients = measured_gradients(copies.nodes, borders)
+    ends = [*fetches.values(), *gradients.values()]
+    kinds = {"N": len(ends), "axis": 0, "T": copies.nodes.tf.float64}
+    whole = copies.nodes.add("Pack", ends, "measures", **kinds) if ends else ""  # one, not hundreds
+    known = sections(copies.plan.graph_def)
     with loaded(copies, values, threads) as session:
         fed = {f"{EXACT}/{name}": value for name, value in feeds.items()}
-        wanted = {name: f"{text}:0" for name, text in fetches.items()}
-        ends = {name: f"{text}:0" for name, text in gradients.items()}
-        call = {"operators": wanted, "gradients": ends}
 
         def run() -> Diagnosis:
-            found = session.run(call, fed)
-            return _diagnosis(plan, copies, places, found["operators"], found["gradients"])
+            rows = session.run(f"{whole}:0", fed) if whole else []
+            numbers = dict(zip(fetches, rows))
+            of_gradients = dict(zip(gradients, rows[len(fetches) :]))
+            made = _diagnosis(plan, (copies, known, places), numbers, of_gradients)
+            _check_exact(made.gradients)
+            return made
 
         yield run
 
@@ -227,15 +227,23 @@ def _append_measures(copies: Copies, places: Mapping[str, List[_Place]]) -> Dict
     """Append the measuring of every operator; return tensors float64 [...] by "COPY NAME PLACE"."""
     found = {}
     for row in copies.rows:
+        prefixes = (EMULATED, *([ALONE] if row.name in copies.alone else []))
         for number, place in enumerate(places[row.name]):
-            half = "float16" in row.outputs
-            for prefix in (EMULATED, *([ALONE] if row.name in copies.alone else [])):
-                sides = ((prefix, half), (EXACT, False))
-                value, exact = (_value(copies.nodes, place, *side) for side in sides)
-                name = f"measure/{prefix}/{row.name}"
-                found[f"{prefix} {row.name} {number}"] = measure(
-                    copies.nodes, (value, exact), name, half
-                )
+            half, name = "float16" in row.outputs, f"measure/{row.name}"
+            right = exact(copies.nodes, _value(copies.nodes, place, EXACT, False), name)
+            for prefix in prefixes:
+                value = _value(copies.nodes, place, prefix, half)
+                text = measure(copies.nodes, value, right, f"measure/{prefix}/{row.name}", half)
+                found[f"{prefix} {row.name} {number}"] = text
+    return found
+
+
+def measured_gradients(nodes: Nodes, borders: Mapping[str, str]) -> Dict[str, str]:
+    """Append the measuring of gradients, by their names; see `border_of`."""
+    found = {}
+    for name, text in borders.items():
+        right = exact(nodes, f"{EXACT}/{text}", f"gradient/{name}")
+        found[name] = measure(nodes, f"{EMULATED}/{text}", right, f"gradient/{name}", True)
     return found
 
 
@@ -299,12 +307,12 @@ def _is_float(node: Any, text: str) -> bool:
 
 def _diagnosis(
     plan: Plan,
-    copies: Copies,
-    places: Mapping[str, List[_Place]],
+    measured: Tuple[Copies, Dict[str, str], Mapping[str, List[_Place]]],
     numbers: Mapping[str, np.ndarray],
     gradients: Mapping[str, np.ndarray],
 ) -> Diagnosis:
-    known = sections(copies.plan.graph_def)
+    """Read the numbers; `measured`: the copies, the sections of their nodes, what is measured."""
+    copies, known, places = measured
     totals: Dict[str, Error] = {}  # of every tensor
     found: List[OperatorError] = []
     nodes = {node.name: node for node in copies.plan.graph_def.node}
@@ -319,15 +327,12 @@ def _diagnosis(
             ]
             for prefix in (EMULATED, ALONE)
         )
-        for place, each in zip(places[row.name], total):
-            totals[place.tensor] = error_of([each])
-        section = section_of(row.name, known)
-        found.append(
-            OperatorError(row, section, error_of(total), error_of(own) if own else None, 0.0)
-        )
+        each = [error_of([one]) for one in total]
+        totals.update((place.tensor, one) for place, one in zip(places[row.name], each))
+        section, whole = section_of(row.name, known), each[0] if len(each) == 1 else error_of(total)
+        found.append(OperatorError(row, section, whole, error_of(own) if own else None, 0.0))
     rows = tuple(_of_inputs(nodes, each, totals) for each in found)
     errors = tuple((name, error_of([each])) for name, each in gradients.items())
-    _check_exact(errors)
     together = error_of(list(gradients.values()))
     return Diagnosis(plan, rows, errors, together, copies.inside)
 

@@ -9,6 +9,7 @@ from typing import (
     FrozenSet,
     Iterable,
     List,
+    Mapping,
     NamedTuple,
     Optional,
     Sequence,
@@ -24,15 +25,17 @@ from lenet_exp.precision.diagnosis.errors import (
     Values,
     border_of,
     loaded,
+    measured_gradients,
     without_choices,
 )
-from lenet_exp.precision.diagnosis.measures import Error, error_of, measure
-from lenet_exp.precision.diagnosis.minimal import minimal
+from lenet_exp.precision.diagnosis.measures import Error, error_of
+from lenet_exp.precision.diagnosis.minimal import Minimal, minimal
 from lenet_exp.precision.emulation.inline import inlined
 from lenet_exp.precision.plan import Engine, Operator, Plan
 
 # The names of operators that stay float32 -> the plan under that
 Planner = Callable[[Tuple[str, ...]], Plan]
+Groups = Mapping[str, Sequence[str]]  # a name, type or scope -> names of operators
 
 
 class KeepList(NamedTuple):
@@ -41,7 +44,8 @@ class KeepList(NamedTuple):
     `plan` under it; `gradient`: the error of all gradients together; `updates`: the smallest
     cosine of an update alone, 1 without one. `holds`: the target does; where it doesn't with all
     operators that can stay float32, `names` are all of them. `is_minimal`: taking any name away
-    breaks the target; else the budget of `tests` ended first.
+    breaks the target, or any of the `groups` that were looked for; else the budget of `tests`
+    ended first.
     """
 
     names: Tuple[str, ...]
@@ -51,6 +55,7 @@ class KeepList(NamedTuple):
     holds: bool
     is_minimal: bool
     tests: int
+    groups: Tuple[str, ...] = ()
 
 
 class _Trials:
@@ -60,10 +65,12 @@ class _Trials:
         self,
         planner: Planner,
         step: Tuple[Values, Values, int],
+        groups: Groups,
         always: Tuple[str, ...],
         say: Callable[[int], None],
     ) -> None:
         """Make the step of values and feeds; what stays float32 `always` is in each list."""
+        self._groups = groups
         self._planner, self._step, self._always, self._say = planner, step, always, say
         self._conditions: Dict[str, bool] = {}
         self._errors: Dict[FrozenSet[str], Error] = {}
@@ -73,11 +80,12 @@ class _Trials:
         """How many there were."""
         return len(self._errors)
 
-    def gradient(self, names: Sequence[str]) -> Error:
-        """Return the error of all gradients where some operators stay float32."""
-        key = frozenset(names)
+    def gradient(self, chosen: Sequence[str]) -> Error:
+        """Return the error of all gradients where some groups stay float32."""
+        key = frozenset(chosen)
         if key not in self._errors:
-            self._errors[key] = self._measured((*self._always, *names))
+            names = (*self._always, *names_of(self._groups, chosen))
+            self._errors[key] = self._measured(names)
             self._say(self.made)
         return self._errors[key]
 
@@ -88,10 +96,7 @@ class _Trials:
             without_choices(plan, values, feeds, threads, known=self._conditions),
             [EXACT, EMULATED],
         )
-        ends = [
-            measure(copies.nodes, (f"{EMULATED}/{text}", f"{EXACT}/{text}"), f"gradient/{i}", True)
-            for i, text in enumerate(border_of(copies.plan).values())
-        ]
+        ends = measured_gradients(copies.nodes, border_of(copies.plan)).values()
         fed = {f"{EXACT}/{name}": value for name, value in feeds.items()}
         with loaded(copies, values, threads) as session:
             found: List[np.ndarray] = session.run([f"{end}:0" for end in ends], fed)
@@ -105,39 +110,65 @@ def keep_list(
     feeds: Values,
     target: float,
     budget: int,
-    threads: int = 0,
     say: Callable[[int], None] = lambda tests: None,
+    by: str = "name",
 ) -> KeepList:
-    """Return the fewest operators that have to stay float32.
-
-    An update of which the change alone, of an exact gradient, is not as near, stays float32 too.
+    """Return the fewest operators that have to stay float32, updates that err by themselves too.
 
     Args:
-        planner: makes the plan under a keep list.
+        planner: plans under a keep list.
         found: of the plan without one, by the same step.
         values: as of `diagnose`.
         feeds: as of `diagnose`.
         target: the smallest cosine of the angle to the exact gradients, all together.
         budget: how many times the step may be made.
-        threads: as of `diagnose`.
         say: is told how many times it was.
+        by: a key of GROUPINGS.
     """
-    kept = can_stay(planner, [e.operator for e in found.by_damage if _is_short(e.operator)])
-    cosines = {e.operator.name: e.own.cosine for e in found.updates if e.own is not None}
-    updates = tuple(name for name in kept if cosines.get(name, 1.0) < target)
-    update = min((c for name, c in cosines.items() if name not in updates), default=1.0)
+    groups = grouped(planner, found, by)
+    cosines = cosines_of_updates(found)
+    always = [g for g, names in groups.items() if any(cosines.get(n, 1.0) < target for n in names)]
+    updates = tuple(names_of(groups, always))
+    update = min((c for n, c in cosines.items() if n not in updates), default=1.0)
     if found.gradient.cosine >= target:
-        plan = planner(updates) if updates else found.plan
-        return KeepList(updates, plan, found.gradient, update, update >= target, True, 0)
-    trials = _Trials(planner, (values, feeds, threads), updates, say)
-    ranked = [name for name in kept if name not in updates]
-    if not ranked or trials.gradient(ranked).cosine < target:
-        names, error = (*updates, *ranked), trials.gradient(ranked)
-        return KeepList(names, planner(names), error, update, False, False, trials.made)
-    made = minimal(ranked, lambda names: trials.gradient(names).cosine >= target, budget)
-    names, error = (*updates, *made.elements), trials.gradient(made.elements)
-    near, known = update >= target, made.is_minimal
-    return KeepList(names, planner(names), error, update, near, known, trials.made)
+        plan, near = planner(updates) if updates else found.plan, update >= target
+        return KeepList(updates, plan, found.gradient, update, near, True, 0, tuple(always))
+    trials = _Trials(planner, (values, feeds, 0), groups, updates, say)
+    ranked = tuple(group for group in groups if group not in always)
+    made, near = Minimal(ranked, False, 0), False
+    if ranked and trials.gradient(ranked).cosine >= target:
+        made = minimal(ranked, lambda some: trials.gradient(some).cosine >= target, budget)
+        near = update >= target
+    kept, error = (*always, *made.elements), trials.gradient(made.elements)
+    names = tuple(names_of(groups, kept))
+    return KeepList(names, planner(names), error, update, near, made.is_minimal, trials.made, kept)
+
+
+# What the elements of a keep list are, by the word for it.
+GROUPINGS: Dict[str, Callable[[Operator], str]] = {
+    "name": lambda row: row.name,
+    "type": lambda row: row.ge_type,
+    "scope": lambda row: row.name.rpartition("/")[0] or row.name,
+}
+
+
+def cosines_of_updates(found: Diagnosis) -> Dict[str, float]:
+    """Return for each update, by name, the cosine of its change alone, of exact gradients."""
+    return {e.operator.name: e.own.cosine for e in found.updates if e.own is not None}
+
+
+def grouped(planner: Planner, found: Diagnosis, by: str) -> Groups:
+    """Return the operators that can stay float32, by group, the most damaging first."""
+    rows = {e.operator.name: e.operator for e in found.by_damage if _is_short(e.operator)}
+    groups: Dict[str, List[str]] = {}
+    for name in can_stay(planner, rows.values()):
+        groups.setdefault(GROUPINGS[by](rows[name]), []).append(name)
+    return groups
+
+
+def names_of(groups: Groups, chosen: Iterable[str]) -> List[str]:
+    """Return the operators of some groups."""
+    return [name for group in chosen for name in groups[group]]
 
 
 def _is_short(row: Operator) -> bool:

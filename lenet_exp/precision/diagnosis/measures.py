@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple, Sequence, Tuple
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from lenet_exp.precision.emulation.exact import rounding
 from lenet_exp.precision.ir.builder import Nodes
 
-SIZE = 13  # numbers that `measure` gives
+SIZE = 8  # numbers that `measure` gives
 
 
 class Error(NamedTuple):
@@ -35,43 +36,74 @@ class Error(NamedTuple):
         return self.flushed / self.values if self.values else 0.0
 
 
-def measure(nodes: Nodes, pair: Tuple[str, str], name: str, half: bool) -> str:
-    """Append nodes that compare a float32 value with the exact one; return float64 [SIZE].
+class Exact(NamedTuple):
+    """Nodes of an exact float32 value, which several values can be compared with.
 
-    `half`: the value is float16 on the chip. Computed in float64: squares of gradients are small.
+    `flat` [1, n], as float64 `wide`; `square` of its norm, float64 [1, 1]; `wanted` bool [1, n]:
+    not 0; `values` that it has, float64 [1, 1].
     """
+
+    flat: str
+    wide: str
+    square: str
+    wanted: str
+    values: str
+
+
+def exact(nodes: Nodes, tensor: str, name: str) -> Exact:
+    """Append what is needed of an exact float32 tensor, of any shape."""
     tf = nodes.tf
-    flat = [nodes.reshape(each, [-1], f"{name}/flat") for each in pair]
-    apart = nodes.float_op("Sub", flat, f"{name}/difference")
-    wide = [nodes.cast(each, "float32", "float64", f"{name}/wide") for each in (*flat, apart)]
-    kinds = {"T": tf.float64}
-    rows = nodes.add("Pack", wide, f"{name}/rows", N=3, axis=0, **kinds)
-    gram = nodes.add("MatMul", [rows, rows], f"{name}/gram", transpose_b=True, **kinds)
-    products = nodes.reshape(gram, [-1], f"{name}/products", tf.float64)
+    flat, wide = _flat(nodes, tensor, f"{name}/exact")
+    zero, kinds = nodes.constant(0), {"T": tf.float32}
+    wanted = nodes.add("NotEqual", [flat, zero], f"{name}/wanted", **kinds)
+    number = nodes.add("Size", [flat], f"{name}/number", T=tf.float32, out_type=tf.int32)
+    values = nodes.cast(number, "int32", "float64", f"{name}/values")
+    one = nodes.reshape(values, [1, 1], f"{name}/one", tf.float64)
+    return Exact(flat, wide, _product(nodes, wide, wide, name), wanted, one)
+
+
+def measure(nodes: Nodes, tensor: str, right: Exact, name: str, half: bool) -> str:
+    """Append nodes that compare a float32 tensor with the exact one; return float64 [SIZE, 1].
+
+    `half`: the tensor is float16 on the chip. Computed in float64: squares of gradients are small.
+    """
+    tf, doubles = nodes.tf, {"T": nodes.tf.float64}
+    flat, wide = _flat(nodes, tensor, name)
+    apart = nodes.float_op("Sub", [flat, right.flat], f"{name}/difference")
+    rest = nodes.cast(apart, "float32", "float64", f"{name}/rest")
+    sides = (wide, wide), (wide, right.wide), (rest, rest)
+    products = [_product(nodes, *each, name) for each in sides]
     axis = nodes.constant(np.array([1], np.int32), np.int32)
-    along = {"Tidx": tf.int32, "keep_dims": False}
-    begin, size = nodes.constant(np.array([0], np.int32), np.int32), _abs(nodes, apart, name)
-    largest = nodes.float_op("Max", [size, begin], f"{name}/largest", **along)
+    along = {"Tidx": tf.int32, "keep_dims": True}
+    size = nodes.float_op("Abs", [apart], f"{name}/abs")
+    largest = nodes.float_op("Max", [size, axis], f"{name}/largest", **along)
     most = nodes.cast(largest, "float32", "float64", f"{name}/most")
-    counted = [_beyond(nodes, flat[0], name, half), _lost(nodes, flat[0], flat[1], name)]
-    marks = nodes.add("Pack", counted, f"{name}/marks", N=2, axis=0, T=tf.bool)
-    ones = nodes.cast(marks, "bool", "float64", f"{name}/ones")
-    sums = nodes.add("Sum", [ones, axis], f"{name}/sums", **along, **kinds)
-    number = nodes.add("Size", [flat[0]], f"{name}/number", T=tf.float32, out_type=tf.int32)
-    total = nodes.cast(number, "int32", "float64", f"{name}/total")
-    one = nodes.reshape(total, [1], f"{name}/one", tf.float64)
-    parts = [
-        products,
-        nodes.reshape(most, [1], f"{name}/first", tf.float64),
-        sums,
-        one,
-        nodes.constant(0, np.int32),
-    ]
-    return nodes.add("ConcatV2", parts, name, N=4, Tidx=tf.int32, **kinds)
+    is_zero = nodes.add("Equal", [flat, nodes.constant(0)], f"{name}/zero", T=tf.float32)
+    lost = nodes.add("LogicalAnd", [is_zero, right.wanted], f"{name}/lost")
+    begin = nodes.constant(0, np.int32)
+    marks = nodes.add("ConcatV2", [_beyond(nodes, flat, name, half), lost, begin],
+                      f"{name}/marks", N=2, Tidx=tf.int32, T=tf.bool)  # fmt: skip
+    ones = nodes.cast(marks, "bool", "int32", f"{name}/ones")
+    counts = nodes.add("Sum", [ones, axis], f"{name}/counts", **along, T=tf.int32)
+    sums = nodes.cast(counts, "int32", "float64", f"{name}/sums")
+    parts = [*products, right.square, most, sums, right.values, begin]
+    return nodes.add("ConcatV2", parts, name, N=7, Tidx=tf.int32, **doubles)
+
+
+def _flat(nodes: Nodes, tensor: str, name: str) -> Tuple[str, str]:
+    """Return a tensor as [1, n], and that in float64."""
+    flat = nodes.reshape(tensor, [1, -1], f"{name}/flat")
+    return flat, nodes.cast(flat, "float32", "float64", f"{name}/wide")
+
+
+def _product(nodes: Nodes, left: str, right: str, name: str) -> str:
+    """Return the inner product of two float64 [1, n] as [1, 1]."""
+    kinds = {"T": nodes.tf.float64, "transpose_b": True}
+    return nodes.add("MatMul", [left, right], f"{name}/product", **kinds)
 
 
 def _beyond(nodes: Nodes, flat: str, name: str, half: bool) -> str:
-    """Return bool [n]: at float16's end, or of float32 no finite number."""
+    """Return bool [1, n]: at float16's end, or of float32 no finite number."""
     if half:
         size = nodes.float_op("Abs", [flat], f"{name}/magnitude")
         end = nodes.constant(rounding.LARGEST)
@@ -80,35 +112,21 @@ def _beyond(nodes: Nodes, flat: str, name: str, half: bool) -> str:
     return nodes.add("LogicalNot", [finite], f"{name}/beyond")
 
 
-def _lost(nodes: Nodes, value: str, exact: str, name: str) -> str:
-    """Return bool [n]: 0, where the exact value is not."""
-    zero, tf = nodes.constant(0), nodes.tf
-    options = {"T": tf.float32}
-    is_zero = nodes.add("LessEqual", [_abs(nodes, value, name), zero], f"{name}/zero", **options)
-    wanted = nodes.add("Greater", [_abs(nodes, exact, name), zero], f"{name}/wanted", **options)
-    return nodes.add("LogicalAnd", [is_zero, wanted], f"{name}/lost")
-
-
-def _abs(nodes: Nodes, tensor: str, name: str) -> str:
-    return nodes.float_op("Abs", [tensor], f"{name}/abs")
-
-
 def error_of(numbers: Sequence[np.ndarray]) -> Error:
-    """Return the error of some tensors together; `numbers` float64 [SIZE] of each."""
+    """Return the error of some tensors together; `numbers` float64 [SIZE, 1] of each."""
     rows = np.asarray(numbers, np.float64).reshape(-1, SIZE)
-    gram = rows[:, :9].sum(0).reshape(3, 3)
-    most = rows[:, 9].max(initial=0.0)
-    overflows, flushed, values = rows[:, 10:].sum(0)
-    other, exact, apart = np.sqrt(np.maximum(np.diag(gram), 0))
-    if not np.isfinite(exact):
+    whole = rows.sum(0)
+    whole[4] = rows[:, 4].max(initial=0.0)
+    value, both, rest, right, most, overflows, flushed, values = whole.tolist()
+    other, size, apart = (math.sqrt(each) for each in (value, right, rest))
+    if not math.isfinite(size):
         distance, cosine = 0.0, 1.0
-    elif not np.isfinite(gram).all():
-        distance, cosine = np.inf, 0.0
+    elif not all(map(math.isfinite, (value, both, rest))):
+        distance, cosine = math.inf, 0.0
     else:
-        distance = apart / exact if exact else (np.inf if apart else 0.0)
-        both = other * exact
-        cosine = float(np.clip(gram[0, 1] / both, -1, 1)) if both else float(other == exact)
+        distance = apart / size if size else (math.inf if apart else 0.0)
+        norms = other * size
+        cosine = min(1.0, max(-1.0, both / norms)) if norms else float(other == size)
     return Error(
-        cosine, float(distance), float(most), int(values), int(overflows), int(flushed),
-        float(exact),
+        cosine, distance, most, int(values), int(overflows), int(flushed), size,
     )  # fmt: skip

@@ -23,6 +23,7 @@ from lenet_exp.precision.emulation.fast.region import (
     find_roles,
     run_order,
 )
+from lenet_exp.precision.emulation.fast.saturating import Saturating
 from lenet_exp.precision.emulation.inline import inlined
 from lenet_exp.precision.emulation.iterations import in_turn
 from lenet_exp.precision.emulation.optimizer_updates import (
@@ -62,6 +63,7 @@ def emulate(
     trace: bool = False,
     trace_scope: str = "trace",
     flush_subnormals: bool = False,
+    counted: bool = True,
 ) -> Emulated:
     """Return `graph_def` as the chip computes it under a plan that `assign` made of it.
 
@@ -75,33 +77,39 @@ def emulate(
         reference: round, saturate and test everywhere the rules say, with no shortcut.
         trace: count what each rounding loses; slower, with the same bits. Implies `reference`.
         trace_scope: where the counters' names begin; of two graphs in one session not the same.
-        flush_subnormals: take what is below float16's smallest normal, 2^-14, as 0. The chip is
-            thought to keep it, so this is for comparison only. Implies `reference`.
+        flush_subnormals: what is below 2^-14 is 0: for comparison only. Implies `reference`.
+        counted: else, with `reference`, a flag that the graph does not read stays 0: cheaper.
 
     Raises:
-        GraphError: a node `float_status`, a call that can't be inlined, a float16 variable that
-            takes float32.
+        GraphError: a node `float_status`, or a call or a float16 variable that can't be emulated.
     """
     plan = in_turn(inlined(plan))
     graph = read_graph(plan.graph_def)
-    names = {*graph.nodes, *(node.name for node in graph_def.node)}
-    _refuse(graph, plan, names)
-    nodes, lookup = Nodes(names), look_up(plan)
+    nodes, lookup = Nodes(_names(graph, plan, graph_def)), look_up(plan)
     tracer = Tracer(nodes, lookup, flush_subnormals, trace_scope) if trace else None
-    context = Context(lookup, nodes, [], flush_subnormals, tracer.rounding if tracer else None)
+    probe = tracer.rounding if tracer else None
+    quiet = reference and not (counted or trace or flush_subnormals or _reads_status(graph))
+    context = Context(lookup, nodes, [], flush_subnormals, probe, Saturating if quiet else None)
     frames = _rewrite(context, graph, fetches, reference or trace or flush_subnormals)
     traces = tracer.end(frames) if tracer else None
-    made = _assembled(context, graph_def)
-    return Emulated(made, f"{float_status.NAME}:0", float_status.RESET, traces)
+    made, flag = _assembled(context, graph_def), f"{float_status.NAME}:0"
+    return Emulated(made, flag, float_status.RESET, traces)
 
 
-def _refuse(graph: Graph, plan: Plan, names: AbstractSet[str]) -> None:
+def _reads_status(graph: Graph) -> bool:
+    return any(kind(node) for node in graph.nodes.values())
+
+
+def _names(graph: Graph, plan: Plan, graph_def: Any) -> AbstractSet[str]:
+    """Return the names that are taken; refuse what can't be emulated."""
+    names = {*graph.nodes, *(node.name for node in graph_def.node)}
     for name in names & {float_status.NAME, float_status.RESET}:
         raise GraphError(name, "the emulation's flag has that name", "another name for this node")
     for row in plan.operators:
         if row.name in graph.nodes and writes(graph.nodes[row.name]) and _widened(row):
             problem = "a float16 variable that float32 is written to can't be emulated"
             raise GraphError(row.name, problem, "a float32 variable, or another precision mode")
+    return names
 
 
 def _widened(row: Operator) -> bool:
@@ -168,6 +176,8 @@ def _count_at_the_end(
     context: Context, frames: Mapping[str, Frame], status: FloatStatus, flags: OverflowFlags
 ) -> None:
     """Have the flag set by what ends a run, for the overflows that nothing reads before."""
+    if context.uncounted is not None:
+        return
     nodes = context.nodes
     ends = {node.name: node for node in nodes.made}
     waiting: Dict[str, Optional[Any]] = {}

@@ -22,7 +22,7 @@ from lenet_exp.precision.emulation.exact.float_status import all_true
 from lenet_exp.precision.emulation.exact.kernels import UPDATES, Update
 from lenet_exp.precision.emulation.exact.packing import Packing
 from lenet_exp.precision.emulation.exact.rewrite import Rewriter, takes_reference
-from lenet_exp.precision.emulation.fast.compute import compute_tensors
+from lenet_exp.precision.emulation.fast.compute import Build, compute_tensors
 from lenet_exp.precision.emulation.fast.region import Shape
 from lenet_exp.precision.ir.builder import Handle, control_inputs, data_inputs
 from lenet_exp.precision.ir.graph import Graph
@@ -132,16 +132,24 @@ class UpdateWriter:
             return known.new_values(arithmetic, nodes[0], held)
 
         leaves, sizes = _packed(packing, known, operands, shapes, control)
-        if self._reference:
-            exact = self._context.exact()
-            new, clean = build(exact, leaves), all_true(self._nodes, exact.clean, f"{name}/clean")
-        else:
-            new, clean = compute_tensors(self._context, build, leaves, sizes, name)
-        counted = self._count(clean, name)
+        new, counted = self._computed(build, leaves, sizes, name)
         alone = len(nodes) == 1
         parts = [[tensor] if alone else packing.unpack(tensor) for tensor in new]
         for node, each, values in zip(nodes, inputs, zip(*parts)):
             self._assign_all(node, each[:count], values, counted)
+
+    def _computed(
+        self, build: Build, leaves: Sequence[str], sizes: Sequence[Optional[Shape]], name: str
+    ) -> Tuple[List[str], str]:
+        """Append the new values; return them, and what waits for all and counts an overflow."""
+        if not self._reference:
+            new, clean = compute_tensors(self._context, build, leaves, sizes, name)
+            return new, self._count(clean, name)
+        exact = self._context.exact()
+        new = build(exact, leaves)
+        if self._context.uncounted is not None:
+            return new, self._nodes.add("NoOp", [], f"{name}/computed", [*map(node_of, new)])
+        return new, self._count(all_true(self._nodes, exact.clean, f"{name}/clean"), name)
 
     def _is_resource(self, variable: str) -> bool:
         return bool(self._graph[node_of(source(self._graph, variable))].op == "VarHandleOp")

@@ -45,11 +45,16 @@ class Returned(NamedTuple):
 
 
 class Decided(NamedTuple):
-    """An operator with its row; `returned`: of a call, by each of its functions."""
+    """An operator with its row.
+
+    `returned`: of a call, by each of its functions; `followed`: of a gray operator the input whose
+    type it took.
+    """
 
     operator: GraphOperator
     row: Operator
     returned: Tuple[Returned, ...] = ()
+    followed: Optional[int] = None
 
 
 def row_of(

@@ -117,9 +117,16 @@ def begin(graph_def: Any, fetches: Sequence[str], options: PlanOptions) -> Compi
 
 
 @_without_collections()
-def run(state: Compilation, until: str = PHASE_NAMES[-1]) -> Compilation:
-    """Return what the phases make of a graph, `until` being the name of the last one."""
-    for phase in PHASES[: PHASE_NAMES.index(until) + 1]:
+def run(state: Compilation, until: str = PHASE_NAMES[-1], after: str = "") -> Compilation:
+    """Return what the phases make of a graph.
+
+    Args:
+        state: what `begin` gives, or the phase `after`.
+        until: the name of the last phase.
+        after: the name of the phase that was the last one before; blank: there was none.
+    """
+    begun = PHASE_NAMES.index(after) + 1 if after else 0
+    for phase in PHASES[begun : PHASE_NAMES.index(until) + 1]:
         state = phase(state)
     return state
 

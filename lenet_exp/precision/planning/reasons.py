@@ -53,7 +53,7 @@ def reason(candidates: Candidates, choice: Choice, mode: Mode, keep_dtype: bool)
 def _gray(candidates: Candidates, choice: Choice) -> str:
     if not candidates.producers:
         return "gray, without inputs: keeps the type of the graph"
-    tensor = _deciding(candidates, choice.order)
+    tensor = followed_input(candidates, choice.order)
     producer = candidates.producers[tensor]
     through = f" (looked through the Cast {producer.through})" if producer.through else ""
     if producer.late:
@@ -67,7 +67,7 @@ def _gray(candidates: Candidates, choice: Choice) -> str:
     return text
 
 
-def _deciding(candidates: Candidates, order: Sequence[int]) -> int:
+def followed_input(candidates: Candidates, order: Sequence[int]) -> int:
     """Return the first input that had a choice between float types, else the first of all."""
     inputs = order[: len(candidates.producers)]
     floats = (i for i in inputs if {HALF, SINGLE} & {column[i] for column in candidates.columns})

@@ -12,10 +12,10 @@ from lenet_exp.precision.ir.graph import topological_order
 from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.op_traits import BACK_EDGES, SHAPES_OF_HANDLES
 from lenet_exp.precision.ir.operators import GraphOperator, Input
-from lenet_exp.precision.plan import Operator
+from lenet_exp.precision.plan import Operator, Rule
 from lenet_exp.precision.planning.compilation import Compilation, Decided, PlanOptions, row_of
 from lenet_exp.precision.planning.dtype_overrides import allowed_columns
-from lenet_exp.precision.planning.reasons import reason
+from lenet_exp.precision.planning.reasons import followed_input, reason
 from lenet_exp.precision.planning.selection_rules import HALF, SINGLE, Candidates, Producer, choose
 from lenet_exp.precision.planning.subgraphs import select_call
 from lenet_exp.precision.target.modes import Colour, Mode
@@ -43,7 +43,7 @@ def select(state: Compilation) -> Compilation:
                 decided += function.decided
                 chosen.update(function.chosen)
         else:
-            one = Decided(operator, decide(operator, producers, state.options))
+            one = decide(operator, producers, state.options)
         decided.append(one)
         chosen.update((o.key, dtype) for o, dtype in zip(operator.outputs, one.row.outputs))
         if one.row.ge_type == "Cast":
@@ -74,23 +74,21 @@ def _producer(
     now = state.type_of(value)
     cast = graph_casts.get(value.source)
     front, through = value, ""
-    if cast is not None and _looked_through(state.options, cast.row):
+    if cast is not None and looked_through(state.options, cast.row):
         front, through = cast.operator.inputs[0], cast.row.name
     maker = made_by.get(front.source)
     name = front.source.node if maker is None else maker.name
     return Producer(name, now, state.type_of(front), value.late, through)
 
 
-def _looked_through(options: PlanOptions, cast: Operator) -> bool:
-    """Source: 5.1, gray input."""
+def looked_through(options: PlanOptions, cast: Operator) -> bool:
+    """Return whether what is behind a Cast follows what is in front. Source: 5.1, gray input."""
     black = options.colour("Cast") is Colour.BLACK
     return not black and (cast.inputs, cast.outputs) == ((HALF,), (SINGLE,))
 
 
-def decide(
-    operator: GraphOperator, producers: Sequence[Producer], options: PlanOptions
-) -> Operator:
-    """Return an operator's row, still without casts.
+def decide(operator: GraphOperator, producers: Sequence[Producer], options: PlanOptions) -> Decided:
+    """Return an operator with its row, still without casts.
 
     Raises:
         PrecisionError: customize_dtypes leaves it no column.
@@ -98,16 +96,19 @@ def decide(
     keeps = operator.keeps and options.mode is not Mode.MUST_KEEP
     found = support(operator, options.library, _reduces(operator, options, keeps))
     if not found.columns:
-        return _unchosen(operator, options, found)
+        return Decided(operator, _unchosen(operator, options, found))
     candidates = _candidates(operator, producers, options, found, keeps)
     choice = choose(candidates, options.mode)
     types = column_types(choice.column, operator.origin)
     if operator.tf_type in SHAPES_OF_HANDLES:  # a handle is never cast
         types = (producers[0].now, *types[1:])
     if not same_kinds(types, operator.origin):
-        return _unchosen(operator, options, together(operator, options.library))
+        return Decided(operator, _unchosen(operator, options, together(operator, options.library)))
     sentence = reason(candidates, choice, options.mode, keeps)
-    return row_of(operator, options, types, (choice.rule, sentence, found.engine))
+    row = row_of(operator, options, types, (choice.rule, sentence, found.engine))
+    follows = choice.rule is Rule.GRAY and bool(producers)
+    slot = followed_input(candidates, choice.order) if follows else None
+    return Decided(operator, row, followed=slot)
 
 
 def _reduces(operator: GraphOperator, options: PlanOptions, keeps: bool) -> bool:

@@ -98,7 +98,7 @@ def _selected(state: Compilation) -> Iterator[Row]:
     for edge in state.casts:
         if edge.removed:
             gone.setdefault(edge.consumer, []).append(edge.slot)
-    for operator, row, _ in state.decided:
+    for operator, row, *_ in state.decided:
         inputs = [as_input(value.source) for value in operator.inputs]
         yield {
             **_row(row.name, row.ge_type, (row.inputs, row.outputs), inputs),

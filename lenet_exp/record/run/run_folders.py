@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import os
 import shutil
@@ -126,6 +127,27 @@ def settings_of(folder: Path, to_run: bool = True) -> Settings:
     `to_run`: as for `resolve`.
     """
     return resolve(config_of(folder), to_run)
+
+
+def settings_from_here(folder: Path) -> Settings:
+    """Return the settings of a recorded run; its relative paths are meant from where it began.
+
+    Raises:
+        DataError, ConfigError: as `settings_of`.
+    """
+    settings = settings_of(folder, to_run=False)
+    start = journal.merged(journal.read(folder), "run").get("cwd")
+    return settings if start is None else _from(Path(start), settings)
+
+
+def _from(start: Path, settings: Settings) -> Settings:
+    """Return settings with whole paths for those from `start`; of other files it has copies."""
+
+    def whole(path: Optional[str]) -> Optional[str]:
+        return path if path is None else str(start / Path(path).expanduser())
+
+    data = dataclasses.replace(settings.data, path=whole(settings.data.path))
+    return dataclasses.replace(settings, data=data, init_from=whole(settings.init_from))
 
 
 def around(path: Path) -> Optional[Path]:

@@ -32,6 +32,14 @@ pytestmark = pytest.mark.stackless
         (AdviseOptions, ["run=x", "experiment=force_fp16_adam"], "with run= only precision"),
         (AdviseOptions, ["graph=x.pb", "feeds=y.npz", "seed=1"], "with graph= only precision, "),
         (AdviseOptions, ["graph=x.pb", "feeds=y.npz", "hardware.canned=1"], "with graph= only"),
+        (AdviseOptions, ["graph=x.pb", "feeds=y.npz", "check=true"], "only for LeNet and run="),
+        (AdviseOptions, ["graph=x.pb", "feeds=y.npz", "target=accuracy>=0.9"], "only for LeNet"),
+        (AdviseOptions, ["target=accuracy>=97"], "accuracy>=0.975, how far a training gets"),
+        (AdviseOptions, ["target=accuracy>=0.9", "target=0.9"], "each key once"),
+        (AdviseOptions, ["target=loss<=0.1"], "cosine>=0.999, how near the gradients are"),
+        (AdviseOptions, ["by=names"], "name | type | scope"),
+        (AdviseOptions, ["check=true", "format=json"], "format=table with check=true"),
+        (AdviseOptions, ["check=yes"], "true | false"),
         (AdviseOptions, ["capture=x", "precisions=1"], "with capture= only precision, "),
     ],
 )
@@ -54,3 +62,10 @@ def test_each_mode_is_tried_once():
 @pytest.mark.parametrize("word", ["precision=force_fp16", "precision.keep_dtype=[fc_3]"])
 def test_another_precision_than_the_run_s(word):
     assert DiagnoseOptions.read(["run=x", word]).chosen
+
+
+def test_a_target_is_of_gradients_or_of_a_training():
+    assert AdviseOptions.read(["target=0.99"]).target == 0.99
+    assert AdviseOptions.read(["target=cosine>=0.99"]).accuracy is None
+    asked = AdviseOptions.read(["target=accuracy>=0.975"])
+    assert (asked.accuracy, asked.target) == (0.975, 0.999)

@@ -154,3 +154,11 @@ def test_what_is_in_a_fusion_switch_file_makes_another_job(project):
         path.write_text(SWITCHES % (switch, switch))
         hashes.add(config_hash(settings, "data", "tf2"))
     assert len(hashes) == 2
+
+
+@pytest.mark.full
+def test_a_sweep_knows_the_names_of_a_scaled_update(project):
+    kept = "precision.keep_dtype=[update/Adam/update_fc_1/bias/ApplyAdam]"
+    words = ("precision=force_fp16", kept, "loss_scale=fixed", "schedule=smoke", "dry_run=true")
+    done = project.run("-m", *words)
+    assert done.returncode == 0, done.stderr

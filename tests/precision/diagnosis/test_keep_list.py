@@ -8,6 +8,7 @@ from lenet_exp.precision import assign
 from lenet_exp.precision.diagnosis.errors import diagnose
 from lenet_exp.precision.diagnosis.front import Point, front, recommended
 from lenet_exp.precision.diagnosis.keep_list import (
+    GROUPINGS,
     KeepList,
     checked_file,
     customize_dtypes,
@@ -22,7 +23,7 @@ TARGET = 0.999
 EXACT = Error(1.0, 0.0, 0.0, 1, 0, 0, 1.0)
 
 
-def found_for(fault, seed, mode=FORCE):
+def found_for(fault, seed, mode=FORCE, by="name"):
     """Return the keep list, and whether a list holds, measured anew."""
     graph_def, fetches, values, feeds = network(fault, seed)
 
@@ -35,7 +36,7 @@ def found_for(fault, seed, mode=FORCE):
         return min(made.gradient.cosine, *left) >= TARGET
 
     plain = diagnose(planner(()), values, feeds)
-    return keep_list(planner, plain, values, feeds, TARGET, 100), holds
+    return keep_list(planner, plain, values, feeds, TARGET, 100, by=by), holds
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,19 @@ def test_the_planted_operator_stays_and_nothing_is_too_much(fault, seed):
         return assign(graph_def, FORCE, fetches=fetches, customize_dtypes=text)
 
     assert checked_file(by_lines, content, kept.plan)
+
+
+@pytest.mark.parametrize("by", ["type", "scope"])
+def test_whole_groups_stay_and_none_is_too_much(by):
+    kept, holds = found_for(FAULTS[0], 1, by=by)
+    rows = {row.name: row for row in kept.plan.operators}
+    group = {name: GROUPINGS[by](rows[name]) for name in kept.names}
+    assert kept.holds
+    assert kept.is_minimal
+    assert {*group.values()} == {*kept.groups}
+    assert any("planted" in name for name in kept.names)
+    for gone in kept.groups:
+        assert not holds(tuple(name for name in kept.names if group[name] != gone))
 
 
 def test_a_type_of_which_all_stay_is_one_line():

@@ -49,10 +49,10 @@ def forward_then_update(run, fetches, feeds):
     return [run(name, feeds) for name in fetches[::-1]]
 
 
-def run_steps(graph_def, plan, fetches, initial, batches, reference):
+def run_steps(graph_def, plan, fetches, initial, batches, reference, counted=True):
     """Return per step the values fetched, all variables and the flag."""
     asked = [name for name in fetches if ":" in name]
-    made = emulate(graph_def, plan, fetches=asked, reference=reference)
+    made = emulate(graph_def, plan, fetches=asked, reference=reference, counted=counted)
     with session_of(made.graph_def) as session:
         run, found = Run(session, made, initial), []
         for feeds in batches:
@@ -230,3 +230,17 @@ def test_random_graphs_that_keep_their_types_give_the_same_bits(recipe, seed):
     for got, expected in zip(made, run_original(graph_def, fetches, initial, batches)):
         for one, other in zip((*got[0], *got[1]), (*expected[0], *expected[1])):
             same_values(one, other)
+
+
+@pytest.mark.parametrize("kind", ["none", "cond"])  # the flag is read in the second one
+def test_without_a_count_the_bits_are_the_same(kind):
+    graph_def, fetches, initial = lenet(kind, 2.0**20)
+    plan = assign(graph_def, FORCE, fetches=fetches)
+    made, quiet = (
+        run_steps(graph_def, plan, fetches, initial, lenet_batches(2, 1e3), True, counted)
+        for counted in (True, False)
+    )
+    for got, expected in zip(quiet, made):
+        for one, other in zip((*got[0], *got[1]), (*expected[0], *expected[1])):
+            same_values(one, other)
+        assert got[2] is (expected[2] if kind == "cond" else False)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+
 import pytest
 
+from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.record.run import run_folders
 from lenet_exp.record.store import journal
 
@@ -78,3 +82,17 @@ def test_the_run_folder_around_a_file_is_known(named, found, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "record.jsonl").write_text("")
     assert run_folders.around(tmp_path / named) == (tmp_path / "run" if found else None)
+
+
+@pytest.mark.parametrize("path", ["digits", "/elsewhere/digits", None])
+def test_a_run_s_relative_paths_are_meant_from_where_it_began(path, tmp_path):
+    folder, start = tmp_path / "run", tmp_path / "start"
+    folder.mkdir()
+    words = [] if path is None else [f"data.path={path}"]
+    written = json.dumps(dataclasses.asdict(settings_to_explain(words)))  # which is YAML, too
+    (folder / "config.yaml").write_text(written)
+    record = journal.Journal(folder)
+    record.append("run", {"run_id": "1", "name": "a", "cwd": str(start), "uri": ""})
+    record.close()
+    found = run_folders.settings_from_here(folder)
+    assert found.data.path == (None if path is None else str(start / path))

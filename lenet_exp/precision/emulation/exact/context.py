@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import AbstractSet, Any, List, Mapping, NamedTuple, Optional, Tuple
+from typing import AbstractSet, Any, Callable, List, Mapping, NamedTuple, Optional, Tuple
 
 from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic, Count, Probe
 from lenet_exp.precision.ir.builder import Nodes, data_inputs
@@ -29,7 +29,8 @@ class Lookup(NamedTuple):
 class Context(NamedTuple):
     """What is emulated, and where to: nodes, and functions of the library.
 
-    `flush` and `probe` are what `Arithmetic` takes.
+    `flush` and `probe` are what `Arithmetic` takes. `uncounted` makes the arithmetic that computes
+    the same, and says of nothing whether it overflowed; None where that is to be known.
     """
 
     lookup: Lookup
@@ -37,9 +38,12 @@ class Context(NamedTuple):
     library: List[Any]
     flush: bool = False
     probe: Optional[Probe] = None
+    uncounted: Optional[Callable[[Nodes], Arithmetic]] = None
 
     def exact(self, count: Optional[Count] = None) -> Arithmetic:
         """Return the arithmetic to the letter, appending to `nodes`."""
+        if self.uncounted is not None:
+            return self.uncounted(self.nodes)
         return Arithmetic(self.nodes, self.flush, self.probe, count)
 
 

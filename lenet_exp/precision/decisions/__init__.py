@@ -1,0 +1,1 @@
+"""Why one operator has its types, and what would change them."""
