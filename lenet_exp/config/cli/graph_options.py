@@ -19,6 +19,7 @@ from lenet_exp.errors import ConfigError
 
 _GENERATIONS = ("today", "2021")
 _OF_A_GRAPH = ("fetches", "batch", "shapes")  # keys of a person's own graph alone
+_TO_A_FILE = ("html", "model_explorer")
 PHASES = (
     "prune", "fold_constants", "prune_again", "lower", "fuse", "select", "insert_casts",
     "eliminate_casts",
@@ -43,7 +44,8 @@ class ExplainOptions(Options):
     `graph` is a file, None for LeNet as `settings` describe it; `fetches` are of that file.
     `session` asks for the chip's session configuration instead of a plan, `phase` for the graph
     after that phase of the compiler. `only`, `without` and `group` choose what is shown; `batch`
-    and `shapes` fill in what a file leaves open of its inputs.
+    and `shapes` fill in what a file leaves open of its inputs. `to` is the file that a page is
+    written to, with what `diagnosis` measured.
     """
 
     VERB = "explain"
@@ -56,7 +58,9 @@ class ExplainOptions(Options):
     fetches: Tuple[str, ...] = key("names", "[NAME]", bool, default=())
     inference: bool = switch(default=False)
     summary: bool = switch(default=False)
-    format: str = one_of("table", "csv", "json", good="csv", default="table")
+    format: str = one_of("table", "csv", "json", *_TO_A_FILE, good="csv", default="table")
+    to: Optional[Path] = key("a file", "plan.html", default=None)
+    diagnosis: Optional[Path] = key("a CSV or JSON of diagnose", "FILE", default=None)
     session: bool = switch(default=False)
     phase: Optional[str] = one_of(*PHASES, good="fuse", default=None)
     only: Tuple[str, ...] = key(_WORDS, "float16", bool, default=())
@@ -115,6 +119,7 @@ def _check_combination(given: Dict[str, Any]) -> None:
         allowed = "without diff= and summary=true: a phase has one graph, in full"
         raise ConfigError("phase", given["phase"], allowed, command("phase", given["phase"]))
     _check_group(given)
+    _check_file(given)
     for name in _OF_A_GRAPH:
         if name in given and "graph" not in given:
             value = given[name]
@@ -131,6 +136,29 @@ def _check_group(given: Dict[str, Any]) -> None:
         if "group" in given and given.get(other):
             allowed = f"group= or {other}={shown}, not both"
             raise ConfigError(other, shown, allowed, command("group", given["group"]))
+
+
+def _check_file(given: Dict[str, Any]) -> None:
+    """Check what goes with a plan that is written to a file, each operator by itself."""
+    form = given.get("format", "")
+    names = {"html": "plan.html", "model_explorer": "plan.json"}
+    good = f"{ExplainOptions.command('format', form or 'html')} to={names.get(form, 'plan.html')}"
+    if form not in _TO_A_FILE:
+        for name in ("to", "diagnosis"):
+            if name in given:
+                allowed = "only with format=html or format=model_explorer"
+                remedy = good.replace(f"format={form or 'html'}", "format=html")
+                raise ConfigError(name, given[name], allowed, remedy)
+        return
+    for name in ("summary", "group", "phase"):
+        if given.get(name):
+            shown = "true" if name == "summary" else given[name]
+            allowed = f"not with format={form}, which has every operator of a plan"
+            raise ConfigError(name, shown, allowed, good)
+    if "to" not in given:
+        raise ConfigError("to", None, f"the file that format={form} is written to", good)
+    if given["to"].is_dir():
+        raise ConfigError("to", given["to"], "a file; this is a folder", good)
 
 
 def _check_words(given: Dict[str, Any]) -> None:
