@@ -16,6 +16,12 @@ group=scope|type           a line for each scope or type; group=scope:2 is two n
 diff=MODE|2021|today       what differs under another mode, or in the other generation
 format=table|csv|json      csv and json carry every field; a terminal shows the table's types in
                            colour, unless NO_COLOR is set
+format=html to=FILE        a page for a browser: the operators in their scopes, what feeds what,
+                           which casts, and why; with diff= both plans side by side
+format=model_explorer to=FILE
+                           what Google's Model Explorer opens, casts as an edge overlay
+diagnosis=FILE             over both, what diagnose ... format=csv measured: damage, lost share,
+                           overflows and where they begin
 phase=NAME                 the graph after that phase of the compiler: prune, fold_constants,
                            prune_again, lower, fuse, select, insert_casts, eliminate_casts
 session=true               the ConfigProto of a session on the chip, instead of a plan

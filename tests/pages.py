@@ -15,6 +15,7 @@ class _Reader(HTMLParser):
         super().__init__()
         self.found = []
         self.ids = []
+        self.scripts = 0
         self.text = {}
         self._open = None
 
@@ -32,18 +33,20 @@ class _Reader(HTMLParser):
                 self.found.append(f"{tag} needs {known[key]}")
         if "id" in known:
             self.ids.append(known["id"])
-        if tag in ("script", "link", "iframe", "object"):
+        self.scripts += tag == "script"
+        if tag in ("link", "iframe", "object"):
             self.found.append(f"has a {tag}")
 
     def handle_data(self, data):
         self.text[self._open] = self.text.get(self._open, "") + data
 
 
-def problems(page):
-    """Return what is wrong with a page (HTML text)."""
+def problems(page, scripts=0):
+    """Return what is wrong with a page (HTML text) that has so many scripts of its own."""
     reader = _Reader()
     reader.feed(page)
     found = reader.found
+    found += [f"has {reader.scripts} scripts"] if reader.scripts != scripts else []
     found += ["an id twice"] if len(set(reader.ids)) < len(reader.ids) else []
     found += [f"no {tag}" for tag in ("title", "h1") if not reader.text.get(tag, "").strip()]
     style = reader.text["style"]

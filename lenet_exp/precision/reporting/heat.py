@@ -6,11 +6,11 @@ from typing import Dict, Mapping, NamedTuple, Tuple
 
 from lenet_exp.precision.reporting.edges import Edge, without_own_input
 
-# How each is called, by its name here.
+# What each is called, and what it is.
 QUANTITIES = {
-    "damage": "damage: the error that arises in the operator",
-    "lost": "lost: the share of its values that became 0",
-    "overflows": "overflow: values at float16's end, or no number",
+    "damage": ("damage", "the error that arises in the operator"),
+    "lost": ("lost share", "the share of its values that became 0"),
+    "overflows": ("overflows", "values at float16's end, or no number"),
 }
 LARGEST = 1e9  # of a damage in a file: JSON has no infinity
 

@@ -161,12 +161,11 @@ def _node_data(side: Side, measured: Mapping[str, Heat]) -> Dict[str, Dict[str, 
     stops = [{"stop": 0, "bgColor": _ENDS[0][1]}, {"stop": 1, "bgColor": _ENDS[-1][1]}]
     ends = [{"value": value, "bgColor": colour} for value, colour in _ENDS]
     found: Dict[str, Dict[str, Any]] = {}
-    for quantity in QUANTITIES:
+    for quantity, (name, _) in QUANTITIES.items():
         scale = {"thresholds": ends} if quantity == "damage" else {"gradient": stops}
-        results = {
-            name: {"value": min(getattr(measured[name], quantity), LARGEST)} for name in names
-        }
-        found[quantity] = {"name": quantity, "results": results, **scale}
+        values = {each: min(getattr(measured[each], quantity), LARGEST) for each in names}
+        results = {each: {"value": value} for each, value in values.items()}
+        found[quantity] = {"name": name, "results": results, **scale}
     begins = {name: {"value": int(name in first)} for name in names}
     found["first_overflow"] = {"name": "first overflow", "results": begins, "gradient": stops}
     return found

@@ -52,7 +52,7 @@ def page_model(
     return {
         "plans": [{**each.head(), "title": name} for each, name in zip(read, _names(sides))],
         "kinds": {kind: {"letter": one, "words": words} for kind, (one, words) in KINDS.items()},
-        "heats": QUANTITIES if measured else {},
+        "heats": heats() if measured else {},
         "operators": [
             {
                 "name": name,
@@ -74,6 +74,11 @@ def _names(sides: Sequence[Side]) -> List[str]:
     if len(sides) == 1:
         return whole
     return modes if modes[0] != modes[1] else [name.partition(", ")[2] for name in whole]
+
+
+def heats() -> Dict[str, Dict[str, str]]:
+    """Return the quantities that can be laid over a plan."""
+    return {key: {"name": name, "about": about} for key, (name, about) in QUANTITIES.items()}
 
 
 def kind_of(record: Record) -> str:
@@ -120,6 +125,7 @@ class _Read:
             "parts": [part for part in row.parts if part != name],
             "flops": shown["flops"],
             "moved_bytes": shown["moved_bytes"],
+            "casts": record.cost.casts,
             "inputs": [_input(edge, origin, places) for edge, origin in into],
             "outputs": [list(pair) for pair in zip(row.outputs, row.origin_outputs)],
         }

@@ -68,6 +68,7 @@ def test_the_page_of_one_plan(plans):
     assert len(by_name) == len(plans[MIX].operators)
     assert [plan["title"] for plan in model["plans"]] == [f"{MIX}, CANN of today (8.1)"]
     (side,) = by_name["conv1/Conv2D"]["sides"]
+    assert side["casts"] == 3
     assert (side["kind"], side["types"], side["list"]) == ("float16", "hhh>h", "white")
     assert side["parts"] == ["conv1/BiasAdd"]
     first = side["inputs"][0]

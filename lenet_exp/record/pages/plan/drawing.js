@@ -121,7 +121,8 @@ function drawing(item) {
     ...edges.filter((edge) => !edge.cast).map((edge) => line(edge, found)),
     ...edges.filter((edge) => edge.cast).map((edge) => line(edge, found)),
     ...items.map((each) => box(each, found.get(each), each === item)));
-  return make("div", {class: "scrolls drawing", tabindex: "0", role: "region", "aria-label": "Drawing"}, picture);
+  return make("div", {class: "scrolls drawing", tabindex: "0", role: "region", "aria-label": "Drawing"}, picture,
+    two ? make("p", {class: "soft"}, `edges and casts: ${model.plans[isScope(item) ? 0 : item.sides.indexOf(item.own)].title}`) : "");
 }
 
 function line(edge, found) {
@@ -148,7 +149,8 @@ function box(item, at, marked) {
     : item.sides.map((side, plan) => draw("rect", {x: x + plan * half, y, width: half, height: BOX.height,
         class: `fill ${side ? side.kind : "absent"}`}));
   if (scope) fills.push(...sharesOf(item, x, y + BOX.height - 6));
-  const refused = !scope && !shade && item.own.kind === "refused" ? " onrefused" : "";
+  const dark = scope || shade ? [] : item.sides.filter((side) => side && side.kind === "refused");
+  const refused = !dark.length ? "" : dark.length === item.sides.length ? " onrefused" : " halfrefused";
   return draw("a", {href: addressOf(item), class: `box${marked ? " marked" : ""}${scope ? " scope" : ""}${refused}`},
     ...fills,
     draw("rect", {x, y, width: BOX.width, height: BOX.height, class: "frame", rx: scope ? 8 : 0}),

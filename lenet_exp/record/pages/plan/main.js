@@ -45,7 +45,10 @@ outline.addEventListener("click", (event) => {
   const item = rows[Number(row.dataset.row)];
   const opener = event.target.closest(".opener");
   if (isScope(item) && (opener || item === chosen)) toggle(item, !item.open);
-  if (!opener) location.hash = addressOf(item);
+  if (opener) return;
+  location.hash = addressOf(item);
+  // On a phone the panel is below, out of sight.
+  if (!isScope(item) && narrow()) requestAnimationFrame(() => panel.scrollIntoView());
 });
 outline.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -60,7 +63,7 @@ addEventListener("keydown", (event) => {
   event.preventDefault();
   byId("search").focus();
 });
-byId("tools").addEventListener("input", () => { apply(); showPanel(); });
+for (const what of ["input", "change"]) byId("tools").addEventListener(what, () => { apply(); showPanel(); });
 byId("tools").addEventListener("submit", (event) => {
   event.preventDefault();
   choose(operators.find((operator) => operator.shown), true);

@@ -4,7 +4,8 @@ const drawn = document.getElementById("rows");
 const BEYOND = 8; // rows above and below what can be seen
 let rows = [], chosen = root, heat = "";
 
-const rowHeight = () => (matchMedia("(max-width: 900px)").matches ? 44 : 30);
+const narrow = () => matchMedia("(max-width: 900px)").matches;
+const rowHeight = () => (narrow() ? 44 : 30);
 
 function rowOf(item, place) {
   const scope = isScope(item);

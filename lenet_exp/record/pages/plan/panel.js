@@ -50,8 +50,8 @@ const grouped = (count) => (count === null ? "" : count.toLocaleString("en"));
 
 function measured(operator) {
   if (!operator.heat) return [];
-  const rows = Object.keys(model.heats).map((name) => make("tr", {}, make("th", {scope: "row"}, model.heats[name]),
-    make("td", {}, heatBar(operator, name))));
+  const rows = Object.keys(model.heats).map((name) => make("tr", {}, make("th", {scope: "row"}, model.heats[name].name),
+    make("td", {}, heatBar(operator, name)), make("td", {class: "soft"}, model.heats[name].about)));
   const first = operator.heat.first ? [make("p", {class: "worse"}, "An overflow begins here: nothing that feeds it has one.")] : [];
   return [...first, make("table", {class: "facts measured"}, make("tbody", {}, ...rows))];
 }
@@ -75,8 +75,10 @@ const intoList = (side) => make("ol", {start: "0", class: "edges"}, ...side.inpu
 
 function outOf(operator, side, plan) {
   const types = side.outputs.map(([dtype, origin]) => (dtype === origin ? dtype : `${dtype} (${origin} in the graph)`)).join(", ");
+  const later = side.casts - side.inputs.filter((input) => input.cast).length;
   const to = operator.feeds[plan], shown = to.slice(0, LISTED);
-  return make("div", {}, make("p", {}, types || "none"), make("ul", {class: "edges"},
+  return make("div", {}, make("p", {}, types || "none"),
+    later > 0 ? make("p", {}, make("span", {class: "castmark"}, plural(later, "cast")), " at the end of its branches") : "", make("ul", {class: "edges"},
     ...shown.map((each) => make("li", {}, link(each.operator), ` input ${each.slot} `, ...(each.input.cast ? castOf(each.input) : [])))),
     to.length > LISTED ? make("p", {class: "soft"}, `and ${to.length - LISTED} more`) : "");
 }
@@ -98,7 +100,7 @@ function worst(scope) {
   const found = [...inside(scope)].filter((each) => each.shown && heatOf(each, quantity) > 0)
     .sort((one, other) => heatOf(other, quantity) - heatOf(one, quantity)).slice(0, WORST);
   const rows = found.map((each) => make("li", {}, heatBar(each, quantity), " ", ...marks(each), " ", link(each)));
-  return [make("h3", {}, model.heats[quantity]), rows.length ? make("ol", {class: "worst"}, ...rows) : make("p", {}, "none")];
+  return [make("h3", {}, `${model.heats[quantity].name}: ${model.heats[quantity].about}`), rows.length ? make("ol", {class: "worst"}, ...rows) : make("p", {}, "none")];
 }
 
 function aboutPlans() {

@@ -46,7 +46,7 @@ operators.forEach((operator) => operator.sides.forEach((side, plan) => {
 }));
 
 const isScope = (item) => item.children !== undefined;
-const castsOf = (side) => (side ? side.inputs.filter((input) => input.cast).length : 0);
+const castsOf = (side) => (side ? side.casts : 0);
 const heatOf = (item, quantity) => (item.heat ? item.heat[quantity] : null);
 
 // What the operators of a scope that are shown add up to; casts and kinds for each plan.
