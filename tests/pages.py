@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-TEXTS = ("--ink", "--soft", "--good", "--bad")
-PAPERS = ("--paper", "--band", "--float16", "--float32", "--both")
+TEXTS = ("--ink", "--soft", "--good", "--bad", "--cast", "--link")
+PAPERS = ("--paper", "--band", "--float16", "--float32", "--both", "--ai_cpu",
+          *(f"--heat{level}" for level in range(6)))  # fmt: skip
 LEAST_CONTRAST = 4.5  # WCAG 2, level AA
 
 
@@ -53,6 +54,8 @@ def problems(page, scripts=0):
     found += ["its style needs a file"] if re.search(r"@import|url\(", style) else []
     found += [f"no {what}" for what in ("@media print", "max-width: 900px") if what not in style]
     for theme, colours in palettes(style).items():
+        if contrast(colours["--on_refused"], colours["--refused"]) < LEAST_CONTRAST:
+            found.append(f"{theme}: --on_refused on --refused has too little contrast")
         for text in TEXTS:
             for paper in PAPERS:
                 ratio = contrast(colours[text], colours[paper])

@@ -35,7 +35,7 @@ def written(options: ExplainOptions, to: Path, plans: Sequence[Plan]) -> Tuple[s
             to.with_suffix(f".{name}.json") if name else to: text for name, text in made.items()
         }
     for path, content in files.items():
-        write_bytes(path.absolute(), content)
+        write_bytes(path.resolve(), content)
     refused = [text for each in sides for text in each.report.warnings if refuses(text)]
     what = "page" if options.format == "html" else "model explorer"
     lines = [f"{what}: {', '.join(str(short(path.absolute())) for path in files)}"]

@@ -157,8 +157,18 @@ def _check_file(given: Dict[str, Any]) -> None:
             raise ConfigError(name, shown, allowed, good)
     if "to" not in given:
         raise ConfigError("to", None, f"the file that format={form} is written to", good)
-    if given["to"].is_dir():
-        raise ConfigError("to", given["to"], "a file; this is a folder", good)
+    _check_place(given, good)
+
+
+def _check_place(given: Dict[str, Any], good: str) -> None:
+    """Refuse to write where no file can be, or over what is read."""
+    to = given["to"]
+    if to.exists() and not to.is_file():
+        what = "a folder" if to.is_dir() else "none"
+        raise ConfigError("to", to, f"a file; this is {what}", good)
+    for name in ("graph", "diagnosis"):
+        if name in given and to.resolve() == given[name].resolve():
+            raise ConfigError("to", to, f"another file than {name}=, which is read", good)
 
 
 def _check_words(given: Dict[str, Any]) -> None:
