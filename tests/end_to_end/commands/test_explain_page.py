@@ -9,6 +9,9 @@ import pytest
 
 from lenet_exp.record.pages.plan import plan_page
 from tests.pages import problems
+from tests.stacks import FULL_ON_TF1
+
+pytestmark = FULL_ON_TF1
 
 HTML = ("format=html", "to=plan.html")
 MIX = "precision=allow_mix_precision"
