@@ -18,6 +18,12 @@ format=table|csv|json      csv and json carry every field; a terminal shows the 
                            colour, unless NO_COLOR is set
 operator=NAME              of one operator why it has its types, back to the list, kernel or option
                            that began it, and the smallest changes that give it others
+format=html to=FILE        a page for a browser: the operators in their scopes, what feeds what,
+                           which casts, and why; with diff= both plans side by side
+format=model_explorer to=FILE
+                           what Google's Model Explorer opens, casts as an edge overlay
+diagnosis=FILE             over both, what diagnose ... format=csv measured: damage, lost share,
+                           overflows and where they begin
 phase=NAME                 the graph after that phase of the compiler: prune, fold_constants,
                            prune_again, lower, fuse, select, insert_casts, eliminate_casts
 session=true               the ConfigProto of a session on the chip, instead of a plan

@@ -1,11 +1,13 @@
 """Photograph a sweep's comparison, a run's page and both in `mlflow ui` into docs/images/.
 
 python scripts/screenshots.py [sweep=NAME]: of the store in this folder; the last sweep.
+python scripts/screenshots.py plan: the pages of plans alone, which need no sweep.
 """
 
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -47,6 +49,36 @@ def of_pages(comparison, run):
         photograph(driver, "comparison-phone.png", 390, 1500, phone=True)
 
 
+def of_plans():
+    """Photograph a plan of LeNet with what diagnose measured, and two plans side by side."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        mode, page = "precision=force_fp16", ["format=html", "to=heat.html"]
+        (folder / "errors.csv").write_text(printed("diagnose", folder, mode, "format=csv"))
+        printed("explain", folder, mode, "diagnosis=errors.csv", *page)
+        printed("explain", folder, "precision=allow_mix_precision", "diff=force_fp16",
+                "format=html", "to=diff.html")  # fmt: skip
+        differs = "#operator=gradients%2Ffc_3%2FBiasAdd_grad%2FBiasAddGrad"
+        for picture, file, dark, phone in (
+            ("plan.png", "heat.html", False, False),
+            ("plan-diff.png", "diff.html" + differs, True, False),
+            ("plan-phone.png", "diff.html" + differs, False, True),
+        ):
+            width, height = (390, 844) if phone else (1280, 900)
+            with browser.open_browser(width, height, phone, dark) as driver:
+                driver.get("{}/{}".format(folder.as_uri(), file))
+                for option in driver.find_elements("css selector", "#heat option[value=damage]"):
+                    option.click()
+                photograph(driver, picture, width, 1700 if phone else height, phone)
+
+
+def printed(verb, folder, *words):
+    command = [sys.executable, "-m", "lenet_exp." + verb, *words]
+    return subprocess.run(
+        command, cwd=str(folder), stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+
+
 def of_mlflow(address, found):
     experiment = "#/experiments/{}/runs".format(found.runs[0].experiment_id)
     pages = {
@@ -76,12 +108,15 @@ def main(words):
     if lacking:
         sys.exit(f"lenet-exp: {lacking}")
     IMAGES.mkdir(exist_ok=True)
+    of_plans()
+    if words == ["plan"]:
+        return
     command = [sys.executable, "-m", "lenet_exp.compare", *words]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         sys.exit(done.returncode)
     print(done.stdout)
-    page = Path(done.stdout.rpartition("page: ")[2].strip()).resolve()
+    page = Path(done.stdout.rpartition("page: ")[2].splitlines()[0]).resolve()
     names = [word.partition("=")[2] for word in words if word.startswith("sweep=")]
     store = compare.open_store(None, EXPERIMENT)
     found = load_runs.sweep(store, (names or [load_runs.LATEST])[0])

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-TEXTS = ("--ink", "--soft", "--good", "--bad")
-PAPERS = ("--paper", "--band", "--float16", "--float32", "--both")
+TEXTS = ("--ink", "--soft", "--good", "--bad", "--cast", "--link")
+PAPERS = ("--paper", "--band", "--float16", "--float32", "--both", "--ai_cpu",
+          *(f"--heat{level}" for level in range(6)))  # fmt: skip
 LEAST_CONTRAST = 4.5  # WCAG 2, level AA
 
 
@@ -15,6 +16,7 @@ class _Reader(HTMLParser):
         super().__init__()
         self.found = []
         self.ids = []
+        self.scripts = 0
         self.text = {}
         self._open = None
 
@@ -32,24 +34,28 @@ class _Reader(HTMLParser):
                 self.found.append(f"{tag} needs {known[key]}")
         if "id" in known:
             self.ids.append(known["id"])
-        if tag in ("script", "link", "iframe", "object"):
+        self.scripts += tag == "script"
+        if tag in ("link", "iframe", "object"):
             self.found.append(f"has a {tag}")
 
     def handle_data(self, data):
         self.text[self._open] = self.text.get(self._open, "") + data
 
 
-def problems(page):
-    """Return what is wrong with a page (HTML text)."""
+def problems(page, scripts=0):
+    """Return what is wrong with a page (HTML text) that has so many scripts of its own."""
     reader = _Reader()
     reader.feed(page)
     found = reader.found
+    found += [f"has {reader.scripts} scripts"] if reader.scripts != scripts else []
     found += ["an id twice"] if len(set(reader.ids)) < len(reader.ids) else []
     found += [f"no {tag}" for tag in ("title", "h1") if not reader.text.get(tag, "").strip()]
     style = reader.text["style"]
     found += ["its style needs a file"] if re.search(r"@import|url\(", style) else []
     found += [f"no {what}" for what in ("@media print", "max-width: 900px") if what not in style]
     for theme, colours in palettes(style).items():
+        if contrast(colours["--on_refused"], colours["--refused"]) < LEAST_CONTRAST:
+            found.append(f"{theme}: --on_refused on --refused has too little contrast")
         for text in TEXTS:
             for paper in PAPERS:
                 ratio = contrast(colours[text], colours[paper])

@@ -8,7 +8,7 @@ import sys
 from typing import Any, Dict, Sequence, Tuple
 
 from lenet_exp import tf_compat
-from lenet_exp.commands import explain_operator
+from lenet_exp.commands import explain_operator, explain_page
 from lenet_exp.config.cli.graph_options import ExplainOptions
 from lenet_exp.config.schema.hardware import chip_of
 from lenet_exp.config.schema.run import Settings, precision_files
@@ -59,6 +59,8 @@ def _explained(options: ExplainOptions, width: int) -> Tuple[str, Sequence[str]]
     plans = [
         assign(graph_def, fetches=fetches, **_plan_options(settings, *each)) for each in explained
     ]
+    if options.to is not None:
+        return explain_page.written(options, options.to, plans)
     if options.against is not None:
         first, second = map(records.report, plans)
         found = records.compare(first, second, options.only, options.without)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,11 +10,9 @@ import pytest
 from sweeps import record_sweep  # isort: skip
 
 from lenet_exp.comparison.compare import compare_sweep
+from tests.browsers import browser, needs_browser
 from tests.stacks import full_on_tf1
 from tests.stores import new_store
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
-import browser  # isort: skip
 
 SECONDS = 60  # for a page, on a busy machine
 CSS, TEXT, XPATH = "css selector", "link text", "xpath"
@@ -38,11 +34,7 @@ SHOWN = {
 
 @pytest.fixture
 def driver():
-    lacking = browser.missing()
-    if lacking and os.environ.get("CI") == "true":
-        pytest.fail(lacking)
-    if lacking:
-        pytest.skip(lacking)
+    needs_browser()
     with browser.open_browser(1500, 1000) as opened:
         opened.implicitly_wait(SECONDS)
         yield opened

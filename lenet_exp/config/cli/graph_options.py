@@ -19,6 +19,7 @@ from lenet_exp.errors import ConfigError
 
 _GENERATIONS = ("today", "2021")
 _OF_A_GRAPH = ("fetches", "batch", "shapes")  # keys of a person's own graph alone
+_TO_A_FILE = ("html", "model_explorer")
 PHASES = (
     "prune", "fold_constants", "prune_again", "lower", "fuse", "select", "insert_casts",
     "eliminate_casts",
@@ -44,7 +45,7 @@ class ExplainOptions(Options):
     `session` asks for the chip's session configuration instead of a plan, `phase` for the graph
     after that phase of the compiler, `operator` for the decisions behind one operator. `only`,
     `without` and `group` choose what is shown; `batch` and `shapes` fill in what a file leaves
-    open of its inputs.
+    open of its inputs. `to` is the file that a page is written to, with what `diagnosis` measured.
     """
 
     VERB = "explain"
@@ -57,7 +58,9 @@ class ExplainOptions(Options):
     fetches: Tuple[str, ...] = key("names", "[NAME]", bool, default=())
     inference: bool = switch(default=False)
     summary: bool = switch(default=False)
-    format: str = one_of("table", "csv", "json", good="csv", default="table")
+    format: str = one_of("table", "csv", "json", *_TO_A_FILE, good="csv", default="table")
+    to: Optional[Path] = key("a file", "plan.html", default=None)
+    diagnosis: Optional[Path] = key("a CSV or JSON of diagnose", "FILE", default=None)
     session: bool = switch(default=False)
     operator: Optional[str] = key("the name of an operator", "layer_1/Conv2D", bool, default=None)
     phase: Optional[str] = one_of(*PHASES, good="fuse", default=None)
@@ -118,6 +121,7 @@ def _check_combination(given: Dict[str, Any]) -> None:
         raise ConfigError("phase", given["phase"], allowed, command("phase", given["phase"]))
     _check_group(given)
     _check_operator(given)
+    _check_file(given)
     for name in _OF_A_GRAPH:
         if name in given and "graph" not in given:
             value = given[name]
@@ -148,6 +152,39 @@ def _check_operator(given: Dict[str, Any]) -> None:
     if given.get("format") not in (None, "table", "json"):
         allowed = "with operator= table or json"
         raise ConfigError("format", given["format"], allowed, f"{remedy} format=json")
+
+
+def _check_file(given: Dict[str, Any]) -> None:
+    """Check what goes with a plan that is written to a file, each operator by itself."""
+    form = given.get("format", "")
+    names = {"html": "plan.html", "model_explorer": "plan.json"}
+    good = f"{ExplainOptions.command('format', form or 'html')} to={names.get(form, 'plan.html')}"
+    if form not in _TO_A_FILE:
+        for name in ("to", "diagnosis"):
+            if name in given:
+                allowed = "only with format=html or format=model_explorer"
+                remedy = good.replace(f"format={form or 'html'}", "format=html")
+                raise ConfigError(name, given[name], allowed, remedy)
+        return
+    for name in ("summary", "group", "phase"):
+        if given.get(name):
+            shown = "true" if name == "summary" else given[name]
+            allowed = f"not with format={form}, which has every operator of a plan"
+            raise ConfigError(name, shown, allowed, good)
+    if "to" not in given:
+        raise ConfigError("to", None, f"the file that format={form} is written to", good)
+    _check_place(given, good)
+
+
+def _check_place(given: Dict[str, Any], good: str) -> None:
+    """Refuse to write where no file can be, or over what is read."""
+    to = given["to"]
+    if to.exists() and not to.is_file():
+        what = "a folder" if to.is_dir() else "none"
+        raise ConfigError("to", to, f"a file; this is {what}", good)
+    for name in ("graph", "diagnosis"):
+        if name in given and to.resolve() == given[name].resolve():
+            raise ConfigError("to", to, f"another file than {name}=, which is read", good)
 
 
 def _check_words(given: Dict[str, Any]) -> None:

@@ -158,3 +158,27 @@ def test_what_is_typed_wrong_is_told_with_a_command_of_explain(typed, told):
     assert "lenet_exp.run" not in message
     for part in told:
         assert part in message
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["format=html"], "to is not possible.\n  allowed: the file that format=html is written"),
+        (["to=plan.html"], "to=plan.html is not possible.\n  allowed: only with format=html or"),
+        (["format=csv", "diagnosis=x.csv"], "only with format=html or format=model_explorer"),
+        (["format=html", "to=.", "diff=2021"], "a file; this is a folder"),
+        (["format=html", "to=/dev/null"], "a file; this is none"),
+        (["format=html", "graph=x.pb", "to=./x.pb"], "another file than graph=, which is read"),
+        (["format=html", "diagnosis=x", "to=x"], "another file than diagnosis=, which is read"),
+        (["format=html", "to=x.html", "summary=true"], "not with format=html, which has every"),
+        (["format=html", "to=x.html", "group=type"], "not with format=html, which has every"),
+        (["format=model_explorer", "to=x", "phase=fuse"], "not with format=model_explorer"),
+        (["format=svg", "to=x.svg"], "allowed: table | csv | json | html | model_explorer"),
+    ],
+)
+def test_what_a_page_can_not_be_is_refused_with_a_line_that_works(words, says):
+    with pytest.raises(ConfigError) as raised:
+        ExplainOptions.read(words)
+    assert says in str(raised.value)
+    remedy = str(raised.value).partition("try:")[2].split()
+    ExplainOptions.read(remedy[3:])
