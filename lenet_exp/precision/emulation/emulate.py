@@ -11,10 +11,11 @@ from lenet_exp import tf_compat
 from lenet_exp.errors import GraphError
 from lenet_exp.precision.analysis.frames import Frame, after_entries, find_frames
 from lenet_exp.precision.emulation.exact import float_status
-from lenet_exp.precision.emulation.exact.context import Context, look_up
+from lenet_exp.precision.emulation.exact.context import Context, Lookup, look_up
 from lenet_exp.precision.emulation.exact.float_status import FloatStatus, all_true, kind
 from lenet_exp.precision.emulation.exact.rewrite import Rewriter, without_hints
 from lenet_exp.precision.emulation.fast.compute import compute_fast
+from lenet_exp.precision.emulation.fast.held import rounding_casts
 from lenet_exp.precision.emulation.fast.overflow_flags import OverflowFlags
 from lenet_exp.precision.emulation.fast.parts import Parts, find_parts
 from lenet_exp.precision.emulation.fast.region import (
@@ -75,8 +76,7 @@ def emulate(
         reference: round, saturate and test everywhere the rules say, with no shortcut.
         trace: count what each rounding loses; slower, with the same bits. Implies `reference`.
         trace_scope: where the counters' names begin; of two graphs in one session not the same.
-        flush_subnormals: take what is below float16's smallest normal, 2^-14, as 0. The chip is
-            thought to keep it, so this is for comparison only. Implies `reference`.
+        flush_subnormals: take what is below 2^-14 as 0, for comparison. Implies `reference`.
 
     Raises:
         GraphError: a node `float_status`, a call that can't be inlined, a float16 variable that
@@ -86,13 +86,19 @@ def emulate(
     graph = read_graph(plan.graph_def)
     names = {*graph.nodes, *(node.name for node in graph_def.node)}
     _refuse(graph, plan, names)
-    nodes, lookup = Nodes(names), look_up(plan)
+    exactly, nodes = reference or trace or flush_subnormals, Nodes(names)
+    lookup = _look_up(plan, exactly)
     tracer = Tracer(nodes, lookup, flush_subnormals, trace_scope) if trace else None
     context = Context(lookup, nodes, [], flush_subnormals, tracer.rounding if tracer else None)
-    frames = _rewrite(context, graph, fetches, reference or trace or flush_subnormals)
+    frames = _rewrite(context, graph, fetches, exactly)
     traces = tracer.end(frames) if tracer else None
     made = _assembled(context, graph_def)
     return Emulated(made, f"{float_status.NAME}:0", float_status.RESET, traces)
+
+
+def _look_up(plan: Plan, reference: bool) -> Lookup:
+    lookup = look_up(plan)
+    return lookup if reference else lookup._replace(casts=rounding_casts(lookup))
 
 
 def _refuse(graph: Graph, plan: Plan, names: AbstractSet[str]) -> None:

@@ -27,13 +27,21 @@ from lenet_exp.precision.emulation.fast.region import Shape
 from lenet_exp.precision.ir.builder import Handle, control_inputs, data_inputs
 from lenet_exp.precision.ir.graph import Graph
 from lenet_exp.precision.ir.names import node_of
-from lenet_exp.precision.ir.op_traits import CONTROL_FLOW, PLAIN_WRITES, VARIABLES
+from lenet_exp.precision.ir.op_traits import (
+    CONSTANTS,
+    CONTROL_FLOW,
+    DATA,
+    PLAIN_WRITES,
+    VARIABLES,
+)
 from lenet_exp.precision.plan import Operator
 
 # (a ref variable, indices into its first dimension, values)
 _WRITE_ROWS = frozenset(
     f"Scatter{what}" for what in ("Add", "Div", "Max", "Min", "Mul", "Sub", "Update")
 )
+
+_GIVEN = CONSTANTS | DATA | VARIABLES  # nobody has rounded these
 
 
 def is_float16_update(row: Operator, node: Any) -> bool:
@@ -136,12 +144,19 @@ class UpdateWriter:
             exact = self._context.exact()
             new, clean = build(exact, leaves), all_true(self._nodes, exact.clean, f"{name}/clean")
         else:
-            new, clean = compute_tensors(self._context, build, leaves, sizes, name)
+            halves = [leaves[known.gradient]] if self._are_made(known.gradient, nodes) else []
+            new, clean = compute_tensors(self._context, build, leaves, sizes, halves, name)
         counted = self._count(clean, name)
         alone = len(nodes) == 1
         parts = [[tensor] if alone else packing.unpack(tensor) for tensor in new]
         for node, each, values in zip(nodes, inputs, zip(*parts)):
             self._assign_all(node, each[:count], values, counted)
+
+    def _are_made(self, place: int, nodes: Sequence[Any]) -> bool:
+        """Return whether an input of each node is of an operator, so that it was rounded."""
+        texts = [source(self._graph, node.input[place]) for node in nodes]
+        unrounded = any(place in self._rewriter.unrounded(node) for node in nodes)
+        return not unrounded and all(self._graph[node_of(t)].op not in _GIVEN for t in texts)
 
     def _is_resource(self, variable: str) -> bool:
         return bool(self._graph[node_of(source(self._graph, variable))].op == "VarHandleOp")
