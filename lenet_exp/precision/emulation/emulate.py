@@ -11,10 +11,11 @@ from lenet_exp import tf_compat
 from lenet_exp.errors import GraphError
 from lenet_exp.precision.analysis.frames import Frame, after_entries, find_frames
 from lenet_exp.precision.emulation.exact import float_status
-from lenet_exp.precision.emulation.exact.context import Context, look_up
+from lenet_exp.precision.emulation.exact.context import Context, Lookup, look_up
 from lenet_exp.precision.emulation.exact.float_status import FloatStatus, all_true, kind
 from lenet_exp.precision.emulation.exact.rewrite import Rewriter, without_hints
 from lenet_exp.precision.emulation.fast.compute import compute_fast
+from lenet_exp.precision.emulation.fast.held import rounding_casts
 from lenet_exp.precision.emulation.fast.overflow_flags import OverflowFlags
 from lenet_exp.precision.emulation.fast.parts import Parts, find_parts
 from lenet_exp.precision.emulation.fast.region import (
@@ -77,7 +78,7 @@ def emulate(
         reference: round, saturate and test everywhere the rules say, with no shortcut.
         trace: count what each rounding loses; slower, with the same bits. Implies `reference`.
         trace_scope: where the counters' names begin; of two graphs in one session not the same.
-        flush_subnormals: what is below 2^-14 is 0: for comparison only. Implies `reference`.
+        flush_subnormals: take what is below 2^-14 as 0, for comparison. Implies `reference`.
         counted: else, with `reference`, a flag that the graph does not read stays 0: cheaper.
 
     Raises:
@@ -85,12 +86,15 @@ def emulate(
     """
     plan = in_turn(inlined(plan))
     graph = read_graph(plan.graph_def)
-    nodes, lookup = Nodes(_names(graph, plan, graph_def)), look_up(plan)
+    names = {*graph.nodes, *(node.name for node in graph_def.node)}
+    _refuse(graph, plan, names)
+    exactly, nodes = reference or trace or flush_subnormals, Nodes(names)
+    lookup = _look_up(plan, exactly)
     tracer = Tracer(nodes, lookup, flush_subnormals, trace_scope) if trace else None
     probe = tracer.rounding if tracer else None
     quiet = reference and not (counted or trace or flush_subnormals or _reads_status(graph))
     context = Context(lookup, nodes, [], flush_subnormals, probe, Saturating if quiet else None)
-    frames = _rewrite(context, graph, fetches, reference or trace or flush_subnormals)
+    frames = _rewrite(context, graph, fetches, exactly)
     traces = tracer.end(frames) if tracer else None
     made, flag = _assembled(context, graph_def), f"{float_status.NAME}:0"
     return Emulated(made, flag, float_status.RESET, traces)
@@ -100,16 +104,18 @@ def _reads_status(graph: Graph) -> bool:
     return any(kind(node) for node in graph.nodes.values())
 
 
-def _names(graph: Graph, plan: Plan, graph_def: Any) -> AbstractSet[str]:
-    """Return the names that are taken; refuse what can't be emulated."""
-    names = {*graph.nodes, *(node.name for node in graph_def.node)}
+def _look_up(plan: Plan, reference: bool) -> Lookup:
+    lookup = look_up(plan)
+    return lookup if reference else lookup._replace(casts=rounding_casts(lookup))
+
+
+def _refuse(graph: Graph, plan: Plan, names: AbstractSet[str]) -> None:
     for name in names & {float_status.NAME, float_status.RESET}:
         raise GraphError(name, "the emulation's flag has that name", "another name for this node")
     for row in plan.operators:
         if row.name in graph.nodes and writes(graph.nodes[row.name]) and _widened(row):
             problem = "a float16 variable that float32 is written to can't be emulated"
             raise GraphError(row.name, problem, "a float32 variable, or another precision mode")
-    return names
 
 
 def _widened(row: Operator) -> bool:

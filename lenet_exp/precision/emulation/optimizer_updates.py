@@ -27,13 +27,21 @@ from lenet_exp.precision.emulation.fast.region import Shape
 from lenet_exp.precision.ir.builder import Handle, control_inputs, data_inputs
 from lenet_exp.precision.ir.graph import Graph
 from lenet_exp.precision.ir.names import node_of
-from lenet_exp.precision.ir.op_traits import CONTROL_FLOW, PLAIN_WRITES, VARIABLES
+from lenet_exp.precision.ir.op_traits import (
+    CONSTANTS,
+    CONTROL_FLOW,
+    DATA,
+    PLAIN_WRITES,
+    VARIABLES,
+)
 from lenet_exp.precision.plan import Operator
 
 # (a ref variable, indices into its first dimension, values)
 _WRITE_ROWS = frozenset(
     f"Scatter{what}" for what in ("Add", "Div", "Max", "Min", "Mul", "Sub", "Update")
 )
+
+_GIVEN = CONSTANTS | DATA | VARIABLES  # nobody has rounded these
 
 
 def is_float16_update(row: Operator, node: Any) -> bool:
@@ -132,24 +140,36 @@ class UpdateWriter:
             return known.new_values(arithmetic, nodes[0], held)
 
         leaves, sizes = _packed(packing, known, operands, shapes, control)
-        new, counted = self._computed(build, leaves, sizes, name)
+        halves = [leaves[known.gradient]] if self._are_made(known.gradient, nodes) else []
+        new, counted = self._computed(build, leaves, sizes, halves, name)
         alone = len(nodes) == 1
         parts = [[tensor] if alone else packing.unpack(tensor) for tensor in new]
         for node, each, values in zip(nodes, inputs, zip(*parts)):
             self._assign_all(node, each[:count], values, counted)
 
     def _computed(
-        self, build: Build, leaves: Sequence[str], sizes: Sequence[Optional[Shape]], name: str
+        self,
+        build: Build,
+        leaves: Sequence[str],
+        sizes: Sequence[Optional[Shape]],
+        halves: Sequence[str],
+        name: str,
     ) -> Tuple[List[str], str]:
         """Append the new values; return them, and what waits for all and counts an overflow."""
         if not self._reference:
-            new, clean = compute_tensors(self._context, build, leaves, sizes, name)
+            new, clean = compute_tensors(self._context, build, leaves, sizes, halves, name)
             return new, self._count(clean, name)
         exact = self._context.exact()
         new = build(exact, leaves)
         if self._context.uncounted is not None:
             return new, self._nodes.add("NoOp", [], f"{name}/computed", [*map(node_of, new)])
         return new, self._count(all_true(self._nodes, exact.clean, f"{name}/clean"), name)
+
+    def _are_made(self, place: int, nodes: Sequence[Any]) -> bool:
+        """Return whether an input of each node is of an operator, so that it was rounded."""
+        texts = [source(self._graph, node.input[place]) for node in nodes]
+        unrounded = any(place in self._rewriter.unrounded(node) for node in nodes)
+        return not unrounded and all(self._graph[node_of(t)].op not in _GIVEN for t in texts)
 
     def _is_resource(self, variable: str) -> bool:
         return bool(self._graph[node_of(source(self._graph, variable))].op == "VarHandleOp")

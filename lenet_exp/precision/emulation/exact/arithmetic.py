@@ -75,11 +75,13 @@ class Arithmetic:
         """
         if op != "Sqrt":
             return self.rounded(self.nodes.float_op(op, inputs, name), name)
+        return self.rounded(self._root(inputs[0], name), name)
+
+    def _root(self, value: str, name: str) -> str:
         # TensorFlow 1.15's own float32 square root is not always rounded to nearest.
-        double = self.nodes.cast(inputs[0], "float32", "float64", f"{name}/double")
+        double = self.nodes.cast(value, "float32", "float64", f"{name}/double")
         root = self.nodes.add("Sqrt", [double], name, T=self.nodes.tf.float64)
-        wide = self.nodes.cast(root, "float64", "float32", f"{name}/single")
-        return self.rounded(wide, name)
+        return self.nodes.cast(root, "float64", "float32", f"{name}/single")
 
     def end(self, value: str, name: str, final: Optional[str] = None, sure: bool = False) -> Handle:
         """Return a value in float32 again; `sure`: it can't be beyond 65504."""

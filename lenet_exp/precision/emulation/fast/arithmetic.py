@@ -33,11 +33,12 @@ class Fast(Arithmetic):
         super().__init__(nodes)
         self.ends: List[str] = []  # float32: not finite where something overflowed
         self.halves: Dict[str, str] = {}  # a rounded tensor's float16 form
+        self.cast: Dict[str, str] = {}  # that of a tensor in front of its rounding
         self._sums: Dict[Tuple[str, ...], str] = {}
 
     def rounded(self, tensor: str, name: str, final: Optional[str] = None) -> Handle:
         """Return a float32 tensor cast to float16 and back."""
-        half = self.nodes.cast(tensor, "float32", "float16", f"{name}/half")
+        half = self.cast[tensor] = self.nodes.cast(tensor, "float32", "float16", f"{name}/half")
         return self.end(half, name, final)
 
     def begin(self, tensor: str) -> str:

@@ -15,11 +15,13 @@ from typing import (
     Tuple,
 )
 
+from lenet_exp import tf_compat
 from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
 from lenet_exp.precision.emulation.exact.context import Context, Lookup
 from lenet_exp.precision.emulation.exact.float_status import all_true
 from lenet_exp.precision.emulation.exact.rewrite import Rewriter, emulated_dtypes, widened
 from lenet_exp.precision.emulation.fast.arithmetic import Fast, all_finite, native, tiled_bias
+from lenet_exp.precision.emulation.fast.cut_off import saturating
 from lenet_exp.precision.emulation.fast.overflow_checks import tested, varying
 from lenet_exp.precision.emulation.fast.parts import Part, Parts, ordered_after
 from lenet_exp.precision.emulation.fast.region import Role, Shape, known_shapes
@@ -75,9 +77,13 @@ def compute_tensors(
     build: Build,
     operands: Sequence[str],
     shapes: Sequence[Optional[Shape]],
+    halves: Iterable[str],
     name: str,
 ) -> Tuple[List[str], str]:
-    """Return what `build` makes of these operands, and bool []: nothing overflowed."""
+    """Return what `build` makes of these operands, and bool []: nothing overflowed.
+
+    `halves` are the operands that hold float16 values already.
+    """
     nodes = context.nodes
     fast = Fast(nodes.scratch())
     results = build(fast, operands)
@@ -86,10 +92,27 @@ def compute_tensors(
     whole = _with_placeholders(context, fast.nodes.made, operands, known)
     nodes.made.extend(compile_loops(context, [fast.nodes.made], whole, results, known)[0])
     clean = all_finite(nodes, sums, name)
-    letter = Saturating(nodes.scratch())
+    letter, cast = _letter_after(context, fast, operands, halves)
     again = build(letter, operands)
     quick, given, exact = (_floats(nodes, each) for each in (results, operands, again))
+    given += [Typed(half, nodes.tf.float16) for half in cast]
     return _either(context, clean, quick, letter.nodes.made, given, exact, name), clean
+
+
+def _letter_after(
+    context: Context, fast: Fast, operands: Sequence[str], halves: Iterable[str]
+) -> Tuple[Saturating, List[str]]:
+    """Return what computes to the letter, and what it takes of what was computed fast.
+
+    That is what operands are as float16, where no loop that XLA compiles has them.
+    """
+    nodes = context.nodes.scratch()
+    if not tf_compat.has_fast_float16():
+        return Saturating(nodes, halves), []
+    cast = {each: fast.cast[each] for each in operands if each in fast.cast}
+    function = saturating(nodes)
+    context.library.append(function)
+    return Saturating(nodes, halves, cast, function), [*cast.values()]
 
 
 def _floats(nodes: Nodes, tensors: Sequence[str]) -> List[Typed]:

@@ -6,12 +6,14 @@ only looked for where it may come from: not in sums and products of numbers that
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from types import MappingProxyType
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from lenet_exp.precision.emulation.exact import rounding
 from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
+from lenet_exp.precision.emulation.fast.cut_off import cut_off
 from lenet_exp.precision.ir.builder import Handle, Nodes, data_inputs
 from lenet_exp.precision.ir.names import node_of
 
@@ -111,13 +113,31 @@ def certain_step(
 class Saturating(Arithmetic):
     """Casts, and what they leave beyond 65504 cut off; nothing is tested."""
 
-    def __init__(self, nodes: Nodes) -> None:
+    def __init__(
+        self,
+        nodes: Nodes,
+        halves: Iterable[str] = (),
+        cast: Mapping[str, str] = MappingProxyType({}),
+        function: Any = None,
+    ) -> None:
+        """Append to `nodes`.
+
+        Args:
+            nodes: of a graph or of a function.
+            halves: tensors from elsewhere that hold float16 values already.
+            cast: float16 forms of others, infinite where that overflowed.
+            function: of `cut_off.py`; saturates them, and square roots, where it has to.
+        """
         super().__init__(nodes)
         self._made: Dict[str, Any] = {}
-        self._powers: Dict[str, int] = {}  # of nodes whose outputs are numbers below 2 ** this
+        # Of nodes whose outputs are numbers below 2 ** this.
+        self._powers: Dict[str, int] = dict.fromkeys(halves, _ROUNDED)
+        self._cast, self._function = cast, function
 
     def rounded(self, tensor: str, name: str, final: Optional[str] = None) -> Handle:
         """Return a float32 tensor as the float16 values the chip holds, still as float32."""
+        if tensor in self._cast:
+            return self._where_needed(self._cast[tensor], name, final)
         nodes, small, number = self.nodes, self._is_small(tensor), self._is_number(tensor)
         half = nodes.cast(tensor, "float32", "float16", f"{name}/half")
         wide = nodes.cast(half, "float16", "float32", f"{name}/rounded", final if small else None)
@@ -141,7 +161,19 @@ class Saturating(Arithmetic):
             if made is not None:
                 self._powers[made] = _ROUNDED
                 return made
+        if op == "Sqrt" and self._function is not None:
+            half = self.nodes.cast(self._root(inputs[0], name), "float32", "float16", name)
+            return self._where_needed(half, name)
         return super().step(op, inputs, name)
+
+    def _where_needed(self, half: str, name: str, final: Optional[str] = None) -> Handle:
+        nodes = self.nodes
+        wide = nodes.cast(half, "float16", "float32", f"{name}/rounded")
+        either = cut_off(nodes, wide, self._function, name)
+        both = [either.held, either.passed]
+        held = nodes.float_op("Merge", both, f"{name}/held", final=final, N=2)
+        self._powers[held] = _ROUNDED
+        return held
 
     def _is_number(self, tensor: str) -> bool:
         """Return whether a tensor is no NaN anywhere; infinity it may be."""

@@ -9,6 +9,7 @@ import pytest
 
 from lenet_exp import tf_compat
 from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
+from lenet_exp.precision.emulation.fast.cut_off import saturating
 from lenet_exp.precision.emulation.fast.saturating import Saturating
 from lenet_exp.precision.ir.builder import Nodes
 from tests.precision.chip import FINITE_HALVES, bits, same_bits, saturate, session_of
@@ -137,3 +138,25 @@ def test_steps(op):
         with session_of(graph_def) as session:
             got.append(session.run("result:0", {"x:0": values}))
     assert np.array_equal(*map(bits, got))
+
+
+@pytest.mark.parametrize("inputs", INPUTS.values(), ids=INPUTS)
+def test_what_was_cast_before_is_cut_off_where_it_has_to_be(inputs):
+    """And the square root, which is 0 where there is none."""
+    tf, got = tf_compat.load(), []
+    for shorter in (False, True):
+        nodes = Nodes()
+        nodes.add("Placeholder", [], "x", final="x", dtype=tf.float32)
+        half = nodes.cast("x", "float32", "float16", "cast")
+        function = saturating(nodes)
+        arithmetic = Saturating(nodes, (), {"x": half}, function) if shorter else Arithmetic(nodes)
+        value = arithmetic.rounded("x", "given", final="value")
+        root = arithmetic.step("Sqrt", [arithmetic.begin(value)], "step")
+        arithmetic.end(root, "root", final="root")
+        graph_def = tf.GraphDef()
+        graph_def.node.extend(nodes.made)
+        graph_def.library.function.extend([function])
+        with session_of(graph_def) as session:
+            got.append(session.run(["value:0", "root:0"], {"x:0": inputs()}))
+    for letter, short in zip(*got):
+        assert np.array_equal(bits(letter), bits(short))
