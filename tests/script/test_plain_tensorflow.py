@@ -21,7 +21,7 @@ def test_a_mode_that_changes_nothing_prints_what_tensorflow_prints(words, tmp_pa
         env={**os.environ, **environment},
         check=True,
         stdout=subprocess.PIPE,
-        universal_newlines=True,
+        text=True,
     ).stdout
     made = run(*words, "tracking.uri=none", "--", "0", script="plain.py", cwd=tmp_path)
     assert made.returncode == 0, made.stderr

@@ -27,7 +27,7 @@ def started(*words, cwd):
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        universal_newlines=True,
+        text=True,
     )
 
 
