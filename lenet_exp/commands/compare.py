@@ -32,7 +32,10 @@ def main(options: CompareOptions) -> int:
     if are_scripts(found):
         steps = next_steps(store, store_check.chosen_uri(options.uri))
         print("\n  ".join([f"{shown}\n", *steps]), flush=True)
-        return 0
+        if options.require_accuracy is None:
+            return 0
+        print("lenet-exp: no accuracy is known of a script", file=sys.stderr)
+        return 1
     print(done.text)
     wider = [] if sweep is None or options.sweep else [_of_all_runs(options)]
     steps = next_steps(store, store_check.chosen_uri(options.uri), *wider)

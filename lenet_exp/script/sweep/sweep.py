@@ -17,12 +17,13 @@ from lenet_exp.config.cli.mend import flags_first
 from lenet_exp.config.cli.script_options import END, JobLine, ScriptOptions
 from lenet_exp.config.schema.run import Sweep
 from lenet_exp.config.tracking import experiment_name
-from lenet_exp.errors import DataError, JobsFailedError, LenetExpError
+from lenet_exp.errors import DataError, JobsFailedError, LenetExpError, WriteError
 from lenet_exp.record.next_steps import next_steps
 from lenet_exp.record.store import dead_runs, journal, store_check, sync
 from lenet_exp.record.store.journal import Journal
 from lenet_exp.record.store.mlflow_store import Store
 from lenet_exp.record.terminal import go_to, short
+from lenet_exp.record.writable import obstacle
 from lenet_exp.script import refusals
 from lenet_exp.script.run import kept_of
 from lenet_exp.script.sweep.jobs import ScriptJob, jobs_of
@@ -44,10 +45,13 @@ def main(lines: Sequence[JobLine], arguments: Sequence[str]) -> int:
     """
     options, here = lines[0].options, Path.cwd()
     kept = kept_of(options)
-    for line in lines:
-        refusals.check(line.options, kept)
     name = options.sweep or time.strftime(f"%Y-%m-%d_%H-%M-%S-{os.getpid()}")
     folder = kept.place / "multirun" / name
+    why = obstacle(folder)
+    if why is not None:
+        raise WriteError(folder, why, "the same command in a folder that you can write to")
+    for line in lines:
+        refusals.check(line.options, kept)
     jobs = jobs_of(lines, folder)
     request = _request(options, folder, ScriptPlace(here), _command(arguments, name))
     view = View()

@@ -95,6 +95,9 @@ def test_a_sweep_of_a_script_is_compared(swept, monkeypatch, capsys):
     assert "precision=force_fp16              FINISHED  3" in told
     assert told.count("precision=force_fp16 ") == 1
     assert (swept[0] / "outputs/comparisons/mine/comparison.csv").is_file()
+    words = ["sweep=mine", "tracking.experiment=lenet-exp-scripts", "require_accuracy=0.5"]
+    assert compare.main(words) == 1
+    assert "no accuracy is known of a script" in capsys.readouterr().err
     assert shown(["mine"]) == 0
     assert "1 failed, 1 finished" in capsys.readouterr().out
 
