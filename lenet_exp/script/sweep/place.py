@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import BinaryIO, Callable, Sequence
+from typing import BinaryIO, Callable, Optional, Sequence
 
 from lenet_exp.config.schema.run import Settings
 from lenet_exp.errors import DataError
@@ -42,7 +43,7 @@ class ScriptWorker(LocalWorker):
 
     def __init__(self, command: Sequence[str], log: Path, cwd: Path) -> None:
         super().__init__(command, log)
-        self._cwd = cwd
+        self._cwd, self._signalled = cwd, False
 
     def _spawn(self, log: BinaryIO) -> Process:
         return subprocess.Popen(  # noqa: S603 - no shell, and our own words
@@ -54,9 +55,22 @@ class ScriptWorker(LocalWorker):
             start_new_session=True,  # a Ctrl-C comes to the launching process alone
         )
 
+    def poll(self) -> Optional[int]:
+        """Return as any worker; of one that was to end no process is left then."""
+        code = super().poll()
+        if code is not None and self._signalled:
+            self._signalled = False
+            self._send(signal.SIGKILL)  # a fork of it may have taken the first one for its own
+        return code
+
     def signal(self, number: int) -> None:
         """Send a signal to all of its processes, if it lives."""
-        if isinstance(self._process, subprocess.Popen) and self.poll() is None:
+        if self.poll() is None:
+            self._signalled = True
+            self._send(number)
+
+    def _send(self, number: int) -> None:
+        if isinstance(self._process, subprocess.Popen):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
 
