@@ -10,6 +10,8 @@ written. A line that begins with # is none. Nothing is downloaded.
 Every script makes STEPS steps in every mode, in a process of its own. `cost` is seconds a step
 over those of must_keep_origin_dtype, in which nothing is emulated: medians of one run each, not
 paired, so take it for a size. A run that made fewer than STEPS steps has none.
+
+python benchmarks/scripts.py cost: what we ourselves cost a script; script_cost.py says what of.
 """
 
 from __future__ import annotations
@@ -119,6 +121,10 @@ def _made(record: Path, said: List[str], code: int) -> Made:
 
 
 def main() -> int:
+    if sys.argv[1:] == ["cost"]:
+        import script_cost  # TensorFlow
+
+        return int(script_cost.main())
     text = argparse.RawTextHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=text)
     parser.add_argument("list", type=Path)

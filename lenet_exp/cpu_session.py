@@ -28,7 +28,7 @@ def open_session(graph: Any, threads: int, optimize: bool = True) -> Any:
     rewrite.constant_folding = _OFF  # x + (1 + 2) for (x + 1) + 2
     tf_compat.keep_on_host(config)
     with tf_compat.quiet():
-        return tf.Session(graph=graph, config=config)
+        return tf_compat.session_class()(graph=graph, config=config)
 
 
 def fix_threads(threads: int) -> None:

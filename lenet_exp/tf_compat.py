@@ -98,6 +98,14 @@ def _use_graph_mode() -> None:
 
 
 @functools.lru_cache(maxsize=None)
+def session_class() -> Any:
+    """Return TensorFlow's own class of sessions: a script may have put another in its place."""
+    load()
+    from tensorflow.python.client import session  # noqa: PLC0415 - TensorFlow
+
+    return session.Session
+
+
 def op_def(op_type: str) -> Any:
     """Return the OpDef of a registered operator, or None. Shared: not to be modified."""
     load()

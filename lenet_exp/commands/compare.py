@@ -8,6 +8,7 @@ from typing import Optional
 
 from lenet_exp.comparison import assembled, compare, load_runs
 from lenet_exp.comparison.runs import SelectedRuns
+from lenet_exp.comparison.scripts.table import are_scripts, compare_scripts
 from lenet_exp.config.cli.recorded_options import CompareOptions
 from lenet_exp.config.tracking import experiment_name
 from lenet_exp.record.next_steps import compare_command, next_steps, open_command
@@ -23,7 +24,18 @@ def main(options: CompareOptions) -> int:
     width = shutil.get_terminal_size((100, 24)).columns
     with waiting("comparing"):
         sweep = _sweep(store, options)
-        done = compare.compare(store, _found(store, options, sweep), options.reference, width)
+        found = _found(store, options, sweep)
+        if are_scripts(found):
+            shown = compare_scripts(store, found)
+        else:
+            done = compare.compare(store, found, options.reference, width)
+    if are_scripts(found):
+        steps = next_steps(store, store_check.chosen_uri(options.uri))
+        print("\n  ".join([f"{shown}\n", *steps]), flush=True)
+        if options.require_accuracy is None:
+            return 0
+        print("lenet-exp: no accuracy is known of a script", file=sys.stderr)
+        return 1
     print(done.text)
     wider = [] if sweep is None or options.sweep else [_of_all_runs(options)]
     steps = next_steps(store, store_check.chosen_uri(options.uri), *wider)

@@ -13,6 +13,12 @@ metric=NAME                   the fetched number to record as loss
 capture=DIR                   write the graph, a checkpoint and feeds there
 record=DIR                    the folder of the record; tracking.experiment= and tracking.uri= as
                               of a run, tracking.uri=none for the folder alone
+
+-m precision=MODE,MODE        a sweep: a job, a process and a record for each; keep_dtype and the
+                              files of precision may have several values, too
+out=NAME                      the script's argument NAME is a folder: each job has a copy
+sweep=NAME                    its name: the same name again goes on with it; also dry_run=true and
+                              fail_fast=true
 """
 
 from __future__ import annotations
@@ -28,7 +34,7 @@ if __name__ == "__main__":
 from lenet_exp import cli
 from lenet_exp.config.cli import versions
 from lenet_exp.config.cli.mend import CommandLine
-from lenet_exp.config.cli.script_options import END, ScriptOptions
+from lenet_exp.config.cli.script_options import END, ScriptOptions, sweeps
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -40,6 +46,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     if not ours or {"-h", "--help"} & {*ours}:
         return cli.exit_code(lambda: print(__doc__, end="") or 0)
     line = CommandLine(ScriptOptions.program(), ours)
+    if sweeps(arguments):
+        return cli.exit_code(lambda: _sweep(arguments), "", line)
     return cli.exit_code(lambda: _run(ScriptOptions.read(arguments)), "", line)
 
 
@@ -47,6 +55,13 @@ def _run(options: ScriptOptions) -> int:
     from lenet_exp.script import run  # noqa: PLC0415 - numpy
 
     return run.run(options)
+
+
+def _sweep(arguments: Sequence[str]) -> int:
+    jobs = ScriptOptions.read_jobs(arguments)
+    from lenet_exp.script.sweep import sweep  # noqa: PLC0415 - MLflow
+
+    return sweep.main(jobs, arguments)
 
 
 if __name__ == "__main__":

@@ -18,11 +18,15 @@ _HERE = str(Path(__file__).resolve().parent)
 
 
 class Ended(NamedTuple):
-    """How a script ended: its exit code, the signal that ended it, if one did, or our steps."""
+    """How a script ended: its exit code, the signal that ended it, if one did, or our steps.
+
+    `error`: what it raised, in a line; "" where it left.
+    """
 
     code: int
     signal: Optional[int] = None
     enough: bool = False
+    error: str = ""
 
 
 class EnoughStepsError(BaseException):
@@ -88,11 +92,17 @@ def _ended(work: Callable[[], Any]) -> Ended:
         return Ended(1, signal.SIGINT)
     except LenetExpError as error:  # in words: it is not the script that is wrong
         print(f"lenet-exp: {error}", file=sys.stderr)
-        return Ended(error.exit_code)
-    except Exception:  # noqa: BLE001 - a script's own: shown as Python shows it
+        return Ended(error.exit_code, error=in_a_line(error))
+    except Exception as error:  # noqa: BLE001 - a script's own: shown as Python shows it
         _show(*sys.exc_info())
-        return Ended(1)
+        return Ended(1, error=in_a_line(error))
     return Ended(0)
+
+
+def in_a_line(error: Exception) -> str:
+    """Return an error's kind and its first line; of ours the words alone."""
+    kind = "" if isinstance(error, LenetExpError) else f"{type(error).__name__}: "
+    return kind + " ".join(str(error).split("\n", maxsplit=1)[0].split())[:300]
 
 
 def _of(code: Any) -> int:

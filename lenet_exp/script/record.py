@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from lenet_exp import tf_compat
+from lenet_exp.config.cli.script_options import NO_STORE
 from lenet_exp.config.passwords import without_password
 from lenet_exp.config.tracking import experiment_name
 from lenet_exp.errors import LenetExpError, wrap_os_error
@@ -23,7 +24,6 @@ from lenet_exp.script.asked import Asked
 from lenet_exp.script.history import History
 
 REPORT = "report.txt"
-NO_STORE = "none"  # as a URI: the folder alone
 
 
 class Kept:
@@ -42,6 +42,7 @@ class Kept:
         self.script, self.arguments, self.uri = script, tuple(arguments), uri
         self.experiment = experiment_name(experiment)
         self.file, self._here = file, Path.cwd()
+        self.tags: Dict[str, str] = {}  # of a sweep
         self._new = time.strftime(f"outputs/script-%Y-%m-%d_%H-%M-%S-{os.getpid()}")
         self._typed = None if folder is None else folder.absolute()
 
@@ -117,6 +118,7 @@ class ScriptRecord:
             "mlflow.runName": name,
             "folder": str(kept.folder),
             processes.TAG: processes.this_process(),
+            **kept.tags,
         }
         try:
             journal = self._opened()
@@ -136,20 +138,17 @@ class ScriptRecord:
     def end(
         self,
         status: str,
-        emulated: str,
+        tags: Mapping[str, str],
         files: Mapping[str, str],
         history: History,
         said: Sequence[str],
     ) -> List[str]:
-        """Write everything and tell the store; return what to say of where it is.
-
-        `emulated`: true, false or partly.
-        """
+        """Write everything and tell the store; return what to say of where it is."""
         if self._journal is None:
             return [f"not recorded: {self._obstacle}"] if self._obstacle else []
         journal, folder = self._journal, self._kept.folder
         try:
-            journal.append("tags", {"emulated": emulated})
+            journal.append("tags", tags)
             self._write(journal, files, history, said)
             journal.append("status", {"status": status})
             journal.sync()

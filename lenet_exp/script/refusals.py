@@ -40,6 +40,5 @@ def _check_writable(options: ScriptOptions, key: str, folder: Path) -> None:
     why = obstacle(folder)
     if why is not None:
         allowed = f"a folder that can be made ({why})"
-        script = {"path": str(options.path)} if options.path else {"module": str(options.module)}
-        remedy = options.command(key, str(Path.home() / "script-1"), script)
+        remedy = options.command(key, str(Path.home() / "script-1"), options.script())
         raise ConfigError(key, folder, allowed, remedy)

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, Callable, NoReturn
+from typing import Any, Callable, Mapping, NoReturn, Optional
 
 from lenet_exp import tf_compat
 from lenet_exp.config.cli.script_options import ScriptOptions
@@ -24,10 +24,14 @@ PACKAGES = Path(__file__).with_name("packages")
 _PATIENCE = 3  # seconds
 
 
-def run(options: ScriptOptions) -> int:
-    """Run the script that is asked for, its sessions taken over; return its exit code."""
+def run(options: ScriptOptions, tags: Optional[Mapping[str, str]] = None) -> int:
+    """Run the script that is asked for, its sessions taken over; return its exit code.
+
+    `tags`: of its run in MLflow, besides its own.
+    """
     sys.path[0] = "" if options.path is None else str(options.path.resolve().parent)
-    kept = _kept(options)
+    kept = kept_of(options)
+    kept.tags.update(tags or {})
     refusals.check(options, kept)
     capture = None if options.capture is None else Capture(options.capture, kept.script)
     watch = Watch(ScriptRecord(kept), options.metric, options.steps, capture)
@@ -39,7 +43,7 @@ def run(options: ScriptOptions) -> int:
     except Terminated:
         ended = interpreter.Ended(143, signal.SIGTERM)
     status = "KILLED" if ended.signal else "FAILED" if ended.code else "FINISHED"
-    watch.end(status)
+    watch.end(status, ended.error)
     if ended.signal is not None:
         _end_by(ended.signal)
     if ended.enough:
@@ -66,7 +70,8 @@ def _script(options: ScriptOptions) -> interpreter.Ended:
     return interpreter.run_module(str(options.module), options.arguments)
 
 
-def _kept(options: ScriptOptions) -> Kept:
+def kept_of(options: ScriptOptions) -> Kept:
+    """Return what is to be run, and where its record goes."""
     script = str(options.path or options.module)
     file = None if options.path is None else options.path.resolve()
     of_store = (options.record, options.uri, options.experiment)

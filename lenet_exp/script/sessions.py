@@ -7,7 +7,7 @@ import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from lenet_exp import tf_compat
-from lenet_exp.errors import LenetExpError, PrecisionError
+from lenet_exp.errors import PrecisionError
 from lenet_exp.precision import Plan, verdict
 from lenet_exp.precision.emulation.exact import float_status
 from lenet_exp.script import asked as asking
@@ -20,6 +20,7 @@ from lenet_exp.script.emulated_run import (
     trains,
 )
 from lenet_exp.script.graft import hide, status_of
+from lenet_exp.script.interpreter import in_a_line
 from lenet_exp.script.step_graph import StepGraph
 
 _LOOP = "IterationOp"  # the vendor's name of what is run several times
@@ -262,7 +263,7 @@ class Takeover:
             except Exception as error:
                 if self._on_refused == "error":
                     raise
-                run, reason = None, _in_a_line(error)
+                run, reason = None, in_a_line(error)
             made.append(Prepared(held, run, plan, training, step, reason))
             self.observer.prepared(made[0])
 
@@ -335,11 +336,6 @@ def _feeds(tensors: Sequence[Any], values: Sequence[Any]) -> Dict[Any, Any]:
     """Return feeds as `_do_run` takes them: TensorFlow 2 has no tensors for keys."""
     keys = [tensor.ref() if hasattr(tensor, "ref") else tensor for tensor in tensors]
     return dict(zip(keys, values))
-
-
-def _in_a_line(error: Exception) -> str:
-    kind = "" if isinstance(error, LenetExpError) else f"{type(error).__name__}: "
-    return kind + " ".join(str(error).split("\n", maxsplit=1)[0].split())[:300]
 
 
 def _is_config(config: Any) -> bool:

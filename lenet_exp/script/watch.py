@@ -116,8 +116,11 @@ class Watch(Observer):
         self._tallies[id(call.prepared)] = made
         call.session.run(_of(call.prepared, traces.reset))
 
-    def end(self, status: str) -> None:
-        """Say what came of it, and close the record; once, and only in the script's process."""
+    def end(self, status: str, error: str = "") -> None:
+        """Say what came of it, and close the record; once, and only in the script's process.
+
+        `error`: what the script raised.
+        """
         if self._ended or os.getpid() != self._owner:
             return
         self._ended = True
@@ -127,7 +130,8 @@ class Watch(Observer):
         for text in _tables(counted):
             self.say(text)
         files = self._files(counted)
-        for line in self._record.end(status, emulated(self._runs), files, self.history, self._said):
+        tags = {"emulated": emulated(self._runs), **({"error": error} if error else {})}
+        for line in self._record.end(status, tags, files, self.history, self._said):
             self.say(line)
 
     def _say_steps(self) -> None:

@@ -7,12 +7,11 @@ import json
 import signal
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Dict, Iterable, Optional
 
 from lenet_exp.record.store import lease
-from lenet_exp.sweep.jobs import SweepJob
+from lenet_exp.sweep.jobs import Job
 from lenet_exp.sweep.places.place import Place
 from lenet_exp.sweep.watch import Watch
 
@@ -33,7 +32,7 @@ def name_of(sweep: Path) -> str:
 class Attempt:
     """A job that is being made."""
 
-    def __init__(self, job: SweepJob, place: Place, tags: Dict[str, str], cores: int) -> None:
+    def __init__(self, job: Job, place: Place, tags: Dict[str, str], cores: int) -> None:
         """Start its process.
 
         Args:
@@ -49,10 +48,11 @@ class Attempt:
         self.watch = Watch(job.folder)
         self.begun = self._read = time.monotonic()
         self.validated = self.watch.metrics.get("validation_accuracy")  # what was said of it last
-        files = job.folder / ".hydra"
-        files.mkdir(parents=True, exist_ok=True)
-        for name, text in job.composed.files.items():
-            (files / name).write_text(text)
+        job.folder.mkdir(parents=True, exist_ok=True)
+        for name, text in job.files.items():
+            path = job.folder / ".hydra" / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
         self._lease = lease.take(job.folder, place.name)
         self._place, self._process, self.number = place.name, "", self._lease.attempt
         name = f"{name_of(job.folder.parent)}{job.identity}:{self._lease.attempt}"
@@ -60,7 +60,7 @@ class Attempt:
         self.worker.start(
             {
                 "folder": str(job.folder),
-                "settings": asdict(job.settings),
+                **job.order,
                 "tags": {**tags, "attempts": str(self._lease.attempt)},
                 "cores": cores,
                 "attempt": self._lease.attempt,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from lenet_exp.errors import DataError
 from lenet_exp.record.run import checkpoints, conditions
 from lenet_exp.record.store import journal
-from lenet_exp.sweep.jobs import SweepJob
+from lenet_exp.sweep.jobs import Job
 
 
 class Action(Enum):
@@ -23,13 +23,13 @@ class Action(Enum):
 class Decision(NamedTuple):
     """What is done with a job, and why; `other_code`: it was made by other code."""
 
-    job: SweepJob
+    job: Job
     action: Action
     why: str
     other_code: bool = False
 
 
-def decide(job: SweepJob, code_sha256: str, redo_other_code: bool) -> Decision:
+def decide(job: Job, code_sha256: str, redo_other_code: bool) -> Decision:
     """Return what is to be done with a job.
 
     Args:

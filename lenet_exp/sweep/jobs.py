@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import abc
 import functools
 from collections import Counter
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp.config.cli.suggest import shown
 from lenet_exp.config.compose import flatten
@@ -54,8 +56,45 @@ class Request(NamedTuple):
         return self.folder.name
 
 
-class SweepJob(NamedTuple):
-    """A job of a sweep; `delta` is what it has that other jobs of the command line have not."""
+class Job(abc.ABC):
+    """A job as a sweep makes it; `delta` is what it has that other jobs of the line have not."""
+
+    delta: str
+    identity: str
+    folder: Path
+
+    @property
+    @abc.abstractmethod
+    def steps(self) -> int:
+        """Steps that it makes in all; 0: not known."""
+
+    @property
+    @abc.abstractmethod
+    def order(self) -> Dict[str, Any]:
+        """What its process is told beside its folder, as JSON can hold it."""
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """What is kept of it in .hydra before it begins."""
+        return {}
+
+    @abc.abstractmethod
+    def result(self, metrics: Mapping[str, float]) -> str:
+        """Return what its record comes to."""
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether there is anything of it."""
+        return (self.folder / journal.NAME).is_file()
+
+    def recorded(self) -> List[Entry]:
+        """Return what its journal has; nothing of a job that was never begun."""
+        return journal.read(self.folder) if self.is_begun else []
+
+
+@dataclass(frozen=True)
+class SweepJob(Job):
+    """A training of ours."""
 
     composed: ComposedJob
     delta: str
@@ -73,13 +112,18 @@ class SweepJob(NamedTuple):
         return self.settings.schedule.epochs * self.settings.schedule.steps_per_epoch
 
     @property
-    def is_begun(self) -> bool:
-        """Whether there is anything of it."""
-        return (self.folder / journal.NAME).is_file()
+    def order(self) -> Dict[str, Any]:
+        """Its settings."""
+        return {"settings": asdict(self.settings)}
 
-    def recorded(self) -> List[Entry]:
-        """Return what its journal has; nothing of a job that was never begun."""
-        return journal.read(self.folder) if self.is_begun else []
+    @property
+    def files(self) -> Mapping[str, str]:
+        """Hydra's own."""
+        return self.composed.files
+
+    def result(self, metrics: Mapping[str, float]) -> str:
+        """Return its accuracy and speed."""
+        return f"accuracy {metrics['accuracy']:.4f}, sec/step {metrics['sec_per_step']:.5f}"
 
 
 def jobs_of(

@@ -12,7 +12,7 @@ from lenet_exp.record.store.mlflow_store import Store
 from lenet_exp.record.terminal import short
 from lenet_exp.sweep.attempt import LOG, PAUSE, Attempt, end_all
 from lenet_exp.sweep.decision import Action, Decision
-from lenet_exp.sweep.jobs import Request, SweepJob
+from lenet_exp.sweep.jobs import Job, Request, SweepJob
 from lenet_exp.sweep.places.place import End, Reason
 from lenet_exp.sweep.view import JobRow, View, duration
 from lenet_exp.sweep.watch import Watch
@@ -25,13 +25,13 @@ class JobPool:
 
     def __init__(self, request: Request, store: Store, parent_id: str, view: View) -> None:
         self.ended = False  # without an interruption
-        self.stopped: List[SweepJob] = []  # because another one failed
+        self.stopped: List[Job] = []  # because another one failed
         self._request, self._store, self._parent_id, self._view = request, store, parent_id, view
         self._attempts: List[Attempt] = []
         self._states: Dict[str, str] = {}  # identity -> what the table shows
         self._failed: Dict[str, str] = {}  # identity -> the message of its failure
         self._seen: Dict[str, Watch] = {}
-        self._waiting: List[SweepJob] = []
+        self._waiting: List[Job] = []
         # identity -> number of an attempt -> how it ended
         self._lost: Dict[str, Dict[int, Reason]] = defaultdict(dict)
         self._at_a_time = 1
@@ -50,7 +50,7 @@ class JobPool:
             self._seen[job.identity] = Watch(job.folder)
         self._at_a_time = min(self._request.place.n_jobs, len(waiting))
         place, fail_fast = self._request.place, self._request.options.fail_fast
-        place.open([job.settings for job in waiting], self._view.say)
+        place.open([j.settings for j in waiting if isinstance(j, SweepJob)], self._view.say)
         try:
             self._start_some()
             meanwhile()
@@ -71,7 +71,7 @@ class JobPool:
         while self._waiting and len(self._attempts) < self._at_a_time:
             self._start(self._waiting.pop(0))
 
-    def _start(self, job: SweepJob) -> None:
+    def _start(self, job: Job) -> None:
         place = self._request.place
         alone = place.is_alone(self._at_a_time)
         # Of a job that goes on, the part before counts too.
@@ -111,8 +111,7 @@ class JobPool:
         if attempt.watch.status == "FINISHED":  # its record has all, whatever ended it then
             self._states[job.identity] = "finished"
             spent = duration(time.monotonic() - attempt.begun)
-            accuracy, seconds = metrics["accuracy"], metrics["sec_per_step"]
-            self._say(job, f"finished in {spent}, accuracy {accuracy:.4f}, sec/step {seconds:.5f}")
+            self._say(job, f"finished in {spent}, {job.result(metrics)}")
             if code != 0:
                 self._end_in_store([job])
             return
@@ -127,25 +126,25 @@ class JobPool:
         if code != 0:  # it may not have ended its own record
             self._end_in_store([job])
 
-    def _may_try_again(self, job: SweepJob, reason: Reason) -> bool:
+    def _may_try_again(self, job: Job, reason: Reason) -> bool:
         """Return whether another try may fare better: of one for lack of memory, once."""
         lost = self._lost[job.identity].values()
         most = {End.FAILED: 0, End.LOST: self._request.place.retries, End.MEMORY: 1}[reason.end]
         again = sum(one.end is reason.end for one in lost)
         return again < most and len(lost) < self._request.place.retries
 
-    def _told(self, job: SweepJob, reason: Reason) -> str:
+    def _told(self, job: Job, reason: Reason) -> str:
         before = [one.text for one in self._lost[job.identity].values()]
         said = f"; attempt {len(before) + 1}, the earlier ones: {', '.join(before)}"
         return f"{reason.text}{said if before else ''}"
 
-    def _fail(self, job: SweepJob, reason: str) -> None:
+    def _fail(self, job: Job, reason: str) -> None:
         self._states[job.identity] = "failed"
         told = f"{reason}\n    log {short(job.folder / LOG)}"
         self._failed[job.identity] = f"  {job.delta}: {told}"
         self._say(job, f"failed: {told}")
 
-    def _end_in_store(self, jobs: Iterable[SweepJob]) -> None:
+    def _end_in_store(self, jobs: Iterable[Job]) -> None:
         """End in the store what a dead process left RUNNING; the next command would too."""
         try:
             for job in jobs:
@@ -153,11 +152,11 @@ class JobPool:
         except StoreError as error:
             self._view.say(f"the store refuses: {error}")
 
-    def _say(self, job: SweepJob, text: str) -> None:
+    def _say(self, job: Job, text: str) -> None:
         done = sum(state in ("finished", "kept", "failed") for state in self._states.values())
         self._view.say(f"[{done}/{len(self._states)}] {job.delta}: {text}")
 
-    def _row(self, job: SweepJob) -> JobRow:
+    def _row(self, job: Job) -> JobRow:
         watch, state = self._seen[job.identity], self._states[job.identity]
         accuracy = watch.metrics.get("accuracy", watch.metrics.get("validation_accuracy"))
         left = watch.seconds_left(job.steps) if state == "running" else None

@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
 from lenet_exp.config.cli.recorded_options import SweepOptions
 from lenet_exp.errors import ConfigError, DataError, StoreError
 from lenet_exp.record.store import journal, lease, processes
-from lenet_exp.sweep.jobs import SweepJob
+from lenet_exp.sweep.jobs import Job
 from lenet_exp.sweep.view import JobRow, table
 from lenet_exp.sweep.watch import Watch
 
@@ -27,7 +27,7 @@ class KnownJob(NamedTuple):
     steps: int
 
 
-def keep_jobs(folder: Path, jobs: Sequence[SweepJob]) -> None:
+def keep_jobs(folder: Path, jobs: Sequence[Job]) -> None:
     """Keep which jobs a sweep has, for who asks; those of earlier commands stay."""
     from lenet_exp.record.run import run_files  # noqa: PLC0415 - numpy
 

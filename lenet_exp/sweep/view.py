@@ -95,7 +95,7 @@ def table(rows: Sequence[JobRow], most: int) -> List[str]:
 
 
 def _line(row: JobRow, width: int) -> str:
-    step = f"{row.step}/{row.steps}"
+    step = f"{row.step}/{row.steps}" if row.steps else str(row.step)
     loss, accuracy = ("" if v is None else f"{v:.4f}" for v in (row.loss, row.accuracy))
     left = "" if row.seconds_left is None else duration(row.seconds_left)
     name = row.delta if len(row.delta) <= width else "..." + row.delta[3 - width :]

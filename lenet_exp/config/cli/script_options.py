@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from lenet_exp.config.cli.mend import SWEEPS
 from lenet_exp.config.cli.options import Options
-from lenet_exp.config.schema.keys import key, one_of, within
-from lenet_exp.config.schema.modes import ALSO, PRECISION_MODES, RECOMMENDED
+from lenet_exp.config.schema.keys import key, one_of, switch, within
+from lenet_exp.config.schema.modes import ALSO, PRECISION_MODES, RECOMMENDED, by_one_name
 from lenet_exp.errors import ConfigError, UsageError
 
 END = "--"  # what follows is the script's own
 _SHORT = ("modify_mixlist", "keep_dtype", "customize_dtypes", "trace_overflow")
 EXPERIMENT = "lenet-exp-scripts"
+NO_STORE = "none"  # as a URI: the folder alone
+_VARIED = ("precision", *(f"precision.{name}" for name in _SHORT))
+_COMMA = re.compile(r",(?![^\[]*\])")  # outside of brackets
 
 
 @dataclass(frozen=True)
@@ -22,7 +28,8 @@ class ScriptOptions(Options):
 
     What is None, or empty, is left to the script. `steps` of training are made, then it is ended;
     `metric` is the name of a fetched number; `capture` a folder for the graph, a checkpoint and
-    feeds; `record` the folder of the record.
+    feeds; `record` the folder of the record. Of a sweep: `out` are arguments of the script that
+    take a folder, of which each job has its own.
     """
 
     VERB = "script"
@@ -50,14 +57,62 @@ class ScriptOptions(Options):
     )
     experiment: str = key("the name of an experiment", EXPERIMENT, default=EXPERIMENT,
                           name="tracking.experiment")  # fmt: skip
+    out: Tuple[str, ...] = key("names of arguments of the script, each of a folder", "output_dir",
+                               bool, default=())  # fmt: skip
+    sweep: Optional[str] = key(
+        "a name of letters, digits, dots, - and _, but not latest",
+        "mine",
+        re.compile(r"(?!latest$)[A-Za-z0-9][A-Za-z0-9_.-]{0,99}").fullmatch,
+        default=None,
+    )
+    dry_run: bool = switch(default=False)
+    fail_fast: bool = switch(default=False)
 
     @classmethod
     def read(cls, arguments: Sequence[str]) -> ScriptOptions:
-        """Return what is asked.
+        """Return what is asked of one run.
 
         Raises:
-            ConfigError: as `Options.read`; no script, two, or one that is not there.
+            ConfigError: as `Options.read`; no script, two, or one that is not there; a key of
+                sweeps.
         """
+        options = cls._read(arguments)
+        for name in _OF_SWEEPS:
+            if getattr(options, name):
+                shown = getattr(options, name)
+                value = ",".join(shown) if name == "out" else str(shown).replace("True", "true")
+                remedy = options.command(name, value, options.script()).replace(
+                    cls.program(), f"{cls.program()} -m"
+                )
+                raise ConfigError(name, value, "only with -m: it is about a sweep", remedy)
+        return options
+
+    @classmethod
+    def read_jobs(cls, arguments: Sequence[str]) -> List[JobLine]:
+        """Return the jobs of a sweep, -m: each choice of what decides operators with each other.
+
+        Raises:
+            ConfigError: as `read`; what is one run's alone.
+        """
+        ours, own = _parts(arguments)
+        choices = [_choices(word) for word in ours if word not in SWEEPS]
+        found = []
+        for words in itertools.product(*choices):
+            options = cls._read([*words, END, *own])
+            for name in ("record", "capture"):
+                if getattr(options, name) is not None:
+                    remedy = options.command("precision", ",".join(PRECISION_MODES[:2]),
+                                             options.script())  # fmt: skip
+                    allowed = "only without -m: each job has a folder of its own"
+                    raise ConfigError(name, getattr(options, name), allowed, remedy)
+            if options.uri == NO_STORE:
+                remedy = options.command("tracking.uri", "sqlite:///mlflow.db", options.script())
+                raise ConfigError("tracking.uri", NO_STORE, "a store, which a sweep needs", remedy)
+            found.append(JobLine(words, options))
+        return found
+
+    @classmethod
+    def _read(cls, arguments: Sequence[str]) -> ScriptOptions:
         ours, own = _parts(arguments)
         given, others = cls.split(ours)
         for argument in others:
@@ -65,6 +120,10 @@ class ScriptOptions(Options):
         options = cls(own, **given)
         options.check()
         return options
+
+    def script(self) -> Dict[str, str]:
+        """Return which script it is, as it is typed."""
+        return {"path": str(self.path)} if self.path is not None else {"module": str(self.module)}
 
     def check(self) -> None:
         """Raise where what is named is not there, or there already."""
@@ -102,6 +161,29 @@ class ScriptOptions(Options):
         if self.precision is not None:
             found["mode"] = self.precision
         return {**found, "keep_dtype": self.keep_dtype} if self.keep_dtype else found
+
+
+class JobLine(NamedTuple):
+    """A job of a sweep: our words for it, and what they ask."""
+
+    words: Tuple[str, ...]
+    options: ScriptOptions
+
+
+_OF_SWEEPS = ("out", "sweep", "dry_run", "fail_fast")
+
+
+def sweeps(arguments: Sequence[str]) -> bool:
+    """Return whether a command line asks for a sweep."""
+    return bool({*SWEEPS} & {*_parts(arguments)[0]})
+
+
+def _choices(word: str) -> List[str]:
+    """Return a word for each of its values; `[a,b]` is one."""
+    name, _, text = by_one_name(word).partition("=")
+    if name not in _VARIED:
+        return [word]
+    return list(dict.fromkeys(f"{name}={value.strip()}" for value in _COMMA.split(text)))
 
 
 def _parts(arguments: Sequence[str]) -> Tuple[List[str], Tuple[str, ...]]:

@@ -64,7 +64,8 @@ class Scratch:
         config.graph_options.optimizer_options.opt_level = -1
         config.graph_options.rewrite_options.disable_meta_optimizer = True
         tf_compat.keep_on_host(config)
-        with self._refusals(), tf.Session(graph=graph, config=config) as session:
+        kind = tf_compat.session_class()
+        with self._refusals(), kind(graph=graph, config=config) as session:
             return list(session.run(tensors))
 
     @contextmanager

@@ -86,18 +86,15 @@ def emulate(
     """
     plan = in_turn(inlined(plan))
     graph = read_graph(plan.graph_def)
-    names = {*graph.nodes, *(node.name for node in graph_def.node)}
-    _refuse(graph, plan, names)
-    exactly, nodes = reference or trace or flush_subnormals, Nodes(names)
+    exactly, nodes = reference or trace or flush_subnormals, Nodes(_names(graph, plan, graph_def))
     lookup = _look_up(plan, exactly)
     tracer = Tracer(nodes, lookup, flush_subnormals, trace_scope) if trace else None
     probe = tracer.rounding if tracer else None
     quiet = reference and not (counted or trace or flush_subnormals or _reads_status(graph))
     context = Context(lookup, nodes, [], flush_subnormals, probe, Saturating if quiet else None)
     frames = _rewrite(context, graph, fetches, exactly)
-    traces = tracer.end(frames) if tracer else None
-    made, flag = _assembled(context, graph_def), f"{float_status.NAME}:0"
-    return Emulated(made, flag, float_status.RESET, traces)
+    traces, made = tracer.end(frames) if tracer else None, _assembled(context, graph_def)
+    return Emulated(made, f"{float_status.NAME}:0", float_status.RESET, traces)
 
 
 def _reads_status(graph: Graph) -> bool:
@@ -109,13 +106,16 @@ def _look_up(plan: Plan, reference: bool) -> Lookup:
     return lookup if reference else lookup._replace(casts=rounding_casts(lookup))
 
 
-def _refuse(graph: Graph, plan: Plan, names: AbstractSet[str]) -> None:
+def _names(graph: Graph, plan: Plan, graph_def: Any) -> AbstractSet[str]:
+    """Return the names that are taken; refuse what can't be emulated."""
+    names = {*graph.nodes, *(node.name for node in graph_def.node)}
     for name in names & {float_status.NAME, float_status.RESET}:
         raise GraphError(name, "the emulation's flag has that name", "another name for this node")
     for row in plan.operators:
         if row.name in graph.nodes and writes(graph.nodes[row.name]) and _widened(row):
             problem = "a float16 variable that float32 is written to can't be emulated"
             raise GraphError(row.name, problem, "a float32 variable, or another precision mode")
+    return names
 
 
 def _widened(row: Operator) -> bool:

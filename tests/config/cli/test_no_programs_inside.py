@@ -12,7 +12,7 @@ import pytest
 
 pytestmark = pytest.mark.stackless
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[3]
 SOURCES = sorted(
     path for folder in ("lenet_exp", "hydra_plugins") for path in (ROOT / folder).rglob("*.py")
 )

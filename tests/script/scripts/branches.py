@@ -1,9 +1,12 @@
 """A script that ends as its first argument says: one way after three steps, or none."""
 
+import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import threading
+from pathlib import Path
 
 import numpy as np
 from npu_bridge.npu_init import *
@@ -28,6 +31,15 @@ def steps(count):
         print(repr(float(session.run([error, train], {x: np.ones((8, 4))})[0])), flush=True)
 
 
+if end == "patch":  # a session of the script's own, in the place of TensorFlow's
+
+    class Counted(tf.Session):
+        def run(self, *args, **options):
+            Counted.runs = getattr(Counted, "runs", 0) + 1
+            return super().run(*args, **options)
+
+    tf.Session = Counted
+
 with tf.Session(config=config) as session:
     session.run(tf.global_variables_initializer())
     if end == "thread":
@@ -36,6 +48,16 @@ with tf.Session(config=config) as session:
         other.start()
         other.join()
     steps(3)
+    if end == "patch":
+        assert tf.Session.runs == 4, tf.Session.runs
+    if end == "folder":
+        os.chdir(tempfile.mkdtemp())
+        Path.cwd().rmdir()
+    if end == "spawn":
+        child = multiprocessing.Process(target=print, args=("from the child",))
+        child.start()
+        child.join()
+        assert child.exitcode == 0
     if end == "leave":
         os._exit(5)
     if end == "interrupt":

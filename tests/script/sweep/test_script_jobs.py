@@ -1,0 +1,67 @@
+"""Which jobs a command line has, and which folders each of them."""
+
+import pytest
+
+from lenet_exp.config.cli.script_options import ScriptOptions
+from lenet_exp.errors import ConfigError
+from lenet_exp.script.sweep.jobs import jobs_of, own_folders
+
+pytestmark = pytest.mark.stackless
+
+
+@pytest.fixture
+def lines(tmp_path, monkeypatch):
+    """Return what reads the jobs of a line about a script in the current folder."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "train.py").write_text("")
+    monkeypatch.chdir(tmp_path / "in")
+    return lambda *words: ScriptOptions.read_jobs(["-m", "path=train.py", *words])
+
+
+def test_each_choice_is_a_job(lines, tmp_path):
+    found = lines("precision=fp16,origin", "keep_dtype=[a,b],c", "--", "--x=1,2")
+    asked = [(line.options.precision, line.options.keep_dtype) for line in found]
+    modes, kept = ("force_fp16", "must_keep_origin_dtype"), (("a", "b"), ("c",))
+    assert asked == [(mode, names) for mode in modes for names in kept]
+    assert {line.options.arguments for line in found} == {("--x=1,2",)}
+    jobs = jobs_of(found, tmp_path)
+    assert len({job.identity for job in jobs}) == 4
+    assert jobs[0].delta == "precision=force_fp16,precision.keep_dtype=[a,b]"
+
+
+def test_the_same_job_has_the_same_identity_while_its_files_are_the_same(lines, tmp_path):
+    def identity(*words):
+        (job,) = jobs_of(lines(*words), tmp_path)
+        return job.identity
+
+    first = identity("precision=force_fp16")
+    assert identity("precision=fp16", "sweep=x", "tracking.experiment=y") == first
+    assert identity("precision=force_fp16", "steps=3") != first
+    assert identity("precision=force_fp16", "--", "3") != first
+    (tmp_path / "in" / "model.py").write_text("")
+    assert identity("precision=force_fp16") != first
+
+
+def test_equal_jobs_are_one(lines, tmp_path):
+    assert len(jobs_of(lines("precision=fp16,force_fp16"), tmp_path)) == 1
+
+
+@pytest.mark.parametrize(("typed", "own"), [
+    (["--o=there"], ["--o={}"]),
+    (["-o", "there", "x"], ["-o", "{}", "x"]),
+    (["x"], ["x", "--o={}"]),
+    (["--other=1", "--o", "there"], ["--other=1", "--o", "{}"]),
+    (["--o=a", "--o=there"], ["--o={}", "--o={}"]),  # the last one counts
+])  # fmt: skip
+def test_an_argument_gets_a_folder_of_the_job_s_own(typed, own, lines, tmp_path):
+    (line,) = lines("out=o", "--", *typed)
+    arguments, copied = own_folders(line.options, tmp_path / "own")
+    mine = str(tmp_path / "own" / "o")
+    assert list(arguments) == [word.format(mine) for word in own]
+    there = str(tmp_path / "in" / "there") if "there" in " ".join(typed) else ""
+    assert copied == {mine: there}
+
+
+def test_two_sweeps_of_a_name_can_not_be_typed(lines):
+    with pytest.raises(ConfigError, match="a name of letters"):
+        lines("sweep=latest")
