@@ -48,6 +48,7 @@ COMMANDS = {
     "predict": [("model=NAME", "images=x")],
     "diagnose.__main__": [("run=NAME",)],
     "advise.__main__": [("run=NAME",)],
+    "script.__main__": [("-m", f"path={__file__}", "precision=fp16,origin", "sweep=NAME")],
 }
 
 
