@@ -60,16 +60,18 @@ class ScriptWorker(LocalWorker):
         code = super().poll()
         if code is not None and self._signalled:
             self._signalled = False
-            self._send(signal.SIGKILL)  # a fork of it may have taken the first one for its own
+            self._signal_all(
+                signal.SIGKILL
+            )  # a fork of it may have taken the first one for its own
         return code
 
     def signal(self, number: int) -> None:
         """Send a signal to all of its processes, if it lives."""
         if self.poll() is None:
             self._signalled = True
-            self._send(number)
+            self._signal_all(number)
 
-    def _send(self, number: int) -> None:
+    def _signal_all(self, number: int) -> None:
         if isinstance(self._process, subprocess.Popen):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
