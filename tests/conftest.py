@@ -30,9 +30,11 @@ FOLDERS_FULL_ON_TF1 = frozenset(
         "comparison",
         "networks",
         "precision/analysis",
+        "precision/decisions",
         "precision/diagnosis",
         "precision/emulation/control_flow",
         "precision/reporting",
+        "script/sweep",
     )
 )
 

@@ -19,7 +19,7 @@ from tests.end_to_end.conftest import Project
 from tests.end_to_end.recorded.record import ROOT, SGD, SMALL
 from tests.end_to_end.sweeps import runs_of, statuses
 from tests.pages import problems
-from tests.stacks import besides_loading
+from tests.stacks import besides_loading, full_on_tf1
 from tests.stores import new_store
 
 STEPS = [(step, step) for step in range(1, 9)]
@@ -106,6 +106,7 @@ def test_its_run_has_a_page(recorded, name):
     assert "allow_mix_precision" in page
 
 
+@full_on_tf1
 def test_its_run_is_repeated(recorded):
     done = recorded.run("run=outputs/finished", verb="rerun")
     assert (done.returncode in (0, 1), done.stderr) == (True, "")

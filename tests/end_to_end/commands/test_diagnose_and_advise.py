@@ -11,6 +11,7 @@ from lenet_exp import tf_compat
 from lenet_exp.advise.__main__ import main as advise
 from lenet_exp.diagnose.__main__ import main as diagnose
 from tests.networks.network import cross_entropy, dense
+from tests.stacks import full_on_tf1
 
 SMALL = "schedule.batch_size=8"
 
@@ -97,6 +98,7 @@ def test_a_feed_of_no_tensor_is_named(ask, own_graph, tmp_path):
     assert "y:0 is no tensor of the graph" in problem
 
 
+@full_on_tf1
 def test_force_fp16_is_advised_to_keep_the_update(ask, tmp_path):
     code, text, _ = ask(advise, "modes=[force_fp16]", "steps=4", SMALL, "ranks=4")
     assert code == 0
@@ -113,6 +115,7 @@ def test_force_fp16_is_advised_to_keep_the_update(ask, tmp_path):
     assert "ApplyAdam" in kept
 
 
+@full_on_tf1
 def test_what_the_chip_refuses_is_not_advised(ask):
     modes = "modes=[must_keep_origin_dtype,allow_mix_precision]"
     code, text, _ = ask(advise, modes, "steps=2", SMALL, "format=json")
@@ -123,6 +126,7 @@ def test_what_the_chip_refuses_is_not_advised(ask):
     assert found["points"][0]["recommended"]
 
 
+@full_on_tf1
 def test_a_graph_of_a_person_gets_advice(ask, own_graph):
     code, text, _ = ask(advise, *own_graph, "steps=3")
     assert code == 0
