@@ -6,7 +6,6 @@ that open: its end means that the launching process has ended, whatever ended it
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -17,31 +16,16 @@ from typing import Any, Dict
 from omegaconf import OmegaConf
 
 from lenet_exp.config.compose import resolve
-from lenet_exp.errors import LenetExpError, Terminated, handle_signals, wrap_os_error
 from lenet_exp.experiment import resume
 from lenet_exp.experiment.summary import announcement
 from lenet_exp.record.store.lease import Lease
 from lenet_exp.record.terminal import leave, say
+from lenet_exp.sweep.places.ordered import exit_code
 
 
 def main() -> int:
     """Run the job that was ordered; return the exit code."""
-    handle_signals()
-    line = sys.stdin.buffer.readline()
-    if not line:  # the launching process ended at once
-        return 1
-    threading.Thread(target=_end_with_the_sweep, name="sweep", daemon=True).start()
-    try:
-        _run(json.loads(line))
-    except (LenetExpError, OSError) as error:
-        failure = wrap_os_error(error)
-        print(f"lenet-exp: {failure}", file=sys.stderr)
-        return failure.exit_code
-    except KeyboardInterrupt:
-        return 130
-    except Terminated:
-        return 143
-    return 0
+    return exit_code(_run)
 
 
 def _end_with_the_sweep() -> None:
@@ -53,7 +37,8 @@ def _end_with_the_sweep() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _run(order: Dict[str, Any]) -> None:
+def _run(order: Dict[str, Any]) -> int:
+    threading.Thread(target=_end_with_the_sweep, name="sweep", daemon=True).start()
     sys.argv = order["argv"]  # what was typed is recorded
     folder = Path(order["folder"])
     lease = Lease(folder, order["attempt"], order["lease"])
@@ -64,6 +49,7 @@ def _run(order: Dict[str, Any]) -> None:
     from lenet_exp.experiment.run import run_experiment  # noqa: PLC0415 - TensorFlow
 
     run_experiment(settings, folder, order["tags"], order["cores"], lease)
+    return 0
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ input, whose end means that the launching process has ended. The script itself h
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -17,27 +16,13 @@ from pathlib import Path
 from typing import Any, Dict, Mapping
 
 from lenet_exp.config.cli.script_options import ScriptOptions
-from lenet_exp.errors import LenetExpError, Terminated, handle_signals, wrap_os_error
 from lenet_exp.script import run
+from lenet_exp.sweep.places.ordered import exit_code
 
 
 def main() -> int:
     """Run the job that was ordered; return the exit code."""
-    handle_signals()
-    line = sys.stdin.buffer.readline()
-    if not line:  # the launching process ended at once
-        return 1
-    _leave_streams_to_the_script()
-    try:
-        return _run(json.loads(line))
-    except (LenetExpError, OSError) as error:
-        failure = wrap_os_error(error)
-        print(f"lenet-exp: {failure}", file=sys.stderr)
-        return failure.exit_code
-    except KeyboardInterrupt:
-        return 130
-    except Terminated:
-        return 143
+    return exit_code(_run)
 
 
 def _leave_streams_to_the_script() -> None:
@@ -56,6 +41,7 @@ def _end_with_the_sweep(order: int) -> None:
 
 
 def _run(order: Dict[str, Any]) -> int:
+    _leave_streams_to_the_script()
     folder = Path(order["folder"])
     _copy(order["copied"])
     options = replace(ScriptOptions.read(order["words"]), record=folder)

@@ -37,9 +37,9 @@ class LocalWorker(Worker):
         # Who waits in a queue, or is still importing, reads later; a pipe holds 64 KiB until then.
         os.set_blocking(self._process.stdin.fileno(), False)
         self._unsent = json.dumps(order).encode() + b"\n"
-        self._send(self._process.stdin.fileno())
+        self._hand_over(self._process.stdin.fileno())
 
-    def _send(self, stdin: int) -> None:
+    def _hand_over(self, stdin: int) -> None:
         try:
             while self._unsent:
                 self._unsent = self._unsent[os.write(stdin, self._unsent) :]
@@ -65,7 +65,7 @@ class LocalWorker(Worker):
         code, stdin = self._process.poll(), self._process.stdin
         if stdin is not None and not stdin.closed:
             if code is None:
-                self._send(stdin.fileno())
+                self._hand_over(stdin.fileno())
             else:
                 stdin.close()
         return code

@@ -1,0 +1,31 @@
+"""The process of a job: it takes its order, carries it out, and ends with an exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, Callable, Dict
+
+from lenet_exp.errors import LenetExpError, Terminated, handle_signals, wrap_os_error
+
+
+def exit_code(carry_out: Callable[[Dict[str, Any]], int]) -> int:
+    """Return the exit code of `carry_out`, or of what ended it, which is said in words.
+
+    The order is the first line of the standard input, whose end means that the launching process
+    has ended.
+    """
+    handle_signals()
+    line = sys.stdin.buffer.readline()
+    if not line:  # it ended at once
+        return 1
+    try:
+        return carry_out(json.loads(line))
+    except (LenetExpError, OSError) as error:
+        failure = wrap_os_error(error)
+        print(f"lenet-exp: {failure}", file=sys.stderr)
+        return failure.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except Terminated:
+        return 143
