@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from lenet_exp import tf_compat
-from tests.stacks import FULL_ON_TF1
+from tests.stacks import leave_to_full
 
 # A shell in the background ignores Ctrl-C, and so would every process a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -23,20 +23,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Before any test module can import TensorFlow or matplotlib.
 tf_compat.configure(hide_gpus=True, deterministic=True)
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-
-# Folders whose kind of test others represent on tf1: many graphs through code that is one for both.
-FOLDERS_FULL_ON_TF1 = frozenset(
-    (
-        "comparison",
-        "networks",
-        "precision/analysis",
-        "precision/decisions",
-        "precision/diagnosis",
-        "precision/emulation/control_flow",
-        "precision/reporting",
-        "script/sweep",
-    )
-)
 
 
 def pytest_addoption(parser):
@@ -56,8 +42,13 @@ def pytest_configure(config):
 
 
 def pytest_ignore_collect(collection_path, config):
-    is_test = collection_path.match("test_*.py")
-    return True if config.option.light and is_test and not is_stackless(collection_path) else None
+    if not collection_path.match("test_*.py"):
+        return None
+    if is_stackless(collection_path):
+        unwanted = "not stackless" in config.option.markexpr  # saved the seconds of importing it
+    else:
+        unwanted = config.option.light
+    return True if unwanted else None
 
 
 def pytest_collectstart(collector):
@@ -67,10 +58,7 @@ def pytest_collectstart(collector):
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items):
-    for item in items:
-        folder = item.path.parent.relative_to(Path(__file__).parent)
-        for mark in FULL_ON_TF1 if str(folder) in FOLDERS_FULL_ON_TF1 else ():
-            item.add_marker(mark)
+    leave_to_full(items)
 
 
 @functools.lru_cache(maxsize=None)

@@ -3,16 +3,41 @@
 from __future__ import annotations
 
 import re
+import zlib
+from pathlib import Path
 from typing import List
 
 import pytest
 
 from lenet_exp import tf_compat
 
+STACK = tf_compat.stack_of_this_python()
+
 # Marks of tests whose kind another test represents on tf1, where only `make test-full` runs them.
-FULL_ON_TF1: List[pytest.MarkDecorator] = (
-    [pytest.mark.full] if tf_compat.stack_of_this_python() == "tf1" else []
-)
+FULL_ON_TF1: List[pytest.MarkDecorator] = [pytest.mark.full] if STACK == "tf1" else []
+
+# Folders of such tests: many graphs through code that is one for both.
+FULL = {
+    "tf1": (
+        "comparison",
+        "networks",
+        "precision/analysis",
+        "precision/decisions",
+        "precision/diagnosis",
+        "precision/emulation/control_flow",
+        "precision/reporting",
+        "script/sweep",
+    ),
+    "tf2": (),
+}
+
+# Folders of products (graphs, modes, generations, overflows): `make test` runs the first case of
+# each test, and of the rest one in so many.
+SAMPLED = {
+    "tf1": ("precision", "script", "training"),
+    "tf2": ("networks", "precision/emulation/control_flow", "precision/emulation/fast"),
+}
+ONE_IN = {"tf1": 6, "tf2": 3}
 
 
 def full_on_tf1(test):
@@ -20,6 +45,30 @@ def full_on_tf1(test):
     for mark in FULL_ON_TF1:
         test = mark(test)
     return test
+
+
+def leave_to_full(items) -> None:
+    """Mark, of all collected tests, those of the folders that only `make test-full` runs."""
+    begun = set()
+    for item in items:
+        folder = item.path.parent.relative_to(Path(__file__).parent).as_posix()
+        if item.get_closest_marker("full"):
+            continue
+        if is_in(folder, FULL[STACK]) or (is_in(folder, SAMPLED[STACK]) and is_left(item, begun)):
+            item.add_marker(pytest.mark.full)
+
+
+def is_in(folder: str, folders) -> bool:
+    return any(folder == one or folder.startswith(one + "/") for one in folders)
+
+
+def is_left(item, begun: set) -> bool:
+    """Return whether a case is neither the first of its test nor in the sample of its cases."""
+    test = item.nodeid.split("[")[0]
+    is_first = test not in begun
+    begun.add(test)
+    # Of the name, not of the position: no parameter's values fall in step with the sample.
+    return not is_first and zlib.crc32(item.nodeid.encode()) % ONE_IN[STACK] != 0
 
 
 def besides_loading(problems):

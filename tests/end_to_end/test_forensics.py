@@ -30,6 +30,7 @@ def traced(shared_project):
     return done, shared_project.folder / "traced"
 
 
+@pytest.mark.full
 def test_a_traced_run_has_the_bits_of_an_untraced_one(traced, shared_project):
     done = shared_project.run(*FORCE, *SCALE, "hydra.run.dir=untraced")
     assert (done.returncode, done.stderr) == (0, "")

@@ -80,7 +80,7 @@ def test_a_run_starts_from_a_checkpoint_of_the_modelzoo_s_script(shared_project,
     assert (values["loss_scale"], values["good_steps"]) == (2.0**15, 1)  # its own
 
 
-@full_on_tf1
+@pytest.mark.full
 def test_a_repetition_from_another_start_says_so(shared_project, trained, modelzoo, tmp_path):
     start = tmp_path / "start"
     shutil.copytree(str(modelzoo), str(start))

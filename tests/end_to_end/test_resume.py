@@ -112,7 +112,7 @@ def test_a_run_that_was_killed_twice_is_as_if_it_never_was(shared_project, undis
     assert differences(undisturbed, resumed) == []
 
 
-@full_on_tf1
+@pytest.mark.full
 def test_the_comparison_finds_another_seed(shared_project, undisturbed):
     different = differences(undisturbed, straight(shared_project, "other", *SHORT, "seed=1"))
     assert {"layer_1/weights", "fc_3/bias/Adam", "losses", "loss"} <= set(different)
@@ -231,7 +231,7 @@ def lose(project):
             path.unlink()
 
 
-@full_on_tf1
+@pytest.mark.full
 def test_a_store_that_is_lost_in_mid_run_is_told_all_by_upload(project, shared_project):
     words = ("debug=fast", "loss_scale=dynamic", "schedule.epochs=20")
     undisturbed = straight(shared_project, "kept", *words)

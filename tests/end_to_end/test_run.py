@@ -169,7 +169,7 @@ def test_accuracy_is_over_all_test_images(smoke, shared_project, mnist_folder):
     assert f"accuracy : {np.mean(classes == labels):.4f}" in result
 
 
-@full_on_tf1
+@pytest.mark.full
 def test_deterministic_gives_the_same_bits_twice(shared_project):
     kept = []
     for _ in range(2):
@@ -207,7 +207,7 @@ def test_a_training_that_diverges_says_so(shared_project):
     )
 
 
-@full_on_tf1
+@pytest.mark.full
 def test_a_store_of_ones_own_is_used_and_named_at_the_end(shared_project):
     uri = f"sqlite:///{shared_project.folder / 'own.db'}"
     words = ("schedule=smoke", "schedule.steps_per_epoch=1", f"tracking.uri={uri}")

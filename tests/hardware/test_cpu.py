@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from tests.stacks import full_on_tf1
+
 COUNT = """
 import os, sys
 from lenet_exp import tf_compat
@@ -42,6 +44,7 @@ def threads_of(*runs):
     return [int(line) for line in done.stdout.split()]
 
 
+@full_on_tf1
 def test_a_run_has_the_threads_that_it_asks_for_or_its_share():
     few, asked, share, fixed = threads_of(
         "0 threads=1", "0 threads=7", "7", "7 deterministic=true"

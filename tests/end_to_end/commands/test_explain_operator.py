@@ -9,6 +9,9 @@ import subprocess
 import pytest
 
 from tests.precision.lenet_graph import training_graph
+from tests.stacks import FULL_ON_TF1
+
+pytestmark = FULL_ON_TF1  # there test_explain.py explains
 
 SIGMOID = "operator=layer_1/Sigmoid"
 

@@ -7,6 +7,9 @@ import io
 import json
 
 from tests.precision.small import floats, graph_of
+from tests.stacks import FULL_ON_TF1
+
+pytestmark = FULL_ON_TF1  # there test_explain.py explains
 
 
 def test_words_narrow_every_form(explain):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.stacks import FULL_ON_TF1, full_on_tf1
+from tests.stacks import full_on_tf1
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -54,7 +54,8 @@ def exported(trained):
     return trained.folder / "outputs" / "it" / "export", done.stdout
 
 
-@pytest.mark.parametrize("stack", ["tf1", pytest.param("tf2", marks=FULL_ON_TF1)])
+@full_on_tf1  # there both stacks read what tf2 exported
+@pytest.mark.parametrize("stack", ["tf1", "tf2"])
 def test_plain_tensorflow_of_either_stack_sees_what_the_run_saw(
     exported, trained, mnist_folder, stack, tmp_path
 ):

@@ -78,6 +78,7 @@ def values_of(clone):
     return dict(line.split(" = ") for line in text.splitlines())
 
 
+@full_on_tf1
 def test_every_file_is_where_the_original_has_it(done):
     clone, ended = done
     assert (ended.returncode, ended.stderr) == (0, "")

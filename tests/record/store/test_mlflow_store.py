@@ -15,6 +15,7 @@ from lenet_exp.errors import StoreError
 from lenet_exp.record.store.journal import Journal
 from lenet_exp.record.store.mlflow_store import Store
 from lenet_exp.record.store.sync import complete
+from tests.stacks import full_on_tf1
 from tests.stores import new_store
 
 OPEN = """
@@ -28,6 +29,7 @@ print("open")
 """
 
 
+@full_on_tf1  # whose store is files: a folder more or less
 @pytest.mark.parametrize("places", ["one", pytest.param("two", marks=pytest.mark.full)])
 def test_a_new_store_is_made_once_however_its_users_are_staggered(places, tmp_path):
     # An absolute URI names the same file from every folder; MLflow 3 takes seconds to make it.
