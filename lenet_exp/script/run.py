@@ -13,6 +13,7 @@ from typing import Any, Callable, Mapping, NoReturn, Optional
 from lenet_exp import tf_compat
 from lenet_exp.config.cli.script_options import ScriptOptions
 from lenet_exp.errors import Terminated
+from lenet_exp.record.terminal import print_as_python
 from lenet_exp.script import interpreter, refusals
 from lenet_exp.script.capture import Capture
 from lenet_exp.script.imports import AfterImport
@@ -84,6 +85,7 @@ def _prepare_process(watch: Watch) -> None:
     sys.path.insert(1, str(PACKAGES))
     sys.excepthook = sys.__excepthook__
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    print_as_python()
     os._exit = _after(watch.end, os._exit)  # type: ignore[assignment]
 
 
