@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pkgutil
 import runpy
 import signal
 import sys
@@ -63,7 +64,9 @@ def run_file(path: str, arguments: Sequence[str]) -> Ended:
     sys.modules["__main__"] = module
 
     def work() -> None:
-        code = compile(Path(path).read_bytes(), path, "exec", dont_inherit=True)
+        with Path(path).open("rb") as stream:
+            code = pkgutil.read_code(stream)  # what a .pyc holds
+        code = code or compile(Path(path).read_bytes(), path, "exec", dont_inherit=True)
         exec(code, module.__dict__)  # noqa: S102 - it is what a person asked for
 
     return _ended(work)
