@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pkgutil
+import re
 import runpy
 import signal
 import sys
@@ -11,11 +12,16 @@ import threading
 import traceback
 import types
 from pathlib import Path
-from typing import Any, Callable, NamedTuple, NoReturn, Optional, Sequence
+from typing import Any, Callable, List, NamedTuple, NoReturn, Optional, Sequence
 
 from lenet_exp.errors import LenetExpError
 
-_HERE = str(Path(__file__).resolve().parent)
+_PACKAGE = re.escape(str(Path(__file__).resolve().parents[1]))
+# A frame: the line of the file, and what is further in below it.
+_OURS = re.compile(
+    rf'^( *)File "(?:{_PACKAGE}/|(?:[^"\n]*/)?runpy\.py"|<frozen runpy>").*\n(?:\1 +.*\n)*',
+    re.MULTILINE,
+)
 
 
 class Ended(NamedTuple):
@@ -35,10 +41,13 @@ class EnoughStepsError(BaseException):
 
 
 _ENOUGH = signal.SIGURG  # without a handler it does nothing
+_raised: List[EnoughStepsError] = []  # in the main thread, of this script
 
 
 def end_with_enough_steps() -> NoReturn:
     """End the script: from a thread of its too, for which its main thread may wait.
+
+    A script that catches everything is ended at its next step.
 
     Raises:
         EnoughStepsError: in the main thread.
@@ -46,13 +55,22 @@ def end_with_enough_steps() -> NoReturn:
     """
     main = threading.main_thread()
     if threading.current_thread() is main or main.ident is None:
-        raise EnoughStepsError
+        _raise_enough()
     signal.pthread_kill(main.ident, _ENOUGH)
     raise SystemExit
 
 
 def _enough(number: int, frame: Any) -> None:
-    raise EnoughStepsError
+    _raise_enough()
+
+
+def _raise_enough() -> NoReturn:
+    if _raised:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+    _raised.append(EnoughStepsError())
+    raise _raised[0]
 
 
 def run_file(path: str, arguments: Sequence[str]) -> Ended:
@@ -81,6 +99,7 @@ def run_module(name: str, arguments: Sequence[str]) -> Ended:
 
 def _ended(work: Callable[[], Any]) -> Ended:
     try:
+        _raised.clear()
         signal.signal(_ENOUGH, _enough)
         try:
             work()
@@ -105,7 +124,11 @@ def _ended(work: Callable[[], Any]) -> Ended:
 def in_a_line(error: Exception) -> str:
     """Return an error's kind and its first line; of ours the words alone."""
     kind = "" if isinstance(error, LenetExpError) else f"{type(error).__name__}: "
-    return kind + " ".join(str(error).split("\n", maxsplit=1)[0].split())[:300]
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - a class of the script's
+        text = "its text can't be had"
+    return kind + " ".join(text.split("\n", maxsplit=1)[0].split())[:300]
 
 
 def _of(code: Any) -> int:
@@ -128,19 +151,13 @@ def _show(kind: Any, error: Any, trace: Optional[types.TracebackType]) -> None:
     if sys.excepthook is not sys.__excepthook__ and kind is not KeyboardInterrupt:
         sys.excepthook(kind, error, trace)
         return
-    lines = traceback.TracebackException(kind, error, trace)
-    _drop_ours(lines)
-    sys.stderr.write("".join(lines.format()))
+    sys.stderr.write(without_ours("".join(traceback.format_exception(kind, error, trace))))
 
 
 def _is_ours(trace: types.TracebackType) -> bool:
-    name = trace.tb_frame.f_code.co_filename
-    runs = os.path.basename(name) in ("runpy.py", "<frozen runpy>")  # noqa: PTH119
-    return name.startswith(_HERE) or runs
+    return _OURS.match(f'File "{trace.tb_frame.f_code.co_filename}",\n') is not None
 
 
-def _drop_ours(lines: Any) -> None:
-    while lines is not None:
-        kept = [one for one in lines.stack if not one.filename.startswith(_HERE)]
-        lines.stack[:] = kept
-        lines = lines.__cause__ or lines.__context__
+def without_ours(text: str) -> str:
+    """Return a traceback without the frames of what runs the script; TensorFlow tells some, too."""
+    return _OURS.sub("", text)

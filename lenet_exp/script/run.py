@@ -12,7 +12,7 @@ from typing import Any, Callable, Mapping, NoReturn, Optional
 
 from lenet_exp import tf_compat
 from lenet_exp.config.cli.script_options import ScriptOptions
-from lenet_exp.errors import Terminated
+from lenet_exp.errors import Terminated, is_ours
 from lenet_exp.record.terminal import print_as_python
 from lenet_exp.script import interpreter, refusals
 from lenet_exp.script.capture import Capture
@@ -87,12 +87,41 @@ def _prepare_process(watch: Watch) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     print_as_python()
     os._exit = _after(watch.end, os._exit)  # type: ignore[assignment]
+    os.abort = _failing(watch.end, os.abort)  # type: ignore[assignment]
+    os.execv, os.execve = (_before_exec(watch.end, one) for one in (os.execv, os.execve))
+    os.register_at_fork(after_in_child=_leave_signals)
+
+
+def _leave_signals() -> None:
+    """Have a fork of the script end by a signal as any process: the record is none of its own."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if is_ours(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _before_exec(end: Callable[[str], Any], execute: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what becomes another program, with the record ended where there is that program."""
+
+    def execute_after(path: Any, *rest: Any) -> Any:
+        if os.access(path, os.X_OK):
+            end("FINISHED")
+        return execute(path, *rest)
+
+    return execute_after
 
 
 def _after(end: Callable[[str], Any], leave: Callable[[int], NoReturn]) -> Callable[[int], None]:
     def leave_after(status: int) -> None:
         end("FAILED" if status else "FINISHED")
         leave(status)
+
+    return leave_after
+
+
+def _failing(end: Callable[[str], Any], leave: Callable[[], NoReturn]) -> Callable[[], None]:
+    def leave_after() -> None:
+        end("FAILED")
+        leave()
 
     return leave_after
 

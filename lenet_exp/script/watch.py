@@ -89,6 +89,8 @@ class Watch(Observer):
         """Count a step, and record it."""
         if os.getpid() != self._owner:
             return
+        if self._has_enough():  # the script has caught what was to end it
+            end_with_enough_steps()
         if self._capture is not None and self._capture.takes(call.prepared):
             self._captured(lambda capture: capture.add(call.given))
         if call.prepared.trains:
@@ -100,8 +102,11 @@ class Watch(Observer):
             if scale is not None:
                 self.history.scales[self.history.steps] = scale
             self._record.metrics(self.history.metrics(), self.history.steps)
-        if self._most is not None and self.history.steps >= self._most:
+        if self._has_enough():
             end_with_enough_steps()
+
+    def _has_enough(self) -> bool:
+        return self._most is not None and self.history.steps >= self._most
 
     def _trace(self, call: Call) -> None:
         before = self._tallies.get(id(call.prepared))

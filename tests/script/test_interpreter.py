@@ -3,10 +3,13 @@
 import py_compile
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 
-from lenet_exp.script import interpreter
+from lenet_exp import errors
+from lenet_exp.errors import ConfigError
+from lenet_exp.script import imports, interpreter, run
 
 pytestmark = pytest.mark.stackless
 
@@ -49,3 +52,63 @@ def test_a_compiled_file_is_run_as_python_runs_it(tmp_path, capsys, monkeypatch)
     finally:
         signal.signal(signal.SIGURG, before)
     assert capsys.readouterr().out == "__main__ ['x']\n"
+
+
+class _UnspeakableError(Exception):
+    def __str__(self):
+        raise ValueError
+
+
+@pytest.mark.parametrize(("error", "said"), [
+    (_UnspeakableError(), "_UnspeakableError: its text can't be had"),
+    (ValueError("a\nb"), "ValueError: a"),
+    (ConfigError("key", 1, "2", "try"), "key=1 is not possible."),
+])  # fmt: skip
+def test_any_error_is_said_in_a_line(error, said):
+    assert interpreter.in_a_line(error) == said
+
+
+def test_a_fork_of_a_script_ends_by_a_signal_as_any_process():
+    numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    before = [(number, signal.getsignal(number)) for number in numbers]
+    try:
+        errors.handle_signals()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the script's own
+        run._leave_signals()
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+
+
+@pytest.mark.parametrize(("path", "ended"), [(sys.executable, ["FINISHED"]), ("/no/program", [])])
+def test_who_becomes_another_program_ends_its_record_before(path, ended):
+    said = []
+    assert run._before_exec(said.append, lambda *words: words)(path, ["x"]) == (path, ["x"])
+    assert said == ended
+
+
+def test_a_fresh_python_of_a_script_says_that_it_emulates_nothing(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "meta_path", [])
+    imports.say_if_alone()
+    assert "computes in float32: nothing of it is emulated" in capsys.readouterr().err
+    imports.AfterImport(lambda module: None).install()
+    imports.say_if_alone()
+    assert capsys.readouterr().err == ""
+
+
+def test_the_frames_of_what_runs_a_script_are_shown_nowhere():
+    ours = Path(interpreter.__file__).with_name("run.py")
+    inner = """Original stack trace for 'Placeholder':
+  File "/usr/lib/python3.7/runpy.py", line 85, in _run_code
+    exec(code, run_globals)
+  File "{}", line 42, in run
+    ended = _script(options)
+            ^^^^^^^
+  File "train.py", line 3, in <module>
+    x = tf.placeholder(tf.float32)
+"""
+    kept = inner.splitlines(True)
+    told = interpreter.without_ours(inner.format(ours))
+    assert told == "".join(kept[:1] + kept[6:])
