@@ -129,6 +129,11 @@ class ScriptRecord:
             what, reason = wrap_os_error(error).args[:2]
             self._obstacle = f"{what}: {reason}"
 
+    def let_go(self) -> None:
+        """Leave it to the script's own process, in a fork of it that may live longer."""
+        if self._journal is not None:
+            self._journal.close()
+
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         """Record a step."""
         if self._journal is not None:

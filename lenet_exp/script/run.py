@@ -90,6 +90,7 @@ def _prepare_process(watch: Watch) -> None:
     os.abort = _failing(watch.end, os.abort)  # type: ignore[assignment]
     os.execv, os.execve = (_before_exec(watch.end, one) for one in (os.execv, os.execve))
     os.register_at_fork(after_in_child=_leave_signals)
+    os.register_at_fork(after_in_child=watch.let_go)
 
 
 def _leave_signals() -> None:

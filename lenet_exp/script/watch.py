@@ -121,6 +121,10 @@ class Watch(Observer):
         self._tallies[id(call.prepared)] = made
         call.session.run(_of(call.prepared, traces.reset))
 
+    def let_go(self) -> None:
+        """Have no part in the record, in a fork of the script."""
+        self._record.let_go()
+
     def end(self, status: str, error: str = "") -> None:
         """Say what came of it, and close the record; once, and only in the script's process.
 

@@ -7,7 +7,7 @@ import os
 import shlex
 import time
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, Iterator, List, Optional, Sequence
 
 from omegaconf import OmegaConf
 
@@ -89,10 +89,20 @@ def _made(
                     view.say(f"to go on: {request.command}")
             run.failed = bool(failed)
             for job in jobs:
-                if job.identity in failed:
-                    _record_failure(job, failed[job.identity], request, run.run_id, store)
-            parent.complete_jobs(store, [job.folder for job in jobs])
+                with _said(view, f"the store lacks all of {job.delta}"):
+                    if job.identity in failed:
+                        _record_failure(job, failed[job.identity], request, run.run_id, store)
+                    parent.complete_jobs(store, [job.folder])
     return failed
+
+
+@contextlib.contextmanager
+def _said(view: View, what: str) -> Iterator[None]:
+    """Have what goes wrong with one job said, and no end of the sweep."""
+    try:
+        yield
+    except LenetExpError as error:
+        view.say(f"{what}: {error}")
 
 
 def _request(options: ScriptOptions, folder: Path, place: ScriptPlace, command: str) -> Request:
