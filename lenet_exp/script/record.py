@@ -117,6 +117,9 @@ class ScriptRecord:
             "script": kept.script,
             "mlflow.runName": name,
             "folder": str(kept.folder),
+            "experiment": kept.experiment,
+            "place": str(kept.place),
+            **({} if kept.uri in (None, NO_STORE) else {"uri": without_password(str(kept.uri))}),
             processes.TAG: processes.this_process(),
             **kept.tags,
         }
@@ -150,6 +153,9 @@ class ScriptRecord:
     ) -> List[str]:
         """Write everything and tell the store; return what to say of where it is."""
         if self._journal is None:
+            if self._kept.tags and "error" in tags and not self._obstacle:  # a sweep says it
+                with contextlib.suppress(LenetExpError, OSError):
+                    self._opened().append("tags", {"error": tags["error"]})
             return [f"not recorded: {self._obstacle}"] if self._obstacle else []
         journal, folder = self._journal, self._kept.folder
         try:

@@ -44,7 +44,8 @@ class Watch:
             self.process = entry.values.get(processes.TAG, self.process)
         if entry.kind == "metrics":
             self.metrics.update(entry.values)
-            self.step = max(self.step, entry.step)
+            made = entry.values.get("steps", entry.step)  # a script's last line is after its steps
+            self.step = max(self.step, int(made))
             self._first = self._first or (entry.time / 1000, entry.step)
 
     def seconds_left(self, steps: int) -> Optional[float]:

@@ -72,7 +72,7 @@ def _made(
     request: Request, jobs: Sequence[ScriptJob], about: parent.About, store: Store, view: View
 ) -> Dict[str, str]:
     """Make what is not finished; return the message of each job that failed, by identity."""
-    with parent.hold(request.folder) as held:
+    with parent.hold(request.folder, request.command) as held:
         for line in dead_runs.end_dead_runs(store, request.folder):
             view.say(line)
         decisions = [_decide(job) for job in jobs]
@@ -172,7 +172,7 @@ def _record_failure(
     options = job.line.options
     script = str(options.path or options.module)
     with contextlib.closing(Journal(job.folder)) as held:
-        if not journal.merged(held.entries, "tags"):  # it came to no session
+        if "script" not in journal.merged(held.entries, "tags"):  # it came to no session
             asked = {"precision": options.precision, "precision.keep_dtype": options.keep_dtype}
             held.append("params", {"script": script, "arguments": " ".join(job.arguments), **asked})
             own = {"sweep": request.name, "mlflow.parentRunId": parent_id, "script": script}

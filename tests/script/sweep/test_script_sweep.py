@@ -160,6 +160,7 @@ def test_an_interruption_ends_every_process(tmp_path):
     (["-m", "path=folders.py", "sweep=../x"], "a name of letters"),
     *((["-m", "path=folders.py", f"out={name}"], "names of arguments of the script")
       for name in ("../x", "..", "/tmp/x", "a/b", "--", "a b", "[a,.b]", "[]")),
+    (["-m", "path=folders.py", "zip(precision=fp16,origin)"], "one of path=..., module=..., "),
     (["-m", "module=../x"], "a module, as package.train"),
     (["-m", "path=folders.py", "modify_mixlist=x"],
      "-m path=folders.py precision.modify_mixlist=FILE"),
