@@ -64,7 +64,8 @@ def jobs_of(lines: Sequence[JobLine], folder: Path) -> List[ScriptJob]:
         ConfigError: an argument that `out` names has no folder.
     """
     found: Dict[str, ScriptJob] = {}
-    for line, delta in zip(lines, deltas([line.words for line in lines])):
+    told = [[w for w in line.words if not w.startswith(_NOT_PART)] for line in lines]
+    for line, delta in zip(lines, deltas(told)):
         identity = _identity(line)
         arguments, copied = own_folders(line.options, folder / identity / OWN)
         made = ScriptJob(line, delta, identity, folder / identity, Path.cwd(), arguments, copied)
