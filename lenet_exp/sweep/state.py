@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
@@ -61,7 +62,7 @@ def _folder(options: SweepOptions) -> Path:
 def lines(folder: Path) -> List[str]:
     """Return who is at work on a sweep, the table of its jobs, and what goes on with it."""
     tags = _tags(folder)
-    known = _jobs(folder)
+    known = _told_apart(_jobs(folder))
     rows = [_row(job, folder / job.identity) for job in known]
     holder = holder_of(folder)
     told = [f"sweep {folder.name}: {holder or 'nobody'} is at work on it"]
@@ -70,6 +71,13 @@ def lines(folder: Path) -> List[str]:
         told += [f"  {job.delta}: {text}" for text in _attempts(folder / job.identity)]
     begun = f"to go on with it: {tags.get('command', 'unknown')}"
     return [*told, begun if tags else "it is not begun: the same command goes on with it"]
+
+
+def _told_apart(jobs: Sequence[KnownJob]) -> List[KnownJob]:
+    """Return the jobs; those that are called the same, as after a change, by their identities."""
+    counts = Counter(job.delta for job in jobs)
+    return [job if counts[job.delta] == 1 else job._replace(delta=f"{job.delta} {job.identity}")
+            for job in jobs]  # fmt: skip
 
 
 def holder_of(folder: Path) -> Optional[str]:

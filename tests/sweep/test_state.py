@@ -123,3 +123,9 @@ def test_what_is_damaged_is_said_beside_what_is_not(name, content, said, sweep, 
     (sweep / name).write_text(content)
     assert verb.main(["mine"]) == 0
     assert said in capsys.readouterr().out
+
+
+def test_jobs_that_are_called_the_same_are_told_apart(sweep):
+    jobs = [state.KnownJob(name, "seed=0", 20) for name in "ab"]
+    (sweep / "jobs.json").write_text(json.dumps([job._asdict() for job in jobs]))
+    assert {line[:8] for line in state.lines(sweep)[2:4]} == {"seed=0 a", "seed=0 b"}

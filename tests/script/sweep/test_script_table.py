@@ -35,5 +35,7 @@ def test_the_table_has_the_last_of_equal_jobs_and_why_one_failed():
     shown = text(made)
     assert "FINISHED  2      1.5" in shown
     assert "nothing is emulated" in shown
+    other = _run(4, tags={**SCRIPT, "config_hash": "c"})
+    assert [row.run for row in rows([_run(3, tags=mode), other])] == ["force_fp16", "force_fp16 #2"]
     failed = rows([_run(1, tags={**mode, "error": "ValueError: x"}, status="FAILED")])
     assert text(failed).endswith("force_fp16: ValueError: x")
