@@ -8,6 +8,7 @@ from typing import Any, List, Mapping, NamedTuple, Optional
 
 from lenet_exp import tf_compat
 from lenet_exp.config.cli.recorded_options import UploadOptions
+from lenet_exp.config.cli.script_options import EXPERIMENT
 from lenet_exp.record.next_steps import next_steps
 from lenet_exp.record.run import run_folders
 from lenet_exp.record.store import dead_runs, store_check, sync
@@ -70,6 +71,7 @@ def _go_to_start(folder: Path) -> Mapping[str, Any]:
         tracking: Mapping[str, Any] = run_folders.config_of(folder).get("tracking", {})
         run_folders.go_to_start(folder)
         return tracking
-    if Path(tags.get("place", "")).is_dir():
-        go_to(Path(tags["place"]))
-    return tags
+    place = Path(tags.get("place", Path.cwd()))
+    if place.is_dir():
+        go_to(place)
+    return {"experiment": EXPERIMENT, **tags}

@@ -89,7 +89,7 @@ class Watch(Observer):
         """Count a step, and record it."""
         if os.getpid() != self._owner:
             return
-        if self._has_enough():  # the script has caught what was to end it
+        if call.prepared.trains and self._has_enough():  # the script has caught what was to end it
             end_with_enough_steps()
         if self._capture is not None and self._capture.takes(call.prepared):
             self._captured(lambda capture: capture.add(call.given))

@@ -34,8 +34,10 @@ def test_what_no_store_had_is_uploaded_as_it_is_said(kept, tmp_path):
     assert said[-1] == f"python -m lenet_exp.upload run={kept.folder}"
     uri = new_store(tmp_path / "store.db")
     done = upload.upload(kept.folder, uri)
-    found = Store(uri, "mine").client.get_run(done.run_id)
+    store = Store(uri, "mine")
+    found = store.client.get_run(done.run_id)
     assert (found.info.status, found.data.params["script"]) == ("FAILED", "x.py")
+    assert found.info.experiment_id == store.experiment_id
 
 
 @pytest.mark.stackless
