@@ -87,13 +87,13 @@ def own_folders(options: ScriptOptions, place: Path) -> Tuple[Tuple[str, ...], D
         mine, theirs = str(place / name), []
         form = re.compile(rf"(--?{re.escape(name)})(=(.*))?", re.DOTALL)
         for at, word in enumerate(list(words)):
-            match = form.fullmatch(word)
-            if match and match[2]:
-                theirs, words[at] = [match[3]], f"{match[1]}={mine}"
-            elif match and at + 1 < len(words):
-                theirs, words[at + 1] = [words[at + 1]], mine
+            match, after = form.fullmatch(word), words[at + 1 : at + 2]
+            if match and not match[2] and after and not after[0].startswith("-"):
+                theirs, words[at + 1] = after, mine
+            elif match:
+                theirs, words[at] = [match[3] or ""], f"{match[1]}={mine}"
         words += [] if theirs else [f"--{name}={mine}"]
-        for source in theirs:
+        for source in filter(None, theirs):
             _check_copied(options, name, Path(source).expanduser(), place)
             copied[mine] = str(Path(source).expanduser().absolute())
         copied.setdefault(mine, "")

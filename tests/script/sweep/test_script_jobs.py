@@ -75,6 +75,9 @@ def test_equal_jobs_are_one(lines, tmp_path):
     (["-o", "there", "x"], ["-o", "{}", "x"]),
     (["x"], ["x", "--o={}"]),
     (["--other=1", "--o", "there"], ["--other=1", "--o", "{}"]),
+    (["--o", "--lr", "3"], ["--o={}", "--lr", "3"]),
+    (["--o="], ["--o={}"]),
+    (["x", "-o"], ["x", "-o={}"]),
     (["--o=a", "--o=there"], ["--o={}", "--o={}"]),  # the last one counts
 ])  # fmt: skip
 @pytest.mark.parametrize("name", ["o", "--o", "[o,-o,--o]"])
