@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pkgutil
 import re
@@ -66,8 +67,7 @@ def _enough(number: int, frame: Any) -> None:
 
 def _raise_enough() -> NoReturn:
     if _raised:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        flush()
         os._exit(0)
     _raised.append(EnoughStepsError())
     raise _raised[0]
@@ -113,7 +113,7 @@ def _ended(work: Callable[[], Any]) -> Ended:
         _show(*sys.exc_info())
         return Ended(1, signal.SIGINT)
     except LenetExpError as error:  # in words: it is not the script that is wrong
-        print(f"lenet-exp: {error}", file=sys.stderr)
+        _tell(f"lenet-exp: {error}\n")
         return Ended(error.exit_code, error=in_a_line(error))
     except Exception as error:  # noqa: BLE001 - a script's own: shown as Python shows it
         _show(*sys.exc_info())
@@ -137,8 +137,23 @@ def _of(code: Any) -> int:
         return 0
     if isinstance(code, int):
         return code & 0xFF
-    print(code, file=sys.stderr)
+    _tell(f"{code}\n")
     return 1
+
+
+def flush() -> None:
+    """Have what was printed on its way; a script may have put anything in the streams' place."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+
+
+def _tell(text: str) -> None:
+    """Print on the error output, on the process's own where the script's takes nothing."""
+    for stream in filter(None, (sys.stderr, sys.__stderr__)):
+        with contextlib.suppress(Exception):
+            stream.write(text)
+            return
 
 
 def _show(kind: Any, error: Any, trace: Optional[types.TracebackType]) -> None:
@@ -146,12 +161,13 @@ def _show(kind: Any, error: Any, trace: Optional[types.TracebackType]) -> None:
     while trace is not None and _is_ours(trace):
         trace = trace.tb_next
     if trace is None and kind is ImportError:  # runpy's: there is no such module
-        sys.stderr.write(f"{sys.executable}: {error}\n")
+        _tell(f"{sys.executable}: {error}\n")
         return
     if sys.excepthook is not sys.__excepthook__ and kind is not KeyboardInterrupt:
-        sys.excepthook(kind, error, trace)
-        return
-    sys.stderr.write(without_ours("".join(traceback.format_exception(kind, error, trace))))
+        with contextlib.suppress(Exception):
+            sys.excepthook(kind, error, trace)
+            return
+    _tell(without_ours("".join(traceback.format_exception(kind, error, trace))))
 
 
 def _is_ours(trace: types.TracebackType) -> bool:

@@ -60,8 +60,7 @@ def _leave_threads() -> None:
         if not one.daemon:
             one.join(max(0.0, until - time.monotonic()))
     if any(one.is_alive() and not one.daemon for one in others):
-        sys.stdout.flush()
-        sys.stderr.flush()
+        interpreter.flush()
         os._exit(0)
 
 
@@ -131,6 +130,6 @@ def _end_by(number: int) -> None:
     """End as Python ends that a signal has interrupted: by it, and by exit code 1 before 3.8."""
     if number == signal.SIGINT and sys.version_info < (3, 8):
         return
-    sys.stdout.flush()
+    interpreter.flush()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
@@ -39,7 +40,7 @@ class Watch(Observer):
         self._most, self._capture = steps, capture
         self.history = History(metric)
         self._record = record
-        self._owner = os.getpid()
+        self._owner, self._stream = os.getpid(), sys.stderr  # whatever the script puts there
         self._asked: Optional[Tuple[Asked, Sequence[str]]] = None
         self._begun = False
         self._runs: List[Prepared] = []
@@ -50,7 +51,8 @@ class Watch(Observer):
     def say(self, text: str) -> None:
         """Print, and keep for the report."""
         self._said.append(text)
-        print_on(sys.stderr, f"lenet-exp: {text}\n")
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # the script's doing
+            print_on(self._stream, f"lenet-exp: {text}\n")
 
     def found(self, asked: Asked, told: Sequence[str]) -> None:
         """Keep what mode the process has."""

@@ -1,5 +1,6 @@
 """What a module that can't be run says, as Python says it."""
 
+import io
 import py_compile
 import signal
 import sys
@@ -40,18 +41,35 @@ def test_a_module_that_is_not_there_is_said_in_a_line(capsys):
     assert capsys.readouterr().err == f"{sys.executable}: No module named no_such_module\n"
 
 
-def test_a_compiled_file_is_run_as_python_runs_it(tmp_path, capsys, monkeypatch):
+@pytest.fixture
+def script(tmp_path, monkeypatch):
+    """Return a file that is run in this process, which then is as it was."""
+    for name in ("path", "argv", "stdout", "stderr", "excepthook"):
+        monkeypatch.setattr(sys, name, getattr(sys, name))
     monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(sys, "argv", [*sys.argv])
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
-    (tmp_path / "a.py").write_text("import sys\nprint(__name__, sys.argv[1:])\n")
-    made = py_compile.compile(str(tmp_path / "a.py"), str(tmp_path / "b.pyc"))
     before = signal.getsignal(signal.SIGURG)
-    try:
-        assert interpreter.run_file(made, ["x"]).code == 0
-    finally:
-        signal.signal(signal.SIGURG, before)
+    yield tmp_path / "a.py"
+    signal.signal(signal.SIGURG, before)
+
+
+def test_a_compiled_file_is_run_as_python_runs_it(script, capsys):
+    script.write_text("import sys\nprint(__name__, sys.argv[1:])\n")
+    made = py_compile.compile(str(script), str(script.with_name("b.pyc")))
+    assert interpreter.run_file(made, ["x"]).code == 0
     assert capsys.readouterr().out == "__main__ ['x']\n"
+
+
+@pytest.mark.parametrize("spoilt", [
+    "sys.stderr = None", "sys.stderr = sys.stdout = object()", "sys.stderr.close()",
+    "sys.excepthook = None",
+])  # fmt: skip
+@pytest.mark.parametrize("end", ["raise ValueError", "sys.exit('why')", "x = ("])
+def test_a_script_may_spoil_what_it_prints_on(spoilt, end, script, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    script.write_text(f"import sys\n{spoilt}\n{end}\n")
+    assert interpreter.run_file(str(script), []).code == 1
+    interpreter.flush()
 
 
 class _UnspeakableError(Exception):
