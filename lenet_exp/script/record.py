@@ -178,7 +178,7 @@ class ScriptRecord:
         self, journal: Journal, files: Mapping[str, str], history: History, said: Sequence[str]
     ) -> None:
         content = {name: text.encode() for name, text in files.items()}
-        content[REPORT] = "".join(f"{text}\n" for text in said).encode()
+        content[REPORT] = "".join(f"{text}\n" for text in said).encode(errors="backslashreplace")
         file = self._kept.file
         if file is not None:
             with contextlib.suppress(OSError):  # the script may have removed it

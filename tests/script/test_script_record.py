@@ -28,15 +28,17 @@ def test_what_no_store_had_is_uploaded_as_it_is_said(kept, tmp_path):
     from lenet_exp.commands import upload
     from lenet_exp.record.store.mlflow_store import Store
 
+    kept.script = os.fsdecode(b"b\xe9.py")  # a name that is no UTF-8
     record = ScriptRecord(kept)
     record.settings(Asked())
-    said = record.end("FAILED", {"error": "x"}, {}, Watch(record, None).history, [])
+    history = Watch(record, None).history
+    said = record.end("FAILED", {"error": kept.script}, {}, history, [kept.script])
     assert said[-1] == f"python -m lenet_exp.upload run={kept.folder}"
     uri = new_store(tmp_path / "store.db")
     done = upload.upload(kept.folder, uri)
     store = Store(uri, "mine")
     found = store.client.get_run(done.run_id)
-    assert (found.info.status, found.data.params["script"]) == ("FAILED", "x.py")
+    assert (found.info.status, found.data.params["script"]) == ("FAILED", "b\\udce9.py")
     assert found.info.experiment_id == store.experiment_id
 
 
