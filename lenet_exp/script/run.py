@@ -23,6 +23,8 @@ from lenet_exp.script.watch import Watch
 
 PACKAGES = Path(__file__).with_name("packages")
 _PATIENCE = 3  # seconds
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+_masks = threading.local()  # of signals, of each thread before it forks
 
 
 def run(options: ScriptOptions, tags: Optional[Mapping[str, str]] = None) -> int:
@@ -88,15 +90,27 @@ def _prepare_process(watch: Watch) -> None:
     os._exit = _after(watch.end, os._exit)  # type: ignore[assignment]
     os.abort = _failing(watch.end, os.abort)  # type: ignore[assignment]
     os.execv, os.execve = (_before_exec(watch.end, one) for one in (os.execv, os.execve))
-    os.register_at_fork(after_in_child=_leave_signals)
+    os.register_at_fork(
+        before=_hold_signals, after_in_parent=_take_signals, after_in_child=_leave_signals
+    )
     os.register_at_fork(after_in_child=watch.let_go)
+
+
+def _hold_signals() -> None:
+    """Have those that come while it is forked wait: Python's fork would forget them."""
+    _masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+
+
+def _take_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _masks.before)
 
 
 def _leave_signals() -> None:
     """Have a fork of the script end by a signal as any process: the record is none of its own."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in _ENDING:
         if is_ours(signal.getsignal(number)):
             signal.signal(number, signal.SIG_DFL)
+    _take_signals()
 
 
 def _before_exec(end: Callable[[str], Any], execute: Callable[..., Any]) -> Callable[..., Any]:

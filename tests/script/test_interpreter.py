@@ -92,7 +92,11 @@ def test_a_fork_of_a_script_ends_by_a_signal_as_any_process():
     try:
         errors.handle_signals()
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the script's own
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        run._hold_signals()
+        assert {signal.SIGTERM, signal.SIGHUP} <= signal.pthread_sigmask(signal.SIG_BLOCK, ())
         run._leave_signals()
+        assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == mask
         assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     finally:
