@@ -15,7 +15,7 @@ from lenet_exp.config.cli.options import Options
 from lenet_exp.config.cli.recorded_options import RecordedRun
 from lenet_exp.config.passwords import without_password
 from lenet_exp.errors import LenetExpError, Terminated, handle_signals, wrap_os_error
-from lenet_exp.record.terminal import stop_printing
+from lenet_exp.record.terminal import print_any_text, stop_printing
 from lenet_exp.record.waiting import loading
 
 _RUN = "\n\n  RUN is a run folder, a run id, or latest\n"
@@ -61,6 +61,7 @@ def exit_code(work: Callable[[], int], remedy: str = "", line: Optional[CommandL
     `remedy` is for what the system refuses: no room, no permission; `line` what was typed.
     """
     handle_signals()
+    print_any_text()
     tf_compat.while_importing = lambda: loading("TensorFlow", "tensorflow")
     try:
         if line is not None:

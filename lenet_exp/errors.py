@@ -156,6 +156,11 @@ def _terminate(number: int, frame: object) -> NoReturn:
     raise Terminated
 
 
+def is_ours(handler: object) -> bool:
+    """Return whether `handle_signals` has set this handler of SIGTERM and SIGHUP."""
+    return handler is _terminate
+
+
 def _interrupt(number: int, frame: object) -> NoReturn:
     _interrupts.append(number)  # an import may swallow the exception
     raise KeyboardInterrupt

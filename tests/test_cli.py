@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 import types
@@ -14,6 +15,7 @@ from lenet_exp import cli, errors
 from lenet_exp.config.cli.options import Options
 from lenet_exp.config.schema.keys import switch
 from lenet_exp.errors import DataError, StoreError, Terminated, WriteError
+from lenet_exp.record.terminal import print_as_python
 
 AGAIN = "room and permission there, then python -m lenet_exp.ends again"
 
@@ -103,3 +105,13 @@ def test_a_python_that_lacks_a_package_says_which(error, said, monkeypatch, caps
     signal.signal(signal.SIGINT, kept)
     sys.excepthook(type(error), error, None)
     assert said in capsys.readouterr().err
+
+
+def test_a_name_that_the_output_can_not_encode_is_escaped(ends, monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    assert ends(lambda options: print("\u6f22\udce9.py", flush=True) or 0)([]) == 0
+    print_as_python()  # a script's own output
+    assert written.getvalue() == b"\\u6f22\\udce9.py\n"
+    with pytest.raises(UnicodeEncodeError):
+        print("\u6f22", flush=True)

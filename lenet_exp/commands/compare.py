@@ -8,7 +8,7 @@ from typing import Optional
 
 from lenet_exp.comparison import assembled, compare, load_runs
 from lenet_exp.comparison.runs import SelectedRuns
-from lenet_exp.comparison.scripts.table import are_scripts, compare_scripts
+from lenet_exp.comparison.scripts.table import are_scripts, compare_scripts, without_scripts
 from lenet_exp.config.cli.recorded_options import CompareOptions
 from lenet_exp.config.tracking import experiment_name
 from lenet_exp.record.next_steps import compare_command, next_steps, open_command
@@ -28,7 +28,8 @@ def main(options: CompareOptions) -> int:
         if are_scripts(found):
             shown = compare_scripts(store, found)
         else:
-            done = compare.compare(store, found, options.reference, width)
+            ours = without_scripts(found)
+            done = compare.compare(store, ours, options.reference, width)
     if are_scripts(found):
         steps = next_steps(store, store_check.chosen_uri(options.uri))
         print("\n  ".join([f"{shown}\n", *steps]), flush=True)
@@ -37,6 +38,9 @@ def main(options: CompareOptions) -> int:
         print("lenet-exp: no accuracy is known of a script", file=sys.stderr)
         return 1
     print(done.text)
+    left_out = len(found.runs) - len(ours.runs)
+    if left_out:
+        print(f"left out: {left_out} of scripts, which have a table of their own: sweep=NAME")
     wider = [] if sweep is None or options.sweep else [_of_all_runs(options)]
     steps = next_steps(store, store_check.chosen_uri(options.uri), *wider)
     lines = [f"page: {short(done.page)}", open_command(done.page), *steps]

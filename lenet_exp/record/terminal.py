@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import os
 import shlex
@@ -19,6 +20,7 @@ _STEPS = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remai
 _SHARE = "{desc} {percentage:3.0f}%|{bar}|"
 _OUTPUT_LOST = 120  # the exit code of an interpreter that could not write all
 _LOG = logging.getLogger("lenet_exp")
+_errors: List[str] = []  # what Python does about a text that the output's encoding lacks
 _came_from: List[Path] = []  # where the person is, if the process left it
 
 
@@ -102,6 +104,19 @@ def print_on(stream: TextIO, text: str) -> None:
         print(text, end="", file=stream, flush=True)
     except BrokenPipeError:
         stop_printing()
+
+
+def print_any_text() -> None:
+    """Have names that the output's encoding lacks printed all the same, as Python escapes them."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        _errors.append("strict")
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def print_as_python() -> None:
+    """Undo that: what somebody else's script prints is as without us."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and _errors:
+        sys.stdout.reconfigure(errors=_errors.pop())
 
 
 def stop_printing() -> None:

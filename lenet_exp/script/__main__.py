@@ -34,21 +34,23 @@ if __name__ == "__main__":
 from lenet_exp import cli
 from lenet_exp.config.cli import versions
 from lenet_exp.config.cli.mend import CommandLine
-from lenet_exp.config.cli.script_options import END, ScriptOptions, sweeps
+from lenet_exp.config.cli.script_options import ScriptOptions, parts, sweeps
+
+_REMEDY = "room and permission there, then the same command"
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run a script; return its exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
-    ours = arguments[: arguments.index(END)] if END in arguments else arguments
+    ours, _ = parts(arguments)
     if versions.FLAG in ours:
         return cli.exit_code(versions.show)
     if not ours or {"-h", "--help"} & {*ours}:
         return cli.exit_code(lambda: print(__doc__, end="") or 0)
     line = CommandLine(ScriptOptions.program(), ours)
     if sweeps(arguments):
-        return cli.exit_code(lambda: _sweep(arguments), "", line)
-    return cli.exit_code(lambda: _run(ScriptOptions.read(arguments)), "", line)
+        return cli.exit_code(lambda: _sweep(arguments), _REMEDY, line)
+    return cli.exit_code(lambda: _run(ScriptOptions.read(arguments)), _REMEDY, line)
 
 
 def _run(options: ScriptOptions) -> int:

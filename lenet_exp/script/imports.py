@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.abc
 import importlib.machinery
+import os
 import sys
 from typing import Any, Callable, Dict, Optional, Sequence
 
@@ -43,3 +44,10 @@ class AfterImport(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         module.__loader__ = loader
         loader.exec_module(module)
         self._found(module)
+
+
+def say_if_alone() -> None:
+    """Say it where no session is taken over, as in a fresh Python that a script starts itself."""
+    if not any(isinstance(one, AfterImport) for one in sys.meta_path):
+        text = f"process {os.getpid()}, which the script started, computes in float32"
+        print(f"lenet-exp: {text}: nothing of it is emulated", file=sys.stderr, flush=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pkgutil
+import re
 import runpy
 import signal
 import sys
@@ -10,11 +13,16 @@ import threading
 import traceback
 import types
 from pathlib import Path
-from typing import Any, Callable, NamedTuple, NoReturn, Optional, Sequence
+from typing import Any, Callable, List, NamedTuple, NoReturn, Optional, Sequence
 
 from lenet_exp.errors import LenetExpError
 
-_HERE = str(Path(__file__).resolve().parent)
+_PACKAGE = re.escape(str(Path(__file__).resolve().parents[1]))
+# A frame: the line of the file, and what is further in below it.
+_OURS = re.compile(
+    rf'^( *)File "(?:{_PACKAGE}/|(?:[^"\n]*/)?runpy\.py"|<frozen runpy>").*\n(?:\1 +.*\n)*',
+    re.MULTILINE,
+)
 
 
 class Ended(NamedTuple):
@@ -34,10 +42,13 @@ class EnoughStepsError(BaseException):
 
 
 _ENOUGH = signal.SIGURG  # without a handler it does nothing
+_raised: List[EnoughStepsError] = []  # in the main thread, of this script
 
 
 def end_with_enough_steps() -> NoReturn:
     """End the script: from a thread of its too, for which its main thread may wait.
+
+    A script that catches everything is ended at its next step.
 
     Raises:
         EnoughStepsError: in the main thread.
@@ -45,13 +56,21 @@ def end_with_enough_steps() -> NoReturn:
     """
     main = threading.main_thread()
     if threading.current_thread() is main or main.ident is None:
-        raise EnoughStepsError
+        _raise_enough()
     signal.pthread_kill(main.ident, _ENOUGH)
     raise SystemExit
 
 
 def _enough(number: int, frame: Any) -> None:
-    raise EnoughStepsError
+    _raise_enough()
+
+
+def _raise_enough() -> NoReturn:
+    if _raised:
+        flush()
+        os._exit(0)
+    _raised.append(EnoughStepsError())
+    raise _raised[0]
 
 
 def run_file(path: str, arguments: Sequence[str]) -> Ended:
@@ -63,7 +82,9 @@ def run_file(path: str, arguments: Sequence[str]) -> Ended:
     sys.modules["__main__"] = module
 
     def work() -> None:
-        code = compile(Path(path).read_bytes(), path, "exec", dont_inherit=True)
+        with Path(path).open("rb") as stream:
+            code = pkgutil.read_code(stream)  # what a .pyc holds
+        code = code or compile(Path(path).read_bytes(), path, "exec", dont_inherit=True)
         exec(code, module.__dict__)  # noqa: S102 - it is what a person asked for
 
     return _ended(work)
@@ -78,6 +99,7 @@ def run_module(name: str, arguments: Sequence[str]) -> Ended:
 
 def _ended(work: Callable[[], Any]) -> Ended:
     try:
+        _raised.clear()
         signal.signal(_ENOUGH, _enough)
         try:
             work()
@@ -91,7 +113,7 @@ def _ended(work: Callable[[], Any]) -> Ended:
         _show(*sys.exc_info())
         return Ended(1, signal.SIGINT)
     except LenetExpError as error:  # in words: it is not the script that is wrong
-        print(f"lenet-exp: {error}", file=sys.stderr)
+        _tell(f"lenet-exp: {error}\n")
         return Ended(error.exit_code, error=in_a_line(error))
     except Exception as error:  # noqa: BLE001 - a script's own: shown as Python shows it
         _show(*sys.exc_info())
@@ -102,7 +124,11 @@ def _ended(work: Callable[[], Any]) -> Ended:
 def in_a_line(error: Exception) -> str:
     """Return an error's kind and its first line; of ours the words alone."""
     kind = "" if isinstance(error, LenetExpError) else f"{type(error).__name__}: "
-    return kind + " ".join(str(error).split("\n", maxsplit=1)[0].split())[:300]
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - a class of the script's
+        text = "its text can't be had"
+    return kind + " ".join(text.split("\n", maxsplit=1)[0].split())[:300]
 
 
 def _of(code: Any) -> int:
@@ -111,8 +137,23 @@ def _of(code: Any) -> int:
         return 0
     if isinstance(code, int):
         return code & 0xFF
-    print(code, file=sys.stderr)
+    _tell(f"{code}\n")
     return 1
+
+
+def flush() -> None:
+    """Have what was printed on its way; a script may have put anything in the streams' place."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+
+
+def _tell(text: str) -> None:
+    """Print on the error output, on the process's own where the script's takes nothing."""
+    for stream in filter(None, (sys.stderr, sys.__stderr__)):
+        with contextlib.suppress(Exception):
+            stream.write(text)
+            return
 
 
 def _show(kind: Any, error: Any, trace: Optional[types.TracebackType]) -> None:
@@ -120,24 +161,19 @@ def _show(kind: Any, error: Any, trace: Optional[types.TracebackType]) -> None:
     while trace is not None and _is_ours(trace):
         trace = trace.tb_next
     if trace is None and kind is ImportError:  # runpy's: there is no such module
-        sys.stderr.write(f"{sys.executable}: {error}\n")
+        _tell(f"{sys.executable}: {error}\n")
         return
     if sys.excepthook is not sys.__excepthook__ and kind is not KeyboardInterrupt:
-        sys.excepthook(kind, error, trace)
-        return
-    lines = traceback.TracebackException(kind, error, trace)
-    _drop_ours(lines)
-    sys.stderr.write("".join(lines.format()))
+        with contextlib.suppress(Exception):
+            sys.excepthook(kind, error, trace)
+            return
+    _tell(without_ours("".join(traceback.format_exception(kind, error, trace))))
 
 
 def _is_ours(trace: types.TracebackType) -> bool:
-    name = trace.tb_frame.f_code.co_filename
-    runs = os.path.basename(name) in ("runpy.py", "<frozen runpy>")  # noqa: PTH119
-    return name.startswith(_HERE) or runs
+    return _OURS.match(f'File "{trace.tb_frame.f_code.co_filename}",\n') is not None
 
 
-def _drop_ours(lines: Any) -> None:
-    while lines is not None:
-        kept = [one for one in lines.stack if not one.filename.startswith(_HERE)]
-        lines.stack[:] = kept
-        lines = lines.__cause__ or lines.__context__
+def without_ours(text: str) -> str:
+    """Return a traceback without the frames of what runs the script; TensorFlow tells some, too."""
+    return _OURS.sub("", text)

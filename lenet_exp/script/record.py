@@ -117,6 +117,9 @@ class ScriptRecord:
             "script": kept.script,
             "mlflow.runName": name,
             "folder": str(kept.folder),
+            "experiment": kept.experiment,
+            "place": str(kept.place),
+            **({} if kept.uri in (None, NO_STORE) else {"uri": without_password(str(kept.uri))}),
             processes.TAG: processes.this_process(),
             **kept.tags,
         }
@@ -128,6 +131,11 @@ class ScriptRecord:
         except (LenetExpError, OSError) as error:
             what, reason = wrap_os_error(error).args[:2]
             self._obstacle = f"{what}: {reason}"
+
+    def let_go(self) -> None:
+        """Leave it to the script's own process, in a fork of it that may live longer."""
+        if self._journal is not None:
+            self._journal.close()
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         """Record a step."""
@@ -145,6 +153,9 @@ class ScriptRecord:
     ) -> List[str]:
         """Write everything and tell the store; return what to say of where it is."""
         if self._journal is None:
+            if self._kept.tags and "error" in tags and not self._obstacle:  # a sweep says it
+                with contextlib.suppress(LenetExpError, OSError):
+                    self._opened().append("tags", {"error": tags["error"]})
             return [f"not recorded: {self._obstacle}"] if self._obstacle else []
         journal, folder = self._journal, self._kept.folder
         try:
@@ -167,7 +178,7 @@ class ScriptRecord:
         self, journal: Journal, files: Mapping[str, str], history: History, said: Sequence[str]
     ) -> None:
         content = {name: text.encode() for name, text in files.items()}
-        content[REPORT] = "".join(f"{text}\n" for text in said).encode()
+        content[REPORT] = "".join(f"{text}\n" for text in said).encode(errors="backslashreplace")
         file = self._kept.file
         if file is not None:
             with contextlib.suppress(OSError):  # the script may have removed it

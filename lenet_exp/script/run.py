@@ -12,7 +12,8 @@ from typing import Any, Callable, Mapping, NoReturn, Optional
 
 from lenet_exp import tf_compat
 from lenet_exp.config.cli.script_options import ScriptOptions
-from lenet_exp.errors import Terminated
+from lenet_exp.errors import Terminated, is_ours
+from lenet_exp.record.terminal import print_as_python
 from lenet_exp.script import interpreter, refusals
 from lenet_exp.script.capture import Capture
 from lenet_exp.script.imports import AfterImport
@@ -22,6 +23,8 @@ from lenet_exp.script.watch import Watch
 
 PACKAGES = Path(__file__).with_name("packages")
 _PATIENCE = 3  # seconds
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+_masks = threading.local()  # of signals, of each thread before it forks
 
 
 def run(options: ScriptOptions, tags: Optional[Mapping[str, str]] = None) -> int:
@@ -59,8 +62,7 @@ def _leave_threads() -> None:
         if not one.daemon:
             one.join(max(0.0, until - time.monotonic()))
     if any(one.is_alive() and not one.daemon for one in others):
-        sys.stdout.flush()
-        sys.stderr.flush()
+        interpreter.flush()
         os._exit(0)
 
 
@@ -84,7 +86,42 @@ def _prepare_process(watch: Watch) -> None:
     sys.path.insert(1, str(PACKAGES))
     sys.excepthook = sys.__excepthook__
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    print_as_python()
     os._exit = _after(watch.end, os._exit)  # type: ignore[assignment]
+    os.abort = _failing(watch.end, os.abort)  # type: ignore[assignment]
+    os.execv, os.execve = (_before_exec(watch.end, one) for one in (os.execv, os.execve))
+    os.register_at_fork(
+        before=_hold_signals, after_in_parent=_take_signals, after_in_child=_leave_signals
+    )
+    os.register_at_fork(after_in_child=watch.let_go)
+
+
+def _hold_signals() -> None:
+    """Have those that come while it is forked wait: Python's fork would forget them."""
+    _masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+
+
+def _take_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _masks.before)
+
+
+def _leave_signals() -> None:
+    """Have a fork of the script end by a signal as any process: the record is none of its own."""
+    for number in _ENDING:
+        if is_ours(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
+    _take_signals()
+
+
+def _before_exec(end: Callable[[str], Any], execute: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what becomes another program, with the record ended where there is that program."""
+
+    def execute_after(path: Any, *rest: Any) -> Any:
+        if os.access(path, os.X_OK):
+            end("FINISHED")
+        return execute(path, *rest)
+
+    return execute_after
 
 
 def _after(end: Callable[[str], Any], leave: Callable[[int], NoReturn]) -> Callable[[int], None]:
@@ -95,10 +132,18 @@ def _after(end: Callable[[str], Any], leave: Callable[[int], NoReturn]) -> Calla
     return leave_after
 
 
+def _failing(end: Callable[[str], Any], leave: Callable[[], NoReturn]) -> Callable[[], None]:
+    def leave_after() -> None:
+        end("FAILED")
+        leave()
+
+    return leave_after
+
+
 def _end_by(number: int) -> None:
     """End as Python ends that a signal has interrupted: by it, and by exit code 1 before 3.8."""
     if number == signal.SIGINT and sys.version_info < (3, 8):
         return
-    sys.stdout.flush()
+    interpreter.flush()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
@@ -39,7 +40,7 @@ class Watch(Observer):
         self._most, self._capture = steps, capture
         self.history = History(metric)
         self._record = record
-        self._owner = os.getpid()
+        self._owner, self._stream = os.getpid(), sys.stderr  # whatever the script puts there
         self._asked: Optional[Tuple[Asked, Sequence[str]]] = None
         self._begun = False
         self._runs: List[Prepared] = []
@@ -50,7 +51,8 @@ class Watch(Observer):
     def say(self, text: str) -> None:
         """Print, and keep for the report."""
         self._said.append(text)
-        print_on(sys.stderr, f"lenet-exp: {text}\n")
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # the script's doing
+            print_on(self._stream, f"lenet-exp: {text}\n")
 
     def found(self, asked: Asked, told: Sequence[str]) -> None:
         """Keep what mode the process has."""
@@ -89,6 +91,8 @@ class Watch(Observer):
         """Count a step, and record it."""
         if os.getpid() != self._owner:
             return
+        if call.prepared.trains and self._has_enough():  # the script has caught what was to end it
+            end_with_enough_steps()
         if self._capture is not None and self._capture.takes(call.prepared):
             self._captured(lambda capture: capture.add(call.given))
         if call.prepared.trains:
@@ -100,8 +104,11 @@ class Watch(Observer):
             if scale is not None:
                 self.history.scales[self.history.steps] = scale
             self._record.metrics(self.history.metrics(), self.history.steps)
-        if self._most is not None and self.history.steps >= self._most:
+        if self._has_enough():
             end_with_enough_steps()
+
+    def _has_enough(self) -> bool:
+        return self._most is not None and self.history.steps >= self._most
 
     def _trace(self, call: Call) -> None:
         before = self._tallies.get(id(call.prepared))
@@ -115,6 +122,10 @@ class Watch(Observer):
         made = tally.added(before, traces.sites, values[0], values[1], step, inside)
         self._tallies[id(call.prepared)] = made
         call.session.run(_of(call.prepared, traces.reset))
+
+    def let_go(self) -> None:
+        """Have no part in the record, in a fork of the script."""
+        self._record.let_go()
 
     def end(self, status: str, error: str = "") -> None:
         """Say what came of it, and close the record; once, and only in the script's process.

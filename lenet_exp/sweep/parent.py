@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Iterable, Iterator, List, Mapping, NamedTuple
 
-from lenet_exp.errors import DataError, StoreError, Terminated
+from lenet_exp.errors import ConfigError, DataError, StoreError, Terminated
 from lenet_exp.record.run import run_files
 from lenet_exp.record.store import journal, processes, sync
 from lenet_exp.record.store.journal import Journal
@@ -19,11 +19,12 @@ _COMMAND = "command.txt"
 
 
 @contextlib.contextmanager
-def hold(folder: Path) -> Iterator[Journal]:
-    """Yield the sweep's own journal; no other process has it meanwhile.
+def hold(folder: Path, command: str) -> Iterator[Journal]:
+    """Yield the sweep's own journal; no other process has it meanwhile. `command` goes on with it.
 
     Raises:
         StoreError: another one has.
+        ConfigError: it is a sweep of another program's, of scripts or of runs.
     """
     try:
         held = Journal(folder)
@@ -31,8 +32,17 @@ def hold(folder: Path) -> Iterator[Journal]:
         problem = f"{_holder(folder)} is at work on this sweep"
         raise StoreError(f"sweep {folder.name}", problem, "wait for it, or end it") from error
     with contextlib.closing(held):
+        before = journal.merged(held.entries, "tags").get("command", command)
+        if _program(before) != _program(command):
+            allowed = f"a name of its own; that sweep is of {_program(before)}"
+            other = f"{_program(command)} -m sweep={folder.name}-2"
+            raise ConfigError("sweep", folder.name, allowed, other)
         held.append("tags", {processes.TAG: processes.this_process()})
         yield held
+
+
+def _program(command: str) -> str:
+    return " ".join(command.split()[:3])
 
 
 def _holder(folder: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
@@ -61,7 +62,7 @@ def _folder(options: SweepOptions) -> Path:
 def lines(folder: Path) -> List[str]:
     """Return who is at work on a sweep, the table of its jobs, and what goes on with it."""
     tags = _tags(folder)
-    known = _jobs(folder)
+    known = _told_apart(_jobs(folder))
     rows = [_row(job, folder / job.identity) for job in known]
     holder = holder_of(folder)
     told = [f"sweep {folder.name}: {holder or 'nobody'} is at work on it"]
@@ -72,12 +73,19 @@ def lines(folder: Path) -> List[str]:
     return [*told, begun if tags else "it is not begun: the same command goes on with it"]
 
 
+def _told_apart(jobs: Sequence[KnownJob]) -> List[KnownJob]:
+    """Return the jobs; those that are called the same, as after a change, by their identities."""
+    counts = Counter(job.delta for job in jobs)
+    return [job if counts[job.delta] == 1 else job._replace(delta=f"{job.delta} {job.identity}")
+            for job in jobs]  # fmt: skip
+
+
 def holder_of(folder: Path) -> Optional[str]:
     """Return which process is at work on a sweep, as far as can be seen from here; None: none."""
     if _status(folder) != "RUNNING":
         return None
     tag = _tags(folder).get(processes.TAG)
-    return None if processes.is_dead(tag) else _who(json.loads(tag or "{}"))
+    return None if processes.is_dead(tag) else _who(processes.read(tag))
 
 
 def locker_of(folder: Path) -> Optional[str]:
@@ -109,8 +117,15 @@ def _row(job: KnownJob, folder: Path) -> JobRow:
 
 
 def _attempts(folder: Path) -> Iterator[str]:
-    """Yield where a job is being made, and how its lost attempts ended."""
-    given, tags = lease.read(folder), _tags(folder)
+    """Yield what is wrong with its record, where it is being made, how lost attempts ended."""
+    try:
+        entries = journal.read(folder)
+    except DataError as error:
+        yield f"its record {error.args[1]}"
+        return
+    except OSError:
+        return
+    given, tags = lease.read(folder), journal.merged(entries, "tags")
     if _status(folder) == "RUNNING" and "pid" in given:
         yield f"attempt {given['attempt']}, {_who(given)}"
     lost = sorted(key for key in tags if key.startswith("lost_"))
@@ -135,9 +150,16 @@ def _entries(folder: Path) -> List[journal.Entry]:
 def _jobs(folder: Path) -> List[KnownJob]:
     """Return the jobs that were kept; of an earlier version's sweep, those that were begun."""
     try:
-        return [KnownJob(**one) for one in json.loads((folder / JOBS).read_text())]
+        return [_known(**one) for one in json.loads((folder / JOBS).read_text())]
     except (OSError, ValueError, TypeError):
         begun = sorted(path.parent for path in folder.glob(f"*/{journal.NAME}"))
         current = [path for path in begun if "superseded" not in _tags(path).get("sweep", "")]
         named = [(path, _tags(path).get("job_override", path.name)) for path in current]
         return [KnownJob(path.name, delta, Watch(path).step) for path, delta in named]
+
+
+def _known(identity: object, delta: object, steps: object) -> KnownJob:
+    """Return a job as it was kept; raises TypeError for what nobody wrote."""
+    if [type(identity), type(delta), type(steps)] != [str, str, int]:
+        raise TypeError(identity)
+    return KnownJob(str(identity), str(delta), int(str(steps)))

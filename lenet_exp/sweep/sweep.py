@@ -54,7 +54,7 @@ def run_sweep(request: Request) -> List[Optional[float]]:
 def _make(request: Request, distinct: List[SweepJob], view: View) -> Dict[str, str]:
     """Run what is to be made, and compare; return the message of each that failed, by identity."""
     store = _store(distinct[0])  # first: one that is refused leaves no sweep behind
-    with parent.hold(request.folder) as held:
+    with parent.hold(request.folder, request.command) as held:
         known = experiment_notices(distinct[0].settings.tracking.experiment)
         for line in itertools.chain(known, dead_runs.end_dead_runs(store, request.folder)):
             view.say(line)

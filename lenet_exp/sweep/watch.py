@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Callable, Dict, Optional, Tuple
 
 from lenet_exp.record.store import journal, processes
 
@@ -35,18 +34,19 @@ class Watch:
             return
         whole = new[: new.rfind(b"\n") + 1]
         self._offset += len(whole)
-        for line in whole.splitlines():
-            self._take(json.loads(line))
+        for entry in journal.readable(whole.splitlines()):
+            self._take(entry)
 
-    def _take(self, entry: Dict[str, Any]) -> None:
-        if entry["kind"] == "status":
-            self.status = entry["values"]["status"]
-        if entry["kind"] == "tags":
-            self.process = entry["values"].get(processes.TAG, self.process)
-        if entry["kind"] == "metrics":
-            self.metrics.update(entry["values"])
-            self.step = max(self.step, entry["step"])
-            self._first = self._first or (entry["time"] / 1000, entry["step"])
+    def _take(self, entry: journal.Entry) -> None:
+        if entry.kind == "status":
+            self.status = entry.values["status"]
+        if entry.kind == "tags":
+            self.process = entry.values.get(processes.TAG, self.process)
+        if entry.kind == "metrics":
+            self.metrics.update(entry.values)
+            made = entry.values.get("steps", entry.step)  # a script's last line is after its steps
+            self.step = max(self.step, int(made))
+            self._first = self._first or (entry.time / 1000, entry.step)
 
     def seconds_left(self, steps: int) -> Optional[float]:
         """Return the seconds until `steps` are made, at the rate so far; None: not known yet."""

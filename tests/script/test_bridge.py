@@ -67,6 +67,21 @@ def test_the_star_import_gives_what_scripts_use():
     there = {}
     exec("from npu_bridge.npu_init import *", there)
     assert STAR - {*there} == set()
+    assert there["tf"].get_variable  # a graph's, as the vendor's for TensorFlow 2 gives
+
+
+@pytest.mark.parametrize("name", ["set_keras_session_npu_config", "npu_clear_session"])
+def test_a_session_of_keras_is_set_or_refused(name):
+    import npu_bridge.npu_init
+
+    tf = tf_compat.load()
+    if tf_compat.stack_of_this_python() == "tf1":
+        getattr(npu_bridge.npu_init, name)()
+        assert tf.keras.backend.get_session()
+        tf.keras.backend.clear_session()
+        return
+    with pytest.raises(NotImplementedError, match="a session of Keras'"):
+        getattr(npu_bridge.npu_init, name)()
 
 
 @pytest.mark.parametrize("module", ["npu_ops", "npu.npu_loss_scale_manager"])

@@ -1,10 +1,14 @@
 """What a script's watch makes of what it hears."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from lenet_exp import tf_compat
+from lenet_exp.record.store.journal import Journal
+from lenet_exp.script.asked import Asked
 from lenet_exp.script.capture import Capture
 from lenet_exp.script.history import History
 from lenet_exp.script.record import Kept, ScriptRecord
@@ -71,3 +75,22 @@ def test_a_capture_that_can_not_be_written_ends_alone(capsys):
         watch.begun(FINE, session)
         watch.begun(FINE, session)
     assert capsys.readouterr().err.count("no capture: /proc/captured") == 1
+
+
+@pytest.mark.stackless
+def test_a_fork_that_lives_longer_keeps_nobody_from_the_record(tmp_path):
+    kept = Kept("x.py", None, (), tmp_path / "record", "none", "x")
+    watch = Watch(ScriptRecord(kept), None)
+    watch.found(Asked(), [])
+    child = os.fork()
+    if child == 0:
+        watch.let_go()
+        os.kill(os.getpid(), signal.SIGSTOP)
+        os._exit(0)
+    os.waitpid(child, os.WUNTRACED)
+    watch.end("FINISHED")
+    try:
+        Journal(tmp_path / "record").close()
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)

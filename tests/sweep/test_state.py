@@ -110,3 +110,22 @@ def test_who_has_the_lock_is_at_work_whatever_the_tag_says(sweep):
         assert state.locker_of(sweep) == "another process"
     assert state.locker_of(sweep.parent / "none") is None
     assert not (sweep.parent / "none").exists()
+
+
+@pytest.mark.parametrize(("name", "content", "said"), [
+    ("c/record.jsonl", "no json\n", "  seed=2: its record is damaged (Expecting value: line 1"),
+    ("c/record.jsonl", '{"kind": "tags", "values": {"process": "x"}, "time": 1}\n', "c"),
+    ("c/lease.json", "[]", "seed=2"),
+    ("jobs.json", '[{"identity": 3, "delta": "d", "steps": 20}]', "a    finished"),
+    ("jobs.json", '[{"identity": "c", "delta": "d", "steps": "x"}]', "a    finished"),
+])  # fmt: skip
+def test_what_is_damaged_is_said_beside_what_is_not(name, content, said, sweep, capsys):
+    (sweep / name).write_text(content)
+    assert verb.main(["mine"]) == 0
+    assert said in capsys.readouterr().out
+
+
+def test_jobs_that_are_called_the_same_are_told_apart(sweep):
+    jobs = [state.KnownJob(name, "seed=0", 20) for name in "ab"]
+    (sweep / "jobs.json").write_text(json.dumps([job._asdict() for job in jobs]))
+    assert {line[:8] for line in state.lines(sweep)[2:4]} == {"seed=0 a", "seed=0 b"}

@@ -53,3 +53,17 @@ def test_the_end_of_an_earlier_attempt_is_not_this_one_s(tmp_path):
     with contextlib.closing(Journal(tmp_path)) as written:
         written.append("status", {"status": "KILLED"})
     assert Watch(tmp_path).status == ""
+
+
+@pytest.mark.parametrize("spoilt", [
+    b"no json", b"[]", b'{"kind": "status", "values": {}, "time": 1}',
+    b'{"kind": "metrics", "values": {"loss": "a"}, "time": 1, "step": 1}', b"\xff",
+])  # fmt: skip
+def test_a_line_that_nobody_wrote_is_passed_over(spoilt, tmp_path):
+    (tmp_path / NAME).write_bytes(spoilt + b"\n" + line(10, 0, loss=1.0))
+    assert Watch(tmp_path).metrics == {"loss": 1.0}
+
+
+def test_the_last_line_of_a_script_is_no_step(tmp_path):
+    (tmp_path / NAME).write_bytes(line(3, 0, loss=1.0) + line(4, 0, loss=1.0, steps=3.0))
+    assert Watch(tmp_path).step == 3

@@ -42,6 +42,12 @@ def are_scripts(found: SelectedRuns) -> bool:
     return all("script" in run.tags for run in found.runs)
 
 
+def without_scripts(found: SelectedRuns) -> SelectedRuns:
+    """Return runs without those of scripts, which have no settings and no accuracy of ours."""
+    ours = tuple(run for run in found.runs if "script" not in run.tags)
+    return found._replace(runs=ours)
+
+
 def compare_scripts(store: Store, found: SelectedRuns) -> str:
     """Keep the table of runs in outputs/comparisons, and with their parent run; return it."""
     made = rows(found.runs)

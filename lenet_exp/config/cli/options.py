@@ -159,6 +159,8 @@ def _required(cls: Type[Options]) -> List[str]:
 def _meant(name: str, keys: Dict[str, Any]) -> Optional[str]:
     """Return the key that was surely meant: it, its last part, or one written much alike."""
     short = {key.rpartition(".")[2]: key for key in keys}
+    if "(" in name:  # zip(...), of runs
+        return None
     return name if name in keys else short.get(name) or suggest.close_to(name, keys)
 
 

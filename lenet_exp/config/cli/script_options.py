@@ -19,6 +19,7 @@ _SHORT = ("modify_mixlist", "keep_dtype", "customize_dtypes", "trace_overflow")
 EXPERIMENT = "lenet-exp-scripts"
 NO_STORE = "none"  # as a URI: the folder alone
 _VARIED = ("precision", *(f"precision.{name}" for name in _SHORT))
+_ARGUMENT = re.compile(r"-{0,2}\w[\w.-]*").fullmatch
 _COMMA = re.compile(r",(?![^\[]*\])")  # outside of brackets
 
 
@@ -37,7 +38,9 @@ class ScriptOptions(Options):
 
     arguments: Tuple[str, ...]
     path: Optional[Path] = key("a Python file", "train.py", default=None)
-    module: Optional[str] = key("a module, as package.train", "package.train", default=None)
+    module: Optional[str] = key("a module, as package.train", "package.train",
+                                re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*").fullmatch,
+                                default=None)  # fmt: skip
     precision: Optional[str] = one_of(*PRECISION_MODES, good=RECOMMENDED, default=None, also=ALSO)
     modify_mixlist: Optional[Path] = key("a JSON file", "FILE", default=None,
                                          name="precision.modify_mixlist")  # fmt: skip
@@ -58,7 +61,8 @@ class ScriptOptions(Options):
     experiment: str = key("the name of an experiment", EXPERIMENT, default=EXPERIMENT,
                           name="tracking.experiment")  # fmt: skip
     out: Tuple[str, ...] = key("names of arguments of the script, each of a folder", "output_dir",
-                               bool, default=())  # fmt: skip
+                               lambda names: names and all(map(_ARGUMENT, names)),
+                               default=())  # fmt: skip
     sweep: Optional[str] = key(
         "a name of letters, digits, dots, - and _, but not latest",
         "mine",
@@ -94,7 +98,7 @@ class ScriptOptions(Options):
         Raises:
             ConfigError: as `read`; what is one run's alone.
         """
-        ours, own = _parts(arguments)
+        ours, own = parts(arguments)
         choices = [_choices(word) for word in ours if word not in SWEEPS]
         found = []
         for words in itertools.product(*choices):
@@ -113,7 +117,7 @@ class ScriptOptions(Options):
 
     @classmethod
     def _read(cls, arguments: Sequence[str]) -> ScriptOptions:
-        ours, own = _parts(arguments)
+        ours, own = parts(arguments)
         given, others = cls.split(ours)
         for argument in others:
             raise cls.unknown(argument, given)
@@ -133,16 +137,21 @@ class ScriptOptions(Options):
                              self.command("path", "train.py"))  # fmt: skip
         if self.path is not None and not self.path.is_file():
             raise ConfigError("path", self.path, "a file that exists", self.command("path"))
+        if self.path is not None and self.path.suffix == ".ipynb":
+            allowed = f"a Python file: jupyter nbconvert --to script {self.path} makes one"
+            good = self.command("path", str(self.path.with_suffix(".py")))
+            raise ConfigError("path", self.path, allowed, good)
         for name in ("capture", "record"):
             folder = getattr(self, name)
             if folder is not None and folder.exists():
-                remedy = self.command(name, f"{folder}-2")
+                remedy = self.command(name, f"{folder}-2", self.script())
                 raise ConfigError(name, folder, "a folder that does not exist yet", remedy)
         for name in ("modify_mixlist", "customize_dtypes"):
             file = getattr(self, name)
             if file is not None and not file.is_file():
                 wanted = f"precision.{name}"
-                raise ConfigError(wanted, file, "a file that exists", self.command(wanted))
+                remedy = self.command(wanted, "", self.script())
+                raise ConfigError(wanted, file, "a file that exists", remedy)
 
     @classmethod
     def command(cls, name: str = "", text: str = "", typed: Optional[Dict[str, str]] = None) -> str:
@@ -175,7 +184,7 @@ _OF_SWEEPS = ("out", "sweep", "dry_run", "fail_fast")
 
 def sweeps(arguments: Sequence[str]) -> bool:
     """Return whether a command line asks for a sweep."""
-    return bool({*SWEEPS} & {*_parts(arguments)[0]})
+    return bool({*SWEEPS} & {*parts(arguments)[0]})
 
 
 def _choices(word: str) -> List[str]:
@@ -186,8 +195,8 @@ def _choices(word: str) -> List[str]:
     return list(dict.fromkeys(f"{name}={value.strip()}" for value in _COMMA.split(text)))
 
 
-def _parts(arguments: Sequence[str]) -> Tuple[List[str], Tuple[str, ...]]:
-    """Return our words, and the script's own."""
+def parts(arguments: Sequence[str]) -> Tuple[List[str], Tuple[str, ...]]:
+    """Return our words, their keys in full, and the script's own."""
     words = list(arguments)
     at = words.index(END) if END in words else len(words)
     ours = [f"precision.{w}" if w.partition("=")[0] in _SHORT else w for w in words[:at]]

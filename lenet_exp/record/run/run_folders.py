@@ -91,6 +91,9 @@ def config_of(folder: Path) -> DictConfig:
         DataError: it is not there, or no configuration.
     """
     path = folder / "config.yaml"
+    if not path.is_file() and _is_of_a_script(folder):
+        problem = "is the record of a script, which has no settings of a run"
+        raise DataError(folder, problem, PROGRAM)
     try:
         cfg = _loaded(path)
         for group, key in itertools.product(("precision", "hardware"), PLAN_FILES):
@@ -101,6 +104,12 @@ def config_of(folder: Path) -> DictConfig:
         reason = getattr(error, "strerror", None) or _shortened(str(error))
         raise DataError(path, f"can't be read ({reason})", PROGRAM) from error
     return cfg
+
+
+def _is_of_a_script(folder: Path) -> bool:
+    with contextlib.suppress(OSError, DataError):
+        return "script" in journal.merged(journal.read(folder), "tags")
+    return False
 
 
 def _loaded(path: Path) -> DictConfig:

@@ -5,18 +5,20 @@ One JSON object a line. The store is a copy of this file that may lag behind or 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
 import os
 import time
 from pathlib import Path, PurePosixPath
-from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional
 
 from lenet_exp.errors import DataError, StoreError
 from lenet_exp.record.store import processes
 
 NAME = "record.jsonl"
+_DAMAGE = (ValueError, TypeError, OverflowError, RecursionError)
 
 
 class Entry(NamedTuple):
@@ -43,8 +45,15 @@ def read(folder: Path) -> List[Entry]:
     path = folder / NAME
     try:
         return [_entry(line) for line in _whole_lines(path)]
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+    except _DAMAGE as error:
         raise DataError(path, f"is damaged ({error})", "another run") from error
+
+
+def readable(lines: Iterable[bytes]) -> Iterator[Entry]:
+    """Yield the entries of lines, without those that are none: for who only looks on."""
+    for line in lines:
+        with contextlib.suppress(*_DAMAGE):
+            yield _entry(line)
 
 
 def _entry(line: bytes) -> Entry:

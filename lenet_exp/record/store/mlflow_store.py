@@ -106,7 +106,7 @@ class Store:
     def create(self, name: str, tags: Mapping[str, str], start_time: Optional[int] = None) -> Run:
         """Return a new run that is RUNNING; `start_time` in ms since 1970, None: now."""
         context = _mlflow().tracking.context.registry
-        fitting = {key: tag_value(value) for key, value in tags.items()}
+        name, fitting = tag_value(name), {key: tag_value(value) for key, value in tags.items()}
         tried: List[bool] = []
 
         def created() -> str:
@@ -302,6 +302,7 @@ def tag_value(text: str) -> str:
 
 
 def _cut(text: str, most: int) -> str:
+    text = text.encode(errors="backslashreplace").decode()  # names of files may be no UTF-8
     return text if len(text) <= most else text[: most - len(_CUT)] + _CUT
 
 

@@ -8,7 +8,7 @@ import os
 import re
 import socket
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Any, Dict, List, Optional
 
 TAG = "process"
 
@@ -27,10 +27,19 @@ def this_process(attempt: int = 0) -> str:
     return json.dumps({**own, **engines, **({"attempt": attempt} if attempt else {})})
 
 
+def read(tag: Optional[str]) -> Dict[str, Any]:
+    """Return what a tag says of a process; nothing of what is no such tag."""
+    try:
+        found = json.loads(tag or "")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def is_dead(tag: Optional[str]) -> bool:
     """Return whether the process of a tag surely ended; False where that can't be known."""
+    process = read(tag)
     try:
-        process = json.loads(tag or "")
         here, pid, started = _here(), int(process["pid"]), process["started"]
     except (ValueError, KeyError, TypeError):
         return False

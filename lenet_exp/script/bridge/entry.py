@@ -8,7 +8,9 @@ from typing import Any, List
 import tensorflow.compat.v1 as tf
 from tensorflow.python.client import session as sessions
 
+from lenet_exp import tf_compat
 from lenet_exp.script.bridge import collectives, hooks, loops, operators
+from lenet_exp.script.bridge.refusal import NotOnCpuError
 
 _NAME = "NpuOptimizer"
 _OFF, _NO_JIT = 2, -1
@@ -54,8 +56,9 @@ def npu_run_config_init(run_config: Any = None) -> Any:
 
 def set_keras_session_npu_config(config: Any = None) -> Any:
     """Return a session of the chip, which is Keras' from here on."""
+    keras = _keras()
     session = tf.Session(config=npu_config_proto(config))
-    _keras().set_session(session)
+    keras.set_session(session)
     return session
 
 
@@ -66,6 +69,9 @@ def npu_clear_session(config: Any = None) -> None:
 
 
 def _keras() -> Any:
+    if tf_compat.stack_of_this_python() != "tf1":
+        name = "a session of Keras' (TensorFlow 2's Keras has none)"
+        raise NotOnCpuError(name, ["npu_config_proto", "tf.Session"])
     return tf.keras.backend
 
 

@@ -81,7 +81,7 @@ _BESIDES = {
     "util": f"{_NPU}.util", "npu_plugin": f"{_NPU}.npu_plugin", "npu_rnn": f"{_NPU}.npu_rnn",
     "npu_strategy": f"{_NPU}.npu_strategy", "keras_to_npu": f"{_NPU}.keras_to_npu",
     "hccl_ops": "npu_bridge.hccl.hccl_ops", "profiler": "npu_bridge.profiler.profiler",
-    "npu_cpu_ops": "npu_bridge.npu_cpu.npu_cpu_ops", "os": "os", "tf": "tensorflow",
+    "npu_cpu_ops": "npu_bridge.npu_cpu.npu_cpu_ops", "os": "os",
     "config_pb2": "tensorflow.core.protobuf.config_pb2",
     "rewriter_config_pb2": "tensorflow.core.protobuf.rewriter_config_pb2",
     "session": "tensorflow.python.client.session",
@@ -140,9 +140,13 @@ def _besides() -> Dict[str, Any]:
     found: Dict[str, Any] = {}
     for name, module in _BESIDES.items():
         found[name] = importlib.import_module(module)
+    tf1 = tf_compat.stack_of_this_python() == "tf1"
+    # Of today's adapter for TensorFlow 2 `import tensorflow` has become `tensorflow.compat.v1`:
+    # hicann/tensorflow, tf_adapter_2.x/compat_v1/upgrade_tf1_compat_tf2.py, REPLACE_RULES.
+    found["tf"] = importlib.import_module("tensorflow" if tf1 else "tensorflow.compat.v1")
     found["RewriterConfig"] = found["rewriter_config_pb2"].RewriterConfig
     found["npu_unary_ops"] = importlib.import_module(f"{_OURS}.operators").npu_unary_ops
-    if tf_compat.stack_of_this_python() == "tf1":  # TensorFlow 2's Keras has no sessions
+    if tf1:  # TensorFlow 2's Keras has no sessions
         found["backend"] = found["tf"].keras.backend
     return found
 

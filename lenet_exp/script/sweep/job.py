@@ -6,17 +6,21 @@ input, whose end means that the launching process has ended. The script itself h
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
+import stat
 import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, List, Mapping, Sequence
 
 from lenet_exp.config.cli.script_options import ScriptOptions
-from lenet_exp.script import run
+from lenet_exp.errors import DataError, LenetExpError, wrap_os_error
+from lenet_exp.record.store.journal import Journal
+from lenet_exp.script import interpreter, run
 from lenet_exp.sweep.places.ordered import exit_code
 
 
@@ -42,19 +46,47 @@ def _end_with_the_sweep(order: int) -> None:
 
 def _run(order: Dict[str, Any]) -> int:
     _leave_streams_to_the_script()
+    return carry_out(order)
+
+
+def carry_out(order: Dict[str, Any]) -> int:
+    """Run the script; return its exit code. Why it never began is kept in the job's record.
+
+    Raises:
+        LenetExpError, OSError: something that was ordered can't be.
+    """
     folder = Path(order["folder"])
-    _copy(order["copied"])
-    options = replace(ScriptOptions.read(order["words"]), record=folder)
-    return run.run(options, {**order["tags"], "config_hash": order["identity"]})
+    try:
+        copy(order["copied"])
+        options = replace(ScriptOptions.read(order["words"]), record=folder)
+        return run.run(options, {**order["tags"], "config_hash": order["identity"]})
+    except (LenetExpError, OSError) as error:
+        with contextlib.closing(Journal(folder)) as held:
+            held.append("tags", {"error": interpreter.in_a_line(wrap_os_error(error))})
+        raise
 
 
-def _copy(copied: Mapping[str, str]) -> None:
-    """Make the job's own folders, each as the person's own is now; "": none is known."""
+def copy(copied: Mapping[str, str]) -> None:
+    """Make the job's own folders, each as the person's own is now; "": none is known.
+
+    Raises:
+        DataError: something in one can't be read.
+    """
     for own, source in copied.items():
+        Path(own).parent.mkdir(parents=True, exist_ok=True)
         if source and Path(source).is_dir():
-            shutil.copytree(source, own, symlinks=True)
-        else:
-            Path(own).parent.mkdir(parents=True, exist_ok=True)
+            try:
+                shutil.copytree(source, own, symlinks=True, ignore=_no_files)
+            except shutil.Error as error:
+                name, _, why = error.args[0][0]
+                raise DataError(name, f"can't be copied ({why})", "permission to read") from error
+
+
+def _no_files(folder: str, names: Sequence[str]) -> List[str]:
+    """Return what can't be copied: pipes, sockets, devices."""
+    modes = {name: os.lstat(str(Path(folder, name))).st_mode for name in names}
+    kinds = (stat.S_ISREG, stat.S_ISDIR, stat.S_ISLNK)
+    return [name for name, mode in modes.items() if not any(kind(mode) for kind in kinds)]
 
 
 if __name__ == "__main__":

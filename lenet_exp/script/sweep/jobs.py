@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from lenet_exp import tf_compat
 from lenet_exp.config.cli.script_options import END, JobLine, ScriptOptions
@@ -62,7 +64,8 @@ def jobs_of(lines: Sequence[JobLine], folder: Path) -> List[ScriptJob]:
         ConfigError: an argument that `out` names has no folder.
     """
     found: Dict[str, ScriptJob] = {}
-    for line, delta in zip(lines, deltas([line.words for line in lines])):
+    told = [[w for w in line.words if not w.startswith(_NOT_PART)] for line in lines]
+    for line, delta in zip(lines, deltas(told)):
         identity = _identity(line)
         arguments, copied = own_folders(line.options, folder / identity / OWN)
         made = ScriptJob(line, delta, identity, folder / identity, Path.cwd(), arguments, copied)
@@ -80,19 +83,18 @@ def own_folders(options: ScriptOptions, place: Path) -> Tuple[Tuple[str, ...], D
     """
     words = list(options.arguments)
     copied: Dict[str, str] = {}
-    for typed in options.out:
-        name = typed.lstrip("-")
+    for name in dict.fromkeys(typed.lstrip("-") for typed in options.out):
         mine, theirs = str(place / name), []
         form = re.compile(rf"(--?{re.escape(name)})(=(.*))?", re.DOTALL)
         for at, word in enumerate(list(words)):
-            match = form.fullmatch(word)
-            if match and match[2]:
-                theirs, words[at] = [match[3]], f"{match[1]}={mine}"
-            elif match and at + 1 < len(words):
-                theirs, words[at + 1] = [words[at + 1]], mine
+            match, after = form.fullmatch(word), words[at + 1 : at + 2]
+            if match and not match[2] and after and not after[0].startswith("-"):
+                theirs, words[at + 1] = after, mine
+            elif match:
+                theirs, words[at] = [match[3] or ""], f"{match[1]}={mine}"
         words += [] if theirs else [f"--{name}={mine}"]
-        for source in theirs:
-            _check_copied(options, typed, Path(source).expanduser(), place)
+        for source in filter(None, theirs):
+            _check_copied(options, name, Path(source).expanduser(), place)
             copied[mine] = str(Path(source).expanduser().absolute())
         copied.setdefault(mine, "")
     return tuple(words), copied
@@ -115,15 +117,24 @@ def _identity(line: JobLine) -> str:
     for key in ("precision.modify_mixlist", "precision.customize_dtypes"):
         if key in kept:
             kept[key] = _sha256([Path(kept[key]).expanduser()])
-    if options.path is not None:  # and what it may import from beside it
-        beside = {*options.path.resolve().parent.glob("*.py"), options.path.resolve()}
-        kept["path"] = [str(options.path.resolve()), _sha256(sorted(beside))]
+    file = options.path or file_of_module(str(options.module))
+    if file is not None:  # and what it may import from beside it
+        beside = {*file.resolve().parent.glob("*.py"), file.resolve()}
+        kept["path"] = [str(file.resolve()), _sha256(sorted(filter(Path.is_file, beside)))]
     more = [list(options.arguments), str(Path.cwd()), tf_compat.stack_of_this_python()]
     return hashlib.sha256(json.dumps([kept, more], sort_keys=True).encode()).hexdigest()[:12]
+
+
+def file_of_module(name: str) -> Optional[Path]:
+    """Return the file that `python -m NAME` runs from here; nothing is imported for it."""
+    inside = Path(*name.split("."))
+    places = [Path.cwd(), *map(Path, sys.path[1:])]
+    files = (one for at in places for one in (at / inside / "__main__.py", at / f"{inside}.py"))
+    return next(filter(Path.is_file, files), None)
 
 
 def _sha256(files: Sequence[Path]) -> str:
     digest = hashlib.sha256()
     for file in files:
-        digest.update(f"{file.name}\n".encode() + file.read_bytes())
+        digest.update(os.fsencode(f"{file.name}\n") + file.read_bytes())
     return digest.hexdigest()

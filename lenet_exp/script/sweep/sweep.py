@@ -7,7 +7,7 @@ import os
 import shlex
 import time
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, Iterator, List, Optional, Sequence
 
 from omegaconf import OmegaConf
 
@@ -72,7 +72,7 @@ def _made(
     request: Request, jobs: Sequence[ScriptJob], about: parent.About, store: Store, view: View
 ) -> Dict[str, str]:
     """Make what is not finished; return the message of each job that failed, by identity."""
-    with parent.hold(request.folder) as held:
+    with parent.hold(request.folder, request.command) as held:
         for line in dead_runs.end_dead_runs(store, request.folder):
             view.say(line)
         decisions = [_decide(job) for job in jobs]
@@ -89,10 +89,20 @@ def _made(
                     view.say(f"to go on: {request.command}")
             run.failed = bool(failed)
             for job in jobs:
-                if job.identity in failed:
-                    _record_failure(job, failed[job.identity], request, run.run_id, store)
-            parent.complete_jobs(store, [job.folder for job in jobs])
+                with _said(view, f"the store lacks all of {job.delta}"):
+                    if job.identity in failed:
+                        _record_failure(job, failed[job.identity], request, run.run_id, store)
+                    parent.complete_jobs(store, [job.folder])
     return failed
+
+
+@contextlib.contextmanager
+def _said(view: View, what: str) -> Iterator[None]:
+    """Have what goes wrong with one job said, and no end of the sweep."""
+    try:
+        yield
+    except LenetExpError as error:
+        view.say(f"{what}: {error}")
 
 
 def _request(options: ScriptOptions, folder: Path, place: ScriptPlace, command: str) -> Request:
@@ -162,7 +172,7 @@ def _record_failure(
     options = job.line.options
     script = str(options.path or options.module)
     with contextlib.closing(Journal(job.folder)) as held:
-        if not journal.merged(held.entries, "tags"):  # it came to no session
+        if "script" not in journal.merged(held.entries, "tags"):  # it came to no session
             asked = {"precision": options.precision, "precision.keep_dtype": options.keep_dtype}
             held.append("params", {"script": script, "arguments": " ".join(job.arguments), **asked})
             own = {"sweep": request.name, "mlflow.parentRunId": parent_id, "script": script}

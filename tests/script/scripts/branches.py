@@ -1,5 +1,6 @@
 """A script that ends as its first argument says: one way after three steps, or none."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -54,14 +55,24 @@ with tf.Session(config=config) as session:
         os.chdir(tempfile.mkdtemp())
         Path.cwd().rmdir()
     if end == "spawn":
-        child = multiprocessing.Process(target=print, args=("from the child",))
-        child.start()
-        child.join()
-        assert child.exitcode == 0
+        for target in (print, threading.Event().wait):
+            child = multiprocessing.get_context("fork").Process(target=target)
+            child.start()
+            if target is not print:
+                child.terminate()
+            child.join()
+            assert child.exitcode == (0 if target is print else -signal.SIGTERM)
+    if end == "replace":
+        os.execv(sys.executable, [sys.executable, "-c", ""])
+    if end == "abort":
+        os.abort()
     if end == "leave":
         os._exit(5)
     if end == "interrupt":
         os.kill(os.getpid(), signal.SIGINT)
     if end == "raise":
         raise ValueError("the script's own")
+    while end == "catch":
+        with contextlib.suppress(BaseException):
+            steps(1)
     steps(10**9 if end in ("forever", "wrong_list") else 0)

@@ -1,5 +1,8 @@
 """Which jobs a command line has, and which folders each of them."""
 
+import os
+import sys
+
 import pytest
 
 from lenet_exp.config.cli.script_options import ScriptOptions
@@ -38,8 +41,29 @@ def test_the_same_job_has_the_same_identity_while_its_files_are_the_same(lines, 
     assert identity("precision=fp16", "sweep=x", "tracking.experiment=y") == first
     assert identity("precision=force_fp16", "steps=3") != first
     assert identity("precision=force_fp16", "--", "3") != first
+    (tmp_path / "in" / "folder.py").mkdir()
+    (tmp_path / "in" / "link.py").symlink_to("nowhere")
+    assert identity("precision=force_fp16") == first
     (tmp_path / "in" / "model.py").write_text("")
     assert identity("precision=force_fp16") != first
+
+
+def test_a_module_is_told_from_what_it_was_by_its_files(lines, tmp_path, monkeypatch):
+    def identity(name):
+        (line,) = ScriptOptions.read_jobs(["-m", f"module={name}"])
+        return jobs_of([line], tmp_path)[0].identity
+
+    package = tmp_path / "in" / "of" / "a_name"
+    package.mkdir(parents=True)
+    files = {"net": package.parent / "net.py", "of.net": package.parent / "net.py",
+             "of.a_name": package / "__main__.py"}  # fmt: skip
+    for name, file in files.items():
+        monkeypatch.setattr(sys, "path", ["", str(package.parent)])
+        before = identity(name)
+        file.write_text(f"{before!r}")
+        after = identity(name)
+        assert after not in (before, identity(f"{name}.other"))
+        assert identity(name) == after
 
 
 def test_equal_jobs_are_one(lines, tmp_path):
@@ -51,10 +75,14 @@ def test_equal_jobs_are_one(lines, tmp_path):
     (["-o", "there", "x"], ["-o", "{}", "x"]),
     (["x"], ["x", "--o={}"]),
     (["--other=1", "--o", "there"], ["--other=1", "--o", "{}"]),
+    (["--o", "--lr", "3"], ["--o={}", "--lr", "3"]),
+    (["--o="], ["--o={}"]),
+    (["x", "-o"], ["x", "-o={}"]),
     (["--o=a", "--o=there"], ["--o={}", "--o={}"]),  # the last one counts
 ])  # fmt: skip
-def test_an_argument_gets_a_folder_of_the_job_s_own(typed, own, lines, tmp_path):
-    (line,) = lines("out=o", "--", *typed)
+@pytest.mark.parametrize("name", ["o", "--o", "[o,-o,--o]"])
+def test_an_argument_gets_a_folder_of_the_job_s_own(name, typed, own, lines, tmp_path):
+    (line,) = lines(f"out={name}", "--", *typed)
     arguments, copied = own_folders(line.options, tmp_path / "own")
     mine = str(tmp_path / "own" / "o")
     assert list(arguments) == [word.format(mine) for word in own]
@@ -65,3 +93,15 @@ def test_an_argument_gets_a_folder_of_the_job_s_own(typed, own, lines, tmp_path)
 def test_two_sweeps_of_a_name_can_not_be_typed(lines):
     with pytest.raises(ConfigError, match="a name of letters"):
         lines("sweep=latest")
+
+
+def test_a_file_that_no_encoding_names_is_a_script(lines, tmp_path):
+    name = os.fsdecode(b"b\xe9.py")
+    (tmp_path / "in" / name).write_text("")
+    assert len(jobs_of(lines("precision=fp16"), tmp_path)) == 1
+
+
+def test_a_notebook_is_told_how_to_become_a_script(lines, tmp_path):
+    (tmp_path / "in" / "a.ipynb").write_text("{}")
+    with pytest.raises(ConfigError, match="jupyter nbconvert --to script"):
+        ScriptOptions.read(["path=a.ipynb"])

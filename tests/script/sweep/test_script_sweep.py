@@ -158,6 +158,15 @@ def test_an_interruption_ends_every_process(tmp_path):
     (["-m", "path=folders.py", "out=o", "--", "--o=plain.py"], "plain.py is a file"),
     (["-m", "path=folders.py", "out=o", "--", "-o", "../.."], "holds the sweep itself"),
     (["-m", "path=folders.py", "sweep=../x"], "a name of letters"),
+    *((["-m", "path=folders.py", f"out={name}"], "names of arguments of the script")
+      for name in ("../x", "..", "/tmp/x", "a/b", "--", "a b", "[a,.b]", "[]")),
+    (["-m", "path=folders.py", "zip(precision=fp16,origin)"], "one of path=..., module=..., "),
+    (["-m", "module=../x"], "a module, as package.train"),
+    (["-m", "path=folders.py", "modify_mixlist=x"],
+     "-m path=folders.py precision.modify_mixlist=FILE"),
+    (["-m", "path=folders.py", "keep_dtype=a", "precision.keep_dtype=b"],
+     "-m path=folders.py precision.keep_dtype=b\n"),
+    (["path=folders.py", "record=."], "try:     python -m lenet_exp.script path=folders.py"),
 ])  # fmt: skip
 def test_a_wrong_line_is_refused_in_words(words, said, monkeypatch, capsys):
     monkeypatch.chdir(SCRIPTS)
