@@ -17,7 +17,7 @@ from lenet_exp.commands.advice_words import command, nearest, of_epsilon, others
 from lenet_exp.commands.diagnose import step_of
 from lenet_exp.config.cli.diagnosis_options import AdviseOptions
 from lenet_exp.config.schema.run import FixedLossScale, Settings
-from lenet_exp.errors import ConfigError, GraphError
+from lenet_exp.errors import GraphError
 from lenet_exp.experiment.steps import Step, lenet_step, plan_of
 from lenet_exp.precision import Plan
 from lenet_exp.precision.diagnosis import window
@@ -34,9 +34,9 @@ from lenet_exp.precision.diagnosis.keep_list import (
 )
 from lenet_exp.precision.reporting.tables import wrapped
 from lenet_exp.precision.reporting.verdict import verdict
+from lenet_exp.record import writable
 from lenet_exp.record.run.run_files import write_bytes
 from lenet_exp.record.waiting import waiting
-from lenet_exp.record.writable import obstacle
 
 _KEEPS = "must_keep_origin_dtype"
 _MOST_NAMES = 3
@@ -74,7 +74,7 @@ def main(options: AdviseOptions) -> int:
     Raises:
         LenetExpError: there is no such run, graph or file; a file can't be written.
     """
-    _check_place(options)
+    writable.check("to", options.to, options.command("to", "DIR"))
     tf_compat.configure(hide_gpus=True, deterministic=False)
     step, settings = _scaled(*step_of(options))
     found = _advice(options, step, settings)
@@ -85,14 +85,6 @@ def main(options: AdviseOptions) -> int:
     text = _json(found, made) if is_json else _wrapped(_text(options, found, made), width)
     print(text, flush=True)
     return advice_check.check(shlex.split(made)[_PROGRAM:], settings) if options.check else 0
-
-
-def _check_place(options: AdviseOptions) -> None:
-    """Refuse a folder that can't be written before minutes are spent on what belongs there."""
-    why = obstacle(options.to)
-    if why is not None:
-        allowed = f"a folder that can be made and written ({why})"
-        raise ConfigError("to", options.to, allowed, options.command("to", "DIR"))
 
 
 def _scaled(step: Step, settings: Settings) -> Tuple[Step, Settings]:

@@ -22,6 +22,7 @@ from lenet_exp.precision.planning.reasons import refuses
 from lenet_exp.precision.reporting import colours, groups, phases, records, tables
 from lenet_exp.precision.reporting.filters import View
 from lenet_exp.precision.reporting.group_tables import group_table, grouped_comparison_table
+from lenet_exp.record import writable
 from lenet_exp.record.waiting import waiting
 from lenet_exp.training import graphs
 
@@ -34,6 +35,8 @@ def main(options: ExplainOptions) -> int:
     Raises:
         LenetExpError: the file is no graph, or lacks a fetch.
     """
+    if options.to is not None:
+        writable.check("to", options.to, options.command("to", "FILE"), is_folder=False)
     tf_compat.configure(hide_gpus=True, deterministic=False)
     text, warnings = _explained(options, shutil.get_terminal_size((100, 24)).columns)
     in_colour = options.format == "table" and not (options.session or options.operator)
