@@ -120,10 +120,16 @@ def _narrowed(plan: Plan, node_defs: List[Any]) -> Plan:
 
 
 def restricted(plan: Plan, graph_def: Any, names: Set[str]) -> Plan:
-    """Return a plan of a part of its graph: of the rows whose nodes are all among `names`."""
+    """Return a plan of a part of its graph: of the rows whose nodes are all among `names`.
+
+    A fused operator of which some node is not among them goes, and its casts with it.
+    """
+    kept = tuple(row for row in plan.operators if names.issuperset(row.parts))
+    gone = {row.name for row in plan.operators} - {row.name for row in kept}
+    edges = (edge for edge in plan.casts if edge.port and edge.port.node in names)
     return plan._replace(
-        operators=tuple(row for row in plan.operators if names.issuperset(row.parts)),
-        casts=tuple(edge for edge in plan.casts if edge.port and edge.port.node in names),
+        operators=kept,
+        casts=tuple(edge for edge in edges if edge.consumer not in gone),
         removed_casts=tuple(cast for cast in plan.removed_casts if cast.name in names),
         graph_def=graph_def,
     )
