@@ -72,8 +72,11 @@ def taken(plan: Plan, conditions: Mapping[str, bool]) -> Plan:
 
 
 def _runs(graph: Graph, name: str, dead: Set[Tensor]) -> bool:
-    """Return whether nothing that a node waits for is dead."""
-    given = [*map(as_input, graph.data[name]), *graph.control[name]]
+    """Return whether nothing that a node waits for is dead.
+
+    A Switch itself runs, and what it orders: only one of its outputs is dead.
+    """
+    given = [*map(as_input, graph.data[name]), *(f"{each}:-1" for each in graph.control[name])]
     return not any(_is_dead(text, dead) for text in given)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
+from lenet_exp import tf_compat
 from lenet_exp.precision import assign
-from lenet_exp.precision.diagnosis.branches import restricted
+from lenet_exp.precision.diagnosis.branches import open_choices, restricted, taken
 from tests.precision.small import MIX, graph_of, halves
 
 
@@ -19,3 +22,19 @@ def test_a_fused_operator_of_which_a_part_does_not_run_goes_with_its_casts():
     left = restricted(plan, plan.graph_def, names)
     assert fused not in left.operators
     assert {edge.consumer for edge in left.casts} <= {row.name for row in left.operators}
+
+
+@pytest.mark.parametrize("phase", [True, False])
+def test_what_waits_for_a_choice_runs_whichever_is_taken(phase):
+    tf = tf_compat.load()
+    with tf.Graph().as_default() as graph:
+        product, which = halves(tf), tf.placeholder(tf.bool, [], "phase")
+        chosen = tf.cond(which, lambda: product * 2.0, lambda: tf.tanh(product))
+        loss = tf.reduce_mean(chosen, name="loss")
+        tf.train.GradientDescentOptimizer(0.1).minimize(loss, name="train")
+    plan = assign(graph.as_graph_def(), MIX, fetches=["train", "loss"])
+    conditions = open_choices(plan)
+    left = taken(plan, dict.fromkeys(conditions, phase))
+    assert conditions
+    assert {"train", "loss"} <= {node.name for node in left.graph_def.node}
+    assert ("Tanh" in {row.ge_type for row in left.operators}) is not phase
