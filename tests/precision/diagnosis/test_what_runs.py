@@ -37,4 +37,8 @@ def test_what_waits_for_a_choice_runs_whichever_is_taken(phase):
     left = taken(plan, dict.fromkeys(conditions, phase))
     assert conditions
     assert {"train", "loss"} <= {node.name for node in left.graph_def.node}
+    made = {node.name: node for node in left.graph_def.node}
+    for edge in left.casts:
+        assert edge.producer.node in made
+        assert edge.port.slot < len(made[edge.port.node].input)
     assert ("Tanh" in {row.ge_type for row in left.operators}) is not phase
