@@ -77,6 +77,10 @@ def main(options: AdviseOptions) -> int:
     writable.check("to", options.to, options.command("to", "DIR"))
     tf_compat.configure(hide_gpus=True, deterministic=False)
     step, settings = _scaled(*step_of(options))
+    # What a run kept float32 is looked for anew; what is typed now stays in any case.
+    kept = options.settings.precision.keep_dtype
+    precision = dataclasses.replace(settings.precision, keep_dtype=kept)
+    settings = dataclasses.replace(settings, precision=precision)
     found = _advice(options, step, settings)
     files = _written(options, step, settings, found.best)
     made = command(options, settings, found.best, found.windows, files, step)

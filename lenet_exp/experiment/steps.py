@@ -116,8 +116,8 @@ def _check_fed(
     graph = read_graph(graph_def)
     begin, fed = fetched_nodes(graph, fetches), {node_of(name) for name in arrays}
     taken = reachable(begin, lambda name: () if name in fed else graph.producers(name))
-    lacking = [name for name in taken if graph.nodes[name].op in _FED and name not in fed]
-    lacking = [name for name in lacking if name in needed(graph, begin)]
+    kept = needed(graph, begin) - fed
+    lacking = [name for name in taken if graph.nodes[name].op in _FED and name in kept]
     if lacking:
         named = ", ".join(f"{name}:0" for name in lacking)
         raise DataError(path, f"lacks {named}, which the step takes", "an array of each, too")
