@@ -10,7 +10,7 @@ target=cosine>=0.999       how near the gradients, all together, and each update
                            of float32: the cosine of the angle between them
 target=accuracy>=0.975     instead: how far a training has to get, of LeNet or a run; each keep
                            list is a job of a sweep, and the same line goes on with it
-modes=[MODE,...]           the modes that are tried, of all five
+modes=[MODE,...]           the modes that are tried, of all five; precision=MODE is that one
 budget=40                  how many keep lists are tried, or trained, for a mode
 steps=200 ranks=1          how many steps the loss scale is traced for, and for how many devices
 by=name|type|scope         what stays float32 is found among operators, their types or their scopes
@@ -18,7 +18,7 @@ check=true                 trains what is recommended, and float32 beside it, th
                            sweep: the same line goes on with it; at its end stands the verdict
 to=DIR                     where the keep list is written, as the vendor's files: advice
 format=table|json
-any setting of python -m lenet_exp.run besides precision and loss_scale: optimizer= seed= ...
+any setting of python -m lenet_exp.run besides loss_scale: optimizer= seed= ...
 run= checkpoint= graph= feeds= capture= fetches=
                            another network, or other values, as in python -m lenet_exp.diagnose
 

@@ -9,8 +9,11 @@ from typing import List, Mapping, Optional, Sequence
 
 from lenet_exp.config.cli.diagnosis_options import AdviseOptions
 from lenet_exp.config.cli.json_words import word
+from lenet_exp.config.cli.options import list_of
+from lenet_exp.config.input_shapes import InputShapes
 from lenet_exp.config.run_words import words_of
 from lenet_exp.config.schema.run import Settings
+from lenet_exp.experiment.steps import CAPTURED, Step
 from lenet_exp.precision.diagnosis.epsilon import epsilon_of, is_lost, least
 from lenet_exp.precision.diagnosis.errors import Diagnosis
 from lenet_exp.precision.diagnosis.front import Point
@@ -30,12 +33,12 @@ def command(
     best: Optional[Point],
     windows: Sequence[Window],
     files: Mapping[str, Path],
-    shapes: Optional[Mapping[str, Sequence[int]]] = None,
+    step: Optional[Step] = None,
 ) -> str:
     """Return the command that trains the recommendation, or of a person's graph explains it.
 
     `files`: the keep list as the vendor's files, by the setting that takes each; of a person's
-    graph there are no `windows` that a command could take, but `shapes` of its inputs.
+    graph there are no `windows` that a command could take, but the `step` that was made of it.
     """
     if best is None:
         return ""
@@ -43,25 +46,30 @@ def command(
     is_named = any(each.startswith("init_from=") for each in left)
     if options.checkpoint is not None and not is_of_a_person(options) and not is_named:
         left.append(word("init_from", str(options.checkpoint)))
+    kept = dict.fromkeys((*settings.precision.keep_dtype, *best.kept.names))
     if _LINES in files:
-        words.append(f"{_LINES}={files[_LINES]}")
-    elif best.kept.names:
-        words.append(f"precision.keep_dtype=[{','.join(best.kept.names)}]")
+        words.append(word(_LINES, str(files[_LINES])))
+        kept = dict.fromkeys(settings.precision.keep_dtype)
+    if kept and best.mode != "must_keep_origin_dtype":
+        words.append(word("precision.keep_dtype", [*kept]))
     if is_of_a_person(options):
-        graph = options.graph or (options.capture or Path()) / "graph.meta"
-        sized = (shapes or {}).items()
-        each = [f"{name}:{'x'.join(map(str, dims)) or '[]'}" for name, dims in sized]
-        typed = [f"shapes={','.join(each)}"] if each else []
-        own = [f"graph={graph}", *_fetched(options), *typed]
-        return _line("explain", [*own, *words, *others(options, settings, best.mode, files)])
+        return _line("explain", [*_of_a_graph(options, step), *words, *left])
     scale = windows[-1].recommended
-    if scale is not None and (scale != 1 or best.kept.names):
+    if scale is None:  # one that moves loses the fewest steps, and its graph has the same names
+        words.append("loss_scale=dynamic")
+    elif scale != 1 or best.kept.names:
         words += ["loss_scale=fixed", f"loss_scale.value={scale:.17g}"]
     return _line("run", [*words, *left])
 
 
-def _fetched(options: AdviseOptions) -> List[str]:
-    return [word("fetches", options.fetches)] if options.fetches else []
+def _of_a_graph(options: AdviseOptions, step: Optional[Step]) -> List[str]:
+    """Return the words of explain that plan the graph whose step was made."""
+    graph = options.graph or (options.capture or Path()) / CAPTURED[0]
+    fetches = step.fetches if step is not None and options.capture is not None else options.fetches
+    shapes = InputShapes("")
+    shapes.update({} if step is None else step.shapes)
+    words = [f"graph={graph}", *([f"fetches={list_of(fetches)}"] if fetches else [])]
+    return [*words, *([f"shapes={shapes}"] if shapes else [])]
 
 
 def others(

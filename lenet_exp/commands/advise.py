@@ -7,7 +7,6 @@ import json
 import shlex
 import shutil
 import sys
-import textwrap
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -18,6 +17,7 @@ from lenet_exp.commands.advice_words import command, nearest, of_epsilon, others
 from lenet_exp.commands.diagnose import step_of
 from lenet_exp.config.cli.diagnosis_options import AdviseOptions
 from lenet_exp.config.schema.run import FixedLossScale, Settings
+from lenet_exp.errors import GraphError
 from lenet_exp.experiment.steps import Step, lenet_step, plan_of
 from lenet_exp.precision import Plan
 from lenet_exp.precision.diagnosis import window
@@ -32,10 +32,15 @@ from lenet_exp.precision.diagnosis.keep_list import (
     keep_list,
     mixlist,
 )
+from lenet_exp.precision.reporting.tables import wrapped
 from lenet_exp.precision.reporting.verdict import verdict
+from lenet_exp.record import writable
 from lenet_exp.record.run.run_files import write_bytes
+from lenet_exp.record.waiting import waiting
 
+_KEEPS = "must_keep_origin_dtype"
 _MOST_NAMES = 3
+_TRAINS = "fetches=[NAME] of the training operation, or a graph that has one"
 _PROGRAM = 3  # words: python -m lenet_exp.run
 
 
@@ -69,11 +74,16 @@ def main(options: AdviseOptions) -> int:
     Raises:
         LenetExpError: there is no such run, graph or file; a file can't be written.
     """
+    writable.check("to", options.to, options.command("to", "DIR"))
     tf_compat.configure(hide_gpus=True, deterministic=False)
     step, settings = _scaled(*step_of(options))
+    # What a run kept float32 is looked for anew; what is typed now stays in any case.
+    kept = options.settings.precision.keep_dtype
+    precision = dataclasses.replace(settings.precision, keep_dtype=kept)
+    settings = dataclasses.replace(settings, precision=precision)
     found = _advice(options, step, settings)
     files = _written(options, step, settings, found.best)
-    made = command(options, settings, found.best, found.windows, files, step.shapes)
+    made = command(options, settings, found.best, found.windows, files, step)
     width = shutil.get_terminal_size((100, 24)).columns
     is_json = options.format == "json"
     text = _json(found, made) if is_json else _wrapped(_text(options, found, made), width)
@@ -106,14 +116,16 @@ def _advice(options: AdviseOptions, step: Step, settings: Settings) -> Advice:
 
 
 def _plan(step: Step, settings: Settings, mode: str, names: Sequence[str] = ()) -> Plan:
-    kept = () if mode == "must_keep_origin_dtype" else tuple(names)
-    return plan_of(step, settings, mode, keep_dtype=kept)
+    kept = (*settings.precision.keep_dtype, *names)
+    return plan_of(step, settings, mode, keep_dtype=kept if mode != _KEEPS else ())
 
 
 def _try(options: AdviseOptions, step: Step, settings: Settings, plan: Plan) -> Tried:
     mode, inputs = plan.mode.value, (step.values, step.feeds(0))
-    _say(f"{mode}: one step")
-    found = diagnose(plan, *inputs)
+    with waiting(f"{mode}: one step"):
+        found = diagnose(plan, *inputs)
+    if not found.gradients:
+        raise GraphError("the step", "has no gradient, so nothing is trained", _TRAINS)
     update = min(cosines_of_updates(found).values(), default=1.0)
     near = min(found.gradient.cosine, update) >= options.target
     plain = KeepList((), plan, found.gradient, update, near, True, 0)
@@ -123,21 +135,12 @@ def _try(options: AdviseOptions, step: Step, settings: Settings, plan: Plan) -> 
         plain = plain._replace(holds=made.holds and not made.names)
         made = made if made.names else plain
     elif not near:
-
-        def say(tests: int) -> None:
-            _say(f"{mode}: {tests} keep lists tried")
-
-        made = keep_list(
-            lambda names: _plan(step, settings, mode, names), found, *inputs, options.target,
-            options.budget, say, options.by,
-        )  # fmt: skip
+        with waiting(f"{mode}: keep lists") as say:
+            made = keep_list(
+                lambda names: _plan(step, settings, mode, names), found, *inputs, options.target,
+                options.budget, lambda tests: say(f"{mode}: keep lists, {tests} tried"), options.by,
+            )  # fmt: skip
     return Tried(mode, point_of(mode, plain), point_of(mode, made), found)
-
-
-def _say(text: str) -> None:
-    """Tell a person who waits how far it is."""
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{text} ...", end="", file=sys.stderr, flush=True)
 
 
 def _trained(
@@ -150,7 +153,7 @@ def _trained(
 
     def reached(names: Sequence[str]) -> float:
         nonlocal done
-        done, value = done + 1, made.accuracy(names)
+        done, value = done + 1, made.accuracy((*settings.precision.keep_dtype, *names))
         said = f"{mode}, training {done} of at most {options.budget + 1}, sweep {made.sweep}"
         print(f"{said}: {len(names)} float32, accuracy {value:.4f}", file=sys.stderr, flush=True)
         return value
@@ -163,12 +166,11 @@ def _trained(
 
 def _windows(options: AdviseOptions, step: Step, plan: Plan) -> Tuple[window.Window, ...]:
     """Return the loss scale's window for one device, and for as many as are asked about."""
-
-    def say(done: int) -> None:
-        _say(f"loss scale: step {done} of {options.steps}")
-
-    found = exponents(plan, step.values, step.feeds, options.steps, say=say)
-    _say("\r\x1b[K") if sys.stderr.isatty() else None
+    with waiting("loss scale") as say:
+        found = exponents(
+            plan, step.values, step.feeds, options.steps,
+            say=lambda done: say(f"loss scale: step {done} of {options.steps}"),
+        )  # fmt: skip
     ranks = [1] if options.ranks == 1 else [1, options.ranks]
     return tuple(window.window(found, number) for number in ranks)
 
@@ -184,7 +186,7 @@ def _written(
     lines = customize_dtypes(plan, names)
 
     def by_lines(content: str) -> Plan:
-        return plan_of(step, settings, best.mode, keep_dtype=(), customize_dtypes=content)
+        return plan_of(step, settings, best.mode, customize_dtypes=content)
 
     if checked_file(by_lines, lines, plan):
         files["precision.customize_dtypes"] = options.to / "customize_dtypes.txt"
@@ -272,7 +274,7 @@ def _wrapped(lines: Sequence[str], width: int) -> str:
     kept = []
     for line in lines:
         whole = line.startswith(("train it:", "its plan:", "  ", "* ", "+ "))
-        kept += [line] if whole or len(line) <= width else textwrap.wrap(line, width)
+        kept += [line] if whole or len(line) <= width else wrapped("", line, "", width)
     return "\n".join(kept)
 
 

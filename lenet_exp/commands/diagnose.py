@@ -21,6 +21,7 @@ from lenet_exp.experiment.steps import (
 from lenet_exp.precision.diagnosis import error_table
 from lenet_exp.precision.diagnosis.errors import Diagnosis, diagnose
 from lenet_exp.record.run import checkpoints, run_folders
+from lenet_exp.record.waiting import waiting
 
 
 def main(options: DiagnoseOptions) -> int:
@@ -31,7 +32,8 @@ def main(options: DiagnoseOptions) -> int:
     """
     tf_compat.configure(hide_gpus=True, deterministic=False)
     step, settings = step_of(options)
-    found = diagnose(plan_of(step, settings), step.values, step.feeds(0))
+    with waiting(f"{settings.precision.mode}: one step"):
+        found = diagnose(plan_of(step, settings), step.values, step.feeds(0))
     print(_text(options, found), flush=True)
     return 0
 

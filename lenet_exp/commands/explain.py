@@ -22,6 +22,8 @@ from lenet_exp.precision.planning.reasons import refuses
 from lenet_exp.precision.reporting import colours, groups, phases, records, tables
 from lenet_exp.precision.reporting.filters import View
 from lenet_exp.precision.reporting.group_tables import group_table, grouped_comparison_table
+from lenet_exp.record import writable
+from lenet_exp.record.waiting import waiting
 from lenet_exp.training import graphs
 
 _MANY_ROWS = 100  # that differ; more are shown in groups
@@ -33,6 +35,8 @@ def main(options: ExplainOptions) -> int:
     Raises:
         LenetExpError: the file is no graph, or lacks a fetch.
     """
+    if options.to is not None:
+        writable.check("to", options.to, options.command("to", "FILE"), is_folder=False)
     tf_compat.configure(hide_gpus=True, deterministic=False)
     text, warnings = _explained(options, shutil.get_terminal_size((100, 24)).columns)
     in_colour = options.format == "table" and not (options.session or options.operator)
@@ -47,14 +51,22 @@ def _explained(options: ExplainOptions, width: int) -> Tuple[str, Sequence[str]]
     """Return the text for stdout, and for stderr what must not be mixed into CSV and JSON."""
     if options.session:
         return _session(options)
-    graph_def, fetches = _graph(options)
+    graph = _graph(options)  # for TensorFlow, too, a person is told to wait
+    with waiting("planning" if options.operator is None else f"what changes {options.operator}"):
+        return _of_graph(options, graph, width)
+
+
+def _of_graph(
+    options: ExplainOptions, graph: Tuple[Any, Tuple[str, ...]], width: int
+) -> Tuple[str, Sequence[str]]:
+    graph_def, fetches = graph
     settings = options.settings
     if options.phase is not None:
         return _after_phase(options, options.phase, graph_def, fetches, width)
     explained = [(settings.precision.mode, settings.hardware.cann)]
     if options.operator is not None:
         arguments = _plan_options(settings, *explained[0])
-        return explain_operator.explained(options, (graph_def, fetches), arguments, width)
+        return explain_operator.explained(options, graph, arguments, width)
     explained += [options.against] if options.against else []
     plans = [
         assign(graph_def, fetches=fetches, **_plan_options(settings, *each)) for each in explained

@@ -9,12 +9,14 @@ import textwrap
 from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from lenet_exp.config.cli.graph_options import ExplainOptions
-from lenet_exp.config.cli.json_words import word
+from lenet_exp.config.cli.options import list_of
 from lenet_exp.config.run_words import words_of
+from lenet_exp.config.schema.run import Settings
 from lenet_exp.precision.decisions.changes import Kind
 from lenet_exp.precision.decisions.flips import Decision, Flip, decision, is_fixed, is_half
 from lenet_exp.precision.plan import Operator
 from lenet_exp.precision.reporting.letters import compact
+from lenet_exp.precision.reporting.tables import wrapped
 
 _WORDS = {
     Kind.LINE: "a line of customize_dtypes",
@@ -65,7 +67,7 @@ def _text(options: ExplainOptions, found: Decision, width: int) -> Iterator[str]
     kind = "float16" if is_half(row) else "float32"
     mode = f"{found.plan.mode}, CANN of {found.plan.generation}"
     what = f"is {_types(row)}" if is_fixed(row) else f"is {kind}, {_types(row)}"
-    yield from textwrap.wrap(f"{row.name} ({row.ge_type}) {what} in {mode}", width)
+    yield from wrapped("", f"{row.name} ({row.ge_type}) {what} in {mode}", "", width)
     yield from ("", "why, from here back to what began it")
     phases = max(len(link.phase) for link in found.chain)
     for link in found.chain:
@@ -144,24 +146,25 @@ def command(options: ExplainOptions, flip: Flip) -> str:
             written = f"{_writing(change.kind, change.entry, content, before)} > "
             written += f"{shlex.quote(values[key])} && "
     made = dataclasses.replace(options.settings, precision=dataclasses.replace(precision, **values))
-    return written + _line(options, words_of(made))
+    return written + _line(options, made)
 
 
 def _writing(kind: Kind, entry: str, content: Any, before: Any) -> str:
     """Return what prints a file: of lines the new one stands first, for the first one counts."""
     if kind is Kind.LIST:
         return f"echo {shlex.quote(json.dumps(content))}"
+    # A backslash, which a name may have, is special to echo in some shells.
+    echo = "printf '%s\\n'" if "\\" in entry else "echo"
     if before is None:
-        return f"echo {shlex.quote(entry)}"
-    return f"{{ echo {shlex.quote(entry)}; cat {shlex.quote(str(before))}; }}"
+        return f"{echo} {shlex.quote(entry)}"
+    return f"{{ {echo} {shlex.quote(entry)}; cat {shlex.quote(str(before))}; }}"
 
 
-def _line(options: ExplainOptions, words: Sequence[str]) -> str:
-    mode = next((each for each in words if each.startswith("precision.mode=")), "")
-    kept = [each for each in words if each != mode]
+def _line(options: ExplainOptions, settings: Settings) -> str:
+    kept = [each for each in words_of(settings) if not each.startswith("precision.mode=")]
     trains = options.graph is None and not options.inference
-    own = [] if trains else [*_of_a_graph(options), word("operator", options.operator)]
-    mode = f"precision={mode.partition('=')[2] or options.settings.precision.mode}"
+    own = [] if trains else [*_of_a_graph(options), f"operator={options.operator}"]
+    mode = f"precision={settings.precision.mode}"  # the default one too
     verb = "run" if trains else "explain"
     return " ".join([f"python -m lenet_exp.{verb}", *map(shlex.quote, [*own, mode, *kept])])
 
@@ -170,7 +173,7 @@ def _of_a_graph(options: ExplainOptions) -> List[str]:
     if options.inference:
         return ["inference=true"]
     words = [f"graph={options.graph}"]
-    words += [word("fetches", options.fetches)] if options.fetches else []
+    words += [f"fetches={list_of(options.fetches)}"] if options.fetches else []
     words += [f"batch={options.batch}"] if options.batch is not None else []
     return [*words, *([f"shapes={options.shapes}"] if options.shapes else [])]
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from lenet_exp.config.cli.json_words import argument
 from lenet_exp.config.cli.suggest import PROGRAM
+from lenet_exp.config.run_words import words_of
 from lenet_exp.config.schema.run import Adam, FixedLossScale, Settings
 from lenet_exp.config.tracking import of_environment
 from lenet_exp.experiment.summary import Outcome
@@ -20,6 +21,7 @@ _GUESSING = 0.2  # an accuracy; who takes every digit for the same one has 0.1
 _PROGRAMS = (("python", "-m", "lenet_exp.run"), ("lenet-exp", "run"))
 _SWEEPS = {"-m", "--multirun"}
 _ADVISE = "python -m lenet_exp.advise"
+_DECIDED, _COMPILER = ("precision.mode=", "hardware"), "hardware.cann="  # by the advice; not so
 _OTHER_EPSILON = f"{PROGRAM} experiment=force_fp16_adam"
 
 
@@ -37,16 +39,16 @@ def adam_warning(settings: Settings) -> Optional[str]:
 
 
 def advice(outcome: Outcome, history: History, command: Sequence[str]) -> List[str]:
-    """Return lines: what is wrong, and what shows why; none where nothing is.
+    """Return at most three lines: what is wrong, and what shows why; none where nothing is.
 
     `command`: what was typed.
     """
     settings = outcome.settings
-    wrong = list(_wrong(history, outcome))
+    wrong = list(_wrong(history, outcome))[:1]  # what follows from it is no other fault
     if not wrong:
         return []
     if adam_warning(settings) is not None:
-        kept = f"or its update stays float32: {_ADVISE} modes={settings.precision.mode}"
+        kept = f"or its update stays float32: {_advise(settings, _modes(settings))}"
         return [*wrong, f"Adam's epsilon is 0 in float16; try: {_OTHER_EPSILON}", kept]
     if settings.precision.trace_overflow:
         return [*wrong, "which operator overflowed: overflows.txt in the folder"]
@@ -60,10 +62,20 @@ def advice(outcome: Outcome, history: History, command: Sequence[str]) -> List[s
 
 def _instead(settings: Settings, history: History) -> str:
     """Return the command that finds what trains."""
-    mode = settings.precision.mode
     if isinstance(settings.loss_scale, FixedLossScale) and 2 * history.skipped.sum() > history.step:
-        return f"which loss scales do: {_ADVISE} modes={mode}"
-    return f"what trains instead: {_ADVISE}"
+        return f"which loss scales do: {_advise(settings, _modes(settings))}"
+    return f"what trains instead: {_advise(settings)}"
+
+
+def _modes(settings: Settings) -> str:
+    return f"modes={settings.precision.mode}"
+
+
+def _advise(settings: Settings, *words: str) -> str:
+    """Return the command that advises on this network, as it was trained: not on another one."""
+    own = words_of(settings, ["loss_scale"])
+    kept = [each for each in own if not each.startswith(_DECIDED) or each.startswith(_COMPILER)]
+    return " ".join([_ADVISE, *words, *map(shlex.quote, kept)])
 
 
 def _wrong(history: History, outcome: Outcome) -> Iterator[str]:

@@ -14,17 +14,21 @@ from lenet_exp import cpu_session, tf_compat
 from lenet_exp.config.checkpoint_path import prefix_of
 from lenet_exp.config.schema.run import Settings, precision_files
 from lenet_exp.data.batches import drawn_from
-from lenet_exp.errors import DataError
+from lenet_exp.errors import DataError, WordError
 from lenet_exp.experiment.dataset import load_for
 from lenet_exp.experiment.feeds import captured_fetches, read_feeds
 from lenet_exp.experiment.graphs import build_graphs
 from lenet_exp.model import weights
 from lenet_exp.precision import Plan, assign, load_graph
 from lenet_exp.precision.analysis.input_shapes import open_inputs, with_input_shapes
-from lenet_exp.precision.ir.graph import read_graph
+from lenet_exp.precision.diagnosis.refusals import computed, in_words
+from lenet_exp.precision.ir.graph import reachable, read_graph
+from lenet_exp.precision.ir.names import node_of
 from lenet_exp.precision.ir.op_traits import VARIABLES
+from lenet_exp.precision.planning.prune import fetched_nodes, needed
 
 CAPTURED = "graph.meta", "feeds.npz", "capture.json"
+_FED = ("Placeholder", "PlaceholderV2")  # which have no value of their own
 _CHECKPOINT = "another checkpoint of this network"
 
 
@@ -85,7 +89,9 @@ def graph_step(
         values = _saved(checkpoint or graph, loaded.graph_def, names)
     else:
         values = _initial(loaded.graph_def, _initialisers(graph, loaded.graph_def, names), names)
+    fetched = tuple(fetches) or loaded.fetches
     arrays = read_feeds(feeds, loaded.graph_def)
+    _check_fed(feeds, loaded.graph_def, fetched, arrays)
     steps = min((len(array) for array in arrays.values()), default=1)
 
     def fed(number: int) -> Dict[str, np.ndarray]:
@@ -95,8 +101,26 @@ def graph_step(
     names_open = open_inputs(loaded.graph_def)
     left_open = {name if ":" in name else f"{name}:0": name for name in names_open}
     shapes = {left_open[key]: each.shape[1:] for key, each in arrays.items() if key in left_open}
-    graph_def = with_input_shapes(loaded.graph_def, shapes=shapes)
-    return Step(graph_def, tuple(fetches) or loaded.fetches, values, fed, steps, None, shapes)
+    try:
+        graph_def = with_input_shapes(loaded.graph_def, shapes=shapes)
+    except WordError as error:
+        what, problem, _ = error.args
+        raise DataError(feeds, f"{what}: {problem}", "arrays that fit each other") from error
+    return Step(graph_def, fetched, values, fed, steps, None, shapes)
+
+
+def _check_fed(
+    path: Path, graph_def: Any, fetches: Sequence[str], arrays: Mapping[str, np.ndarray]
+) -> None:
+    """Refuse feeds that lack what a step can't be made without."""
+    graph = read_graph(graph_def)
+    begin, fed = fetched_nodes(graph, fetches), {node_of(name) for name in arrays}
+    taken = reachable(begin, lambda name: () if name in fed else graph.producers(name))
+    kept = needed(graph, begin) - fed
+    lacking = [name for name in taken if graph.nodes[name].op in _FED and name in kept]
+    if lacking:
+        named = ", ".join(f"{name}:0" for name in lacking)
+        raise DataError(path, f"lacks {named}, which the step takes", "an array of each, too")
 
 
 def plan_of(step: Step, settings: Settings, mode: Optional[str] = None, **options: Any) -> Plan:
@@ -119,13 +143,16 @@ def with_precision(settings: Settings, other: Settings) -> Settings:
 
 def _initial(graph_def: Any, init: Sequence[str], names: Sequence[str]) -> Dict[str, np.ndarray]:
     """Return what initialisers make of variables."""
+    if not names:
+        return {}
     tf = tf_compat.load()
-    with tf.Graph().as_default() as graph:
-        tf.import_graph_def(graph_def, name="")
+    with tf.Graph().as_default() as graph, in_words():
+        # Alone: the rest may have operators that only the chip knows.
+        tf.import_graph_def(tf.graph_util.extract_sub_graph(graph_def, [*init, *names]), name="")
         reads = {name: _read_of(graph, name) for name in names}
     with cpu_session.open_session(graph, 0, optimize=False) as session:
-        session.run(list(init))
-        found: Dict[str, np.ndarray] = session.run(reads)
+        computed(session, list(init), {})
+        found: Dict[str, np.ndarray] = computed(session, reads, {})
     return found
 
 

@@ -6,6 +6,7 @@ On stderr, so that nobody who parses what a command prints meets it.
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import itertools
 import os
@@ -13,7 +14,7 @@ import shutil
 import sys
 import threading
 import time
-from typing import Iterator, Optional, TextIO
+from typing import Callable, Iterator, List, Optional, TextIO
 
 _EVERY = 0.1  # seconds between two turns of the sign
 _SIGNS = "|/-\\"
@@ -24,32 +25,37 @@ _one_at_a_time = threading.Lock()  # a terminal has one last line
 @contextlib.contextmanager
 def waiting(
     what: str, stream: Optional[TextIO] = None, said_on_a_pipe: bool = False
-) -> Iterator[None]:
+) -> Iterator[Callable[[str], None]]:
     """Show a moving sign and `what` as long as the block lasts, and take both away at its end.
 
     Only on a terminal; elsewhere one line if `said_on_a_pipe`. Inside another wait, and in a
-    thread beside one, nothing.
+    thread beside one, nothing. Yields a function that shows another text from then on.
     """
     shown = stream or sys.stderr
     if not _one_at_a_time.acquire(blocking=False):
-        yield
+        yield _nothing
         return
     try:
         if not shown.isatty() or os.environ.get("TERM") == "dumb":  # takes no line back
             if said_on_a_pipe:
                 _write(shown, f"{what} ...\n")
-            yield
+            yield _nothing
             return
-        with _own(shown) as out, _turning(out, what):
-            yield
+        said = [what]
+        with _own(shown) as out, _turning(out, said):
+            yield functools.partial(said.__setitem__, 0)
     finally:
         _one_at_a_time.release()
 
 
+def _nothing(text: str) -> None:
+    """Show no other text: none is shown."""
+
+
 @contextlib.contextmanager
-def _turning(out: TextIO, what: str) -> Iterator[None]:
+def _turning(out: TextIO, said: List[str]) -> Iterator[None]:
     ended = threading.Event()
-    thread = threading.Thread(target=_turn, args=(out, what, ended), name="waiting", daemon=True)
+    thread = threading.Thread(target=_turn, args=(out, said, ended), name="waiting", daemon=True)
     thread.start()
     try:
         yield
@@ -59,11 +65,11 @@ def _turning(out: TextIO, what: str) -> Iterator[None]:
         _write(out, _CLEAR)
 
 
-def _turn(out: TextIO, what: str, ended: threading.Event) -> None:
+def _turn(out: TextIO, said: List[str], ended: threading.Event) -> None:
     begun = time.monotonic()
     for sign in itertools.cycle(_SIGNS):
         seconds = int(time.monotonic() - begun)
-        text = f"{sign} {what}" + (f" {seconds} s" if seconds else "")
+        text = f"{sign} {said[0]}" + (f" {seconds} s" if seconds else "")
         _write(out, f"{_CLEAR}{text[: shutil.get_terminal_size().columns - 1]}")
         if ended.wait(_EVERY):
             return

@@ -7,6 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Optional
 
+from lenet_exp.errors import ConfigError
+
 
 def obstacle(path: Path, is_folder: bool = True) -> Optional[str]:
     """Return what keeps a folder, or a file, from being made or written to; None if nothing."""
@@ -20,6 +22,18 @@ def obstacle(path: Path, is_folder: bool = True) -> Optional[str]:
     if not os.access(str(place), may):
         return f"{place} is read-only"
     return _refusal(place) if inside else None
+
+
+def check(key: str, path: Path, remedy: str, is_folder: bool = True) -> None:
+    """Refuse a place of a key before time is spent on what belongs there.
+
+    Raises:
+        ConfigError: it can't be made or written.
+    """
+    why = obstacle(path, is_folder)
+    if why is not None:
+        what = "folder" if is_folder else "file"
+        raise ConfigError(key, path, f"a {what} that can be made and written ({why})", remedy)
 
 
 def _refusal(folder: Path) -> Optional[str]:

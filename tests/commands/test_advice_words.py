@@ -11,8 +11,11 @@ from lenet_exp import tf_compat
 from lenet_exp.commands.advice_words import command, nearest, of_epsilon
 from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.config.cli.diagnosis_options import AdviseOptions
+from lenet_exp.config.cli.graph_options import ExplainOptions
+from lenet_exp.experiment.steps import Step
 from lenet_exp.precision import assign
 from lenet_exp.precision.diagnosis.errors import Diagnosis, OperatorError
+from lenet_exp.precision.diagnosis.exponents import Site
 from lenet_exp.precision.diagnosis.front import Point
 from lenet_exp.precision.diagnosis.keep_list import KeepList
 from lenet_exp.precision.diagnosis.measures import Error
@@ -22,6 +25,7 @@ from tests.networks.network import cross_entropy, dense
 RIGHT, WRONG = Error(1.0, 0.0, 0.0, 1, 0, 0, 1.0), Error(0.0, 9.0, 9.0, 1, 0, 0, 1.0)
 RUN, EXPLAIN = "python -m lenet_exp.run precision=", "python -m lenet_exp.explain graph="
 LINES = {"precision.customize_dtypes": Path("advice/customize_dtypes.txt")}
+WITH_LINES = "precision.customize_dtypes=advice/customize_dtypes.txt"
 MIXLIST = {"precision.modify_mixlist": Path("advice/modify_mixlist.json")}
 SCALED, LISTED = "loss_scale=fixed loss_scale.value=1", "precision.modify_mixlist=m.json"
 MOMENTUM, CANN = "optimizer=momentum optimizer.learning_rate=0.05", "hardware.cann=2021"
@@ -35,7 +39,7 @@ def point(mode="force_fp16", names=(), error=0.0, holds=True, refused=()):
     return Point(mode, kept, error, 1.0, 1.0, 1, 0, tuple(refused), ())
 
 
-ONLY_1 = Window(1.0, None, 1.0, None)
+ONLY_1, SITE = Window(1.0, None, 1.0, None), Site("x", "Mul", "x:0", is_last=False)
 
 
 def write(folder, files):
@@ -72,10 +76,24 @@ def write(folder, files):
             ["precision=force_fp32", "precision.customize_dtypes=c.txt", "loss_scale=dynamic"],
             ("a",),
             LINES,
-            f"{RUN}force_fp16 precision.customize_dtypes=advice/customize_dtypes.txt {SCALED}",
+            f"{RUN}force_fp16 {WITH_LINES} {SCALED}",
         ),
         ([*OWN, CANN], [], (), {}, f"{EXPLAIN}n.meta precision=force_fp16 {CANN}"),
         (["capture=c"], [], (), {}, f"{EXPLAIN}c/graph.meta precision=force_fp16"),
+        (
+            ["precision.keep_dtype=[fc_3]"],
+            [],
+            ("a",),
+            LINES,
+            f"{RUN}force_fp16 {WITH_LINES} 'precision.keep_dtype=[fc_3]' {SCALED}",
+        ),
+        (
+            ["precision.keep_dtype=[fc_3]"],
+            [],
+            ("a",),
+            {},
+            f"{RUN}force_fp16 'precision.keep_dtype=[fc_3,a]' {SCALED}",
+        ),
     ],
 )
 def test_the_command_has_what_the_advice_is_of(
@@ -175,3 +193,34 @@ def test_an_update_by_resource_has_its_epsilon_too():
     with tf.variable_scope(tf.get_variable_scope(), use_resource=True):
         found = adam(1e-8, "force_fp16")
     assert "1e-08" in of_epsilon(AdviseOptions.read([]), found)
+
+
+def of_a_file(words, files, step=None, windows=(ONLY_1,)):
+    """Return the words of the command of a keep list, without the program."""
+    options = AdviseOptions.read(words)
+    line = command(options, options.settings, point(names=["a"]), windows, files, step)
+    return shlex.split(line)[3:]
+
+
+@pytest.mark.parametrize("folder", ["my own", "it's, [x]={y}", "\u00fc$HOME"])
+def test_the_file_of_an_odd_folder_is_read_as_it_is_written(tmp_path, monkeypatch, folder):
+    monkeypatch.chdir(tmp_path)
+    files = {"precision.customize_dtypes": Path(folder) / "customize_dtypes.txt"}
+    write(tmp_path, files)
+    read = settings_to_explain(of_a_file([], files))
+    assert read.precision.customize_dtypes == f"{folder}/customize_dtypes.txt"
+
+
+def test_where_no_scale_does_the_command_has_one_that_moves():
+    empty = Window(8.0, SITE, 4.0, SITE)
+    assert "loss_scale=dynamic" in of_a_file([], {}, windows=[empty])
+
+
+def test_a_graph_is_explained_with_what_was_fetched_and_fed():
+    step = Step(None, ("train", "loss:0"), {}, None, None, None, {"x": (4, 6), "keep": ()})
+    words = of_a_file(["capture=c"], {}, step)
+    assert words[:3] == ["graph=c/graph.meta", "fetches=[train,loss:0]", "shapes=x:4x6,keep:[]"]
+    words = of_a_file([*OWN, "fetches=[loss:0]"], {}, step)
+    assert words[1] == "fetches=[loss:0]"
+    asked = ExplainOptions.read(words)
+    assert (asked.fetches, asked.shapes) == (("loss:0",), {"x": (4, 6), "keep": ()})

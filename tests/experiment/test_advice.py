@@ -53,6 +53,21 @@ TRACED = "precision.trace_overflow=true"
             ],
         ),
         (
+            ["loss_scale=fixed", "optimizer=momentum", "hardware=cpu", "hardware.cann=2021"],
+            {"accuracy": 0.11, "skipped": 10},
+            [
+                "10 of 10 steps were skipped: their gradients overflowed",
+                (
+                    "which loss scales do: python -m lenet_exp.advise modes=allow_mix_precision"
+                    " optimizer=momentum hardware.cann=2021"
+                ),
+                (
+                    "which operator overflows: python -m lenet_exp.run loss_scale=fixed"
+                    f" optimizer=momentum hardware=cpu hardware.cann=2021 {TRACED}"
+                ),
+            ],
+        ),
+        (
             ["loss_scale=fixed"],
             {"accuracy": 0.11, "skipped": 10},
             [
@@ -63,7 +78,7 @@ TRACED = "precision.trace_overflow=true"
         ),
         (
             [NONE],
-            {"losses": [1.0, np.nan, np.inf]},
+            {"losses": [1.0, np.nan, np.inf], "skipped": 3},
             [
                 "the training diverged: the loss of step 2 is no number",
                 "what trains instead: python -m lenet_exp.advise",
@@ -94,7 +109,10 @@ TRACED = "precision.trace_overflow=true"
             [
                 "accuracy 0.1100 is no better than guessing",
                 f"Adam's epsilon is 0 in float16; try: {' '.join(RUN)} experiment=force_fp16_adam",
-                "or its update stays float32: python -m lenet_exp.advise modes=force_fp16",
+                (
+                    "or its update stays float32: python -m lenet_exp.advise modes=force_fp16"
+                    " precision.flush_subnormals=true optimizer.epsilon=5e-05"
+                ),
             ],
         ),
         (

@@ -78,3 +78,11 @@ def test_only_what_is_not_loaded_yet_is_waited_for(module, shown, monkeypatch):
     with waiting.loading("Library", module):
         pass
     assert pipe.getvalue() == shown
+
+
+def test_another_text_is_shown_from_then_on():
+    screen = Terminal(signs=3)
+    with waiting.waiting("one step", screen) as say:
+        say("two steps")
+        assert screen.drawn.wait(60)
+    assert screen.getvalue().split("\r\x1b[K")[3] == "- two steps"

@@ -18,7 +18,7 @@ from lenet_exp.errors import ConfigError
 _Self = TypeVar("_Self", bound="StepOptions")
 _OF_ANY_GRAPH = ("precision", "hardware.cann")  # groups and keys of a run that mean something
 _ADVISED = ("precision", "loss_scale")  # what advise decides itself
-_ACCURACY = "target=accuracy>="  # how far a training has to get
+_GOOD = {"cosine": "cosine>=0.999", "accuracy": "accuracy>=0.975"}  # targets
 _SOURCES = ("run", "graph", "capture")
 
 
@@ -107,6 +107,26 @@ class DiagnoseOptions(StepOptions):
     format: str = one_of("table", "csv", "json", good="csv", default="table")
 
 
+class Target(float):
+    """What is to be reached: "cosine>=0.999", or the number alone, or "accuracy>=0.975"."""
+
+    measure: str
+
+    def __new__(cls, text: str) -> Target:
+        """Read a text; raises ValueError where it is no such text."""
+        measure, _, number = text.rpartition(">=")
+        made = super().__new__(cls, number)
+        made.measure = measure.strip() or "cosine"
+        if made.measure not in _GOOD or not 0 <= made <= 1:
+            raise ValueError(text)
+        return made
+
+
+def _same_measure(text: str) -> str:
+    """Return a target of the measure that was meant."""
+    return _GOOD["accuracy" if text.startswith("accuracy") else "cosine"]
+
+
 @dataclass(frozen=True)
 class AdviseOptions(StepOptions):
     """What is tried: these `modes`, to reach `target` in at most `budget` steps for each.
@@ -120,9 +140,9 @@ class AdviseOptions(StepOptions):
     BARE = DiagnoseOptions.BARE
     BESIDE_A_RUN = _ADVISED
 
-    target: float = key("cosine>=0.999, how near the gradients are, or accuracy>=0.975, how far a"
-                        " training gets: from 0 to 1", "cosine>=0.999", within(0, 1),
-                        default=0.999)  # fmt: skip
+    target: Target = key("cosine>=0.999, how near the gradients are, or accuracy>=0.975, how far a"
+                         " training gets: from 0 to 1", _GOOD["cosine"], mend=_same_measure,
+                         default=Target(_GOOD["cosine"]))  # fmt: skip
     modes: Tuple[str, ...] = key(f"precision modes: {' '.join(PRECISION_MODES)}", "[force_fp16]",
                                  lambda modes: modes and {*modes} <= {*PRECISION_MODES},
                                  default=PRECISION_MODES)  # fmt: skip
@@ -138,16 +158,16 @@ class AdviseOptions(StepOptions):
 
     @classmethod
     def read(cls, arguments: Sequence[str]) -> AdviseOptions:
-        """Return what is asked; `target=cosine>=0.999` is the number alone, too."""
-        is_trained = any(each.startswith(_ACCURACY) for each in arguments)
-        forms = _ACCURACY if is_trained else "target=cosine>="
-        given = [each.replace(forms, "target=") for each in arguments]
-        options = super().read(given)
-        if is_trained:  # the number is that of another measure
-            options = replace(options, accuracy=options.target, target=cls.target)
-            _check_trains(cls, options, "target", f"accuracy>={options.accuracy:g}")
+        """Return what is asked; precision=MODE is modes=[MODE]."""
+        options = super().read(arguments)
+        if options.target.measure == "accuracy":
+            _check_trains(cls, options, "target", f"accuracy>={options.target:g}")
+            options = replace(options, accuracy=float(options.target), target=cls.target)
         _check_check(cls, options)
-        _, others = cls.split(given)
+        typed = typed_values(arguments)
+        if "modes" not in typed and {"precision", "precision.mode"} & typed.keys():
+            options = replace(options, modes=(options.settings.precision.mode,))
+        _, others = cls.split(arguments)
         return replace(options, words=tuple(w for w in others if not w.startswith(_ADVISED)))
 
 

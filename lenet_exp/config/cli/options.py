@@ -181,10 +181,15 @@ def _value(cls: Type[Options], name: str, text: str, typed: Dict[str, str]) -> A
 
 
 def names(text: str) -> Tuple[str, ...]:
-    """Return names with commas between, typed with or without brackets."""
+    """Return names with commas between, typed with or without brackets and quotes."""
     text = text[1:] if text[:1] == "[" else text
     text = text[:-1] if text[-1:] == "]" and text.count("]") > text.count("[") else text
-    return tuple(dict.fromkeys(filter(None, (name.strip() for name in text.split(",")))))
+    return tuple(dict.fromkeys(filter(None, (name.strip(" \"'") for name in text.split(",")))))
+
+
+def list_of(found: Sequence[str]) -> str:
+    """Return names as `names` reads them: quotes would belong to Hydra, which reads none of it."""
+    return f"[{','.join(found)}]"
 
 
 def _of_type(text: str, hint: Any) -> Any:

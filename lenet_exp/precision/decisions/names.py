@@ -72,6 +72,7 @@ def _near(rows: Sequence[Operator], name: str) -> List[str]:
     names = [row.name for row in rows]
     low = name.lower()
     having = [row.name for row in rows if low in row.name.lower() or low == row.ge_type.lower()]
+    having.sort(key=lambda each: each.lower() != low)  # stable: the same but for its case, first
     alike = having or difflib.get_close_matches(name, names[:_COMPARED], n=_SHOWN, cutoff=0.6)
     return (alike or names)[:_SHOWN]
 

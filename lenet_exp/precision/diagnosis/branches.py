@@ -5,7 +5,7 @@ What is in a branch could not be measured: TensorFlow gives no value for what do
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Set
+from typing import Any, Dict, Iterator, List, Mapping, Sequence, Set
 
 from lenet_exp import tf_compat
 from lenet_exp.precision.analysis.frames import find_frames
@@ -14,7 +14,7 @@ from lenet_exp.precision.ir.builder import copied, data_inputs, set_attribute, s
 from lenet_exp.precision.ir.graph import Graph, read_graph
 from lenet_exp.precision.ir.names import Tensor, as_input, node_of, slot_of
 from lenet_exp.precision.ir.op_traits import MERGES, SWITCHES
-from lenet_exp.precision.plan import Plan
+from lenet_exp.precision.plan import CastEdge, Plan
 
 
 def open_choices(plan: Plan) -> List[str]:
@@ -48,12 +48,16 @@ def taken(plan: Plan, conditions: Mapping[str, bool]) -> Plan:
     frames = find_frames(graph, order).of
     kept: Dict[str, Any] = {}
     dead: Set[Tensor] = set()  # those that no run gives; of a node that never runs slot -1
+    ends: Dict[str, int] = {}  # of a Merge: which input runs
     references: Dict[str, str] = {}  # of a RefSwitch, by its outputs: the variable
     for name in order:
         node = graph.nodes[name]
         if node.op in MERGES and not frames[name]:
-            alive = [text for text in data_inputs(node.input) if not _is_dead(text, dead)]
-            runs, made = bool(alive), _one_end(node, alive[0]) if len(alive) == 1 else node
+            texts = data_inputs(node.input)
+            alive = [place for place, text in enumerate(texts) if not _is_dead(text, dead)]
+            runs, made = bool(alive), node
+            if len(alive) == 1:
+                ends[name], made = alive[0], _one_end(node, texts[alive[0]])
         else:
             runs, made = bool(frames[name]) or _runs(graph, name, dead), node
         if runs and node.op in SWITCHES and as_input(graph.data[name][1]) in conditions:
@@ -68,12 +72,26 @@ def taken(plan: Plan, conditions: Mapping[str, bool]) -> Plan:
             kept[name] = _past(made, references)
         else:
             dead.add(Tensor(name, -1))
-    return _narrowed(plan, [kept[node.name] for node in plan.graph_def.node if node.name in kept])
+    nodes = [kept[node.name] for node in plan.graph_def.node if node.name in kept]
+    return _narrowed(plan._replace(casts=tuple(_of_ends(plan.casts, ends))), nodes)
+
+
+def _of_ends(casts: Sequence[CastEdge], ends: Mapping[str, int]) -> Iterator[CastEdge]:
+    """Yield the Casts that run: of a Merge's that of its one input, which is then the first."""
+    for edge in casts:
+        place = None if edge.port is None else ends.get(edge.port.node)
+        if edge.port is None or place is None:
+            yield edge
+        elif edge.port.slot == place:
+            yield edge._replace(port=edge.port._replace(slot=0))
 
 
 def _runs(graph: Graph, name: str, dead: Set[Tensor]) -> bool:
-    """Return whether nothing that a node waits for is dead."""
-    given = [*map(as_input, graph.data[name]), *graph.control[name]]
+    """Return whether nothing that a node waits for is dead.
+
+    A Switch itself runs, and what it orders: only one of its outputs is dead.
+    """
+    given = [*map(as_input, graph.data[name]), *(f"{each}:-1" for each in graph.control[name])]
     return not any(_is_dead(text, dead) for text in given)
 
 
@@ -120,10 +138,16 @@ def _narrowed(plan: Plan, node_defs: List[Any]) -> Plan:
 
 
 def restricted(plan: Plan, graph_def: Any, names: Set[str]) -> Plan:
-    """Return a plan of a part of its graph: of the rows whose nodes are all among `names`."""
+    """Return a plan of a part of its graph: of the rows whose nodes are all among `names`.
+
+    A fused operator of which some node is not among them goes, and its casts with it.
+    """
+    kept = tuple(row for row in plan.operators if names.issuperset(row.parts))
+    gone = {row.name for row in plan.operators} - {row.name for row in kept}
+    edges = (edge for edge in plan.casts if edge.port and edge.port.node in names)
     return plan._replace(
-        operators=tuple(row for row in plan.operators if names.issuperset(row.parts)),
-        casts=tuple(edge for edge in plan.casts if edge.port and edge.port.node in names),
+        operators=kept,
+        casts=tuple(edge for edge in edges if edge.consumer not in gone),
         removed_casts=tuple(cast for cast in plan.removed_casts if cast.name in names),
         graph_def=graph_def,
     )

@@ -20,7 +20,8 @@ import numpy as np
 from lenet_exp import tf_compat
 from lenet_exp.precision.analysis.frames import find_frames
 from lenet_exp.precision.diagnosis.branches import restricted
-from lenet_exp.precision.emulation.emulate import emulate
+from lenet_exp.precision.diagnosis.refusals import ALONE, EMULATED, EXACT
+from lenet_exp.precision.emulation.emulate import check_known, emulate
 from lenet_exp.precision.emulation.exact.context import Lookup, look_up, source
 from lenet_exp.precision.emulation.exact.float_status import kind as status_kind
 from lenet_exp.precision.emulation.exact.rewrite import output_dtypes, takes_reference
@@ -31,7 +32,7 @@ from lenet_exp.precision.ir.names import node_of, slot_of, split
 from lenet_exp.precision.ir.op_traits import CONSTANTS, DATA, ENTERS, PASS_THROUGH, VARIABLES
 from lenet_exp.precision.plan import Operator, Plan
 
-EXACT, EMULATED, ALONE, STATE, LOAD = "exact", "emulated", "alone", "state", "load"
+STATE, LOAD = "state", "load"
 _GIVEN, _SHORT = "given", "short/"
 _SPLITTER = np.float32(2.0**13 + 1)  # Veltkamp's: of a float32 it leaves eleven bits
 _FLOATS = ("float32", "float16")
@@ -97,6 +98,7 @@ def copies_of(plan: Plan, wanted: Sequence[str] = (EXACT, EMULATED, ALONE)) -> C
     given = _Given()
     whole = _with_reads_of_state(plan, given)
     graph = read_graph(whole.graph_def)
+    check_known(graph)
     frames = find_frames(graph, run_order(graph)).of
     tf = tf_compat.load()
     nodes = Nodes()

@@ -9,6 +9,7 @@ from typing import Any, Dict, List
 from lenet_exp.precision.diagnosis.errors import Diagnosis, OperatorError
 from lenet_exp.precision.diagnosis.measures import Error
 from lenet_exp.precision.reporting.records import as_csv
+from lenet_exp.precision.reporting.tables import wrapped
 
 _ROOM = 24  # of a name beside the numbers; with less it stands below
 _NOTABLE = 0.01  # a distance; rounding once to float16 is at most 0.0005
@@ -36,7 +37,7 @@ def table(found: Diagnosis, width: int, most: int) -> str:
     """Return a title, the gradients' error, and the `most` damaging operators."""
     lines = [
         f"{found.plan.mode.value}, {len(found.operators)} operators of one step, by damage",
-        *textwrap.wrap(_gradients(found), width),
+        *wrapped("", _gradients(found), "", width),
         "",
         _HEAD,
     ]
@@ -64,7 +65,7 @@ def _row(found: OperatorError, width: int) -> List[str]:
     if room >= len(name) + len(kind) + 3:
         return [f"{text}{name} ({kind})"]
     if room < _ROOM:
-        return [text.rstrip(), *textwrap.wrap(name, width, initial_indent="  ")]
+        return [text.rstrip(), *wrapped("  ", name, "  ", width)]
     return [text + (name if len(name) <= room else f"...{name[3 - room :]}")]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import (
     Any,
     Callable,
@@ -22,16 +23,9 @@ from lenet_exp import cpu_session, tf_compat
 from lenet_exp.errors import GraphError
 from lenet_exp.precision.analysis.step_sections import BACKWARD, UPDATE, section_of, sections
 from lenet_exp.precision.diagnosis.branches import open_choices, taken
-from lenet_exp.precision.diagnosis.copies import (
-    ALONE,
-    EMULATED,
-    EXACT,
-    LOAD,
-    STATE,
-    Copies,
-    copies_of,
-)
+from lenet_exp.precision.diagnosis.copies import LOAD, STATE, Copies, copies_of
 from lenet_exp.precision.diagnosis.measures import Error, error_of, exact, measure
+from lenet_exp.precision.diagnosis.refusals import ALONE, EMULATED, EXACT, computed, in_words
 from lenet_exp.precision.emulation.exact.context import source
 from lenet_exp.precision.emulation.exact.rewrite import output_dtypes, takes_reference
 from lenet_exp.precision.emulation.inline import inlined
@@ -135,11 +129,11 @@ def prepared(
     kinds = {"N": len(ends), "axis": 0, "T": copies.nodes.tf.float64}
     whole = copies.nodes.add("Pack", ends, "measures", **kinds) if ends else ""  # one, not hundreds
     known = sections(copies.plan.graph_def)
-    with loaded(copies, values, threads) as session:
+    with loaded(copies, values, threads) as run_copies:
         fed = {f"{EXACT}/{name}": value for name, value in feeds.items()}
 
         def run() -> Diagnosis:
-            rows = session.run(f"{whole}:0", fed) if whole else []
+            rows = run_copies(f"{whole}:0", fed) if whole else []
             numbers = dict(zip(fetches, rows))
             of_gradients = dict(zip(gradients, rows[len(fetches) :]))
             made = _diagnosis(plan, (copies, known, places), numbers, of_gradients)
@@ -170,20 +164,20 @@ def without_choices(
             continue
         copies = copies_of(plan, [EXACT])
         fed = {f"{EXACT}/{name}": value for name, value in feeds.items()}
-        with loaded(copies, values, threads) as session:
+        with loaded(copies, values, threads) as run:
             texts = [text if ":" in text else f"{text}:0" for text in conditions]
-            found = session.run([f"{EXACT}/{text}" for text in texts], fed)
+            found = run([f"{EXACT}/{text}" for text in texts], fed)
         known.update(zip(conditions, map(bool, found)))
 
 
 @contextlib.contextmanager
-def loaded(copies: Copies, values: Values, threads: int) -> Iterator[Any]:
-    """Yield a session of the copies whose variables have been given their values."""
+def loaded(copies: Copies, values: Values, threads: int) -> Iterator[Callable[[Any, Any], Any]]:
+    """Yield what runs fetches of the copies, fed; their variables have been given their values."""
     tf = tf_compat.load()
     lacking = [name for name in copies.variables if name not in values]
     if lacking:
         raise GraphError(lacking[0], "its value before the step isn't known", "a whole checkpoint")
-    with tf.Graph().as_default() as graph:
+    with tf.Graph().as_default() as graph, in_words():
         tf.import_graph_def(copies.graph_def(), name="")
     fed = {
         f"{LOAD}/{name}:0": np.asarray(values[name]).astype(
@@ -192,8 +186,8 @@ def loaded(copies: Copies, values: Values, threads: int) -> Iterator[Any]:
         for name in copies.variables
     }
     with cpu_session.open_session(graph, threads, optimize=False) as session:
-        session.run(LOAD, fed)
-        yield session
+        computed(session, LOAD, fed)
+        yield functools.partial(computed, session)
 
 
 def _places(plan: Plan, row: Operator) -> List[_Place]:

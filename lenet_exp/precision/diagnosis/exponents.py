@@ -14,6 +14,7 @@ from lenet_exp.precision.analysis.frames import find_frames
 from lenet_exp.precision.analysis.step_sections import BACKWARD, FORWARD, section_of, sections
 from lenet_exp.precision.diagnosis.copies import exact_plan
 from lenet_exp.precision.diagnosis.errors import Values, border_of, leaving, without_choices
+from lenet_exp.precision.diagnosis.refusals import computed, in_words
 from lenet_exp.precision.emulation.emulate import emulate
 from lenet_exp.precision.emulation.exact.context import source
 from lenet_exp.precision.emulation.fast.region import run_order
@@ -79,7 +80,7 @@ def exponents(
     done = [node_of(name) for name in plan.fetches]
     with _session(made, flat, values, threads) as session:
         for step in range(steps):
-            found = session.run({"sites": fetches, "step": done}, feeds(step))["sites"]
+            found = computed(session, {"sites": fetches, "step": done}, feeds(step))["sites"]
             for place, (bins, most) in enumerate(found):
                 counts[place] += bins
                 largest[place] = max(largest[place], float(most))
@@ -156,7 +157,7 @@ def _session(graph_def: Any, plan: Plan, values: Values, threads: int) -> Any:
     """Return a session of a graph whose variables have been given their values."""
     tf = tf_compat.load()
     variables = [node.name for node in plan.graph_def.node if node.op in VARIABLES]
-    with tf.Graph().as_default() as graph:
+    with tf.Graph().as_default() as graph, in_words():
         tf.import_graph_def(graph_def, name="")
         handles = [graph.get_tensor_by_name(f"{name}:0") for name in variables]
         fed = [tf.placeholder(_dtype_of(tf, handle)) for handle in handles]
@@ -166,7 +167,7 @@ def _session(graph_def: Any, plan: Plan, values: Values, threads: int) -> Any:
     given = [np.asarray(values[name]) for name in variables]
     held = [value.astype(each.dtype.as_numpy_dtype) for value, each in zip(given, fed)]
     reset = [name for name in ("float_status/reset",) if _has(graph, name)]
-    session.run([*writes, *reset], dict(zip(fed, held)))
+    computed(session, [*writes, *reset], dict(zip(fed, held)))
     return session
 
 

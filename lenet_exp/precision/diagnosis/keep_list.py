@@ -19,7 +19,7 @@ from typing import (
 import numpy as np
 
 from lenet_exp.errors import PrecisionError
-from lenet_exp.precision.diagnosis.copies import EMULATED, EXACT, copies_of
+from lenet_exp.precision.diagnosis.copies import copies_of
 from lenet_exp.precision.diagnosis.errors import (
     Diagnosis,
     Values,
@@ -30,6 +30,7 @@ from lenet_exp.precision.diagnosis.errors import (
 )
 from lenet_exp.precision.diagnosis.measures import Error, error_of
 from lenet_exp.precision.diagnosis.minimal import Minimal, minimal
+from lenet_exp.precision.diagnosis.refusals import EMULATED, EXACT
 from lenet_exp.precision.emulation.inline import inlined
 from lenet_exp.precision.plan import Engine, Operator, Plan
 
@@ -98,8 +99,8 @@ class _Trials:
         )
         ends = measured_gradients(copies.nodes, border_of(copies.plan)).values()
         fed = {f"{EXACT}/{name}": value for name, value in feeds.items()}
-        with loaded(copies, values, threads) as session:
-            found: List[np.ndarray] = session.run([f"{end}:0" for end in ends], fed)
+        with loaded(copies, values, threads) as run:
+            found: List[np.ndarray] = run([f"{end}:0" for end in ends], fed)
         return error_of(found)
 
 

@@ -82,7 +82,7 @@ def emulate(
         counted: else, with `reference`, a flag that the graph does not read stays 0: cheaper.
 
     Raises:
-        GraphError: a node `float_status`, or a call or a float16 variable that can't be emulated.
+        GraphError: a node `float_status`, or what can't be emulated: see `_names`, `inlined`.
     """
     plan = in_turn(inlined(plan))
     graph = read_graph(plan.graph_def)
@@ -108,6 +108,7 @@ def _look_up(plan: Plan, reference: bool) -> Lookup:
 
 def _names(graph: Graph, plan: Plan, graph_def: Any) -> AbstractSet[str]:
     """Return the names that are taken; refuse what can't be emulated."""
+    check_known(graph)
     names = {*graph.nodes, *(node.name for node in graph_def.node)}
     for name in names & {float_status.NAME, float_status.RESET}:
         raise GraphError(name, "the emulation's flag has that name", "another name for this node")
@@ -116,6 +117,19 @@ def _names(graph: Graph, plan: Plan, graph_def: Any) -> AbstractSet[str]:
             problem = "a float16 variable that float32 is written to can't be emulated"
             raise GraphError(row.name, problem, "a float32 variable, or another precision mode")
     return names
+
+
+def check_known(graph: Graph) -> None:
+    """Refuse an operator that neither this TensorFlow nor the emulation computes.
+
+    Raises:
+        GraphError: it is neither registered, nor a function, nor reads the flag.
+    """
+    for name, node in graph.nodes.items():
+        known = node.op in graph.library or tf_compat.op_def(node.op) is not None
+        if not known and not kind(node):
+            problem = f"this TensorFlow knows no operator {node.op}, so it can't be emulated"
+            raise GraphError(name, problem, "fetches= that do not need it, or explain, which can")
 
 
 def _widened(row: Operator) -> bool:

@@ -34,7 +34,10 @@ pytestmark = pytest.mark.stackless
         (AdviseOptions, ["graph=x.pb", "feeds=y.npz", "hardware.canned=1"], "with graph= only"),
         (AdviseOptions, ["graph=x.pb", "feeds=y.npz", "check=true"], "only for LeNet and run="),
         (AdviseOptions, ["graph=x.pb", "feeds=y.npz", "target=accuracy>=0.9"], "only for LeNet"),
-        (AdviseOptions, ["target=accuracy>=97"], "accuracy>=0.975, how far a training gets"),
+        (AdviseOptions, ["target=accuracy>=97"], "advise 'target=accuracy>=0.975'"),
+        (AdviseOptions, ["target=accuracy>0.9"], "target=accuracy>0.9 is not possible"),
+        (AdviseOptions, ["target=cosine>=2"], "target=cosine>=2 is not possible"),
+        (AdviseOptions, ["target=nan"], "advise 'target=cosine>=0.999'"),
         (AdviseOptions, ["target=accuracy>=0.9", "target=0.9"], "each key once"),
         (AdviseOptions, ["target=loss<=0.1"], "cosine>=0.999, how near the gradients are"),
         (AdviseOptions, ["by=names"], "name | type | scope"),
@@ -69,3 +72,18 @@ def test_a_target_is_of_gradients_or_of_a_training():
     assert AdviseOptions.read(["target=cosine>=0.99"]).accuracy is None
     asked = AdviseOptions.read(["target=accuracy>=0.975"])
     assert (asked.accuracy, asked.target) == (0.975, 0.999)
+
+
+def test_a_precision_mode_is_the_only_one_that_is_tried():
+    asked = AdviseOptions.read(["precision=force_fp16", "precision.keep_dtype=[fc_3]"])
+    assert (asked.modes, asked.settings.precision.keep_dtype) == (("force_fp16",), ("fc_3",))
+    assert len(AdviseOptions.read(["precision.keep_dtype=[fc_3]"]).modes) == 5
+    assert AdviseOptions.read(["precision=force_fp16", "modes=[force_fp32]"]).modes == (
+        "force_fp32",
+    )
+
+
+@pytest.mark.parametrize("text", ["[a,b:0]", "a,b:0", "[\"a\",'b:0']", " a , 'b:0' "])
+def test_names_are_typed_with_or_without_quotes(text):
+    asked = DiagnoseOptions.read(["graph=x.pb", "feeds=y.npz", f"fetches={text}"])
+    assert asked.fetches == ("a", "b:0")

@@ -132,3 +132,65 @@ def test_a_graph_of_a_person_gets_advice(ask, own_graph):
     assert code == 0
     assert "its plan: python -m lenet_exp.explain graph=" in text
     assert len(text.splitlines()) <= 25
+
+
+def saved(folder, nodes):
+    """Write a GraphDef of nodes that TensorFlow makes; return the graph as a word."""
+    tf = tf_compat.load()
+    with tf.Graph().as_default() as graph:
+        nodes(tf)
+    (folder / "other.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    return f"graph={folder / 'other.pb'}"
+
+
+def gathered(tf):
+    table = tf.get_variable("table", [5, 2], initializer=tf.zeros_initializer())
+    rows = tf.gather(table, tf.placeholder(tf.int32, [None], "x"))
+    tf.train.GradientDescentOptimizer(0.1).minimize(tf.reduce_sum(rows * rows, name="loss"))
+
+
+def two_inputs(tf):
+    x, y = (tf.placeholder(tf.float32, [None, 2], name) for name in "xy")
+    tf.add(x, y, "sum")
+
+
+REFUSED = [
+    (gathered, {"x": np.full([1, 4], 9, np.int32)}, "= 9 is not in [0, 5)"),
+    (two_inputs, {"x": np.ones([1, 3, 2])}, "lacks y:0, which the step takes"),
+    (two_inputs, {"x": np.ones([1, 3, 2]), "y": np.ones([1, 5, 2])}, "arrays that fit each other"),
+]
+
+
+@pytest.mark.parametrize(("nodes", "arrays", "says"), REFUSED)
+def test_feeds_that_no_step_can_be_made_of_are_refused(ask, tmp_path, nodes, arrays, says):
+    np.savez(str(tmp_path / "x.npz"), **arrays)
+    code, text, problem = ask(diagnose, saved(tmp_path, nodes), "feeds=x.npz")
+    assert (code, text) == (2, "")
+    assert says in problem
+    assert "Traceback" not in problem
+
+
+def test_an_operator_that_only_the_chip_knows_is_named_where_it_is_needed(ask, own_graph, tmp_path):
+    tf, path = tf_compat.load(), tmp_path / "net.meta"
+    meta = tf.MetaGraphDef.FromString(path.read_bytes())
+    meta.graph_def.node.add(name="strange", op="NpuOnly", input=["x"])
+    path.write_bytes(meta.SerializeToString())
+    words = (*own_graph, "precision=force_fp16", "operators=1")
+    assert ask(diagnose, *words, "fetches=[Adam]")[::2] == (0, "")
+    code, _, problem = ask(diagnose, *words, "fetches=[Adam,strange]")
+    assert code == 2
+    assert "strange: this TensorFlow knows no operator NpuOnly" in problem
+
+
+def test_where_nothing_is_trained_there_is_no_advice(ask, tmp_path):
+    np.savez(str(tmp_path / "x.npz"), x=np.ones([1, 3, 2]), y=np.ones([1, 3, 2]))
+    code, _, problem = ask(advise, saved(tmp_path, two_inputs), "feeds=x.npz")
+    assert code == 2
+    assert "the step has no gradient, so nothing is trained" in problem
+
+
+def test_a_place_for_the_files_is_asked_for_first(ask, own_graph, tmp_path):
+    (tmp_path / "file").write_text("")
+    code, _, problem = ask(advise, *own_graph, "to=file")
+    assert code == 2
+    assert "to=file is not possible" in problem

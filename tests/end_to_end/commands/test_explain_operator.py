@@ -82,3 +82,17 @@ def test_a_name_that_is_none_is_answered_with_those_near(explain):
     done = explain("operator=layer1/Sigmoid", code=2, quiet=False)
     assert done.out == ""
     assert "try: operator=layer_1/Sigmoid" in done.err
+
+
+@pytest.mark.parametrize(
+    ("mode", "name"), [("force_fp16", "loss/Mean"), ("must_keep_origin_dtype", "conv1/Sigmoid")]
+)
+def test_of_tensors_that_are_fetched_each_printed_line_flips_it(explain, tmp_path, mode, name):
+    (tmp_path / "net.pb").write_bytes(training_graph().SerializeToString())
+    graph = ["graph=net.pb", "fetches=[train,loss/Mean:0]", f"precision={mode}"]
+    asked = [f"operator={name}", "format=json"]
+    found = json.loads(explain(*graph, *asked))
+    assert "allow_mix_precision" in {each["entry"] for each in found["changes"]}
+    for change in found["changes"]:
+        made = json.loads(applied(explain, change["command"], *asked))
+        assert made["operator"]["outputs"] == change["outputs"]

@@ -88,9 +88,9 @@ def test_a_page_is_written_whole_or_not_at_all(explain, tmp_path, monkeypatch):
 
 def test_a_place_that_takes_no_file_is_said(explain, tmp_path):
     (tmp_path / "file").write_text("")
-    done = explain(MIX, "format=html", "to=file/plan.html", code=1, quiet=False)
-    assert "file" in done.err
-    assert "Traceback" not in done.err
+    done = explain(MIX, "format=html", "to=file/plan.html", code=2, quiet=False)
+    assert "to=file/plan.html is not possible" in done.err
+    assert "file is no folder" in done.err
 
 
 @pytest.mark.parametrize(

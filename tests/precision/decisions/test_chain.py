@@ -107,6 +107,15 @@ def test_a_name_is_an_operator_s_or_a_part_s(typed, meant):
     assert operator_named(finished(graph_def, fetches, MIX), graph_def, typed).name == meant
 
 
+def test_a_name_in_another_case_comes_first():
+    def twins(tf):
+        return tf.sigmoid(tf.tanh(halves(tf), "x_twin"), "Twin")
+
+    graph_def, fetches = graph_of(twins)
+    with pytest.raises(PrecisionError, match="try: operator=Twin, or x_twin"):
+        decision(graph_def, fetches, {"mode": MIX}, "twin")
+
+
 def spoiled(tf):
     tf.square(floats(tf, "y"), "unfetched")
     scale = tf.add(tf.constant(1.0), tf.constant(2.0), name="folded")

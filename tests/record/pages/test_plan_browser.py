@@ -124,6 +124,24 @@ def test_the_page_fits_a_phone_and_the_night_and_fetches_nothing(look, width, sc
     assert height >= (44 if width < 500 else 30)  # what a finger can hit
 
 
+INSIDE = """
+const end = document.getElementById("outline").getBoundingClientRect().right;
+const all = (of) => [...document.querySelectorAll(of)];
+const cut = all("#rows .row > *").filter((cell) => cell.getBoundingClientRect().right > end);
+const styles = all("#rows .shares > *").map((bar) => getComputedStyle(bar).borderTopStyle);
+return [cut.map((cell) => cell.className), styles.filter((style) => style !== "none")];
+"""
+
+
+def test_on_a_phone_no_cell_of_a_row_is_cut_off(look):
+    heat = {"damage": 3.2e-4, "lost": 0.01, "overflows": 12, "first": False}
+    sides = plan_models.side(cast=True, casts=3), plan_models.side("ai_cpu")
+    row = plan_models.operator("layer_1/Conv2D", *sides, changed=True, heat=heat)
+    driver = look(plan_models.model([row], ("left", "right"), hot=True), width=390)
+    choose(driver, "#heat", "damage")
+    assert driver.execute_script(INSIDE) == [[], []]
+
+
 def test_names_are_text_whatever_they_are(look):
     model = plan_models.hostile()
     driver = look(model, width=390)

@@ -137,7 +137,7 @@ function line(edge, found) {
 }
 
 function box(item, at, marked) {
-  const name = item.label.length > 21 ? `\u2026${item.label.slice(-20)}` : item.label;
+  const name = item.label.length > 19 ? `\u2026${item.label.slice(-18)}` : item.label;
   if (item.source) return sourceBox(item, name, at);
   const scope = isScope(item);
   const below = scope ? plural(item.sums.shown, "operator")
