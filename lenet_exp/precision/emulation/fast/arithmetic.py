@@ -33,15 +33,13 @@ class Fast(Arithmetic):
         super().__init__(nodes)
         self.ends: List[str] = []  # float32: not finite where something overflowed
         self.halves: Dict[str, str] = {}  # a rounded tensor's float16 form
-        self.cast: Dict[str, str] = {}  # that of a tensor in front of its rounding
-        self.wide: Dict[str, Handle] = {}  # such a tensor, rounded
+        self.cast: Dict[str, Handle] = {}  # that of a tensor in front of its rounding
         self._sums: Dict[Tuple[str, ...], str] = {}
 
     def rounded(self, tensor: str, name: str, final: Optional[str] = None) -> Handle:
         """Return a float32 tensor cast to float16 and back."""
         half = self.cast[tensor] = self.nodes.cast(tensor, "float32", "float16", f"{name}/half")
-        wide = self.wide[tensor] = self.end(half, name, final)
-        return wide
+        return self.end(half, name, final)
 
     def begin(self, tensor: str) -> str:
         """Return a tensor as float16."""

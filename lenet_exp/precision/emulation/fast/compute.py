@@ -20,7 +20,12 @@ from lenet_exp import tf_compat
 from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
 from lenet_exp.precision.emulation.exact.context import Context, Lookup
 from lenet_exp.precision.emulation.exact.float_status import all_true
-from lenet_exp.precision.emulation.exact.rewrite import Rewriter, emulated_dtypes, widened
+from lenet_exp.precision.emulation.exact.rewrite import (
+    Rewriter,
+    emulated_dtypes,
+    output_dtypes,
+    widened,
+)
 from lenet_exp.precision.emulation.fast.arithmetic import Fast, all_finite, native, tiled_bias
 from lenet_exp.precision.emulation.fast.cut_off import saturating
 from lenet_exp.precision.emulation.fast.overflow_checks import tested, varying
@@ -111,18 +116,15 @@ def _letter_after(
     if not tf_compat.has_fast_float16():
         return Saturating(nodes, halves), []
     cast = {each: fast.cast[each] for each in operands if each in fast.cast}
-    wide = {
-        each: nodes.cast(half, "float16", "float32", f"{half}/wide") for each, half in cast.items()
-    }
-    return _letter(context, nodes, wide, halves), [*cast.values()]
+    return _letter(context, nodes, cast, halves), [*cast.values()]
 
 
 def _letter(
-    context: Context, nodes: Nodes, rounded: Mapping[str, str], halves: Iterable[str] = ()
+    context: Context, nodes: Nodes, cast: Mapping[str, str], halves: Iterable[str] = ()
 ) -> SaturatingHalves:
     function = saturating(nodes)
     context.library.append(function)
-    return SaturatingHalves(nodes, halves, rounded, function)
+    return SaturatingHalves(nodes, halves, cast, function)
 
 
 def _letter_beside(
@@ -130,14 +132,14 @@ def _letter_beside(
 ) -> Tuple[Saturating, List[Handle]]:
     """Return what computes a part to the letter, and what it takes of what was computed fast.
 
-    That is what variables and other exact values are once they are rounded.
+    That is what variables and other exact values are as float16.
     """
     nodes = context.nodes.scratch()
     if not tf_compat.has_fast_float16():
         return Saturating(nodes), []
     exact = {name for name, role in roles.items() if not role.altered}
-    wide = {tensor: made for tensor, made in fast.wide.items() if node_of(tensor) in exact}
-    return _letter(context, nodes, wide), [*wide.values()]
+    cast = {tensor: half for tensor, half in fast.cast.items() if node_of(tensor) in exact}
+    return _letter(context, nodes, cast), [*cast.values()]
 
 
 def _floats(nodes: Nodes, tensors: Sequence[str]) -> List[Typed]:
@@ -338,6 +340,6 @@ def _arguments(lookup: Lookup, body: List[Any], drawn: Mapping[str, Any]) -> Lis
             set_inputs(constant, [])
             body.append(constant)
         else:
-            node = drawn[name] if name in drawn else nodes[name]
-            found.append(Typed(tensor, emulated_dtypes(node)[int(slot or 0)]))
+            dtypes = output_dtypes(drawn[name] if name in drawn else widened(nodes[name]))
+            found.append(Typed(tensor, dtypes[int(slot or 0)]))
     return found

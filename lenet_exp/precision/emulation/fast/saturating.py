@@ -40,7 +40,7 @@ class Saturating(Arithmetic):
         self,
         nodes: Nodes,
         halves: Iterable[str] = (),
-        rounded: Mapping[str, str] = MappingProxyType({}),
+        cast: Mapping[str, str] = MappingProxyType({}),
         function: Any = None,
     ) -> None:
         """Append to `nodes`.
@@ -48,17 +48,17 @@ class Saturating(Arithmetic):
         Args:
             nodes: of a graph or of a function.
             halves: tensors from elsewhere that hold float16 values already.
-            rounded: what others are once they are rounded, infinite where that overflowed.
+            cast: float16 forms of others, infinite where that overflowed.
             function: of `cut_off.py`; saturates them where it has to.
         """
         super().__init__(nodes)
         self.bounds = Bounds(nodes, halves)
-        self._given, self._function = rounded, function
+        self._cast, self._function = cast, function
 
     def rounded(self, tensor: str, name: str, final: Optional[str] = None) -> Handle:
         """Return a float32 tensor as the float16 values the chip holds, still as float32."""
-        if tensor in self._given:
-            return self._where_needed(self._given[tensor], name, final)
+        if tensor in self._cast:
+            return self._where_needed(self._cast[tensor], name, final)
         if self.bounds.is_small(tensor):
             return self.bounds.cast(tensor, name, final)
         half = self.nodes.cast(tensor, "float32", "float16", f"{name}/half")
@@ -94,7 +94,8 @@ class Saturating(Arithmetic):
                 return made
         return super().step(op, inputs, name)
 
-    def _where_needed(self, wide: str, name: str, final: Optional[str] = None) -> Handle:
+    def _where_needed(self, half: str, name: str, final: Optional[str] = None) -> Handle:
+        wide = self.nodes.cast(half, "float16", "float32", f"{name}/rounded")
         either = cut_off(self.nodes, wide, self._function, name)
         both = [either.held, either.passed]
         held = self.nodes.float_op("Merge", both, f"{name}/held", final=final, N=2)
