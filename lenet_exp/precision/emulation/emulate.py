@@ -25,6 +25,7 @@ from lenet_exp.precision.emulation.fast.region import (
     run_order,
 )
 from lenet_exp.precision.emulation.fast.saturating import Saturating
+from lenet_exp.precision.emulation.hoist import hoisted
 from lenet_exp.precision.emulation.inline import inlined
 from lenet_exp.precision.emulation.iterations import in_turn
 from lenet_exp.precision.emulation.optimizer_updates import (
@@ -84,7 +85,7 @@ def emulate(
     Raises:
         GraphError: a node `float_status`, or what can't be emulated: see `_names`, `inlined`.
     """
-    plan = in_turn(inlined(plan))
+    plan = in_turn(hoisted(inlined(plan)))
     graph = read_graph(plan.graph_def)
     exactly, nodes = reference or trace or flush_subnormals, Nodes(_names(graph, plan, graph_def))
     lookup = _look_up(plan, exactly)

@@ -41,6 +41,7 @@ _WRITE_ROWS = frozenset(
     f"Scatter{what}" for what in ("Add", "Div", "Max", "Min", "Mul", "Sub", "Update")
 )
 
+_LARGE = 2**17  # elements: joining and parting them would cost more than the nodes it saves
 _GIVEN = CONSTANTS | DATA | VARIABLES  # nobody has rounded these
 
 
@@ -78,8 +79,8 @@ def fuse_updates(
 
 def _key(nodes: Mapping[str, Any], node: Any, row: Operator, waiting: Iterable[str]) -> Any:
     """Return what is the same in updates that can be fused."""
-    known = UPDATES.get(row.ge_type)
-    if known is None or _variable_shape(nodes, node.input[0]) is None:
+    known, shape = UPDATES.get(row.ge_type), _variable_shape(nodes, node.input[0])
+    if known is None or shape is None or np.prod(shape) > _LARGE:
         return node.name
     rates = tuple(t for i, t in enumerate(node.input) if known.variables <= i != known.gradient)
     data = len(data_inputs(node.input))

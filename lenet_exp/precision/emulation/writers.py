@@ -14,6 +14,7 @@ from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
 from lenet_exp.precision.emulation.exact.context import Context, Lookup, source
 from lenet_exp.precision.emulation.exact.float_status import FloatStatus
 from lenet_exp.precision.emulation.exact.rewrite import Rewriter
+from lenet_exp.precision.emulation.fast.bounds import Bounds
 from lenet_exp.precision.emulation.fast.guarded import Guarded
 from lenet_exp.precision.emulation.optimizer_updates import UpdateWriter
 from lenet_exp.precision.ir.builder import Nodes
@@ -66,7 +67,7 @@ class Writers:
     ) -> None:
         """Count overflows by `status`; `reference`: no shortcut."""
         self._context, self._status, self._loops = context, status, loops
-        self._reference = reference
+        self._reference, self._bounds = reference, Bounds(context.nodes)
         self._made: Dict[Frame, Tuple[Rewriter, UpdateWriter]] = {}
         self._nodes: Dict[Frame, Nodes] = {(): context.nodes}
 
@@ -86,7 +87,7 @@ class Writers:
             arithmetic: Arithmetic = context.exact(count)
             if not self._reference:
                 after = partial(self._status.add_after, nodes=nodes)
-                arithmetic = Guarded(nodes, context.library, after)
+                arithmetic = Guarded(nodes, context.library, after, self._bounds)
             outer = self.nodes(frame[:-1]) if frame else None
             rewriter = _Rewriter(context.lookup, arithmetic, not self._reference, outer)
             exact = self._reference or bool(frame)

@@ -33,7 +33,7 @@ class Fast(Arithmetic):
         super().__init__(nodes)
         self.ends: List[str] = []  # float32: not finite where something overflowed
         self.halves: Dict[str, str] = {}  # a rounded tensor's float16 form
-        self.cast: Dict[str, str] = {}  # that of a tensor in front of its rounding
+        self.cast: Dict[str, Handle] = {}  # that of a tensor in front of its rounding
         self._sums: Dict[Tuple[str, ...], str] = {}
 
     def rounded(self, tensor: str, name: str, final: Optional[str] = None) -> Handle:
@@ -101,7 +101,7 @@ def all_finite(nodes: Nodes, sums: Sequence[str], name: str) -> str:
 
 
 def native(
-    fast: Fast, rows: Mapping[str, Operator], node: Any, inputs: Sequence[str]
+    halves: Arithmetic, rows: Mapping[str, Operator], node: Any, inputs: Sequence[str]
 ) -> Optional[Handle]:
     """Append an elementary operation of float16 tensors as TensorFlow's float16 kernel.
 
@@ -112,8 +112,8 @@ def native(
         return None
     if not tf_compat.has_fast_float16() or {*row.inputs, *row.outputs} != {"float16"}:
         return None
-    value = fast.step(node.op, [fast.begin(text) for text in inputs], f"{node.name}/native")
-    return fast.end(value, node.name, final=node.name)
+    value = halves.step(node.op, [halves.begin(text) for text in inputs], f"{node.name}/native")
+    return halves.end(value, node.name, final=node.name)
 
 
 def tiled_bias(

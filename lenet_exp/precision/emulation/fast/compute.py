@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import (
     Any,
     Callable,
@@ -19,13 +20,18 @@ from lenet_exp import tf_compat
 from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
 from lenet_exp.precision.emulation.exact.context import Context, Lookup
 from lenet_exp.precision.emulation.exact.float_status import all_true
-from lenet_exp.precision.emulation.exact.rewrite import Rewriter, emulated_dtypes, widened
+from lenet_exp.precision.emulation.exact.rewrite import (
+    Rewriter,
+    emulated_dtypes,
+    output_dtypes,
+    widened,
+)
 from lenet_exp.precision.emulation.fast.arithmetic import Fast, all_finite, native, tiled_bias
 from lenet_exp.precision.emulation.fast.cut_off import saturating
 from lenet_exp.precision.emulation.fast.overflow_checks import tested, varying
 from lenet_exp.precision.emulation.fast.parts import Part, Parts, ordered_after
 from lenet_exp.precision.emulation.fast.region import Role, Shape, known_shapes
-from lenet_exp.precision.emulation.fast.saturating import Saturating
+from lenet_exp.precision.emulation.fast.saturating import Saturating, SaturatingHalves
 from lenet_exp.precision.emulation.fast.xla_loops_tf1 import compile_loops
 from lenet_exp.precision.ir.builder import (
     Handle,
@@ -110,9 +116,30 @@ def _letter_after(
     if not tf_compat.has_fast_float16():
         return Saturating(nodes, halves), []
     cast = {each: fast.cast[each] for each in operands if each in fast.cast}
+    return _letter(context, nodes, cast, halves), [*cast.values()]
+
+
+def _letter(
+    context: Context, nodes: Nodes, cast: Mapping[str, str], halves: Iterable[str] = ()
+) -> SaturatingHalves:
     function = saturating(nodes)
     context.library.append(function)
-    return Saturating(nodes, halves, cast, function), [*cast.values()]
+    return SaturatingHalves(nodes, halves, cast, function)
+
+
+def _letter_beside(
+    context: Context, roles: Mapping[str, Role], fast: Fast
+) -> Tuple[Saturating, List[Handle]]:
+    """Return what computes a part to the letter, and what it takes of what was computed fast.
+
+    That is what variables and other exact values are as float16.
+    """
+    nodes = context.nodes.scratch()
+    if not tf_compat.has_fast_float16():
+        return Saturating(nodes), []
+    exact = {name for name, role in roles.items() if not role.altered}
+    cast = {tensor: half for tensor, half in fast.cast.items() if node_of(tensor) in exact}
+    return _letter(context, nodes, cast), [*cast.values()]
 
 
 def _floats(nodes: Nodes, tensors: Sequence[str]) -> List[Typed]:
@@ -164,7 +191,7 @@ def compute_fast(context: Context, found: Parts) -> List[List[str]]:
         if border:
             flags = [flag for each in sorted((index, *part.before)) for flag in clean[each]]
             fine = all_true(nodes, flags, "emulation/all_clean")
-            _choose(context, found, part, renamed, fine, drawn)
+            _choose(context, found, part, renamed, fine, drawn, fast)
     return clean
 
 
@@ -235,11 +262,13 @@ def _choose(
     renamed: Mapping[str, str],
     clean: str,
     drawn: Mapping[str, Handle],
+    fast: Fast,
 ) -> None:
     """Append a part's values, the fast or, where they are not `clean`, the letter's."""
     lookup, nodes = context.lookup, context.nodes
-    exact = Saturating(nodes.scratch())
-    Rewriter(lookup, exact, shortcuts=True, drawn=drawn).rewrite(part.again)
+    exact, shared = _letter_beside(context, found.roles, fast)
+    form = partial(native, exact, lookup.rows)
+    Rewriter(lookup, exact, shortcuts=True, form=form, drawn=drawn).rewrite(part.again)
     dtypes = {name: emulated_dtypes(lookup.nodes[name]) for name in part.border}
     results = [
         Typed(as_input(Tensor(name, slot)), dtype)
@@ -248,12 +277,13 @@ def _choose(
     ]
     again = exact.nodes.made
     _order(lookup, found.roles, again)
-    given = _arguments(lookup, again, {str(handle): handle.node for handle in drawn.values()})
+    others = (*drawn.values(), *shared)
+    given = _arguments(lookup, again, {str(handle): handle.node for handle in others})
     fine = [Typed(_at(tensor, renamed), dtype) for tensor, dtype in results]
     # What the letter's values wait for outside, such as the end of all gradients, stands in front
     # of the fast ones: else an update could write what is still read.
-    fast = [renamed[name] for name in part.border]
-    ready = nodes.add("Identity", [clean], "emulation/ready", fast, T=nodes.tf.bool)
+    before = [renamed[name] for name in part.border]
+    ready = nodes.add("Identity", [clean], "emulation/ready", before, T=nodes.tf.bool)
     outputs = _either(context, ready, fine, again, given, results, "emulation")
     for name, each in dtypes.items():
         own = [outputs.pop(0) for _ in each]
@@ -310,6 +340,6 @@ def _arguments(lookup: Lookup, body: List[Any], drawn: Mapping[str, Any]) -> Lis
             set_inputs(constant, [])
             body.append(constant)
         else:
-            node = drawn[name] if name in drawn else nodes[name]
-            found.append(Typed(tensor, emulated_dtypes(node)[int(slot or 0)]))
+            dtypes = output_dtypes(drawn[name] if name in drawn else widened(nodes[name]))
+            found.append(Typed(tensor, dtypes[int(slot or 0)]))
     return found

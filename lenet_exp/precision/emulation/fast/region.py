@@ -156,13 +156,13 @@ def happens_once(graph: Graph, name: str) -> bool:
     return (
         any(arg.is_ref for arg in (*definition.input_arg, *definition.output_arg))
         or resource in output_dtypes(node)
-        or any(_is_state(graph, tensor) for tensor in graph.data[name])
+        or any(is_state(graph, tensor) for tensor in graph.data[name])
     )
 
 
 def acts_alone(graph: Graph, name: str) -> bool:
     """Return whether a node does or sees something that no other node hands to it."""
-    handed = any(_is_state(graph, tensor) for tensor in graph.data[name])
+    handed = any(is_state(graph, tensor) for tensor in graph.data[name])
     return happens_once(graph, name) and not handed and graph.nodes[name].op not in VARIABLES
 
 
@@ -171,7 +171,7 @@ def changes_variable(graph: Graph, name: str) -> bool:
     node: Any = graph.nodes[name]
     if node.op in _LOOKS or node.op.startswith(_GENERATORS) or not writes(node):
         return False
-    states = (tensor for tensor in graph.data[name] if _is_state(graph, tensor))
+    states = (tensor for tensor in graph.data[name] if is_state(graph, tensor))
     return any(_may_be_variable(graph, tensor) for tensor in states)
 
 
@@ -201,7 +201,7 @@ def _role(lookup: Lookup, graph: Graph, name: str, roles: Dict[str, Role], late:
     return Role.DRAWN if rounds else Role.ONCE
 
 
-def _is_state(graph: Graph, tensor: Tensor) -> bool:
+def is_state(graph: Graph, tensor: Tensor) -> bool:
     """Return whether a tensor is a reference or a handle, not a value."""
     node = graph.nodes[tensor.node]
     definition = tf_compat.op_def(node.op)

@@ -75,9 +75,15 @@ def dynamic_rnn(tf, x):
 
 
 def reading(tf, x):
-    """Return a loop that takes in a resource variable and reads it in every iteration."""
+    """Return a loop that reads a resource variable in every iteration, and parts it, as Keras."""
     kernel = tf.get_variable("kernel", [WIDTH, WIDTH], use_resource=True)
-    body = lambda i, value: (i + 1, tf.tanh(tf.matmul(value, kernel.read_value())))  # noqa: E731
+
+    def body(i, value):
+        one, other = tf.split(kernel.read_value(), 2, 1)
+        return i + 1, tf.tanh(
+            tf.matmul(value, tf.concat([tf.transpose(other), tf.transpose(one)], 0))
+        )
+
     return tf.while_loop(lambda i, _: i < STEPS, body, [0, x[:, 0]], name="loop")[1]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,11 +11,13 @@ import pytest
 from lenet_exp import tf_compat
 from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
 from lenet_exp.precision.emulation.fast.cut_off import saturating
-from lenet_exp.precision.emulation.fast.saturating import Saturating
+from lenet_exp.precision.emulation.fast.saturating import Saturating, SaturatingHalves
 from lenet_exp.precision.ir.builder import Nodes
 from tests.precision.chip import FINITE_HALVES, bits, same_bits, saturate, session_of
 from tests.precision.emulation.exact.test_rounding import INPUTS
 
+# The second only where TensorFlow's float16 kernels are fast, which is where it is used.
+SHORTER = (Saturating, SaturatingHalves)[: 1 + tf_compat.has_fast_float16()]
 EXTREMES = np.array(
     [0.0, -0.0, 1, -1, 2.0**-24, -(2.0**-24), 2.0**-14, 11, -12, 255.9, -256, 65504, -65504],
     np.float32,
@@ -126,7 +129,7 @@ def test_several_operators_before_a_rounding(name):
 def test_steps(op):
     values = FINITE_HALVES.astype(np.float32)
     got = []
-    for kind in (Arithmetic, Saturating):
+    for kind in (Arithmetic, *SHORTER):
         tf, nodes = tf_compat.load(), Nodes()
         nodes.add("Placeholder", [], "x", final="x", dtype=tf.float32)
         arithmetic = kind(nodes)
@@ -136,20 +139,33 @@ def test_steps(op):
         graph_def = tf.GraphDef()
         graph_def.node.extend(nodes.made)
         with session_of(graph_def) as session:
-            got.append(session.run("result:0", {"x:0": values}))
-    assert np.array_equal(*map(bits, got))
+            got.append(bits(session.run("result:0", {"x:0": values})))
+    assert all(np.array_equal(got[0], each) for each in got[1:])
+
+
+@pytest.mark.parametrize("op", ["AddV2", "Mul", "RealDiv", "Sub"])
+def test_steps_of_two_tensors(op):
+    def two(kind, nodes, given):
+        arithmetic = kind(nodes)
+        value = arithmetic.step(op, [arithmetic.begin(each) for each in given], "step")
+        return arithmetic.end(value, "end")
+
+    letter, short = (
+        rounded_by(Arithmetic, partial(two, kind), PAIR) for kind in (Arithmetic, SHORTER[-1])
+    )
+    assert np.array_equal(bits(letter), bits(short))
 
 
 @pytest.mark.parametrize("inputs", INPUTS.values(), ids=INPUTS)
 def test_what_was_cast_before_is_cut_off_where_it_has_to_be(inputs):
     """And the square root, which is 0 where there is none."""
     tf, got = tf_compat.load(), []
-    for shorter in (False, True):
+    for kind in (None, *SHORTER):
         nodes = Nodes()
         nodes.add("Placeholder", [], "x", final="x", dtype=tf.float32)
         half = nodes.cast("x", "float32", "float16", "cast")
         function = saturating(nodes)
-        arithmetic = Saturating(nodes, (), {"x": half}, function) if shorter else Arithmetic(nodes)
+        arithmetic = kind(nodes, (), {"x": half}, function) if kind else Arithmetic(nodes)
         value = arithmetic.rounded("x", "given", final="value")
         root = arithmetic.step("Sqrt", [arithmetic.begin(value)], "step")
         arithmetic.end(root, "root", final="root")
@@ -158,5 +174,5 @@ def test_what_was_cast_before_is_cut_off_where_it_has_to_be(inputs):
         graph_def.library.function.extend([function])
         with session_of(graph_def) as session:
             got.append(session.run(["value:0", "root:0"], {"x:0": inputs()}))
-    for letter, short in zip(*got):
-        assert np.array_equal(bits(letter), bits(short))
+    for letter, *shorter in zip(*got):
+        assert all(np.array_equal(bits(letter), bits(short)) for short in shorter)
