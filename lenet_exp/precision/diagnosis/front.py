@@ -56,7 +56,8 @@ def _better(one: Point, other: Point) -> bool:
 
 
 def _costs(point: Point) -> Tuple[float, ...]:
-    return point.error, -point.cube, point.moved, len(point.ai_cpu)
+    # As it is shown: below that the order in which a stack adds decides.
+    return round(point.error, 6), -point.cube, point.moved, len(point.ai_cpu)
 
 
 def recommended(points: Iterable[Point]) -> Optional[Point]:

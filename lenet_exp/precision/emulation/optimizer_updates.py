@@ -21,12 +21,12 @@ from lenet_exp.precision.emulation.exact.context import Context, source
 from lenet_exp.precision.emulation.exact.float_status import all_true
 from lenet_exp.precision.emulation.exact.kernels import UPDATES, Update
 from lenet_exp.precision.emulation.exact.packing import Packing
-from lenet_exp.precision.emulation.exact.rewrite import Rewriter, takes_reference
+from lenet_exp.precision.emulation.exact.rewrite import Rewriter, output_dtypes, takes_reference
 from lenet_exp.precision.emulation.fast.compute import Build, compute_tensors
 from lenet_exp.precision.emulation.fast.region import Shape
 from lenet_exp.precision.ir.builder import Handle, control_inputs, data_inputs
 from lenet_exp.precision.ir.graph import Graph
-from lenet_exp.precision.ir.names import node_of
+from lenet_exp.precision.ir.names import node_of, slot_of
 from lenet_exp.precision.ir.op_traits import (
     CONSTANTS,
     CONTROL_FLOW,
@@ -173,7 +173,9 @@ class UpdateWriter:
         return not unrounded and all(self._graph[node_of(t)].op not in _GIVEN for t in texts)
 
     def _is_resource(self, variable: str) -> bool:
-        return bool(self._graph[node_of(source(self._graph, variable))].op == "VarHandleOp")
+        # By its type: the handle may have entered a loop or a branch.
+        given = output_dtypes(self._graph[node_of(variable)])[slot_of(variable)]
+        return bool(given == self._nodes.tf.resource)
 
     def _read(self, variable: str, control: Sequence[str], name: str) -> Handle:
         op = "ReadVariableOp" if self._is_resource(variable) else "Identity"

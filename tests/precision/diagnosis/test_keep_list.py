@@ -101,6 +101,7 @@ def point(mode, error=0.0, cube=1.0, moved=10, refused=(), ai_cpu=(), holds=True
         ([point("a", refused=("Conv2D",), moved=1), point("b")], "b", "b"),
         ([point("a", ai_cpu=("MaxPool",), moved=1), point("b")], "b", "ab"),
         ([point("a", refused=("Conv2D",))], None, ""),
+        ([point("a", error=1e-7), point("b", error=3e-7, moved=9)], "b", "b"),
     ],
 )
 def test_what_the_chip_refuses_is_never_recommended(points, best, edge):

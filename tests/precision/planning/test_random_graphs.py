@@ -77,7 +77,7 @@ def training_graph(recipe):
 
 def columns_of(row, generation):
     """Return the (inputs, outputs) the table has for a row, read here anew."""
-    entry = TABLE["ops"][row.ge_type]
+    entry = TABLE["ops"].get(row.ge_type, {"cols": []})
     texts, other = entry.get("cols"), entry.get("other", [])
     if generation == "2021":
         texts, other = entry.get("cols_2021", texts), entry.get("other_2021", other)

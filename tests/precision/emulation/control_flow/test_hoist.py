@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+
+import numpy as np
 import pytest
 
 from lenet_exp import tf_compat
@@ -10,6 +13,7 @@ from lenet_exp.precision.analysis.frames import find_frames
 from lenet_exp.precision.emulation.fast.region import run_order
 from lenet_exp.precision.ir.graph import read_graph
 from lenet_exp.precision.ir.names import node_of
+from tests.precision.emulation.test_emulate import initial_values, run_steps, same_values
 from tests.precision.small import FORCE, MIX, floats
 
 WIDTH = 8
@@ -107,3 +111,24 @@ def test_a_gradient_takes_what_its_loop_kept_from_in_front_of_both(mode):
     products = [n for name, n in made.nodes.items() if n.op == "MatMul" and "_grad/MatMul" in name]
     taken = {made.nodes[node_of(text)].op for node in products for text in node.input}
     assert "Enter" in taken
+
+
+@pytest.mark.parametrize("mode", [MIX, FORCE])
+@pytest.mark.parametrize("make", [make for make, _ in ROWS.values()], ids=ROWS)
+def test_a_step_has_the_bits_of_one_in_which_nothing_is_moved(make, mode, monkeypatch):
+    tf = tf_compat.load()
+    with tf.Graph().as_default() as graph:
+        tf.reduce_mean(tf.square(make(tf, floats(tf, "x", (WIDTH, WIDTH)))), name="loss")
+        loss = graph.get_tensor_by_name("loss:0")
+        tf.train.AdamOptimizer(0.1, epsilon=1e-4).minimize(loss, name="train")
+    graph_def, fetches = graph.as_graph_def(), ["train", "loss:0"]
+    random, sizes = np.random.RandomState(3), (1, 1e6, 1)  # the second step overflows
+    batches = [{"x:0": (random.randn(WIDTH, WIDTH) * s).astype(np.float32)} for s in sizes]
+    initial, plan = initial_values(graph_def), assign(graph_def, mode, fetches=fetches)
+    moved = run_steps(graph_def, plan, fetches, initial, batches, True)
+    module = importlib.import_module("lenet_exp.precision.emulation.emulate")
+    monkeypatch.setattr(module, "hoisted", lambda plan: plan)
+    for one, other in zip(moved, run_steps(graph_def, plan, fetches, initial, batches, True)):
+        for here, there in zip((*one[0], *one[1]), (*other[0], *other[1])):
+            same_values(here, there)
+        assert one[2] is other[2]
