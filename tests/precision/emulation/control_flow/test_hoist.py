@@ -24,9 +24,9 @@ def variable(tf):
 
 
 def loop(tf, value, body, name="loop"):
-    return tf.while_loop(lambda i, _: i < 3, lambda i, v: (i + 1, body(v)), [0, value], name=name)[
-        1
-    ]
+    """Return what three iterations make of a value; in turn, as what is written is read in each."""
+    given = [lambda i, _: i < 3, lambda i, v: (i + 1, body(v)), [0, value]]
+    return tf.while_loop(*given, name=name, parallel_iterations=1)[1]
 
 
 def reads(tf, x):
@@ -117,6 +117,8 @@ def test_a_gradient_takes_what_its_loop_kept_from_in_front_of_both(mode):
 @pytest.mark.parametrize("make", [make for make, _ in ROWS.values()], ids=ROWS)
 def test_a_step_has_the_bits_of_one_in_which_nothing_is_moved(make, mode, monkeypatch):
     tf = tf_compat.load()
+    if make is branches and tf_compat.stack_of_this_python() == "tf1":
+        pytest.skip("TensorFlow 1.15 can't build its gradient")
     with tf.Graph().as_default() as graph:
         tf.reduce_mean(tf.square(make(tf, floats(tf, "x", (WIDTH, WIDTH)))), name="loss")
         loss = graph.get_tensor_by_name("loss:0")
