@@ -19,11 +19,11 @@ full) on_tf2="full or not full"; on_tf1=$on_tf2 ;;
     [ "${CI:-}" = true ] && share="--longest-share=0.2" ;;
 esac
 
-suite() {  # the interpreter to build with, the stack's name, which tests
+suite() {  # the interpreter to build with, the stack's name, which tests, how many processes
     env=$("$1" scripts/setup_env.py) || return 1
     echo "== $2: tests"
     # A worker takes whole files, in their order: what a module prepares is prepared once.
-    "$env/bin/python" -m pytest -m "$3" -n "${WORKERS:-2}" --dist loadfile --durations=10 $share
+    "$env/bin/python" -m pytest -m "$3" -n "${WORKERS:-$4}" --dist loadfile --durations=10 $share
 }
 
 env=$("$python" scripts/setup_env.py) || exit 1
@@ -39,10 +39,10 @@ if [ -n "$python37" ]; then
     printed=$(mktemp) || exit 1
     trap 'rm -f "$printed"' EXIT
     trap 'exit 130' INT
-    suite "$python37" tf1 "$on_tf1" >"$printed" 2>&1 &
+    suite "$python37" tf1 "$on_tf1" 2 >"$printed" 2>&1 &
     echo "== tf1: tests, beside those of tf2; what they print comes below"
 fi
-suite "$python" tf2 "$on_tf2"; tf2=$?
+suite "$python" tf2 "$on_tf2" 3; tf2=$?  # longer, and it waits for servers and browsers
 if [ -n "$python37" ]; then
     wait $!; tf1=$?
     cat "$printed"

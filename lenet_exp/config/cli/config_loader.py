@@ -16,6 +16,7 @@ from hydra._internal import hydra as hydra_internal
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
 from hydra.core.default_element import ResultDefault
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, ValueType
 from hydra.types import RunMode
@@ -105,11 +106,19 @@ class CachingConfigLoader(ConfigLoaderImpl):
 
 @contextlib.contextmanager
 def hydra_session(job_name: str) -> Iterator[None]:
-    """Have Hydra compose the package's configurations in a block; its main function, later too."""
+    """Have Hydra compose the package's configurations in a block; its main function, later too.
+
+    A run that Hydra itself started may ask, too: its own Hydra is back afterwards.
+    """
     hydra_internal.ConfigLoaderImpl = CachingConfigLoader  # type: ignore[attr-defined] # no hook
     register_resolvers()
-    with initialize_config_dir(str(CONF), version_base="1.3", job_name=job_name):
-        yield
+    of_the_run = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3", job_name=job_name):
+            yield
+    finally:
+        GlobalHydra.instance().hydra = of_the_run
 
 
 def without_hydra(cfg: DictConfig) -> DictConfig:

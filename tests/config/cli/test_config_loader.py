@@ -6,10 +6,11 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra._internal import hydra as hydra_internal
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from lenet_exp.config import CONF
-from lenet_exp.config.cli.command_line import check_command_line
+from lenet_exp.config.cli.command_line import check_command_line, settings_to_explain
 from lenet_exp.config.cli.config_loader import hydra_session
 from lenet_exp.config.compose import register_resolvers
 
@@ -40,6 +41,14 @@ def test_a_composed_configuration_is_the_callers_own():
     with hydra_session("run"):
         compose("config", ["seed=1"]).precision.mode = "changed"
         assert compose("config", ["seed=1"]).precision.mode == "allow_mix_precision"
+
+
+def test_a_run_that_hydra_started_may_compose_others():
+    with hydra_session("run"):
+        other = settings_to_explain(["precision=force_fp16"])
+        assert compose("config", ["seed=1"]).precision.mode == "allow_mix_precision"
+    assert other.precision.mode == "force_fp16"
+    assert not GlobalHydra.instance().is_initialized()
 
 
 @pytest.mark.parametrize(
