@@ -35,9 +35,14 @@ FULL = {
 # each test, and of the rest one in so many.
 SAMPLED = {
     "tf1": ("precision", "script", "training"),
-    "tf2": ("networks", "precision/emulation/control_flow", "precision/emulation/fast"),
+    "tf2": (
+        "networks",
+        "precision/emulation/control_flow",
+        "precision/emulation/fast",
+        "precision/emulation/trace",
+    ),
 }
-ONE_IN = {"tf1": 6, "tf2": 3}
+ONE_IN = {"tf1": 6, "tf2": 4}
 
 
 def full_on_tf1(test):

@@ -11,7 +11,7 @@ import pytest
 
 from tests.end_to_end.forked import Forked
 from tests.end_to_end.test_resume import OVERFLOWING, differences, outcome
-from tests.stacks import besides_loading
+from tests.stacks import FULL_ON_TF1, besides_loading
 
 ONE_STEP = ("schedule=smoke", "schedule.steps_per_epoch=1", "loss_scale=dynamic")
 SIXTY_STEPS = ("schedule.epochs=2", "schedule.steps_per_epoch=30", "schedule.checkpoint_every=20")
@@ -24,7 +24,7 @@ MODES = (
 @pytest.mark.parametrize(
     "words",
     [
-        pytest.param(ONE_STEP, id="one step"),
+        pytest.param(ONE_STEP, id="one step", marks=FULL_ON_TF1),
         *(
             pytest.param((*SIXTY_STEPS, f"precision={mode}"), id=mode, marks=pytest.mark.full)
             for mode in MODES
