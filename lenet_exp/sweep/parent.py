@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Iterable, Iterator, List, Mapping, NamedTuple
 
-from lenet_exp.errors import ConfigError, DataError, StoreError, Terminated
+from lenet_exp.errors import ConfigError, DataError, LenetExpError, StoreError, Terminated
 from lenet_exp.record.run import run_files
-from lenet_exp.record.store import journal, processes, sync
+from lenet_exp.record.store import dead_runs, journal, processes, sync
 from lenet_exp.record.store.journal import Journal
 from lenet_exp.record.store.mlflow_store import Run, Store
+from lenet_exp.sweep.jobs import Job
 
 _COMMAND = "command.txt"
 
@@ -119,20 +120,32 @@ def open_parent(store: Store, held: Journal, about: About) -> Iterator[Parent]:
             parent.store_notes.append(f"the store lacks the parent run ({what}: {reason})")
 
 
-def complete_jobs(store: Store, folders: Iterable[Path]) -> None:
-    """Have the store know all of the jobs that ended while it was away.
+def complete_jobs(store: Store, jobs: Iterable[Job]) -> Iterator[str]:
+    """Have the store know all of the jobs that ended while it was away; yield what it still lacks.
 
     Raises:
         StoreError: it still is.
     """
     open_still = store.running()
-    for folder in folders:
-        entries = journal.read(folder) if (folder / journal.NAME).is_file() else []
-        run_id = journal.merged(entries, "run").get("run_id")
-        ended = journal.merged(entries, "status").get("status", "RUNNING") != "RUNNING"
-        if ended and run_id in open_still:
-            with contextlib.closing(Journal(folder)) as held:
-                sync.complete(Run(store, run_id), held)
+    for job in jobs:
+        try:
+            entries = job.recorded()
+            if journal.merged(entries, "status").get("status", "RUNNING") == "RUNNING":
+                continue
+            run_id = journal.merged(entries, "run").get("run_id")
+            if run_id is None:  # a script tells the store at its end alone
+                _record_anew(store, job)
+            elif run_id in open_still:
+                dead_runs.settle(Run(store, run_id), job.folder)
+        except (LenetExpError, OSError) as error:
+            yield f"the store lacks all of {job.delta}: {error}"
+
+
+def _record_anew(store: Store, job: Job) -> None:
+    with contextlib.closing(Journal(job.folder)) as held:
+        tags = journal.merged(held.entries, "tags")
+        run = sync.open_run(store, held, tags.get("mlflow.runName", job.delta), tags)
+        sync.complete(run, held)
 
 
 def _describe(held: Journal, about: About) -> None:

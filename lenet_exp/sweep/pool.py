@@ -148,7 +148,7 @@ class JobPool:
         """End in the store what a dead process left RUNNING; the next command would too."""
         try:
             for job in jobs:
-                dead_runs.end_killed(self._store, job.folder)
+                dead_runs.settle_in(self._store, job.folder)
         except StoreError as error:
             self._view.say(f"the store refuses: {error}")
 

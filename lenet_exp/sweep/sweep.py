@@ -88,7 +88,8 @@ def _store(job: SweepJob) -> Store:
 
 def _tell_the_store(store: Store, jobs: Sequence[SweepJob], view: View) -> None:
     try:
-        parent.complete_jobs(store, [job.folder for job in jobs])
+        for line in parent.complete_jobs(store, jobs):
+            view.say(line)
     except LenetExpError as error:
         view.say(f"the store lacks what jobs recorded: {error}")
 

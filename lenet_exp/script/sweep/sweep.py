@@ -89,10 +89,12 @@ def _made(
                     view.say(f"to go on: {request.command}")
             run.failed = bool(failed)
             for job in jobs:
-                with _said(view, f"the store lacks all of {job.delta}"):
-                    if job.identity in failed:
+                if job.identity in failed:
+                    with _said(view, f"the store lacks all of {job.delta}"):
                         _record_failure(job, failed[job.identity], request, run.run_id, store)
-                    parent.complete_jobs(store, [job.folder])
+            with _said(view, "the store lacks what jobs recorded"):
+                for line in parent.complete_jobs(store, jobs):
+                    view.say(line)
     return failed
 
 
@@ -101,7 +103,7 @@ def _said(view: View, what: str) -> Iterator[None]:
     """Have what goes wrong with one job said, and no end of the sweep."""
     try:
         yield
-    except LenetExpError as error:
+    except (LenetExpError, OSError) as error:
         view.say(f"{what}: {error}")
 
 

@@ -1,0 +1,80 @@
+"""The end of a sweep: what the store is told then, and what is said, whatever went wrong."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+
+from lenet_exp.errors import StoreError
+from lenet_exp.record.store import journal, sync
+from lenet_exp.record.store.journal import Journal
+from lenet_exp.record.store.mlflow_store import Run, Store
+from lenet_exp.sweep import parent
+from lenet_exp.sweep.jobs import Request, jobs_of
+from tests.stores import new_store
+from tests.sweep.test_pool import Given
+from tests.sweep.test_seeds import NOTHING, composed
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(new_store(tmp_path / "store.db"), "lenet-exp")
+
+
+def jobs_in(folder, *seeds):
+    request = Request(folder, NOTHING, Given(), "", [composed(f"seed={seed}") for seed in seeds])
+    return jobs_of(request, lambda path: "data", "tf2")
+
+
+def recorded(store, job, status, known=True):
+    """Return the id of a job's run, of whose record the store has nothing, or no run."""
+    tags = {"sweep": "mine", "job_override": job.delta}
+    with contextlib.closing(Journal(job.folder)) as held:
+        run_id = sync.open_run(store, held, job.delta, tags).run_id if known else None
+        held.append("tags", tags)
+        held.append("metrics", {"accuracy": 0.5}, 10)
+        held.append("status", {"status": status})
+    return run_id
+
+
+def told(store):
+    runs = store.client.search_runs([store.experiment_id])
+    return {
+        run.data.tags["job_override"]: (run.info.status, run.data.metrics.get("accuracy"))
+        for run in runs
+    }
+
+
+def test_what_ended_while_the_store_was_away_is_there_but_for_what_is_damaged(store, tmp_path):
+    jobs = jobs_in(tmp_path / "mine", *range(5))
+    for job, status in zip(jobs, ("FINISHED", "FINISHED", "FINISHED", "FAILED", "RUNNING")):
+        recorded(store, job, status, known=job.delta != "seed=2")
+    with (jobs[0].folder / journal.NAME).open("a") as stream:
+        stream.write("\0\n")
+    said = [*parent.complete_jobs(store, jobs)]
+    assert [line.partition(": ")[0] for line in said] == ["the store lacks all of seed=0"]
+    assert told(store) == {
+        "seed=0": ("RUNNING", None),
+        "seed=1": ("FINISHED", 0.5),
+        "seed=2": ("FINISHED", 0.5),
+        "seed=3": ("FAILED", 0.5),
+        "seed=4": ("RUNNING", None),
+    }
+    assert len([*parent.complete_jobs(store, jobs)]) == 1
+    assert len(store.client.search_runs([store.experiment_id])) == 5
+
+
+def test_a_store_that_refuses_one_job_is_told_the_others(store, tmp_path, monkeypatch):
+    jobs = jobs_in(tmp_path / "mine", 0, 1)
+    first, _ = (recorded(store, job, "FINISHED") for job in jobs)
+    made = Run.params
+
+    def refused(self, values):
+        if self.run_id == first:
+            raise StoreError("it", "refuses", "wait")
+        made(self, values)
+
+    monkeypatch.setattr(Run, "params", refused)
+    assert len([*parent.complete_jobs(store, jobs)]) == 1
+    assert [status for status, _ in told(store).values()].count("FINISHED") == 1
