@@ -182,7 +182,7 @@ def _record_failure(
             held.append("tags", {**own, **about, "job_override": job.delta,
                                  "mlflow.runName": f"{Path(script).stem}-{job.delta}"})  # fmt: skip
         held.append("tags", {"error": reason})
-        if journal.merged(held.entries, "status").get("status", "RUNNING") == "RUNNING":
+        if journal.merged(held.entries, "status").get("status") != "FAILED":
             held.append("status", {"status": "FAILED"})
         tags = journal.merged(held.entries, "tags")
         sync.complete(sync.open_run(store, held, tags["mlflow.runName"], tags), held)
