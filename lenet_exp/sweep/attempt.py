@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import secrets
 import signal
 import sys
@@ -31,7 +32,7 @@ def name_of(sweep: Path) -> str:
 
     Of no other sweep's, also where another folder has one of that name.
     """
-    return f"lenet-exp:{sweep.name}:{hashlib.sha256(str(sweep).encode()).hexdigest()[:6]}:"
+    return f"lenet-exp:{sweep.name}:{hashlib.sha256(os.fsencode(str(sweep))).hexdigest()[:6]}:"
 
 
 class Attempt:
@@ -55,8 +56,7 @@ class Attempt:
         self.validated = self.watch.metrics.get("validation_accuracy")  # what was said of it last
         job.folder.mkdir(parents=True, exist_ok=True)
         for name, text in job.files.items():
-            content = text.encode(errors="backslashreplace")  # as YAML escapes what is no UTF-8
-            run_files.write_bytes(job.folder / ".hydra" / name, content)
+            run_files.write_bytes(job.folder / ".hydra" / name, text.encode())
         self._lease = lease.take(job.folder, place.name)
         self._place, self._process, self.number = place.name, "", self._lease.attempt
         name = f"{name_of(job.folder.parent)}{job.identity}:{self._lease.attempt}"

@@ -98,21 +98,22 @@ def open_parent(store: Store, held: Journal, about: About) -> Iterator[Parent]:
     sync.check_same_store(store, held, about.command)
     run_files.write_bytes(held.folder / "config.yaml", about.tracking.encode())
     run = sync.open_run(store, held, held.folder.name, own)
-    held.append("tags", own)
-    held.append("status", {"status": "RUNNING"})
-    run.tags(own)
-    run.reopen()
-    _describe(held, about)
-    sync.write(run, sync.missing(held.entries, run.present()), held.folder)
     parent, status = Parent(run.run_id), "FAILED"
     try:
+        held.append("tags", own)
+        held.append("status", {"status": "RUNNING"})
+        run.tags(own)
+        run.reopen()
+        _describe(held, about)
+        sync.write(run, sync.missing(held.entries, run.present()), held.folder)
         yield parent
         status = "FAILED" if parent.failed else "FINISHED"
     except (KeyboardInterrupt, Terminated):
         status = "KILLED"
         raise
     finally:
-        held.append("status", {"status": status})
+        with contextlib.suppress(OSError):  # a full disk is no reason not to tell the store
+            held.append("status", {"status": status})
         try:
             sync.complete(run, held)
         except StoreError as error:
@@ -154,7 +155,9 @@ def _describe(held: Journal, about: About) -> None:
     held.append("params", {k: v for k, v in about.varied.items() if k not in before})
     # MLflow's parameters can't be changed.
     held.append("tags", {k: v for k, v in about.varied.items() if before.get(k, v) != v})
-    run_files.write_bytes(held.folder / _COMMAND, about.command.encode() + b"\n")
+    # Names of files may be no UTF-8: with their own bytes it can be typed again.
+    command = about.command.encode(errors="surrogateescape")
+    run_files.write_bytes(held.folder / _COMMAND, command + b"\n")
     held.append("artifact", {"path": _COMMAND})
 
 

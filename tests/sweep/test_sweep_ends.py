@@ -65,6 +65,49 @@ def test_what_ended_while_the_store_was_away_is_there_but_for_what_is_damaged(st
     assert len(store.client.search_runs([store.experiment_id])) == 5
 
 
+ABOUT = parent.About("python -m lenet_exp.run -m data.path='/d/\udcff',x", "tracking: {}\n",
+                     {"data.path": "/d/\udcff,x"})  # fmt: skip
+
+
+def ended(store, folder):
+    """Return the parent run's status in journal and store."""
+    entries = journal.read(folder)
+    run_id = journal.merged(entries, "run")["run_id"]
+    status = journal.merged(entries, "status").get("status")
+    return status, store.client.get_run(run_id).info.status
+
+
+def refuse(*words):
+    raise OSError(28, "No space left on device")
+
+
+@contextlib.contextmanager
+def opened(store, folder):
+    with parent.hold(folder, ABOUT.command) as held, parent.open_parent(store, held, ABOUT):
+        yield held
+
+
+def test_names_that_are_no_utf_8_can_be_typed_again(store, tmp_path):
+    with opened(store, tmp_path / "mine"):
+        pass
+    assert ended(store, tmp_path / "mine") == ("FINISHED", "FINISHED")
+    kept = (tmp_path / "mine" / "command.txt").read_bytes()
+    assert kept == b"python -m lenet_exp.run -m data.path='/d/\xff',x\n"
+
+
+def test_a_parent_that_can_t_begin_has_failed(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(parent, "_describe", refuse)
+    with pytest.raises(OSError, match="No space"), opened(store, tmp_path / "mine"):
+        pass
+    assert ended(store, tmp_path / "mine") == ("FAILED", "FAILED")
+
+
+def test_a_parent_whose_disk_is_full_ends_in_the_store(store, tmp_path, monkeypatch):
+    with opened(store, tmp_path / "mine") as held:
+        monkeypatch.setattr(held, "_write", refuse)
+    assert ended(store, tmp_path / "mine") == ("RUNNING", "FINISHED")
+
+
 def test_a_store_that_refuses_one_job_is_told_the_others(store, tmp_path, monkeypatch):
     jobs = jobs_in(tmp_path / "mine", 0, 1)
     first, _ = (recorded(store, job, "FINISHED") for job in jobs)
