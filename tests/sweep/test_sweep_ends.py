@@ -6,12 +6,16 @@ import contextlib
 
 import pytest
 
+from lenet_exp.comparison import compare, load_runs
+from lenet_exp.config.cli.script_options import ScriptOptions
 from lenet_exp.errors import StoreError
 from lenet_exp.record.store import journal, sync
 from lenet_exp.record.store.journal import Journal
 from lenet_exp.record.store.mlflow_store import Run, Store
-from lenet_exp.sweep import parent
+from lenet_exp.script.sweep import sweep as script_sweep
+from lenet_exp.sweep import parent, sweep
 from lenet_exp.sweep.jobs import Request, jobs_of
+from lenet_exp.sweep.view import View
 from tests.stores import new_store
 from tests.sweep.test_pool import Given
 from tests.sweep.test_seeds import NOTHING, composed
@@ -33,7 +37,7 @@ def recorded(store, job, status, known=True):
     with contextlib.closing(Journal(job.folder)) as held:
         run_id = sync.open_run(store, held, job.delta, tags).run_id if known else None
         held.append("tags", tags)
-        held.append("metrics", {"accuracy": 0.5}, 10)
+        held.append("metrics", {"accuracy": 0.5, "sec_per_step": 0.1}, 10)
         held.append("status", {"status": status})
     return run_id
 
@@ -121,3 +125,33 @@ def test_a_store_that_refuses_one_job_is_told_the_others(store, tmp_path, monkey
     monkeypatch.setattr(Run, "params", refused)
     assert len([*parent.complete_jobs(store, jobs)]) == 1
     assert [status for status, _ in told(store).values()].count("FINISHED") == 1
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left", "c.png"), StoreError("it", "no", "")]
+)
+def test_whatever_keeps_it_from_comparing_the_end_is_said(
+    error, store, tmp_path, monkeypatch, capsys
+):
+    def refuse(*words):
+        raise error
+
+    monkeypatch.setattr(compare, "compare", refuse)
+    monkeypatch.setattr(load_runs, "sweep", refuse)
+    monkeypatch.chdir(tmp_path)
+    jobs = jobs_in(tmp_path / "mine", 0, 1)
+    recorded(store, jobs[0], "FINISHED")
+    recorded(store, jobs[1], "FINISHED")
+    (jobs[1].folder / journal.NAME).write_text("{}\n")
+    request = Request(tmp_path / "mine", NOTHING, Given(), "the same command", [])
+    (tmp_path / "x.py").write_text("")
+    options = ScriptOptions.read(["path=x.py", f"tracking.uri={store.uri}"])
+    failed, run = {"x": "  seed=7: planted"}, parent.Parent("p")
+    sweep._say_end(request, jobs, failed, run, store, View())
+    of_runs = capsys.readouterr().out
+    script_sweep._say_end(request, options, store, failed, View())
+    of_scripts = capsys.readouterr().out
+    assert "  seed=0  accuracy 0.5000  sec/step 0.10000\n" in of_runs
+    for told in (of_runs, of_scripts):
+        assert "not compared: " in told
+        assert "1 failed:\n  seed=7: planted\nto redo what failed: the same command\n" in told

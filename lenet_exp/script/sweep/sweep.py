@@ -7,7 +7,7 @@ import os
 import shlex
 import time
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence
+from typing import Dict, Iterator, List, Sequence
 
 from omegaconf import OmegaConf
 
@@ -17,8 +17,8 @@ from lenet_exp.config.cli.mend import flags_first
 from lenet_exp.config.cli.script_options import END, JobLine, ScriptOptions
 from lenet_exp.config.schema.run import Sweep
 from lenet_exp.config.tracking import experiment_name
-from lenet_exp.errors import DataError, JobsFailedError, LenetExpError, WriteError
-from lenet_exp.record.next_steps import next_steps
+from lenet_exp.errors import DataError, JobsFailedError, LenetExpError, WriteError, wrap_os_error
+from lenet_exp.record.next_steps import compare_command, next_steps
 from lenet_exp.record.store import dead_runs, journal, store_check, sync
 from lenet_exp.record.store.journal import Journal
 from lenet_exp.record.store.mlflow_store import Store
@@ -62,7 +62,7 @@ def main(lines: Sequence[JobLine], arguments: Sequence[str]) -> int:
     uri = store_check.chosen_uri(options.uri)
     store = Store(uri, experiment_name(options.experiment))
     failed = _made(request, jobs, _about(request, options, lines), store, view)
-    _say_end(request, store, uri, failed, view)
+    _say_end(request, options, store, failed, view)
     if failed:
         raise JobsFailedError(len(failed), len(jobs))
     return 0
@@ -189,18 +189,20 @@ def _record_failure(
 
 
 def _say_end(
-    request: Request, store: Store, uri: Optional[str], failed: Dict[str, str], view: View
+    request: Request, options: ScriptOptions, store: Store, failed: Dict[str, str], view: View
 ) -> None:
+    experiment = experiment_name(options.experiment)
     again = "redo what failed" if failed else "add to it, or go on with it"
     lines: List[str] = []
     try:
         made = compare_scripts(store, load_runs.sweep(store, request.name))
         lines += [f"\n{made}"]
-    except LenetExpError as error:
-        lines += [f"not compared: {error}"]
+    except (LenetExpError, OSError) as error:
+        command = f"{compare_command(experiment, options.uri)} sweep={request.name}"
+        lines += [f"not compared: {wrap_os_error(error, command)}"]
     lines += [
         f"\n  sweep    {request.name}, folder {short(request.folder)}",
-        *(f"  {line}" for line in next_steps(store, uri)),
+        *(f"  {line}" for line in next_steps(store, store_check.chosen_uri(options.uri))),
         *([f"\n{len(failed)} failed:", *failed.values()] if failed else []),
         f"to {again}: {request.command}",
     ]
