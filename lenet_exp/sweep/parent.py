@@ -164,21 +164,25 @@ def _describe(held: Journal, about: About) -> None:
 def set_aside(store: Store, folder: Path) -> Path:
     """Give a job's folder up to a new attempt; return where it is kept now.
 
-    Its run stays among the parent's children, but is none of the sweep's any more.
+    Its run stays among the parent's children, but is none of the sweep's any more. The folder is
+    renamed last: where the store refuses, or this process dies, the next command does it again.
+
+    Raises:
+        StoreError: the store refuses, or another process is at work on this job alone.
     """
     names = (folder.with_name(f"{folder.name}.{number}") for number in itertools.count(1))
     kept = next(name for name in names if not name.exists())
-    try:
-        held = Journal(folder)  # first: another process may be at work on this job alone
-    except DataError:
-        folder.rename(kept)
-        return kept
-    with contextlib.closing(held) as old:
-        folder.rename(kept)
-        before = journal.merged(old.entries, "tags").get("sweep", "")
-        tags = {"folder": str(kept), "sweep": f"{before} (superseded)"}
-        old.append("tags", tags)
-        run = store.find(old.run_id) if old.run_id else None
+    tags = {"folder": str(kept), "sweep": f"{folder.parent.name}{journal.SUPERSEDED}"}
+    with contextlib.ExitStack() as stack:
+        try:
+            held = stack.enter_context(contextlib.closing(Journal(folder)))
+        except DataError:
+            run_id = journal.merged(journal.salvaged(folder), "run").get("run_id")
+        else:
+            held.append("tags", tags)  # first: whatever is asked for then, it is redone
+            run_id = held.run_id
+        run = store.find(run_id) if run_id else None
         if run is not None:
             run.tags(tags)
+        folder.rename(kept)
     return kept

@@ -160,8 +160,9 @@ def _jobs(folder: Path) -> List[KnownJob]:
         return [_known(**one) for one in json.loads((folder / JOBS).read_text())]
     except (OSError, ValueError, TypeError):
         begun = sorted(path.parent for path in folder.glob(f"*/{journal.NAME}"))
-        current = [path for path in begun if "superseded" not in _tags(path).get("sweep", "")]
-        named = [(path, _tags(path).get("job_override", path.name)) for path in current]
+        tagged = [(path, _tags(path)) for path in begun]
+        named = [(path, tags.get("job_override", path.name)) for path, tags in tagged
+                 if not tags.get("sweep", "").endswith(journal.SUPERSEDED)]  # fmt: skip
         return [KnownJob(path.name, delta, Watch(path).step) for path, delta in named]
 
 

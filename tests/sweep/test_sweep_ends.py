@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 
 import pytest
 
 from lenet_exp.comparison import compare, load_runs
 from lenet_exp.config.cli.script_options import ScriptOptions
 from lenet_exp.errors import StoreError
+from lenet_exp.record.run import conditions
 from lenet_exp.record.store import journal, sync
 from lenet_exp.record.store.journal import Journal
 from lenet_exp.record.store.mlflow_store import Run, Store
 from lenet_exp.script.sweep import sweep as script_sweep
 from lenet_exp.sweep import parent, sweep
+from lenet_exp.sweep.decision import Action, decide
 from lenet_exp.sweep.jobs import Request, jobs_of
 from lenet_exp.sweep.view import View
 from tests.stores import new_store
@@ -110,6 +113,32 @@ def test_a_parent_whose_disk_is_full_ends_in_the_store(store, tmp_path, monkeypa
     with opened(store, tmp_path / "mine") as held:
         monkeypatch.setattr(held, "_write", refuse)
     assert ended(store, tmp_path / "mine") == ("RUNNING", "FINISHED")
+
+
+@pytest.mark.parametrize("stops", ["store", "death", "damage", "no run"])
+def test_what_is_redone_is_none_of_the_sweep_s_whatever_stops_that(stops, store, tmp_path):
+    (job,) = jobs_in(tmp_path / "mine", 0)
+    run_id = recorded(store, job, "FINISHED", known=stops != "no run")
+    (tmp_path / "mine" / f"{job.identity}.1").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        if stops == "store":
+            patch.setattr(Run, "tags", refuse)
+        elif stops == "death":
+            patch.setattr(Path, "rename", refuse)
+        elif stops == "damage":
+            with (job.folder / journal.NAME).open("a") as stream:
+                stream.write("\0\n")
+        with contextlib.suppress(OSError):
+            parent.set_aside(store, job.folder)
+    if stops in ("store", "death"):
+        assert decide(job, conditions.code_sha256(), False).action is Action.REDO
+        parent.set_aside(store, job.folder)
+    assert not job.folder.exists()
+    kept = tmp_path / "mine" / f"{job.identity}.2"
+    assert kept.is_dir()
+    if run_id is not None:
+        tags = store.client.get_run(run_id).data.tags
+        assert (tags["sweep"], tags["folder"]) == ("mine (superseded)", str(kept))
 
 
 def test_a_store_that_refuses_one_job_is_told_the_others(store, tmp_path, monkeypatch):

@@ -29,6 +29,7 @@ from lenet_exp.errors import DataError, StoreError
 from lenet_exp.record.store import processes
 
 NAME = "record.jsonl"
+SUPERSEDED = " (superseded)"  # ends the tag `sweep` of what is none of the sweep's any more
 _DAMAGE = (ValueError, TypeError, OverflowError, RecursionError)
 
 
@@ -58,6 +59,11 @@ def read(folder: Path) -> List[Entry]:
         return [_entry(line) for line in _whole_lines(path)]
     except _DAMAGE as error:
         raise DataError(path, f"is damaged ({error})", "another run") from error
+
+
+def salvaged(folder: Path) -> List[Entry]:
+    """Return what can be read of a damaged journal."""
+    return [*readable(_whole_lines(folder / NAME))]
 
 
 def readable(lines: Iterable[bytes]) -> Iterator[Entry]:
