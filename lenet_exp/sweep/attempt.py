@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
+import secrets
 import signal
 import sys
 import time
 from pathlib import Path
-from typing import Dict, Iterable, Optional
+from typing import Dict, Iterable, Optional, Sequence
 
-from lenet_exp.record.store import lease
+from lenet_exp.record.run import run_files
+from lenet_exp.record.store import journal, lease
+from lenet_exp.record.store.journal import Journal
 from lenet_exp.sweep.jobs import Job
-from lenet_exp.sweep.places.place import Place
+from lenet_exp.sweep.places.place import Place, Worker
 from lenet_exp.sweep.watch import Watch
 
 _GRACE = 20.0  # seconds for a record to be ended; a dead tracking server costs some
+_DYING = 5.0  # seconds for a process that was killed to be gone
 PAUSE = 0.02  # seconds between two looks at a process
 _READING = 0.25  # seconds between two looks at its journal, which may be on another machine
 LOG = "run.log"
@@ -26,7 +32,7 @@ def name_of(sweep: Path) -> str:
 
     Of no other sweep's, also where another folder has one of that name.
     """
-    return f"lenet-exp:{sweep.name}:{hashlib.sha256(str(sweep).encode()).hexdigest()[:6]}:"
+    return f"lenet-exp:{sweep.name}:{hashlib.sha256(os.fsencode(str(sweep))).hexdigest()[:6]}:"
 
 
 class Attempt:
@@ -50,9 +56,7 @@ class Attempt:
         self.validated = self.watch.metrics.get("validation_accuracy")  # what was said of it last
         job.folder.mkdir(parents=True, exist_ok=True)
         for name, text in job.files.items():
-            path = job.folder / ".hydra" / name
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(text)
+            run_files.write_bytes(job.folder / ".hydra" / name, text.encode())
         self._lease = lease.take(job.folder, place.name)
         self._place, self._process, self.number = place.name, "", self._lease.attempt
         name = f"{name_of(job.folder.parent)}{job.identity}:{self._lease.attempt}"
@@ -81,16 +85,42 @@ class Attempt:
             self._lease.describe(place=self._place, **json.loads(self._process))
         return code
 
+    def end_record(self, lost: str = "") -> None:
+        """Have its record say that it was ended, and `lost`: how, where it has no end of its own.
+
+        It has ended, or is given up: if it lives all the same, what it writes reaches nobody.
+
+        Raises:
+            OSError, DataError: the record can't be written, or read.
+        """
+        self.watch.look()
+        if self.watch.status in ("FINISHED", "FAILED") or not self.job.recorded():
+            return
+        given = lease.read(self.job.folder)
+        self._lease = self._lease._replace(token=secrets.token_hex(8))
+        self._lease.describe(**{k: v for k, v in given.items() if k not in ("attempt", "token")})
+        journal.supersede(self.job.folder)
+        with contextlib.closing(Journal(self.job.folder, self._lease.check)) as held:
+            held.append("tags", {f"lost_{self.number}": lost} if lost else {})
+            if self.watch.status != "KILLED":
+                held.append("status", {"status": "KILLED"})
+            held.sync()
+
 
 def end_all(attempts: Iterable[Attempt]) -> None:
     """End what still lives: each may close its record, and is killed if that takes too long."""
     living = [attempt.worker for attempt in attempts if attempt.worker.poll() is None]
     for worker in living:
         worker.signal(signal.SIGTERM)
-    until = time.monotonic() + _GRACE
     try:
-        while time.monotonic() < until and any(worker.poll() is None for worker in living):
-            time.sleep(PAUSE)
+        _wait(living, _GRACE)
     finally:  # a second Ctrl-C is no wish to wait
         for worker in living:
             worker.signal(signal.SIGKILL)
+        _wait(living, _DYING)
+
+
+def _wait(workers: Sequence[Worker], seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and any(worker.poll() is None for worker in workers):
+        time.sleep(PAUSE)

@@ -45,7 +45,9 @@ def decide(job: Job, code_sha256: str, redo_other_code: bool) -> Decision:
         return Decision(job, Action.RUN, "it was never begun")
     other = conditions.recorded(job.folder).get("code_sha256", code_sha256) != code_sha256
     status = journal.merged(entries, "status").get("status", "RUNNING")
-    if other and redo_other_code:
+    if journal.merged(entries, "tags").get("sweep", "").endswith(journal.SUPERSEDED):
+        action, why = Action.REDO, "was being set aside"
+    elif other and redo_other_code:
         action, why = Action.REDO, "was made by other code"
     elif journal.merged(entries, "tags").get("config_hash", job.identity) != job.identity:
         action, why = Action.REDO, "was given other settings since"

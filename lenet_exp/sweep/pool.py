@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from typing import Callable, Dict, Iterable, List, Sequence
 
-from lenet_exp.errors import StoreError
+from lenet_exp.errors import DataError, LenetExpError, StoreError
 from lenet_exp.record.store import dead_runs, journal
 from lenet_exp.record.store.mlflow_store import Store
 from lenet_exp.record.terminal import short
@@ -62,8 +62,12 @@ class JobPool:
             self.ended = True
         finally:
             if self._attempts:
-                end_all(self._attempts)
-                self._end_in_store(attempt.job for attempt in self._attempts)
+                try:
+                    end_all(self._attempts)
+                finally:
+                    for attempt in self._attempts:
+                        self._end_record(attempt)
+                    self._settle(attempt.job for attempt in self._attempts)
         self.stopped = [*(attempt.job for attempt in self._attempts), *waiting]
         return self._failed
 
@@ -73,26 +77,32 @@ class JobPool:
 
     def _start(self, job: Job) -> None:
         place = self._request.place
-        alone = place.is_alone(self._at_a_time)
-        # Of a job that goes on, the part before counts too.
-        before = journal.merged(job.recorded(), "tags").get("alone")
-        tags = {
-            **self._request.tags,
-            "mlflow.parentRunId": self._parent_id,
-            "job_override": job.delta,
-            "alone": str(alone and before != "false").lower(),
-        }
-        for number, lost in self._lost[job.identity].items():
-            tags[f"lost_{number}"] = lost.text
         try:
-            attempt = Attempt(job, place, tags, place.cores(self._at_a_time))
-        except StoreError as error:
+            attempt = Attempt(job, place, self._tags(job), place.cores(self._at_a_time))
+        except (StoreError, DataError) as error:
             self._fail(job, str(error))
             return
         self._attempts.append(attempt)
         self._seen[job.identity], self._states[job.identity] = attempt.watch, "running"
         step = attempt.watch.step
         self._say(job, f"goes on after step {step}" if step else "begins")
+
+    def _tags(self, job: Job) -> Dict[str, str]:
+        """Return those of its run in MLflow.
+
+        Raises:
+            DataError: its record is damaged.
+        """
+        alone = self._request.place.is_alone(self._at_a_time)
+        # Of a job that goes on, the part before counts too.
+        before = journal.merged(job.recorded(), "tags").get("alone")
+        return {
+            **self._request.tags,
+            "mlflow.parentRunId": self._parent_id,
+            "job_override": job.delta,
+            "alone": str(alone and before != "false").lower(),
+            **{f"lost_{n}": lost.text for n, lost in self._lost[job.identity].items()},
+        }
 
     def _look(self) -> None:
         for attempt in list(self._attempts):
@@ -113,9 +123,10 @@ class JobPool:
             spent = duration(time.monotonic() - attempt.begun)
             self._say(job, f"finished in {spent}, {job.result(metrics)}")
             if code != 0:
-                self._end_in_store([job])
+                self._settle([job])
             return
         reason = attempt.worker.reason()
+        self._end_record(attempt, reason.text)
         if self._may_try_again(job, reason):
             self._lost[job.identity][attempt.number] = reason
             self._states[job.identity] = "waiting"
@@ -123,8 +134,8 @@ class JobPool:
             self._waiting.insert(0, job)
             return
         self._fail(job, self._told(job, reason))
-        if code != 0:  # it may not have ended its own record
-            self._end_in_store([job])
+        if code != 0:  # it may not have told the store all
+            self._settle([job])
 
     def _may_try_again(self, job: Job, reason: Reason) -> bool:
         """Return whether another try may fare better: of one for lack of memory, once."""
@@ -144,11 +155,17 @@ class JobPool:
         self._failed[job.identity] = f"  {job.delta}: {told}"
         self._say(job, f"failed: {told}")
 
-    def _end_in_store(self, jobs: Iterable[Job]) -> None:
-        """End in the store what a dead process left RUNNING; the next command would too."""
+    def _end_record(self, attempt: Attempt, lost: str = "") -> None:
+        try:
+            attempt.end_record(lost)
+        except (LenetExpError, OSError) as error:
+            self._say(attempt.job, f"its record can't be ended: {error}")
+
+    def _settle(self, jobs: Iterable[Job]) -> None:
+        """Have the store know how ended what didn't say so itself; the next command would too."""
         try:
             for job in jobs:
-                dead_runs.end_killed(self._store, job.folder)
+                dead_runs.settle_in(self._store, job.folder)
         except StoreError as error:
             self._view.say(f"the store refuses: {error}")
 

@@ -13,9 +13,9 @@ from omegaconf import OmegaConf
 from lenet_exp import tf_compat
 from lenet_exp.config.schema.run import all_keys, precision_files
 from lenet_exp.config.tracking import experiment_notices
-from lenet_exp.errors import JobsFailedError, LenetExpError
+from lenet_exp.errors import DataError, JobsFailedError, LenetExpError, wrap_os_error
 from lenet_exp.experiment.dataset import load_data
-from lenet_exp.record.next_steps import next_steps, open_command
+from lenet_exp.record.next_steps import compare_command, next_steps, open_command
 from lenet_exp.record.run import conditions
 from lenet_exp.record.store import dead_runs, journal, store_check
 from lenet_exp.record.store.mlflow_store import Store
@@ -88,7 +88,8 @@ def _store(job: SweepJob) -> Store:
 
 def _tell_the_store(store: Store, jobs: Sequence[SweepJob], view: View) -> None:
     try:
-        parent.complete_jobs(store, [job.folder for job in jobs])
+        for line in parent.complete_jobs(store, jobs):
+            view.say(line)
     except LenetExpError as error:
         view.say(f"the store lacks what jobs recorded: {error}")
 
@@ -236,18 +237,21 @@ def _compared(
 ) -> Tuple[str, List[str]]:
     """Return the comparison of the finished jobs, and lines: what it comes to, its page.
 
-    Of a store (None: MLflow's default) that can't be read, what the jobs keep in their folders.
+    Of a store (None: MLflow's default) that can't be read, or where that can't be written, what
+    the jobs keep in their folders.
     """
     from lenet_exp.comparison import compare, load_runs  # noqa: PLC0415 - MLflow, matplotlib
 
     if not done:
         return "nothing to compare: no job has finished", []
+    tracking = done[0].settings.tracking
     try:
-        store = compare.open_store(uri, done[0].settings.tracking.experiment)
+        store = compare.open_store(uri, tracking.experiment)
         found = load_runs.sweep(store, request.name)
         made = compare.compare(store, found, request.options.reference, 100)
-    except LenetExpError as error:
-        lines = [f"not compared: {error}"]
+    except (LenetExpError, OSError) as error:
+        command = f"{compare_command(tracking.experiment, tracking.uri)} sweep={request.name}"
+        lines = [f"not compared: {wrap_os_error(error, command)}"]
     else:
         return made.text, [
             f"verdict  {made.comparison.headline}",
@@ -264,7 +268,10 @@ def _compared(
 
 
 def _accuracy(job: SweepJob) -> Optional[float]:
-    entries = job.recorded()
+    try:
+        entries = job.recorded()
+    except (DataError, OSError):  # since it finished
+        return None
     if journal.merged(entries, "status").get("status") != "FINISHED":
         return None
     accuracy = journal.merged(entries, "metrics").get("accuracy")

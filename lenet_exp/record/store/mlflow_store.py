@@ -381,7 +381,7 @@ def _first_use(uri: str) -> Iterator[None]:
     """Let one process at a time make a store: parallel first use breaks it (facts: 5.4)."""
     file = store_check.sqlite_path(uri)
     place = uri if file is None and "://" in uri else str(Path.cwd() / (file or uri))
-    known = hashlib.sha256(place.encode()).hexdigest()[:16]
+    known = hashlib.sha256(os.fsencode(place)).hexdigest()[:16]
     path = Path(tempfile.gettempdir(), f"lenet-exp-{os.getuid()}-{known}.lock")
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

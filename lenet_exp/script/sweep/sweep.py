@@ -7,7 +7,7 @@ import os
 import shlex
 import time
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence
+from typing import Dict, Iterator, List, Sequence
 
 from omegaconf import OmegaConf
 
@@ -17,8 +17,8 @@ from lenet_exp.config.cli.mend import flags_first
 from lenet_exp.config.cli.script_options import END, JobLine, ScriptOptions
 from lenet_exp.config.schema.run import Sweep
 from lenet_exp.config.tracking import experiment_name
-from lenet_exp.errors import DataError, JobsFailedError, LenetExpError, WriteError
-from lenet_exp.record.next_steps import next_steps
+from lenet_exp.errors import DataError, JobsFailedError, LenetExpError, WriteError, wrap_os_error
+from lenet_exp.record.next_steps import compare_command, next_steps
 from lenet_exp.record.store import dead_runs, journal, store_check, sync
 from lenet_exp.record.store.journal import Journal
 from lenet_exp.record.store.mlflow_store import Store
@@ -62,7 +62,7 @@ def main(lines: Sequence[JobLine], arguments: Sequence[str]) -> int:
     uri = store_check.chosen_uri(options.uri)
     store = Store(uri, experiment_name(options.experiment))
     failed = _made(request, jobs, _about(request, options, lines), store, view)
-    _say_end(request, store, uri, failed, view)
+    _say_end(request, options, store, failed, view)
     if failed:
         raise JobsFailedError(len(failed), len(jobs))
     return 0
@@ -89,10 +89,12 @@ def _made(
                     view.say(f"to go on: {request.command}")
             run.failed = bool(failed)
             for job in jobs:
-                with _said(view, f"the store lacks all of {job.delta}"):
-                    if job.identity in failed:
+                if job.identity in failed:
+                    with _said(view, f"the store lacks all of {job.delta}"):
                         _record_failure(job, failed[job.identity], request, run.run_id, store)
-                    parent.complete_jobs(store, [job.folder])
+            with _said(view, "the store lacks what jobs recorded"):
+                for line in parent.complete_jobs(store, jobs):
+                    view.say(line)
     return failed
 
 
@@ -101,7 +103,7 @@ def _said(view: View, what: str) -> Iterator[None]:
     """Have what goes wrong with one job said, and no end of the sweep."""
     try:
         yield
-    except LenetExpError as error:
+    except (LenetExpError, OSError) as error:
         view.say(f"{what}: {error}")
 
 
@@ -180,25 +182,27 @@ def _record_failure(
             held.append("tags", {**own, **about, "job_override": job.delta,
                                  "mlflow.runName": f"{Path(script).stem}-{job.delta}"})  # fmt: skip
         held.append("tags", {"error": reason})
-        if journal.merged(held.entries, "status").get("status", "RUNNING") == "RUNNING":
+        if journal.merged(held.entries, "status").get("status") != "FAILED":
             held.append("status", {"status": "FAILED"})
         tags = journal.merged(held.entries, "tags")
         sync.complete(sync.open_run(store, held, tags["mlflow.runName"], tags), held)
 
 
 def _say_end(
-    request: Request, store: Store, uri: Optional[str], failed: Dict[str, str], view: View
+    request: Request, options: ScriptOptions, store: Store, failed: Dict[str, str], view: View
 ) -> None:
+    experiment = experiment_name(options.experiment)
     again = "redo what failed" if failed else "add to it, or go on with it"
     lines: List[str] = []
     try:
         made = compare_scripts(store, load_runs.sweep(store, request.name))
         lines += [f"\n{made}"]
-    except LenetExpError as error:
-        lines += [f"not compared: {error}"]
+    except (LenetExpError, OSError) as error:
+        command = f"{compare_command(experiment, options.uri)} sweep={request.name}"
+        lines += [f"not compared: {wrap_os_error(error, command)}"]
     lines += [
         f"\n  sweep    {request.name}, folder {short(request.folder)}",
-        *(f"  {line}" for line in next_steps(store, uri)),
+        *(f"  {line}" for line in next_steps(store, store_check.chosen_uri(options.uri))),
         *([f"\n{len(failed)} failed:", *failed.values()] if failed else []),
         f"to {again}: {request.command}",
     ]

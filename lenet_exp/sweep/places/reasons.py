@@ -28,9 +28,9 @@ def said(log: Path, begins: int) -> str:
 
 
 def of_exit_code(code: int, logged: str) -> Reason:
-    """Return why a job has no result: -N and 128 + N are signal N."""
+    """Return why a job has no result: -N and 128 + N are signal N, where there is such a one."""
     number = -code if code < 0 else code - 128
-    if number > 0:
+    if 0 < number < signal.NSIG:
         name = f"signal {number}"
         with contextlib.suppress(ValueError):
             name = signal.Signals(number).name
