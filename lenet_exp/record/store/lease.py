@@ -2,8 +2,8 @@
 
 The launching process is the only one that writes it. A process that was given up may still live,
 behind a partition of the network or stopped, and go on any time: what it writes then must reach
-nobody. So a new attempt gets a journal that is another file, and no checkpoint of the old one is
-renamed; everything else asks first.
+nobody. So a new attempt gets a journal that is another file, and no file or checkpoint that the old
+one has under way is renamed to its name; everything else asks first.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import secrets
 import shutil
 import time
 from pathlib import Path
-from typing import Any, Dict, NamedTuple
+from typing import Any, Dict, List, NamedTuple
 
 from lenet_exp.errors import DataError, LeaseLostError
 from lenet_exp.record.store import journal, processes
@@ -56,6 +56,15 @@ class Lease(NamedTuple):
         _write(self.folder, {"attempt": self.attempt, "token": self.token, **more})
 
 
+# Where in a job's folder its process writes.
+_WRITTEN = ("", "checkpoints", "figures", "output")
+
+
+def unfinished(folder: Path) -> List[Path]:
+    """Return what is being written in a job's folder, or was when its process ended."""
+    return [path for name in _WRITTEN for path in (folder / name).glob(".*.part")]
+
+
 FREE = Lease(Path(), 0, "")  # of a run that is no attempt at a sweep's job
 
 
@@ -83,7 +92,7 @@ def take(folder: Path, place: str) -> Lease:
     lease = Lease(folder, before + 1 if isinstance(before, int) else 1, secrets.token_hex(8))
     lease.describe(place=place)
     journal.supersede(folder)
-    for path in folder.glob("checkpoints/.*.part"):  # renamed at once: one may be being written
+    for path in unfinished(folder):  # renamed at once: one may be being written
         away = path.with_name(f".{secrets.token_hex(8)}.gone")
         with contextlib.suppress(OSError):
             path.replace(away)

@@ -9,13 +9,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from lenet_exp.data.mnist import Split
 from lenet_exp.errors import LeaseLostError, StoreError
-from lenet_exp.record.run import checkpoints
+from lenet_exp.record.run import checkpoints, run_files
+from lenet_exp.record.run.run_record import Identity, RunRecord
 from lenet_exp.record.store import journal, lease, processes
 from lenet_exp.record.store.journal import Journal
 from lenet_exp.record.store.mlflow_store import Run
 from lenet_exp.record.store.sync import NOTHING, Observer
 from lenet_exp.training.history import History, Steps
+from lenet_exp.training.runner import Findings
+
+TEST = Split(np.zeros((1, 28, 28, 1), np.float32), np.zeros(1, np.uint8))
 
 
 def begun(folder, place="local"):
@@ -76,6 +81,104 @@ def test_a_checkpoint_under_way_never_appears(tmp_path):
     with contextlib.closing(its_journal), pytest.raises((LeaseLostError, OSError)):
         checkpoints.write(tmp_path, history, save, old.check)
     assert [*(tmp_path / "checkpoints").iterdir()] == []
+
+
+def whole_history(steps):
+    made = Steps(np.ones(steps, np.float32), np.zeros(steps, bool), 1.0)
+    return History().with_window(made, 1.0, cold=False).with_validation(0.5)
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+RECORDED = {
+    "window": lambda record: record.window(whole_history(5)),
+    "validation": lambda record: record.validation(1, whole_history(5)),
+    "checkpoint": lambda record: record.checkpoint(
+        whole_history(5), lambda prefix: Path(f"{prefix}.index").write_text("variables")
+    ),
+    "findings": lambda record: record.report(Findings({"overflows.txt": "theirs"}, "said")),
+    "result": lambda record: record.finish(TEST, TEST.labels, whole_history(5), 1),
+    "beginning": lambda record: record.begin(Identity("a", {"seed": 1}, "", {}, {"x.txt": b"a"})),
+}
+
+
+def record_in(held):
+    """Return the record of a run whose store and screen take everything."""
+    run = SimpleNamespace(run_id="of both", link=str)
+    observer = SimpleNamespace(send=lambda entry: None, problem=None, cpu_seconds=0.0)
+    screen = SimpleNamespace(**dict.fromkeys(("say", "window", "wait_for"), lambda *_: None))
+    return RunRecord(run, held, observer, screen)
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_no_file_of_the_run_is_written_by_who_has_lost_it(partition, tmp_path, name):
+    _, old_journal, _, _ = partition
+    run_files.write_bytes(tmp_path / "overflows.txt", b"ours")
+    before = contents(tmp_path)
+    record = record_in(old_journal)
+    with pytest.raises(LeaseLostError):
+        RECORDED[name](record)
+    assert contents(tmp_path) == before
+
+
+def test_of_a_result_is_written_what_was_before_it_was_lost(tmp_path):
+    asked = []
+
+    def check():
+        asked.append(None)
+        if len(asked) > 4:  # the journal opens, its metrics, a file, another one
+            raise LeaseLostError(tmp_path, 1, 2)
+
+    with contextlib.closing(Journal(tmp_path, check)) as held:
+        record = record_in(held)
+        with pytest.raises(LeaseLostError):
+            RECORDED["result"](record)
+    written = {path.name for path in contents(tmp_path)}
+    assert written == {journal.NAME, "performance_precision.txt", "test_predictions.npz"}
+
+
+UNDER_WAY = {
+    "a file": lambda folder, stop: run_files.write_bytes(folder / "report.html", b"old", stop),
+    "a checkpoint": lambda folder, stop: checkpoints.write(
+        folder, whole_history(5), lambda prefix: Path(f"{prefix}.index").write_text("old"), stop
+    ),
+}
+
+
+@pytest.mark.parametrize("what", UNDER_WAY)
+def test_what_was_about_to_get_its_name_leaves_that_of_the_new_attempt(tmp_path, what):
+    """It had asked, was stopped, and the new attempt has meanwhile written the same."""
+    _, its_journal = begun(tmp_path)
+    made = []
+
+    def stop():
+        if not made:
+            made.append(contents(tmp_path))
+            lease.take(tmp_path, "slurm")
+            UNDER_WAY[what](tmp_path, lambda: None)
+            made.append(contents(tmp_path))
+
+    with contextlib.closing(its_journal), pytest.raises(OSError, match=r"part"):
+        UNDER_WAY[what](tmp_path, stop)
+    assert contents(tmp_path) == made[1]
+
+
+def test_a_checkpoint_of_the_new_attempt_is_not_pruned_by_the_old_one(tmp_path):
+    save = UNDER_WAY["a checkpoint"]
+    for step in range(1, 4):
+        (tmp_path / "checkpoints" / str(step)).mkdir(parents=True)
+    asked = []
+
+    def check():
+        asked.append(None)
+        if len(asked) > 1:
+            raise LeaseLostError(tmp_path, 1, 2)
+
+    with pytest.raises(LeaseLostError):
+        save(tmp_path, check)
+    assert checkpoints.steps(tmp_path) == [1, 2, 3, 5]
 
 
 @pytest.fixture
