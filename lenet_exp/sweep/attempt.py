@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Dict, Iterable, Optional
+from typing import Callable, Dict, Iterable, Optional
 
 from lenet_exp.record.store import lease
 from lenet_exp.sweep.jobs import Job
@@ -32,7 +32,9 @@ def name_of(sweep: Path) -> str:
 class Attempt:
     """A job that is being made."""
 
-    def __init__(self, job: Job, place: Place, tags: Dict[str, str], cores: int) -> None:
+    def __init__(
+        self, job: Job, place: Place, tags: Dict[str, str], cores: int, check: Callable[[], None]
+    ) -> None:
         """Start its process.
 
         Args:
@@ -40,20 +42,19 @@ class Attempt:
             place: where.
             tags: of its run in MLflow.
             cores: that its session may use; 0: all.
+            check: raises where another process has the sweep.
 
         Raises:
             StoreError: a process that is none of the sweep's is at work on it.
+            LeaseLostError: as `check`.
         """
-        self.job = job
+        self.job, self._check = job, check
         self.watch = Watch(job.folder)
         self.begun = self._read = time.monotonic()
         self.validated = self.watch.metrics.get("validation_accuracy")  # what was said of it last
-        job.folder.mkdir(parents=True, exist_ok=True)
-        for name, text in job.files.items():
-            path = job.folder / ".hydra" / name
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(text)
-        self._lease = lease.take(job.folder, place.name)
+        check()
+        _keep_files(job)
+        self._lease = lease.take(job.folder, place.name, check)
         self._place, self._process, self.number = place.name, "", self._lease.attempt
         name = f"{name_of(job.folder.parent)}{job.identity}:{self._lease.attempt}"
         self.worker = place.worker(job.folder / LOG, name)
@@ -78,19 +79,25 @@ class Attempt:
         self.watch.look()
         if self.watch.process != self._process:
             self._process = self.watch.process
-            self._lease.describe(place=self._place, **json.loads(self._process))
+            self._lease.describe(self._check, place=self._place, **json.loads(self._process))
         return code
 
 
-def end_all(attempts: Iterable[Attempt]) -> None:
+def _keep_files(job: Job) -> None:
+    job.folder.mkdir(parents=True, exist_ok=True)
+    for name, text in job.files.items():
+        path = job.folder / ".hydra" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+
+
+def end_all(attempts: Iterable[Attempt], place: Place) -> None:
     """End what still lives: each may close its record, and is killed if that takes too long."""
     living = [attempt.worker for attempt in attempts if attempt.worker.poll() is None]
-    for worker in living:
-        worker.signal(signal.SIGTERM)
     until = time.monotonic() + _GRACE
     try:
+        place.signal(living, signal.SIGTERM)
         while time.monotonic() < until and any(worker.poll() is None for worker in living):
             time.sleep(PAUSE)
     finally:  # a second Ctrl-C is no wish to wait
-        for worker in living:
-            worker.signal(signal.SIGKILL)
+        place.signal([worker for worker in living if worker.poll() is None], signal.SIGKILL)

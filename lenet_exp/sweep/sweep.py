@@ -63,7 +63,7 @@ def _make(request: Request, distinct: List[SweepJob], view: View) -> Dict[str, s
         nodes.prepare(request, decisions, store.uri)
         state.keep_jobs(request.folder, distinct)
         with parent.open_parent(store, held, _about(request)) as run:
-            pool = JobPool(request, store, run.run_id, view)
+            pool = JobPool(request, store, run.run_id, view, held.check)
             try:
                 failed = _run_all(request, distinct, decisions, pool, store, view)
             finally:
@@ -71,6 +71,7 @@ def _make(request: Request, distinct: List[SweepJob], view: View) -> Dict[str, s
                 view.close()
                 if not pool.ended:
                     view.say(f"to go on: {request.command}")
+            held.check()
             run.failed = bool(failed)
             _tell_the_store(store, distinct, view)
             for job in pool.stopped:

@@ -13,7 +13,7 @@ import numpy as np
 
 from lenet_exp.config.passwords import without_password
 from lenet_exp.data.mnist import Split
-from lenet_exp.errors import LeaseLostError, StoreError, Terminated
+from lenet_exp.errors import LeaseLostError, LeaseUnreadableError, StoreError, Terminated
 from lenet_exp.record.run import checkpoints, conditions, run_files
 from lenet_exp.record.run.run_files import RunFolder
 from lenet_exp.record.store import processes, sync
@@ -225,9 +225,10 @@ def open_record(
     tags = {**identity.tags, processes.TAG: process, "folder": str(folder)}
     held = contextlib.closing(Journal(folder, lease.check))
     with held as journal, contextlib.closing(progress):
+        sync.check_same_store(store, journal, resume_command(folder))
+        journal.append("tags", {processes.TAG: process})  # first: it says whose the lock is
         files = RunFolder(folder, lease.check)
         files.remove_unfinished()
-        sync.check_same_store(store, journal, resume_command(folder))
         # Before the store hears of the run: what it knows can be gone on with.
         files.write("config.yaml", identity.yaml.encode())
         before = journal.run_id
@@ -251,7 +252,7 @@ def _ended(record: RunRecord, complete: Callable[[], List[str]]) -> Iterator[Non
     try:
         yield
         status = "FINISHED"
-    except (KeyboardInterrupt, Terminated):
+    except (KeyboardInterrupt, Terminated, LeaseUnreadableError):
         status = "KILLED"
         raise
     except LeaseLostError:

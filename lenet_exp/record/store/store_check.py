@@ -177,6 +177,12 @@ def sqlite_path(uri: str) -> Optional[Path]:
     return Path(unquote(path.partition("?")[0]))
 
 
+def file_number(uri: str) -> Optional[int]:
+    """Return what tells a sqlite file from one that takes its place; None where there is none."""
+    path = sqlite_path(uri)
+    return path.stat().st_ino if path is not None and path.exists() else None
+
+
 def _revision(path: Path) -> Optional[str]:
     present = "SELECT name FROM sqlite_master WHERE type='table' AND name='alembic_version'"
     with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:

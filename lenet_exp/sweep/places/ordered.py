@@ -15,11 +15,11 @@ def exit_code(carry_out: Callable[[Dict[str, Any]], int]) -> int:
     The order is the first line of the standard input, whose end means that the launching process
     has ended.
     """
-    handle_signals()
-    line = sys.stdin.buffer.readline()
-    if not line:  # it ended at once
-        return 1
     try:
+        handle_signals()
+        line = sys.stdin.buffer.readline()
+        if not line.endswith(b"\n"):  # it ended at once
+            return 1
         return carry_out(json.loads(line))
     except (LenetExpError, OSError) as error:
         failure = wrap_os_error(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import signal
 from pathlib import Path
@@ -40,6 +41,8 @@ def of_exit_code(code: int, logged: str) -> Reason:
         return Reason(End.LOST if number in _FROM_OUTSIDE else End.FAILED, text)
     if code == 0:
         return Reason(End.FAILED, "it ended without a result")
+    if code == os.EX_TEMPFAIL:
+        return Reason(End.LOST, _error(logged))
     error = _error(logged) if code in (1, 2) else ""  # else it is not an error's
     return Reason(End.FAILED, error or f"exit code {code}")
 

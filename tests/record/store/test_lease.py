@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,13 +12,13 @@ import numpy as np
 import pytest
 
 from lenet_exp.data.mnist import Split
-from lenet_exp.errors import LeaseLostError, StoreError
-from lenet_exp.record.run import checkpoints, run_files
+from lenet_exp.errors import LeaseLostError, LeaseUnreadableError, StoreError
+from lenet_exp.record.run import checkpoints, run_files, run_record
 from lenet_exp.record.run.run_record import Identity, RunRecord
-from lenet_exp.record.store import journal, lease, processes
+from lenet_exp.record.store import journal, lease, mlflow_store, processes
 from lenet_exp.record.store.journal import Journal
-from lenet_exp.record.store.mlflow_store import Run
-from lenet_exp.record.store.sync import NOTHING, Observer
+from lenet_exp.record.store.mlflow_store import Run, Store
+from lenet_exp.record.store.sync import NOTHING, Observer, open_run
 from lenet_exp.training.history import History, Steps
 from lenet_exp.training.runner import Findings
 
@@ -215,6 +217,35 @@ def test_a_store_hears_only_who_has_the_lease(partition, told, name):
     assert calls == [name]
 
 
+class Refusing:
+    """A client whose server is being started again; the lease is lost meanwhile."""
+
+    def __init__(self, lose):
+        self.asked, self._lose = 0, lose
+
+    def create_run(self, *given):
+        self.asked += 1
+        if self.asked == 2:
+            self._lose()
+        raise StoreError("the server", "doesn't answer", "wait")
+
+
+def test_a_run_is_created_only_while_the_lease_is_held(tmp_path, monkeypatch):
+    monkeypatch.setattr(mlflow_store.time, "sleep", lambda seconds: None)
+    taken, held = begun(tmp_path)
+    store = object.__new__(Store)
+    store.uri, store.experiment_id, store._patience, store._file = "", "0", 3600.0, None
+    store.client = Refusing(lambda: lease.take(tmp_path, "slurm"))
+    store.running = dict
+    with contextlib.closing(held):
+        with pytest.raises(LeaseLostError):
+            open_run(store, held, "name", {})
+        assert store.client.asked == 2
+        with pytest.raises(LeaseLostError):
+            open_run(store, held, "name", {})
+    assert (store.client.asked, taken.is_ours()) == (2, False)
+
+
 def test_what_waits_for_the_store_is_given_up_with_the_lease(partition, told, tmp_path):
     old, old_journal, _, _ = partition
     run, calls = told
@@ -240,3 +271,58 @@ def test_a_damaged_lease_is_nobody_s(text, tmp_path):
     (tmp_path / lease.NAME).write_text(text)
     assert not taken.is_ours()
     assert lease.take(tmp_path, "local").is_ours()
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.EMFILE])
+def test_one_that_can_t_be_read_says_that_and_is_nobody_s_yet(code, tmp_path, monkeypatch):
+    taken, held = begun(tmp_path)
+    problem = OSError(code, os.strerror(code))
+
+    def kept(folder):
+        raise problem
+
+    with monkeypatch.context() as patch, contextlib.closing(held):
+        patch.setattr(lease, "_kept", kept)
+        patch.setattr(lease, "_PAUSE", 0.0)
+        with pytest.raises(LeaseUnreadableError, match=os.strerror(code)):
+            held.append("metrics", {"loss": 1.0}, 1)
+        store = SimpleNamespace(client=None, uri="")
+        observer = Observer(Run(store, "x", held.check), tmp_path, NOTHING, every=0.01)
+        observer.send(held.entries[0])
+        assert observer.close(10)
+        assert observer._waiting
+    assert taken.is_ours()
+
+
+def test_it_is_read_again_where_a_file_server_lost_sight_of_it(tmp_path, monkeypatch):
+    taken, held = begun(tmp_path)
+    held.close()
+    given = lease.read(tmp_path)
+    seen = iter([OSError(errno.ESTALE, "stale"), {}, given])
+
+    def kept(folder):
+        found = next(seen)
+        if isinstance(found, OSError):
+            raise found
+        return found
+
+    monkeypatch.setattr(lease, "_kept", kept)
+    monkeypatch.setattr(lease, "_PAUSE", 0.0)
+    assert taken.is_ours()
+
+
+def test_the_lock_of_a_lost_attempt_is_known_as_soon_as_it_has_it(tmp_path, monkeypatch):
+    taken = lease.take(tmp_path, "local")
+
+    def open_run(store, held, name, tags):
+        assert lease.take(tmp_path, "slurm").attempt == 2
+        raise StoreError("the server", "doesn't answer", "wait")
+
+    monkeypatch.setattr(run_record.sync, "open_run", open_run)
+    identity = Identity("a", {}, "", {}, {})
+    screen = SimpleNamespace(close=lambda: None)
+    store = SimpleNamespace(uri="x")
+    with pytest.raises(StoreError, match="doesn't answer"), run_record.open_record(
+        store, identity, tmp_path, screen, taken
+    ):
+        pass
