@@ -90,8 +90,8 @@ class Store:
             store_check.check_exists(self.uri)
         # Nobody may be half through making the store while its schema is looked at.
         command = "run" if make else "compare"
-        self._patience = patience if server_check.is_server(self.uri) else 0.0
-        if server_check.is_server(self.uri):
+        self._patience = patience if store_check.is_server(self.uri) else 0.0
+        if store_check.is_server(self.uri):
             self._patiently(lambda: server_check.check_answers(self.uri, command))
         with _store_errors(self.uri, command), _first_use(self.uri), _without_info():
             _remove_half_made(self.uri)
@@ -191,7 +191,7 @@ class Store:
     def of_artifacts(self) -> Iterator[None]:
         """Let MLflow 1 find what a server keeps itself: the environment alone tells it which."""
         before = os.environ.get(_URI)
-        if server_check.is_server(self.uri):
+        if store_check.is_server(self.uri):
             os.environ[_URI] = self.uri
         try:
             yield
@@ -233,7 +233,7 @@ class Run:
         self._store, self._check = store, check
         self._client = store.client
         self.run_id = run_id
-        self.is_remote = server_check.is_server(store.uri)
+        self.is_remote = store_check.is_server(store.uri)
 
     def checked_by(self, check: Callable[[], None]) -> Run:
         """Return the same run, to which is written only while `check` doesn't raise."""

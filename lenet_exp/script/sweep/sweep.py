@@ -31,7 +31,7 @@ from lenet_exp.script.run import kept_of
 from lenet_exp.script.sweep.jobs import ScriptJob, jobs_of
 from lenet_exp.script.sweep.place import ScriptPlace
 from lenet_exp.sweep import parent, state
-from lenet_exp.sweep.decision import Action, Decision
+from lenet_exp.sweep.decision import Action, Decision, listed, summary
 from lenet_exp.sweep.jobs import Request
 from lenet_exp.sweep.pool import JobPool
 from lenet_exp.sweep.view import View
@@ -150,13 +150,8 @@ def _decide(job: ScriptJob) -> Decision:
 
 
 def _say_decisions(decisions: Sequence[Decision], request: Request, view: View) -> None:
-    counts = [(sum(one.action is action for one in decisions), action) for action in Action]
-    summary = ", ".join(f"{count} {action.value}" for count, action in counts if count)
-    plural = "s" if len(decisions) > 1 else ""
-    head = f"sweep {request.name}, {len(decisions)} job{plural} ({summary}); to go on with it:"
-    lines = [head, request.command]
-    if request.options.dry_run:
-        lines += [f"{o.job.identity}  {o.job.delta}  {o.action.value}: {o.why}" for o in decisions]
+    lines = summary(request.name, decisions, request.command)
+    lines += listed(decisions) if request.options.dry_run else []
     view.say("\n  ".join(lines))
 
 

@@ -8,9 +8,9 @@ import re
 import signal
 from pathlib import Path
 
+from lenet_exp.sweep.places.ordered import OURS
 from lenet_exp.sweep.places.place import End, Reason
 
-_OURS = "lenet-exp: "  # begins each error that is said in words
 _ENGINES = ("srun: ", "slurmstepd")
 # Of the words of a kernel, of Slurm with cgroups and without.
 _MEMORY = re.compile(r"oom.?kill|out of memory|exceeded (\w+ )?memory limit", re.IGNORECASE)
@@ -54,7 +54,7 @@ def _error(logged: str) -> str:
     """
     lines = [line.strip() for line in logged.splitlines() if line.strip()]
     traced = [line for line in lines if not line.startswith(_ENGINES)]
-    ours = [line[len(_OURS) :] for line in logged.splitlines() if line.startswith(_OURS)]
+    ours = [line[len(OURS) :] for line in logged.splitlines() if line.startswith(OURS)]
     return ["", *lines, *traced, *ours][-1]
 
 
