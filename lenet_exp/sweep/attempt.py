@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Dict, Iterable, Optional, Sequence
+from typing import Callable, Dict, Iterable, Optional, Sequence
 
 from lenet_exp.record.run import run_files
 from lenet_exp.record.store import journal, lease
@@ -38,7 +38,9 @@ def name_of(sweep: Path) -> str:
 class Attempt:
     """A job that is being made."""
 
-    def __init__(self, job: Job, place: Place, tags: Dict[str, str], cores: int) -> None:
+    def __init__(
+        self, job: Job, place: Place, tags: Dict[str, str], cores: int, check: Callable[[], None]
+    ) -> None:
         """Start its process.
 
         Args:
@@ -46,18 +48,21 @@ class Attempt:
             place: where.
             tags: of its run in MLflow.
             cores: that its session may use; 0: all.
+            check: raises where another process has the sweep.
 
         Raises:
             StoreError: a process that is none of the sweep's is at work on it.
+            LeaseLostError: as `check`.
         """
-        self.job = job
+        self.job, self._check = job, check
         self.watch = Watch(job.folder)
         self.begun = self._read = time.monotonic()
         self.validated = self.watch.metrics.get("validation_accuracy")  # what was said of it last
+        check()
         job.folder.mkdir(parents=True, exist_ok=True)
         for name, text in job.files.items():
-            run_files.write_bytes(job.folder / ".hydra" / name, text.encode())
-        self._lease = lease.take(job.folder, place.name)
+            run_files.write_bytes(job.folder / ".hydra" / name, text.encode(), check)
+        self._lease = lease.take(job.folder, place.name, check)
         self._place, self._process, self.number = place.name, "", self._lease.attempt
         name = f"{name_of(job.folder.parent)}{job.identity}:{self._lease.attempt}"
         self.worker = place.worker(job.folder / LOG, name)
@@ -82,7 +87,7 @@ class Attempt:
         self.watch.look()
         if self.watch.process != self._process:
             self._process = self.watch.process
-            self._lease.describe(place=self._place, **json.loads(self._process))
+            self._lease.describe(self._check, place=self._place, **json.loads(self._process))
         return code
 
     def end_record(self, lost: str = "") -> None:
@@ -98,7 +103,8 @@ class Attempt:
             return
         given = lease.read(self.job.folder)
         self._lease = self._lease._replace(token=secrets.token_hex(8))
-        self._lease.describe(**{k: v for k, v in given.items() if k not in ("attempt", "token")})
+        about = {k: v for k, v in given.items() if k not in ("attempt", "token")}
+        self._lease.describe(self._check, **about)
         journal.supersede(self.job.folder)
         with contextlib.closing(Journal(self.job.folder, self._lease.check)) as held:
             held.append("tags", {f"lost_{self.number}": lost} if lost else {})
@@ -107,16 +113,14 @@ class Attempt:
             held.sync()
 
 
-def end_all(attempts: Iterable[Attempt]) -> None:
+def end_all(attempts: Iterable[Attempt], place: Place) -> None:
     """End what still lives: each may close its record, and is killed if that takes too long."""
     living = [attempt.worker for attempt in attempts if attempt.worker.poll() is None]
-    for worker in living:
-        worker.signal(signal.SIGTERM)
     try:
+        place.signal(living, signal.SIGTERM)
         _wait(living, _GRACE)
     finally:  # a second Ctrl-C is no wish to wait
-        for worker in living:
-            worker.signal(signal.SIGKILL)
+        place.signal([worker for worker in living if worker.poll() is None], signal.SIGKILL)
         _wait(living, _DYING)
 
 

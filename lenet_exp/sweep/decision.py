@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
+from typing import List, NamedTuple, Sequence
 
 from lenet_exp.errors import DataError
 from lenet_exp.record.run import checkpoints, conditions
@@ -61,3 +61,16 @@ def decide(job: Job, code_sha256: str, redo_other_code: bool) -> Decision:
         kept = f"its checkpoint is of step {max(checkpoints.steps(job.folder), default=0)}"
         action, why = Action.RESUME, f"was interrupted at step {step}, {kept}"
     return Decision(job, action, f"it {why}", other)
+
+
+def summary(name: str, decisions: Sequence[Decision], command: str) -> List[str]:
+    """Return how many jobs of a sweep are to be made, and how to go on with it."""
+    counts = [(sum(one.action is action for one in decisions), action) for action in Action]
+    said = ", ".join(f"{count} {action.value}" for count, action in counts if count)
+    plural = "s" if len(decisions) > 1 else ""
+    return [f"sweep {name}, {len(decisions)} job{plural} ({said}); to go on with it:", command]
+
+
+def listed(decisions: Sequence[Decision]) -> List[str]:
+    """Return a line a job, for a dry run."""
+    return [f"{o.job.identity}  {o.job.delta}  {o.action.value}: {o.why}" for o in decisions]

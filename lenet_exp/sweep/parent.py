@@ -11,7 +11,7 @@ from typing import Iterable, Iterator, List, Mapping, NamedTuple
 
 from lenet_exp.errors import ConfigError, DataError, LenetExpError, StoreError, Terminated
 from lenet_exp.record.run import run_files
-from lenet_exp.record.store import dead_runs, journal, processes, sync
+from lenet_exp.record.store import dead_runs, holder, journal, processes, sync
 from lenet_exp.record.store.journal import Journal
 from lenet_exp.record.store.mlflow_store import Run, Store
 from lenet_exp.sweep.jobs import Job
@@ -30,16 +30,23 @@ def hold(folder: Path, command: str) -> Iterator[Journal]:
     try:
         held = Journal(folder)
     except StoreError as error:
-        problem = f"{_holder(folder)} is at work on this sweep"
-        raise StoreError(f"sweep {folder.name}", problem, "wait for it, or end it") from error
+        raise _is_held(folder) from error
     with contextlib.closing(held):
+        if holder.is_alive(folder):
+            raise _is_held(folder)
         before = journal.merged(held.entries, "tags").get("command", command)
         if _program(before) != _program(command):
             allowed = f"a name of its own; that sweep is of {_program(before)}"
             other = f"{_program(command)} -m sweep={folder.name}-2"
             raise ConfigError("sweep", folder.name, allowed, other)
-        held.append("tags", {processes.TAG: processes.this_process()})
-        yield held
+        with holder.held(folder) as held.check:
+            held.append("tags", {processes.TAG: processes.this_process()})
+            yield held
+
+
+def _is_held(folder: Path) -> StoreError:
+    problem = f"{_holder(folder)} is at work on this sweep"
+    return StoreError(f"sweep {folder.name}", problem, "wait for it, or end it")
 
 
 def _program(command: str) -> str:

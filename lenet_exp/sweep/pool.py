@@ -23,7 +23,16 @@ _LONGEST = 10 * PAUSE  # between two looks at many jobs
 class JobPool:
     """Runs the jobs of a sweep and says of each what happens to it."""
 
-    def __init__(self, request: Request, store: Store, parent_id: str, view: View) -> None:
+    def __init__(
+        self,
+        request: Request,
+        store: Store,
+        parent_id: str,
+        view: View,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Run what `run` is given; `check` raises where another process has the sweep."""
+        self._check = check
         self.ended = False  # without an interruption
         self.stopped: List[Job] = []  # because another one failed
         self._request, self._store, self._parent_id, self._view = request, store, parent_id, view
@@ -63,8 +72,9 @@ class JobPool:
         finally:
             if self._attempts:
                 try:
-                    end_all(self._attempts)
+                    end_all(self._attempts, place)
                 finally:
+                    self._check()  # else they are another's
                     for attempt in self._attempts:
                         self._end_record(attempt)
                     self._settle(attempt.job for attempt in self._attempts)
@@ -78,7 +88,8 @@ class JobPool:
     def _start(self, job: Job) -> None:
         place = self._request.place
         try:
-            attempt = Attempt(job, place, self._tags(job), place.cores(self._at_a_time))
+            cores = place.cores(self._at_a_time)
+            attempt = Attempt(job, place, self._tags(job), cores, self._check)
         except (StoreError, DataError) as error:
             self._fail(job, str(error))
             return
@@ -117,6 +128,7 @@ class JobPool:
                 self._take_end(attempt, code)
 
     def _take_end(self, attempt: Attempt, code: int) -> None:
+        self._check()  # else it is another's to judge
         job, metrics = attempt.job, attempt.watch.metrics
         if attempt.watch.status == "FINISHED":  # its record has all, whatever ended it then
             self._states[job.identity] = "finished"

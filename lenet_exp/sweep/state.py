@@ -38,6 +38,12 @@ def keep_jobs(folder: Path, jobs: Sequence[Job]) -> None:
     run_files.write_bytes(folder / JOBS, text.encode())
 
 
+def left_out(folder: Path, jobs: Sequence[Job]) -> List[str]:
+    """Return what those jobs are called that are none of a sweep's."""
+    known = {job.identity for job in _jobs(folder)}
+    return list(dict.fromkeys(job.delta for job in jobs if job.identity not in known))
+
+
 def main(options: SweepOptions) -> int:
     """Print it; return the exit code."""
     print("\n".join(lines(_folder(options))))

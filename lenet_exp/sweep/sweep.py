@@ -22,7 +22,7 @@ from lenet_exp.record.store.mlflow_store import Store
 from lenet_exp.record.terminal import short
 from lenet_exp.record.waiting import importing, waiting
 from lenet_exp.sweep import nodes, parent, state
-from lenet_exp.sweep.decision import Action, Decision, decide
+from lenet_exp.sweep.decision import Action, Decision, decide, listed, summary
 from lenet_exp.sweep.jobs import Request, SweepJob, jobs_of, varied
 from lenet_exp.sweep.pool import JobPool
 from lenet_exp.sweep.view import View
@@ -63,7 +63,7 @@ def _make(request: Request, distinct: List[SweepJob], view: View) -> Dict[str, s
         nodes.prepare(request, decisions, store.uri)
         state.keep_jobs(request.folder, distinct)
         with parent.open_parent(store, held, _about(request)) as run:
-            pool = JobPool(request, store, run.run_id, view)
+            pool = JobPool(request, store, run.run_id, view, held.check)
             try:
                 failed = _run_all(request, distinct, decisions, pool, store, view)
             finally:
@@ -71,6 +71,7 @@ def _make(request: Request, distinct: List[SweepJob], view: View) -> Dict[str, s
                 view.close()
                 if not pool.ended:
                     view.say(f"to go on: {request.command}")
+            held.check()
             run.failed = bool(failed)
             _tell_the_store(store, distinct, view)
             for job in pool.stopped:
@@ -178,20 +179,14 @@ def _set_aside_what_is_redone(decisions: Sequence[Decision], store: Store, view:
 
 
 def _say_decisions(decisions: Sequence[Decision], request: Request, view: View) -> None:
-    counts = [(sum(one.action is action for one in decisions), action) for action in Action]
-    summary = ", ".join(f"{count} {action.value}" for count, action in counts if count)
-    plural = "s" if len(decisions) > 1 else ""
-    lines = [
-        f"sweep {request.name}, {len(decisions)} job{plural} ({summary}); to go on with it:",
-        request.command,
-    ]
+    lines = summary(request.name, decisions, request.command)
     left_out = [word for job in request.jobs for word in job.left_out]
     lines += [f"{word}: {_owners(word)}" for word in dict.fromkeys(left_out)]
-    named = [(f"{one.job.identity}  {one.job.delta}", one) for one in decisions]
     if request.options.dry_run:
-        lines += [f"{name}  {one.action.value}: {one.why}" for name, one in named]
+        lines += listed(decisions)
     view.say("\n  ".join(lines))
-    others = [name for name, one in named if one.other_code and one.action is Action.KEEP]
+    kept = [one.job for one in decisions if one.other_code and one.action is Action.KEEP]
+    others = [f"{job.identity}  {job.delta}" for job in kept]
     if others:
         head = "finished with other code than today's, and kept (on_changed_code=redo):"
         view.say("\n  ".join([head, *others]))

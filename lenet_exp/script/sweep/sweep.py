@@ -15,6 +15,7 @@ from lenet_exp.comparison import load_runs
 from lenet_exp.comparison.scripts.table import compare_scripts
 from lenet_exp.config.cli.mend import flags_first
 from lenet_exp.config.cli.script_options import END, JobLine, ScriptOptions
+from lenet_exp.config.passwords import without_password
 from lenet_exp.config.schema.run import Sweep
 from lenet_exp.config.tracking import experiment_name
 from lenet_exp.errors import DataError, JobsFailedError, LenetExpError, WriteError, wrap_os_error
@@ -25,11 +26,12 @@ from lenet_exp.record.store.mlflow_store import Store
 from lenet_exp.record.terminal import go_to, short
 from lenet_exp.record.writable import obstacle
 from lenet_exp.script import refusals
+from lenet_exp.script.record import shown
 from lenet_exp.script.run import kept_of
 from lenet_exp.script.sweep.jobs import ScriptJob, jobs_of
 from lenet_exp.script.sweep.place import ScriptPlace
 from lenet_exp.sweep import parent, state
-from lenet_exp.sweep.decision import Action, Decision
+from lenet_exp.sweep.decision import Action, Decision, listed, summary
 from lenet_exp.sweep.jobs import Request
 from lenet_exp.sweep.pool import JobPool
 from lenet_exp.sweep.view import View
@@ -79,7 +81,7 @@ def _made(
         _say_decisions(decisions, request, view)
         state.keep_jobs(request.folder, jobs)
         with parent.open_parent(store, held, about) as run:
-            pool = JobPool(request, store, run.run_id, view)
+            pool = JobPool(request, store, run.run_id, view, held.check)
             try:
                 _set_aside(decisions, store, view)
                 failed = pool.run(decisions)
@@ -87,6 +89,7 @@ def _made(
                 view.close()
                 if not pool.ended:
                     view.say(f"to go on: {request.command}")
+            held.check()
             run.failed = bool(failed)
             for job in jobs:
                 if job.identity in failed:
@@ -116,11 +119,11 @@ def _request(options: ScriptOptions, folder: Path, place: ScriptPlace, command: 
 
 
 def _command(arguments: Sequence[str], name: str) -> str:
-    """Return what goes on with this sweep: the same command, and its name."""
+    """Return what goes on with this sweep: the same command, and its name; no password is shown."""
     at = list(arguments).index(END) if END in arguments else len(arguments)
     ours = [word for word in arguments[:at] if word.partition("=")[0] not in ("sweep", "dry_run")]
     words = [*flags_first([*ours, f"sweep={name}"]), *arguments[at:]]
-    return " ".join([ScriptOptions.program(), *map(shlex.quote, words)])
+    return without_password(" ".join([ScriptOptions.program(), *map(shlex.quote, words)]))
 
 
 def _about(request: Request, options: ScriptOptions, lines: Sequence[JobLine]) -> parent.About:
@@ -149,13 +152,8 @@ def _decide(job: ScriptJob) -> Decision:
 
 
 def _say_decisions(decisions: Sequence[Decision], request: Request, view: View) -> None:
-    counts = [(sum(one.action is action for one in decisions), action) for action in Action]
-    summary = ", ".join(f"{count} {action.value}" for count, action in counts if count)
-    plural = "s" if len(decisions) > 1 else ""
-    head = f"sweep {request.name}, {len(decisions)} job{plural} ({summary}); to go on with it:"
-    lines = [head, request.command]
-    if request.options.dry_run:
-        lines += [f"{o.job.identity}  {o.job.delta}  {o.action.value}: {o.why}" for o in decisions]
+    lines = summary(request.name, decisions, request.command)
+    lines += listed(decisions) if request.options.dry_run else []
     view.say("\n  ".join(lines))
 
 
@@ -176,7 +174,7 @@ def _record_failure(
     with contextlib.closing(Journal(job.folder)) as held:
         if "script" not in journal.merged(held.entries, "tags"):  # it came to no session
             asked = {"precision": options.precision, "precision.keep_dtype": options.keep_dtype}
-            held.append("params", {"script": script, "arguments": " ".join(job.arguments), **asked})
+            held.append("params", {"script": script, "arguments": shown(job.arguments), **asked})
             own = {"sweep": request.name, "mlflow.parentRunId": parent_id, "script": script}
             about = {"folder": str(job.folder), "config_hash": job.identity}
             held.append("tags", {**own, **about, "job_override": job.delta,

@@ -27,6 +27,7 @@ CGROUP = "slurmstepd: error: Detected 1 oom_kill event in StepId=1.0.\n"
         (1, OURS + SRUN, End.FAILED, "no data"),
         (1, REFUSED, End.FAILED, REFUSED.strip()),
         (1, "", End.FAILED, "exit code 1"),
+        (75, OURS + SRUN, End.LOST, "no data"),
         (3, TRACE, End.FAILED, "exit code 3"),
         (-9, "", End.LOST, "killed by SIGKILL"),
         (137, "", End.LOST, "killed by SIGKILL"),
