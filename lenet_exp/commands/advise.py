@@ -26,8 +26,8 @@ from lenet_exp.precision.diagnosis.exponents import exponents
 from lenet_exp.precision.diagnosis.front import Point, front, point_of, recommended
 from lenet_exp.precision.diagnosis.keep_list import (
     KeepList,
+    agreements_of_updates,
     checked_file,
-    cosines_of_updates,
     customize_dtypes,
     keep_list,
     mixlist,
@@ -126,8 +126,8 @@ def _try(options: AdviseOptions, step: Step, settings: Settings, plan: Plan) -> 
         found = diagnose(plan, *inputs)
     if not found.gradients:
         raise GraphError("the step", "has no gradient, so nothing is trained", _TRAINS)
-    update = min(cosines_of_updates(found).values(), default=1.0)
-    near = min(found.gradient.cosine, update) >= options.target
+    update = min(agreements_of_updates(found).values(), default=1.0)
+    near = min(found.gradient.agreement, update) >= options.target
     plain = KeepList((), plan, found.gradient, update, near, True, 0)
     made = plain
     if options.accuracy is not None:
@@ -238,7 +238,7 @@ def _row(mark: str, point: Point) -> str:
         count += ", budget ended"
     cpu = f"; AI CPU: {', '.join(point.ai_cpu)}" if point.ai_cpu else ""
     return (
-        f"{mark} {point.mode:24}  {kept.gradient.cosine:9.6f}  {kept.updates:8.5f}"
+        f"{mark} {point.mode:24}  {kept.gradient.agreement:9.6f}  {kept.updates:8.5f}"
         f"  {point.cube:5.0%}  {point.short:6.0%}  {point.casts:5}  {count}{cpu}"
     )
 

@@ -13,7 +13,8 @@ from lenet_exp import cpu_session, tf_compat
 from lenet_exp.precision.analysis.frames import find_frames
 from lenet_exp.precision.analysis.step_sections import BACKWARD, FORWARD, section_of, sections
 from lenet_exp.precision.diagnosis.copies import exact_plan
-from lenet_exp.precision.diagnosis.errors import Values, border_of, leaving, without_choices
+from lenet_exp.precision.diagnosis.errors import Values, without_choices
+from lenet_exp.precision.diagnosis.gradients import border_of, leaving
 from lenet_exp.precision.diagnosis.refusals import computed, in_words
 from lenet_exp.precision.emulation.emulate import emulate
 from lenet_exp.precision.emulation.exact.context import source
@@ -93,7 +94,7 @@ def sites_of(plan: Plan) -> List[Site]:
     graph = read_graph(plan.graph_def)
     order = run_order(graph)
     frames, known = find_frames(graph, order).of, sections(plan.graph_def)
-    ends = (*border_of(plan).values(), *leaving(plan).values())
+    ends = (*(each.tensor for each in border_of(plan).gradients), *leaving(plan))
     last = {source(graph.nodes, text, PASS_THROUGH) for text in ends}
     rows = {row.name: row for row in plan.operators}
     scaled = _scaled_before(graph, known)
