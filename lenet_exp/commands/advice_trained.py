@@ -112,7 +112,7 @@ def trained_keep_list(
         made, near = minimal(ranked, holds, max(1, target.budget - 1)), True
     names = tuple(names_of(groups, made.elements))
     plan = planner(names)
-    errors = diagnose(plan, *step) if names else found
+    errors = diagnose(plan, *step, flush=found.flush) if names else found
     update = min(agreements_of_updates(errors).values(), default=1.0)
     return KeepList(
         names, plan, errors.gradient, update, near, made.is_minimal, len(known), made.elements

@@ -99,10 +99,13 @@ def exact_plan(plan: Plan) -> Plan:
     return plan._replace(operators=rows, casts=(), removed_casts=())
 
 
-def copies_of(plan: Plan, wanted: Sequence[str] = (EXACT, EMULATED, ALONE)) -> Copies:
+def copies_of(
+    plan: Plan, wanted: Sequence[str] = (EXACT, EMULATED, ALONE), flush: bool = False
+) -> Copies:
     """Return a plan's step three times, or those copies that are `wanted`; EXACT always is.
 
-    The plan is without calls and choices, see `inlined` and `branches`.
+    The plan is without calls and choices, see `inlined` and `branches`. `flush`: float16 has no
+    subnormal numbers.
     """
     given = _StandIns(plan.graph_def)
     whole = _with_reads_of_state(plan, given)
@@ -121,7 +124,10 @@ def copies_of(plan: Plan, wanted: Sequence[str] = (EXACT, EMULATED, ALONE)) -> C
     short = functools.lru_cache(maxsize=None)(functools.partial(_shortened, nodes))
     resets = []
     for prefix, each in parts.items():
-        made = emulate(each.graph_def, each, reference=True, counted=False)
+        flushes = flush and prefix != EXACT
+        made = emulate(
+            each.graph_def, each, reference=True, counted=False, flush_subnormals=flushes
+        )
         _merge_library(library, made.graph_def.library)
         nodes.made.extend(_prefixed(made.graph_def, prefix, given, short))
         resets.append(f"{prefix}/{made.reset}")

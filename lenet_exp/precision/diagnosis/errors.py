@@ -78,7 +78,8 @@ class Diagnosis(NamedTuple):
     """The errors of one step under a plan, in the order of the step.
 
     `gradients`: by name, see `Gradient`; `gradient` of all together, 0 numbers without any.
-    `inside`: operators in while loops, which are measured at its end only.
+    `inside`: operators in while loops, which are measured at its end only. `flush`: float16 has
+    no subnormal numbers.
     """
 
     plan: Plan
@@ -86,6 +87,7 @@ class Diagnosis(NamedTuple):
     gradients: Tuple[Tuple[str, Error], ...]
     gradient: Error
     inside: Tuple[str, ...]
+    flush: bool = False
 
     @property
     def by_damage(self) -> List[OperatorError]:
@@ -111,7 +113,9 @@ class _Place(NamedTuple):
     is_half: bool
 
 
-def diagnose(plan: Plan, values: Values, feeds: Values, threads: int = 0) -> Diagnosis:
+def diagnose(
+    plan: Plan, values: Values, feeds: Values, threads: int = 0, flush: bool = False
+) -> Diagnosis:
     """Make one step of a plan's graph three times, and compare.
 
     Args:
@@ -119,21 +123,22 @@ def diagnose(plan: Plan, values: Values, feeds: Values, threads: int = 0) -> Dia
         values: of its variables before the step, by their names.
         feeds: of its placeholders, by tensor.
         threads: as `cpu_session.open_session`.
+        flush: float16 has no subnormal numbers.
 
     Raises:
         GraphError: a value is lacking, or it can't be emulated.
     """
-    with prepared(plan, values, feeds, threads) as run:
+    with prepared(plan, values, feeds, threads, flush) as run:
         return run()
 
 
 @contextlib.contextmanager
 def prepared(
-    plan: Plan, values: Values, feeds: Values, threads: int = 0
+    plan: Plan, values: Values, feeds: Values, threads: int = 0, flush: bool = False
 ) -> Iterator[Callable[[], Diagnosis]]:
     """Yield a function that makes the step, and returns its Diagnosis; see `diagnose`."""
     flat = without_choices(inlined(plan), values, feeds, threads)
-    copies = copies_of(flat)
+    copies = copies_of(flat, flush=flush)
     places = {row.name: _places(copies.plan, row) for row in copies.rows}
     fetches = _append_measures(copies, places)
     border = border_of(copies.plan)
@@ -152,7 +157,7 @@ def prepared(
             measured = copies, known, places, border.updates
             made = _diagnosis(plan, measured, numbers, of_gradients)
             _check_exact(made.gradients)
-            return made
+            return made._replace(flush=flush)
 
         yield run
 

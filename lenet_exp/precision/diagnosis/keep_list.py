@@ -64,12 +64,12 @@ class _Trials:
     def __init__(
         self,
         planner: Planner,
-        step: Tuple[Values, Values, int],
+        step: Tuple[Values, Values, bool],
         groups: Groups,
         always: Tuple[str, ...],
         say: Callable[[int], None],
     ) -> None:
-        """Make the step of values and feeds; what stays float32 `always` is in each list."""
+        """Make the step of values, feeds and flush; what stays float32 `always` is in each list."""
         self._groups = groups
         self._planner, self._step, self._always, self._say = planner, step, always, say
         self._conditions: Dict[str, bool] = {}
@@ -90,15 +90,16 @@ class _Trials:
         return self._errors[key]
 
     def _measured(self, names: Tuple[str, ...]) -> Error:
-        values, feeds, threads = self._step
+        values, feeds, flush = self._step
         plan = inlined(self._planner(names))
         copies = copies_of(
-            without_choices(plan, values, feeds, threads, known=self._conditions),
+            without_choices(plan, values, feeds, known=self._conditions),
             [EXACT, EMULATED],
+            flush,
         )
         ends = measured_gradients(copies.nodes, border_of(copies.plan).gradients)
         fed = {f"{EXACT}/{name}": value for name, value in feeds.items()}
-        with loaded(copies, values, threads) as run:
+        with loaded(copies, values, 0) as run:
             found: List[np.ndarray] = run([f"{end}:0" for end in ends], fed)
         return error_of(found)
 
@@ -133,7 +134,7 @@ def keep_list(
     if found.gradient.agreement >= target:
         plan, near = planner(updates) if updates else found.plan, update >= target
         return KeepList(updates, plan, found.gradient, update, near, True, 0, tuple(always))
-    trials = _Trials(planner, (values, feeds, 0), groups, updates, say)
+    trials = _Trials(planner, (values, feeds, found.flush), groups, updates, say)
     ranked = tuple(group for group in groups if group not in always)
     made, near = Minimal(ranked, False, 0), False
     if ranked and trials.gradient(ranked).agreement >= target:
