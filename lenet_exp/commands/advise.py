@@ -286,6 +286,7 @@ def _json(found: Advice, line: str) -> str:
         {
             "mode": p.mode, "kept": list(p.kept.names), "minimal": p.kept.is_minimal,
             "holds": p.holds, "gradient_cosine": p.kept.gradient.cosine,
+            "gradient_distance": p.kept.gradient.distance,
             "update_cosine": p.kept.updates, "cube_float16": p.cube, "bytes_float16": p.short,
             "moved_bytes": p.moved, "casts": p.casts, "ai_cpu": list(p.ai_cpu),
             "front": p in front(found.points), "recommended": p is found.best,

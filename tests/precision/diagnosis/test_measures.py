@@ -92,3 +92,26 @@ def test_an_update_of_the_right_sign_and_the_wrong_size_stays_float32(gradient):
     made = keep_list(planner, found, values, feeds, 0.999, 20)
     assert update.operator.name in made.names
     assert made.holds
+
+
+def clipped(tf):
+    weight, loss = linear(tf, 4)
+    (gradient,) = tf.gradients(loss, [weight])
+    (gradient,), _ = tf.clip_by_global_norm([gradient], 1.0)
+    train = tf.train.GradientDescentOptimizer(0.1)
+    return [train.apply_gradients([(gradient, weight)], name="train")]
+
+
+def test_gradients_clipped_by_a_norm_that_saturates_are_not_near():
+    given = [700.0, -800.0, 900.0, 1000.0]  # whose squares float16 does not have
+    plan, values, feeds = step_of(clipped, {}, FORCE, x=given)
+    found = diagnosed(clipped, {}, FORCE, x=given)
+    assert found.gradient.cosine > 0.999
+    assert found.gradient.agreement < 0.1
+
+    def planner(names):
+        return assign(plan.graph_def, FORCE, fetches=plan.fetches, keep_dtype=names)
+
+    made = keep_list(planner, found, values, feeds, 0.999, 50)
+    assert made.holds
+    assert any("clip_by_global_norm" in name or "global_norm" in name for name in made.names)
