@@ -26,8 +26,8 @@ from lenet_exp.precision.diagnosis.exponents import exponents
 from lenet_exp.precision.diagnosis.front import Point, front, point_of, recommended
 from lenet_exp.precision.diagnosis.keep_list import (
     KeepList,
+    agreements_of_updates,
     checked_file,
-    cosines_of_updates,
     customize_dtypes,
     keep_list,
     mixlist,
@@ -111,7 +111,7 @@ def _advice(options: AdviseOptions, step: Step, settings: Settings) -> Advice:
         else:
             tried.append(_try(options, step, settings, plan))
     best = recommended(point for each in tried for point in (each.plain, each.kept))
-    windows = () if best is None else _windows(options, step, best.kept.plan)
+    windows = () if best is None else _windows(options, step, settings, best.kept.plan)
     return Advice(tuple(tried), refused, best, windows)
 
 
@@ -123,11 +123,11 @@ def _plan(step: Step, settings: Settings, mode: str, names: Sequence[str] = ()) 
 def _try(options: AdviseOptions, step: Step, settings: Settings, plan: Plan) -> Tried:
     mode, inputs = plan.mode.value, (step.values, step.feeds(0))
     with waiting(f"{mode}: one step"):
-        found = diagnose(plan, *inputs)
+        found = diagnose(plan, *inputs, flush=settings.precision.flush_subnormals)
     if not found.gradients:
         raise GraphError("the step", "has no gradient, so nothing is trained", _TRAINS)
-    update = min(cosines_of_updates(found).values(), default=1.0)
-    near = min(found.gradient.cosine, update) >= options.target
+    update = min(agreements_of_updates(found).values(), default=1.0)
+    near = min(found.gradient.agreement, update) >= options.target
     plain = KeepList((), plan, found.gradient, update, near, True, 0)
     made = plain
     if options.accuracy is not None:
@@ -148,7 +148,7 @@ def _trained(
 ) -> KeepList:
     """Return what has to stay float32 for a training to get so far; say each training."""
     mode, done = found.plan.mode.value, 0
-    scale = _windows(options, step, found.plan)[-1].recommended or 1.0
+    scale = _windows(options, step, settings, found.plan)[-1].recommended or 1.0
     made = Trainings(others(options, settings, mode, {}), mode, scale)
 
     def reached(names: Sequence[str]) -> float:
@@ -164,12 +164,15 @@ def _trained(
     )  # fmt: skip
 
 
-def _windows(options: AdviseOptions, step: Step, plan: Plan) -> Tuple[window.Window, ...]:
+def _windows(
+    options: AdviseOptions, step: Step, settings: Settings, plan: Plan
+) -> Tuple[window.Window, ...]:
     """Return the loss scale's window for one device, and for as many as are asked about."""
     with waiting("loss scale") as say:
         found = exponents(
             plan, step.values, step.feeds, options.steps,
             say=lambda done: say(f"loss scale: step {done} of {options.steps}"),
+            flush=settings.precision.flush_subnormals, batches=step.steps,
         )  # fmt: skip
     ranks = [1] if options.ranks == 1 else [1, options.ranks]
     return tuple(window.window(found, number) for number in ranks)
@@ -218,7 +221,7 @@ def _text(options: AdviseOptions, found: Advice, line: str) -> List[str]:
         none = "no training got as far as target=: more of budget=, or other modes="
         return [*lines, *([none] if trained else nearest(points))]
     verb = "train it" if ".run " in line else "its plan"
-    lines += [*_why(options, found), *_scale(found, options.steps), "", f"{verb}: {line}"]
+    lines += [*_why(options, found), *_scale(found), "", f"{verb}: {line}"]
     return lines
 
 
@@ -238,7 +241,7 @@ def _row(mark: str, point: Point) -> str:
         count += ", budget ended"
     cpu = f"; AI CPU: {', '.join(point.ai_cpu)}" if point.ai_cpu else ""
     return (
-        f"{mark} {point.mode:24}  {kept.gradient.cosine:9.6f}  {kept.updates:8.5f}"
+        f"{mark} {point.mode:24}  {kept.gradient.agreement:9.6f}  {kept.updates:8.5f}"
         f"  {point.cube:5.0%}  {point.short:6.0%}  {point.casts:5}  {count}{cpu}"
     )
 
@@ -264,10 +267,10 @@ def _names(names: Sequence[str]) -> str:
     return ", ".join(names[:_MOST_NAMES]) + (f" and {left} more" if left > 0 else "")
 
 
-def _scale(found: Advice, steps: int) -> List[str]:
+def _scale(found: Advice) -> List[str]:
     if not found.windows:
         return []
-    return window.text(found.windows, steps)
+    return window.text(found.windows)
 
 
 def _wrapped(lines: Sequence[str], width: int) -> str:
@@ -283,6 +286,7 @@ def _json(found: Advice, line: str) -> str:
         {
             "mode": p.mode, "kept": list(p.kept.names), "minimal": p.kept.is_minimal,
             "holds": p.holds, "gradient_cosine": p.kept.gradient.cosine,
+            "gradient_distance": p.kept.gradient.distance,
             "update_cosine": p.kept.updates, "cube_float16": p.cube, "bytes_float16": p.short,
             "moved_bytes": p.moved, "casts": p.casts, "ai_cpu": list(p.ai_cpu),
             "front": p in front(found.points), "recommended": p is found.best,
