@@ -239,7 +239,7 @@ def _row(mark: str, point: Point) -> str:
         count += ", not enough"
     elif not kept.is_minimal:
         count += ", budget ended"
-    cpu = f"; AI CPU: {', '.join(point.ai_cpu)}" if point.ai_cpu else ""
+    cpu = f"; AI CPU: {_names(point.ai_cpu)}" if point.ai_cpu else ""
     return (
         f"{mark} {point.mode:24}  {kept.gradient.agreement:9.6f}  {kept.updates:8.5f}"
         f"  {point.cube:5.0%}  {point.short:6.0%}  {point.casts:5}  {count}{cpu}"
