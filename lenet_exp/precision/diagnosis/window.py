@@ -8,8 +8,8 @@ from typing import Iterable, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from lenet_exp.precision.diagnosis.exponents import BIAS, BINS, Exponents, Site
+from lenet_exp.precision.emulation.exact.rounding import LARGEST
 
-LARGEST = 65504.0  # of float16
 LEAST = -25  # what is below 2^-25 becomes 0
 FLUSHED = 0.001  # the share of a gradient's values that may
 _EXPONENTS = range(-100, 121)  # of the scales that are tried
@@ -32,18 +32,18 @@ class Window(NamedTuple):
 
     @property
     def is_empty(self) -> bool:
-        """Whether no scale does."""
-        return self.lower > self.upper
+        """Whether no scale does: none is below 1 (npu-bridge-contract.md, 4)."""
+        return self.upper < max(1.0, self.lower)
 
     @property
     def recommended(self) -> Optional[float]:
-        """A power of two in the middle; 1 where no scale is needed; None where none does."""
+        """A power of two in the middle, 1 or more; 1 where none is needed; None: none does."""
         if self.is_empty:
             return None
         if self.lower <= 1 / _ROOM and self.upper >= _ROOM:
             return 1.0
         middle = (math.log2(self.lower) + math.log2(min(self.upper, 2.0**120))) / 2
-        return 2.0 ** min(round(middle), math.floor(math.log2(self.upper)))
+        return 2.0 ** min(max(0, round(middle)), math.floor(math.log2(self.upper)))
 
 
 def window(found: Iterable[Exponents], ranks: int = 1) -> Window:
@@ -91,7 +91,7 @@ def text(windows: Sequence[Window], steps: int) -> List[str]:
         devices = "1 device" if each.ranks == 1 else f"{each.ranks} devices"
         if each.lower_site is None or each.upper_site is None:
             return ["no gradient is float16: a loss scale changes nothing"]
-        says = "from" if not each.is_empty else "none: from"
+        says = "from" if each.lower <= each.upper else "none: from"
         lines.append(f"  {devices}: {says} {shown(each.lower)} to {shown(each.upper)}")
     first = windows[0]
     if first.lower_site is not None and first.upper_site is not None:
@@ -104,6 +104,8 @@ def text(windows: Sequence[Window], steps: int) -> List[str]:
 def advice(found: Window) -> str:
     """Return one recommendation, as settings of a run."""
     scale = found.recommended
+    if found.upper < 1 and found.upper_site:
+        return f"no scale does: {found.upper_site.operator} overflows even without one"
     if scale is None and found.lower_site and found.upper_site:
         return (
             f"no scale does: {found.lower_site.operator} needs a larger one than"
