@@ -51,7 +51,7 @@ def test_a_job_that_is_given_up_says_how_each_attempt_ended(ends, status, number
 def begun(folder, *end):
     request = Request(folder, NOTHING, Given(end), "", [composed("seed=1")])
     (job,) = jobs_of(request, lambda path: "data", "tf2")
-    return Attempt(job, request.place, {}, 0)
+    return Attempt(job, request.place, {}, 0, lambda: None)
 
 
 def test_who_is_given_up_and_lives_writes_no_more(tmp_path):
@@ -89,6 +89,6 @@ def test_who_is_killed_has_ended_afterwards(tmp_path, monkeypatch):
     one, got, looks = begun(tmp_path, *LOST), [], iter([None, None, None])
     one.worker.signal = got.append
     one.worker.poll = lambda: next(looks, -9) if signal.SIGKILL in got else None
-    end_all([one])
+    end_all([one], Given((LOST,)))
     assert got == [signal.SIGTERM, signal.SIGKILL]
     assert next(looks, "it was waited for") == "it was waited for"
