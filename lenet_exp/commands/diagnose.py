@@ -33,7 +33,8 @@ def main(options: DiagnoseOptions) -> int:
     tf_compat.configure(hide_gpus=True, deterministic=False)
     step, settings = step_of(options)
     with waiting(f"{settings.precision.mode}: one step"):
-        found = diagnose(plan_of(step, settings), step.values, step.feeds(0))
+        flush = settings.precision.flush_subnormals
+        found = diagnose(plan_of(step, settings), step.values, step.feeds(0), flush=flush)
     print(_text(options, found), flush=True)
     return 0
 

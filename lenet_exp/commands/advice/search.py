@@ -16,7 +16,7 @@ from lenet_exp.precision import Plan
 from lenet_exp.precision.diagnosis.errors import Diagnosis, diagnose
 from lenet_exp.precision.diagnosis.exponents import exponents
 from lenet_exp.precision.diagnosis.front import Point, point_of, recommended
-from lenet_exp.precision.diagnosis.keep_list import KeepList, cosines_of_updates, keep_list
+from lenet_exp.precision.diagnosis.keep_list import KeepList, agreements_of_updates, keep_list
 from lenet_exp.precision.diagnosis.window import Window, window
 from lenet_exp.precision.reporting.verdict import verdict
 from lenet_exp.record.waiting import waiting
@@ -90,7 +90,7 @@ def advice(
     trained = [each.windows for each in tried if best in (each.plain, each.kept)]
     windows = trained[0] if trained else ()
     if best is not None and not windows:
-        windows = _windows(options, step, best.kept.plan)
+        windows = _windows(options, step, settings, best.kept.plan)
     return Advice(tuple(tried), refused, best, windows)
 
 
@@ -114,13 +114,15 @@ def _try(
 ) -> Tried:
     mode = plan.mode.value
     with waiting(f"{mode}: one step"):
-        found = diagnose(plan, step.values, step.feeds(0))
+        found = diagnose(
+            plan, step.values, step.feeds(0), flush=settings.precision.flush_subnormals
+        )
     if not found.gradients:
         raise GraphError("the step", "has no gradient, so nothing is trained", _TRAINS)
     if options.target.measure == "accuracy":
         return _trained(options, step, settings, found, say)
-    update = min(cosines_of_updates(found).values(), default=1.0)
-    near = min(found.gradient.cosine, update) >= options.target.least
+    update = min(agreements_of_updates(found).values(), default=1.0)
+    near = min(found.gradient.agreement, update) >= options.target.least
     plain = KeepList((), plan, found.gradient, update, near, True, 0)
     made = plain if near else _near_enough(options, step, settings, found)
     alone = point_of(mode, plain)
@@ -149,7 +151,7 @@ def _trained(
 ) -> Tried:
     """Return what has to stay float32 for a training to get far enough."""
     mode, done = found.plan.mode.value, 0
-    windows = _windows(options, step, found.plan)
+    windows = _windows(options, step, settings, found.plan)
     scale = scale_words(windows[-1].recommended, is_set=True)
     made = Trainings(
         lambda names: run_words(options, settings, decided(settings, mode, names, {}), scale)
@@ -169,17 +171,20 @@ def _trained(
     point = point_of(mode, kept)
     if not kept.names:
         return Tried(mode, point, point, found, windows)
-    update = min(cosines_of_updates(found).values(), default=1.0)
+    update = min(agreements_of_updates(found).values(), default=1.0)
     plain = KeepList((), found.plan, found.gradient, update, holds=False, is_minimal=True, tests=0)
     return Tried(mode, point_of(mode, plain), point, found, windows)
 
 
-def _windows(options: AdviseOptions, step: Step, plan: Plan) -> Tuple[Window, ...]:
+def _windows(
+    options: AdviseOptions, step: Step, settings: Settings, plan: Plan
+) -> Tuple[Window, ...]:
     """Return the loss scale's window for one device, and for as many as are asked about."""
     with waiting("loss scale") as say:
         found = exponents(
             plan, step.values, step.feeds, options.steps,
             say=lambda done: say(f"loss scale: step {done} of {options.steps}"),
+            flush=settings.precision.flush_subnormals, batches=step.steps,
         )  # fmt: skip
     ranks = [1] if options.ranks == 1 else [1, options.ranks]
     return tuple(window(found, number) for number in ranks)

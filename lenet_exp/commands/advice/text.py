@@ -49,7 +49,7 @@ def text(options: AdviseOptions, found: Advice, last: str, width: int) -> str:
         parts += [
             *(_wrapped(_STAYS, line, width) for line in _kept(options, found.best)),
             *(_wrapped(rank, why, width) for rank, why in _reasons(options, found)),
-            *_scale(found, options.steps, width),
+            *_scale(found, width),
             _whole(_STAYS, ""),
         ]
     end = [last] if last else []
@@ -103,7 +103,7 @@ def _points(found: Advice) -> List[_Part]:
 def _row(mark: str, point: Point) -> str:
     kept = point.kept
     return (
-        f"{mark} {point.mode:22} {kept.gradient.cosine:9.6f} {kept.updates:8.5f}"
+        f"{mark} {point.mode:22} {kept.gradient.agreement:9.6f} {kept.updates:8.5f}"
         f" {point.cube:5.0%} {point.short:5.0%} {point.casts:5}  {_count(point)}{_cpu(point)}"
     )
 
@@ -156,7 +156,7 @@ def _reasons(options: AdviseOptions, found: Advice) -> List[Any]:
 
 def _reason(options: AdviseOptions, tried: Tried) -> str:
     """Return which operator is wrong in a mode alone, "" where none is."""
-    least = 1 - tried.plain.kept.gradient.cosine
+    least = 1 - tried.plain.kept.gradient.agreement
     wrong = [each for each in tried.found.by_damage if each.damage > least]
     if tried.plain.kept.holds or not wrong:
         return ""
@@ -165,11 +165,11 @@ def _reason(options: AdviseOptions, tried: Tried) -> str:
     return said + of_epsilon(options, tried.found)
 
 
-def _scale(found: Advice, steps: int, width: int) -> List[_Part]:
+def _scale(found: Advice, width: int) -> List[_Part]:
     """Return the loss scale's windows; what becomes 0 or overflows at their ends is told."""
     if not found.windows:
         return []
-    lines = window.text(found.windows, steps)
+    lines = window.text(found.windows)
     ends = range(1 + len(found.windows), len(lines) - 1)
     ranks = [_TOLD if at in ends else _SHOWN for at in range(len(lines) - 1)]
     return [_wrapped(rank, line, width) for rank, line in zip([*ranks, _STAYS], lines)]
@@ -182,6 +182,7 @@ def as_data(options: AdviseOptions, found: Advice, line: str) -> str:
         {
             "mode": p.mode, "kept": p.kept.names, "minimal": p.kept.is_minimal,
             "holds": p.holds, "gradient_cosine": p.kept.gradient.cosine,
+            "gradient_distance": p.kept.gradient.distance,
             "update_cosine": p.kept.updates, "cube_float16": p.cube, "bytes_float16": p.short,
             "moved_bytes": p.moved, "casts": p.casts, "ai_cpu": p.ai_cpu,
             "front": p in edge, "recommended": p is found.best,

@@ -17,7 +17,7 @@ from lenet_exp.precision.diagnosis.errors import Diagnosis, Values, diagnose
 from lenet_exp.precision.diagnosis.keep_list import (
     KeepList,
     Planner,
-    cosines_of_updates,
+    agreements_of_updates,
     grouped,
     names_of,
 )
@@ -97,8 +97,8 @@ def trained_keep_list(
         made = minimal(ranked, reached, budget - 1) if near else Minimal(ranked, False, 0)
     names = tuple(names_of(groups, made.elements))
     plan = planner(names)
-    errors = diagnose(plan, *step) if names else found
-    update = min(cosines_of_updates(errors).values(), default=1.0)
+    errors = diagnose(plan, *step, flush=found.flush) if names else found
+    update = min(agreements_of_updates(errors).values(), default=1.0)
     return KeepList(
         names, plan, errors.gradient, update, near, made.is_minimal, len(known), made.elements
     )

@@ -13,7 +13,8 @@ numbers of the exact step. Each writes variables of its own.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Set, Tuple
+import functools
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -28,12 +29,11 @@ from lenet_exp.precision.emulation.exact.rewrite import output_dtypes, takes_ref
 from lenet_exp.precision.emulation.fast.region import brings_values, run_order
 from lenet_exp.precision.ir.builder import Nodes, copied, data_inputs, set_attribute, set_inputs
 from lenet_exp.precision.ir.graph import Graph, reachable, read_graph
-from lenet_exp.precision.ir.names import node_of, slot_of, split
+from lenet_exp.precision.ir.names import Tensor, as_input, node_of, slot_of, split
 from lenet_exp.precision.ir.op_traits import CONSTANTS, DATA, ENTERS, PASS_THROUGH, VARIABLES
 from lenet_exp.precision.plan import Operator, Plan
 
 STATE, LOAD = "state", "load"
-_GIVEN, _SHORT = "given", "short/"
 _SPLITTER = np.float32(2.0**13 + 1)  # Veltkamp's: of a float32 it leaves eleven bits
 _FLOATS = ("float32", "float16")
 _OF_A_STEP = ("TensorArray", "Stack")  # state that each copy makes and uses up by itself
@@ -63,22 +63,31 @@ class Copies(NamedTuple):
         return made
 
 
-class _Given:
-    """Placeholders for tensors of another copy, by what they stand for."""
+class _Source(NamedTuple):
+    """A tensor of the whole graph, `is_short`: as float16 has it but for the exponent."""
 
-    def __init__(self) -> None:
-        self.texts: Dict[str, str] = {}  # placeholder -> the tensor in the whole graph
+    tensor: str
+    is_short: bool = False
+
+
+class _StandIns:
+    """Placeholders that stand in for tensors of the whole graph; one for each."""
+
+    def __init__(self, graph_def: Any) -> None:
+        """Begin with none; a node of `graph_def` may have any name."""
+        self._names = Nodes(node.name for node in graph_def.node)
+        self._known: Dict[_Source, str] = {}
+        self.sources: Dict[str, _Source] = {}  # by the placeholders
         self.made: Dict[str, Any] = {}
 
-    def tensor(self, text: str, dtype: Any) -> str:
-        """Return the placeholder of a tensor of the whole graph."""
-        name = f"{_GIVEN}/{text.replace(':', '_')}"
-        if name not in self.made:
-            self.texts[name] = text
+    def placeholder(self, source: _Source, dtype: Any) -> str:
+        """Return the name of the placeholder for a tensor."""
+        if source not in self._known:
+            name = self._names.free("stand_in")
             node = tf_compat.load().NodeDef(name=name, op="Placeholder")
             set_attribute(node, "dtype", dtype)
-            self.made[name] = node
-        return name
+            self._known[source], self.sources[name], self.made[name] = name, source, node
+        return self._known[source]
 
 
 def exact_plan(plan: Plan) -> Plan:
@@ -90,12 +99,15 @@ def exact_plan(plan: Plan) -> Plan:
     return plan._replace(operators=rows, casts=(), removed_casts=())
 
 
-def copies_of(plan: Plan, wanted: Sequence[str] = (EXACT, EMULATED, ALONE)) -> Copies:
+def copies_of(
+    plan: Plan, wanted: Sequence[str] = (EXACT, EMULATED, ALONE), flush: bool = False
+) -> Copies:
     """Return a plan's step three times, or those copies that are `wanted`; EXACT always is.
 
-    The plan is without calls and choices, see `inlined` and `branches`.
+    The plan is without calls and choices, see `inlined` and `branches`. `flush`: float16 has no
+    subnormal numbers.
     """
-    given = _Given()
+    given = _StandIns(plan.graph_def)
     whole = _with_reads_of_state(plan, given)
     graph = read_graph(whole.graph_def)
     check_known(graph)
@@ -109,11 +121,15 @@ def copies_of(plan: Plan, wanted: Sequence[str] = (EXACT, EMULATED, ALONE)) -> C
         parts[EMULATED] = _with_given_data(whole, graph, frames, given)
     if ALONE in wanted:
         parts[ALONE], alone = _cut(whole, graph, frames, given)
+    short = functools.lru_cache(maxsize=None)(functools.partial(_shortened, nodes))
     resets = []
     for prefix, each in parts.items():
-        made = emulate(each.graph_def, each, reference=True, counted=False)
+        flushes = flush and prefix != EXACT
+        made = emulate(
+            each.graph_def, each, reference=True, counted=False, flush_subnormals=flushes
+        )
         _merge_library(library, made.graph_def.library)
-        nodes.made.extend(_prefixed(made.graph_def, prefix, given))
+        nodes.made.extend(_prefixed(made.graph_def, prefix, given, short))
         resets.append(f"{prefix}/{made.reset}")
     variables = _state(nodes, whole, parts, resets)
     looping = {name for name, node in graph.nodes.items() if frames[name] or node.op in ENTERS}
@@ -127,7 +143,7 @@ def _merge_library(library: Any, other: Any) -> None:
     library.function.extend(f for f in other.function if f.signature.name not in have)
 
 
-def _with_reads_of_state(plan: Plan, given: _Given) -> Plan:
+def _with_reads_of_state(plan: Plan, given: _StandIns) -> Plan:
     """Return a plan in which whatever reads a variable reads it as it was before the step."""
     nodes = {node.name: node for node in plan.graph_def.node}
     tf, made = tf_compat.load(), []
@@ -147,7 +163,7 @@ def _with_reads_of_state(plan: Plan, given: _Given) -> Plan:
         for place in places:
             variable = nodes[node_of(texts[place])]
             dtype = tf.as_dtype(variable.attr["dtype"].type)
-            texts[place] = given.tensor(f"{STATE}/{variable.name}", dtype)
+            texts[place] = given.placeholder(_Source(f"{STATE}/{variable.name}"), dtype)
         set_inputs(copy, texts)
         made.append(_of_a_value(copy))
     return _with_nodes(plan, [*given.made.values(), *made])
@@ -174,10 +190,10 @@ def _with_nodes(plan: Plan, node_defs: Sequence[Any]) -> Plan:
     return plan._replace(graph_def=made)
 
 
-def _is_source(graph: Graph, frames: Mapping[str, Any], name: str) -> bool:
+def _is_source(graph: Graph, frames: Mapping[str, Any], name: str, given: _StandIns) -> bool:
     """Return whether what a node gives is the same for all copies: data, random numbers."""
     node = graph.nodes[name]
-    if frames[name] or status_kind(node) or name.startswith(f"{_GIVEN}/"):
+    if frames[name] or status_kind(node) or name in given.made:
         return False
     if node.op.startswith(_OF_A_STEP):
         return False
@@ -187,18 +203,19 @@ def _is_source(graph: Graph, frames: Mapping[str, Any], name: str) -> bool:
     return bool(taken) and (node.op in DATA or brings_values(graph, name))
 
 
-def _with_given_data(plan: Plan, graph: Graph, frames: Mapping[str, Any], given: _Given) -> Plan:
+def _with_given_data(plan: Plan, graph: Graph, frames: Mapping[str, Any], given: _StandIns) -> Plan:
     """Return a plan in which data and random numbers are those of the exact step."""
     before = set(given.made)
     made: Dict[str, Any] = {}
     for name, node in graph.nodes.items():
         made[name] = node
-        if _is_source(graph, frames, name) and output_dtypes(node):
+        if _is_source(graph, frames, name, given) and output_dtypes(node):
             types = output_dtypes(node)
             instead = type(node)(name=name, op="IdentityN")
             set_attribute(instead, "T", types)
-            texts = [f"{EXACT}/{name}" + (f":{i}" if i else "") for i in range(len(types))]
-            set_inputs(instead, [given.tensor(*each) for each in zip(texts, types)])
+            tensors = (f"{EXACT}/{as_input(Tensor(name, slot))}" for slot in range(len(types)))
+            pairs = zip(map(_Source, tensors), types)
+            set_inputs(instead, [given.placeholder(*pair) for pair in pairs])
             made[name] = instead
     new = {name: node for name, node in given.made.items() if name not in before}
     made.update(new)
@@ -211,7 +228,7 @@ def _with_given_data(plan: Plan, graph: Graph, frames: Mapping[str, Any], given:
 class _Cutter:
     """Takes operators out of their graph: what another operator gives them is given."""
 
-    def __init__(self, lookup: Lookup, given: _Given) -> None:
+    def __init__(self, lookup: Lookup, given: _StandIns) -> None:
         self._lookup, self._given, self._nodes = lookup, given, lookup.nodes
         self.made: Dict[str, Any] = {}
         self._types: Dict[str, Any] = {}
@@ -233,8 +250,8 @@ class _Cutter:
             return text
         dtype = self._dtype(text)
         short = dtype.name in _FLOATS and self._is_short(row, node, place)
-        taken = self._given.texts.get(text, f"{EXACT}/{text}")
-        return self._given.tensor(f"{_SHORT}{taken}" if short else taken, dtype)
+        given = self._given.sources.get(text, _Source(f"{EXACT}/{text}"))
+        return self._given.placeholder(given._replace(is_short=short), dtype)
 
     def _keep(self, text: str, row: Operator) -> None:
         """Keep what is in front of an input up to the operator itself, a constant, a variable."""
@@ -261,12 +278,12 @@ class _Cutter:
 
 
 def _cut(
-    plan: Plan, graph: Graph, frames: Mapping[str, Any], given: _Given
+    plan: Plan, graph: Graph, frames: Mapping[str, Any], given: _StandIns
 ) -> Tuple[Plan, Set[str]]:
     """Return a plan of operators without edges between them, and their names."""
     lookup = look_up(plan)
     cutter = _Cutter(lookup, given)
-    rows = [row for row in plan.operators if _stands_alone(row, graph, frames)]
+    rows = [row for row in plan.operators if _stands_alone(row, graph, frames, given)]
     for row in rows:
         cutter.add(row)
     taken = {text for node in cutter.made.values() for text in node.input}
@@ -280,7 +297,7 @@ def _cut(
     return kept._replace(operators=own, casts=casts, removed_casts=removed, fetches=()), names
 
 
-def _stands_alone(row: Operator, graph: Graph, frames: Mapping[str, Any]) -> bool:
+def _stands_alone(row: Operator, graph: Graph, frames: Mapping[str, Any], given: _StandIns) -> bool:
     return all(
         part in graph.nodes
         and not frames[part]
@@ -288,25 +305,33 @@ def _stands_alone(row: Operator, graph: Graph, frames: Mapping[str, Any]) -> boo
         and not graph.nodes[part].op.startswith(_OF_A_STEP)
         and not status_kind(graph.nodes[part])
         and tf_compat.op_def(graph.nodes[part].op) is not None
-        and not _is_source(graph, frames, part)
+        and not _is_source(graph, frames, part, given)
         for part in row.parts
     )
 
 
-def _prefixed(graph_def: Any, prefix: str, given: _Given) -> List[Any]:
-    """Return nodes under other names, with what is given in the place of its placeholders."""
+def _prefixed(
+    graph_def: Any, prefix: str, given: _StandIns, short: Callable[[str], str]
+) -> List[Any]:
+    """Return nodes under other names, with what is given in the place of its placeholders.
+
+    `short(tensor)` is what eleven bits have of it.
+    """
     made = []
     for node in graph_def.node:
-        if node.name in given.texts:
+        if node.name in given.made:
             continue
         copy = copied(node)
         copy.name = f"{prefix}/{node.name}"
         texts = []
         for text in node.input:
             mark, name, slot = split(text)
-            taken = given.texts.get(name)
-            taken = f"{prefix}/{name}{slot}" if taken is None else taken
-            texts.append(f"^{node_of(_behind(taken))}" if mark else taken)
+            stands_for = given.sources.get(name, _Source(f"{prefix}/{name}{slot}"))
+            taken = stands_for.tensor
+            if mark:
+                texts.append(f"^{node_of(taken)}")
+            else:
+                texts.append(short(taken) if stands_for.is_short else taken)
         set_inputs(copy, texts)
         if "frame_name" in copy.attr:
             copy.attr["frame_name"].s = f"{prefix}/".encode() + copy.attr["frame_name"].s
@@ -314,11 +339,6 @@ def _prefixed(graph_def: Any, prefix: str, given: _Given) -> List[Any]:
             copy.attr["shared_name"].s = copy.name.encode()
         made.append(copy)
     return made
-
-
-def _behind(text: str) -> str:
-    """Return the tensor of which a text may ask eleven bits."""
-    return text[len(_SHORT) :] if text.startswith(_SHORT) else text
 
 
 def _state(
@@ -341,7 +361,6 @@ def _state(
         done += [_assign(nodes, each, fed, dtype, handle) for each in copies]
         found.append(node.name)
     nodes.add("NoOp", [], LOAD, [str(each) for each in done], final=LOAD)
-    _append_short(nodes)
     return tuple(found)
 
 
@@ -352,19 +371,9 @@ def _assign(nodes: Nodes, variable: str, value: str, dtype: Any, handle: bool) -
     return nodes.add("Assign", [variable, value], f"{variable}/load", **kinds)
 
 
-def _append_short(nodes: Nodes) -> None:
-    """Append what leaves eleven bits of tensors, where nodes take those."""
-    made: Dict[str, str] = {}
-    for node in list(nodes.made):
-        for place, text in enumerate(node.input):
-            if text.startswith(_SHORT):
-                if text not in made:
-                    made[text] = _shortened(nodes, text)
-                node.input[place] = made[text]
-
-
-def _shortened(nodes: Nodes, text: str) -> str:
-    tensor, name = _behind(text), text.replace(":", "_")
+def _shortened(nodes: Nodes, tensor: str) -> str:
+    """Append what leaves eleven bits of a tensor."""
+    name = f"short/{tensor.replace(':', '_')}"
     scaled = nodes.float_op("Mul", [tensor, nodes.constant(_SPLITTER)], f"{name}/scaled")
     rest = nodes.float_op("Sub", [scaled, tensor], f"{name}/rest")
     return nodes.float_op("Sub", [scaled, rest], f"{name}/short")

@@ -38,7 +38,7 @@ def read_errors(path: Path) -> Measured:
         rows = _rows(text)
         modes = {str(row["mode"]) for row in rows}
         operators = {str(row["name"]): _heat(row) for row in rows}
-    except (ValueError, KeyError, TypeError, csv.Error, RecursionError):
+    except (ValueError, KeyError, TypeError, OverflowError, csv.Error, RecursionError):
         raise DataError(path, "is no CSV or JSON of diagnose", _MADE_BY) from None
     if len(modes) != 1:
         problem = "has no operator" if not modes else "is of several modes"

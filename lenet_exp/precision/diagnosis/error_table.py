@@ -76,7 +76,7 @@ def _gradients(found: Diagnosis) -> str:
     """Return the error of the gradients together, and of the worst."""
     if not found.gradients:
         return "no gradient is taken"
-    name, worst = min(found.gradients, key=lambda pair: pair[1].cosine)
+    name, worst = min(found.gradients, key=lambda pair: pair[1].agreement)
     return f"gradients: {_in_short(found.gradient)}; worst {name}: {_in_short(worst)}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from typing import (
+    AbstractSet,
     Any,
     Callable,
     Dict,
@@ -21,13 +22,18 @@ import numpy as np
 
 from lenet_exp import cpu_session, tf_compat
 from lenet_exp.errors import GraphError
-from lenet_exp.precision.analysis.step_sections import BACKWARD, UPDATE, section_of, sections
+from lenet_exp.precision.analysis.step_sections import section_of, sections
 from lenet_exp.precision.diagnosis.branches import open_choices, taken
 from lenet_exp.precision.diagnosis.copies import LOAD, STATE, Copies, copies_of
+from lenet_exp.precision.diagnosis.gradients import (
+    border_of,
+    measured_gradients,
+    writes_variable,
+)
 from lenet_exp.precision.diagnosis.measures import Error, error_of, exact, measure
 from lenet_exp.precision.diagnosis.refusals import ALONE, EMULATED, EXACT, computed, in_words
 from lenet_exp.precision.emulation.exact.context import source
-from lenet_exp.precision.emulation.exact.rewrite import output_dtypes, takes_reference
+from lenet_exp.precision.emulation.exact.rewrite import output_dtypes
 from lenet_exp.precision.emulation.inline import inlined
 from lenet_exp.precision.ir.builder import Nodes, data_inputs
 from lenet_exp.precision.ir.names import Tensor, as_input, node_of
@@ -39,7 +45,6 @@ Values = Mapping[str, np.ndarray]
 _FLOATS = ("float16", "float32")
 _NOISE = 1e-5  # of the inputs' norm: what float32 leaves of a sum that is 0
 _CUDNN_SLOT = 5  # of FusedBatchNormV3: what only a GPU fills, and a CPU leaves as memory was
-_GRADIENTS = ("grad", "delta")  # an update's argument
 
 
 class OperatorError(NamedTuple):
@@ -49,6 +54,8 @@ class OperatorError(NamedTuple):
     of exact inputs; None where it can't be had alone. `inherited`: the largest distance of its
     inputs in the emulated step. Of an update all are of what a variable changes by. `damage` is
     the own distance as far as the inputs are still right: what is ruined can't be ruined again.
+    `is_update`: it writes a variable after the backward pass, or is computed only for that, behind
+    the gradients.
     """
 
     operator: Operator
@@ -56,21 +63,23 @@ class OperatorError(NamedTuple):
     total: Error
     own: Optional[Error]
     inherited: float
+    is_update: bool = False
     is_noise: bool = False
 
     @property
     def damage(self) -> float:
         """The part of the error that arises here, 0 on."""
-        if self.own is None or self.is_noise:
+        if self.own is None or self.is_noise or self.inherited >= 1:
             return 0.0
-        return self.own.distance * (1 - min(1.0, self.inherited))
+        return self.own.distance * (1 - self.inherited)
 
 
 class Diagnosis(NamedTuple):
     """The errors of one step under a plan, in the order of the step.
 
-    `gradients`: of each variable, as its update takes it; `gradient` of all together, 0 numbers
-    without any. `inside`: operators in while loops, which are measured at its end only.
+    `gradients`: by name, see `Gradient`; `gradient` of all together, 0 numbers without any.
+    `inside`: operators in while loops, which are measured at its end only. `flush`: float16 has
+    no subnormal numbers.
     """
 
     plan: Plan
@@ -78,6 +87,7 @@ class Diagnosis(NamedTuple):
     gradients: Tuple[Tuple[str, Error], ...]
     gradient: Error
     inside: Tuple[str, ...]
+    flush: bool = False
 
     @property
     def by_damage(self) -> List[OperatorError]:
@@ -86,19 +96,26 @@ class Diagnosis(NamedTuple):
 
     @property
     def updates(self) -> List[OperatorError]:
-        """Those that write variables."""
-        return [each for each in self.operators if each.section == UPDATE and each.own is not None]
+        """What makes changes of variables of the gradients, where there is an error to speak of."""
+        made = (each for each in self.operators if each.is_update and not each.is_noise)
+        return [each for each in made if each.own is not None]
 
 
 class _Place(NamedTuple):
-    """What is measured of an operator: tensors of a copy, or the variable that it changes."""
+    """What is measured of an operator: a tensor of a copy, or the variable that it changes.
+
+    `is_half`: that is float16 in the plan.
+    """
 
     tensor: str
     variable: str
     is_handle: bool
+    is_half: bool
 
 
-def diagnose(plan: Plan, values: Values, feeds: Values, threads: int = 0) -> Diagnosis:
+def diagnose(
+    plan: Plan, values: Values, feeds: Values, threads: int = 0, flush: bool = False
+) -> Diagnosis:
     """Make one step of a plan's graph three times, and compare.
 
     Args:
@@ -106,26 +123,27 @@ def diagnose(plan: Plan, values: Values, feeds: Values, threads: int = 0) -> Dia
         values: of its variables before the step, by their names.
         feeds: of its placeholders, by tensor.
         threads: as `cpu_session.open_session`.
+        flush: float16 has no subnormal numbers.
 
     Raises:
         GraphError: a value is lacking, or it can't be emulated.
     """
-    with prepared(plan, values, feeds, threads) as run:
+    with prepared(plan, values, feeds, threads, flush) as run:
         return run()
 
 
 @contextlib.contextmanager
 def prepared(
-    plan: Plan, values: Values, feeds: Values, threads: int = 0
+    plan: Plan, values: Values, feeds: Values, threads: int = 0, flush: bool = False
 ) -> Iterator[Callable[[], Diagnosis]]:
     """Yield a function that makes the step, and returns its Diagnosis; see `diagnose`."""
     flat = without_choices(inlined(plan), values, feeds, threads)
-    copies = copies_of(flat)
-    places = {row.name: _places(copies.plan, row) for row in copies.rows}
+    copies = copies_of(flat, flush=flush)
+    nodes = {node.name: node for node in copies.plan.graph_def.node}
+    places = {row.name: _places(nodes, row) for row in copies.rows}
     fetches = _append_measures(copies, places)
-    borders = border_of(copies.plan)
-    gradients = measured_gradients(copies.nodes, borders)
-    ends = [*fetches.values(), *gradients.values()]
+    border = border_of(copies.plan)
+    ends = [*fetches.values(), *measured_gradients(copies.nodes, border.gradients)]
     kinds = {"N": len(ends), "axis": 0, "T": copies.nodes.tf.float64}
     whole = copies.nodes.add("Pack", ends, "measures", **kinds) if ends else ""  # one, not hundreds
     known = sections(copies.plan.graph_def)
@@ -135,10 +153,12 @@ def prepared(
         def run() -> Diagnosis:
             rows = run_copies(f"{whole}:0", fed) if whole else []
             numbers = dict(zip(fetches, rows))
-            of_gradients = dict(zip(gradients, rows[len(fetches) :]))
-            made = _diagnosis(plan, (copies, known, places), numbers, of_gradients)
+            names = (each.name for each in border.gradients)
+            of_gradients = dict(zip(names, rows[len(fetches) :]))
+            measured = copies, known, places, border.updates
+            made = _diagnosis(plan, measured, numbers, of_gradients)
             _check_exact(made.gradients)
-            return made
+            return made._replace(flush=flush)
 
         yield run
 
@@ -190,20 +210,20 @@ def loaded(copies: Copies, values: Values, threads: int) -> Iterator[Callable[[A
         yield functools.partial(computed, session)
 
 
-def _places(plan: Plan, row: Operator) -> List[_Place]:
+def _places(nodes: Mapping[str, Any], row: Operator) -> List[_Place]:
     """Return what is measured of an operator."""
-    nodes = {node.name: node for node in plan.graph_def.node}
     last = nodes[row.parts[-1]]
     if writes_variable(nodes, row):
+        is_half = "float16" in row.outputs
         variable = nodes[node_of(source(nodes, last.input[0]))]
         return (
-            [_Place(last.name, variable.name, variable.op == "VarHandleOp")]
+            [_Place(last.name, variable.name, variable.op == "VarHandleOp", is_half)]
             if variable.op in VARIABLES and dtype_name(variable.attr["dtype"].type) in _FLOATS
             else []
         )
     return [
-        _Place(as_input(result), "", False)
-        for result, dtype in zip(row.results, row.origin_outputs)
+        _Place(as_input(result), "", False, chosen == "float16")
+        for result, dtype, chosen in zip(row.results, row.origin_outputs, row.outputs)
         if result is not None and dtype in _FLOATS and _has(nodes, result)
     ]
 
@@ -223,31 +243,24 @@ def _append_measures(copies: Copies, places: Mapping[str, List[_Place]]) -> Dict
     for row in copies.rows:
         prefixes = (EMULATED, *([ALONE] if row.name in copies.alone else []))
         for number, place in enumerate(places[row.name]):
-            half, name = "float16" in row.outputs, f"measure/{row.name}"
-            right = exact(copies.nodes, _value(copies.nodes, place, EXACT, False), name)
+            exactly = place._replace(is_half=False)
+            value, _ = _value(copies.nodes, exactly, EXACT)
+            right = exact(copies.nodes, value, f"measure/{row.name}")
             for prefix in prefixes:
-                value = _value(copies.nodes, place, prefix, half)
-                text = measure(copies.nodes, value, right, f"measure/{prefix}/{row.name}", half)
+                value, held = _value(copies.nodes, place, prefix)
+                name = f"measure/{prefix}/{row.name}"
+                text = measure(copies.nodes, value, right, name, place.is_half, held)
                 found[f"{prefix} {row.name} {number}"] = text
     return found
 
 
-def measured_gradients(nodes: Nodes, borders: Mapping[str, str]) -> Dict[str, str]:
-    """Append the measuring of gradients, by their names; see `border_of`."""
-    found = {}
-    for name, text in borders.items():
-        right = exact(nodes, f"{EXACT}/{text}", f"gradient/{name}")
-        found[name] = measure(nodes, f"{EMULATED}/{text}", right, f"gradient/{name}", True)
-    return found
-
-
-def _value(nodes: Nodes, place: _Place, prefix: str, half: bool) -> str:
-    """Return the tensor of a copy, or what a variable of it changes by.
+def _value(nodes: Nodes, place: _Place, prefix: str) -> Tuple[str, Optional[str]]:
+    """Return the tensor of a copy, or what a variable of it changes by, and what it holds then.
 
     A variable that is updated in float16 was one of float16's values before, too.
     """
     if not place.variable:
-        return f"{prefix}/{place.tensor}"
+        return f"{prefix}/{place.tensor}", None
     tf, name = nodes.tf, f"change/{prefix}/{place.tensor}"
     if place.is_handle:
         variable, done = f"{prefix}/{place.variable}", [f"{prefix}/{place.tensor}"]
@@ -256,57 +269,23 @@ def _value(nodes: Nodes, place: _Place, prefix: str, half: bool) -> str:
         taken = f"{prefix}/{place.tensor}"
         after = nodes.add("Identity", [taken], f"{name}/after", T=tf.float32)
     before = f"{STATE}/{place.variable}"
-    if half:
+    if place.is_half:
         narrow = nodes.cast(before, "float32", "float16", f"{name}/half")
         before = nodes.cast(narrow, "float16", "float32", f"{name}/before")
-    return nodes.float_op("Sub", [after, before], name)
-
-
-def border_of(plan: Plan) -> Dict[str, str]:
-    """Return the gradients of a step, as inputs name them, by variable or, by hand, by tensor.
-
-    They are what updates take as such; where none does, what leaves the backward pass for what
-    comes after it.
-    """
-    nodes = {node.name: node for node in plan.graph_def.node}
-    found: Dict[str, str] = {}
-    for row in plan.operators:
-        node = nodes[row.parts[-1]]
-        definition = tf_compat.op_def(node.op)
-        names = [argument.name for argument in definition.input_arg] if definition else []
-        place = next((names.index(name) for name in _GRADIENTS if name in names), None)
-        if place is not None and names[0] == "var":
-            found[node_of(source(nodes, node.input[0]))] = node.input[place]
-    return found or leaving(plan)
-
-
-def leaving(plan: Plan) -> Dict[str, str]:
-    """Return the tensors that leave the backward pass for the update, by their names."""
-    nodes = {node.name: node for node in plan.graph_def.node}
-    known, found = sections(plan.graph_def), {}
-    for row in plan.operators:
-        for part in row.parts:
-            for text in data_inputs(nodes[part].input) if known[part] == UPDATE else ():
-                origin = source(nodes, text, PASS_THROUGH)
-                producer = nodes[node_of(origin)]
-                if known[producer.name] == BACKWARD and _is_float(producer, origin):
-                    found[origin.replace(":", "_")] = origin
-    return found
-
-
-def _is_float(node: Any, text: str) -> bool:
-    types = output_dtypes(node) if tf_compat.op_def(node.op) is not None else ()
-    return any(dtype.name in _FLOATS for dtype in types[int(text.partition(":")[2] or 0) :][:1])
+    return nodes.float_op("Sub", [after, before], name), after
 
 
 def _diagnosis(
     plan: Plan,
-    measured: Tuple[Copies, Dict[str, str], Mapping[str, List[_Place]]],
+    measured: Tuple[Copies, Dict[str, str], Mapping[str, List[_Place]], AbstractSet[str]],
     numbers: Mapping[str, np.ndarray],
     gradients: Mapping[str, np.ndarray],
 ) -> Diagnosis:
-    """Read the numbers; `measured`: the copies, the sections of their nodes, what is measured."""
-    copies, known, places = measured
+    """Read the numbers.
+
+    `measured`: the copies, the sections of their nodes, what is measured, and the updates' nodes.
+    """
+    copies, known, places, updates = measured
     totals: Dict[str, Error] = {}  # of every tensor
     found: List[OperatorError] = []
     nodes = {node.name: node for node in copies.plan.graph_def.node}
@@ -324,7 +303,8 @@ def _diagnosis(
         each = [error_of([one]) for one in total]
         totals.update((place.tensor, one) for place, one in zip(places[row.name], each))
         section, whole = section_of(row.name, known), each[0] if len(each) == 1 else error_of(total)
-        found.append(OperatorError(row, section, whole, error_of(own) if own else None, 0.0))
+        alone, is_update = error_of(own) if own else None, not updates.isdisjoint(row.parts)
+        found.append(OperatorError(row, section, whole, alone, 0.0, is_update))
     rows = tuple(_of_inputs(nodes, each, totals) for each in found)
     errors = tuple((name, error_of([each])) for name, each in gradients.items())
     together = error_of(list(gradients.values()))
@@ -358,9 +338,3 @@ def _of_inputs(
     noise = found.total.exact == 0 if changes else found.total.exact <= _NOISE * size
     adds_up = changes or row.tf_type in ADDING
     return found._replace(inherited=inherited, is_noise=noise and adds_up)
-
-
-def writes_variable(nodes: Mapping[str, Any], row: Operator) -> bool:
-    """Return whether an operator writes a variable."""
-    last = nodes[row.parts[-1]]
-    return bool(data_inputs(last.input)) and takes_reference(last, 0)

@@ -12,7 +12,7 @@ from lenet_exp.precision.reporting.verdict import verdict
 class Point(NamedTuple):
     """A mode with the operators that stay float32 in it.
 
-    `error`: 1 - the smaller cosine of the gradients and of the updates. `cube` and `short`: the
+    `error`: 1 - the smaller agreement of the gradients and of the updates. `cube` and `short`: the
     shares of the cube's FLOP and of the moved bytes in float16, 0..1; `moved`: all bytes, casts
     included. `refused` and `ai_cpu`: the chip's types of operators.
     """
@@ -36,10 +36,10 @@ class Point(NamedTuple):
 def point_of(mode: str, kept: KeepList) -> Point:
     """Return what a mode with a keep list costs."""
     sums, found = report(kept.plan).totals, verdict(kept.plan)
-    cosine = min(kept.gradient.cosine, kept.updates)
+    agreement = min(kept.gradient.agreement, kept.updates)
     short = sums.moved_bytes_float16 / sums.moved_bytes if sums.moved_bytes else 0.0
     moved = sums.moved_bytes + sums.cast_bytes
-    return Point(mode, kept, 1 - cosine, sums.cube_share, short, moved, sums.casts, *found)
+    return Point(mode, kept, 1 - agreement, sums.cube_share, short, moved, sums.casts, *found)
 
 
 def front(points: Sequence[Point]) -> List[Point]:

@@ -23,11 +23,10 @@ from lenet_exp.precision.diagnosis.copies import copies_of
 from lenet_exp.precision.diagnosis.errors import (
     Diagnosis,
     Values,
-    border_of,
     loaded,
-    measured_gradients,
     without_choices,
 )
+from lenet_exp.precision.diagnosis.gradients import border_of, measured_gradients
 from lenet_exp.precision.diagnosis.measures import Error, error_of
 from lenet_exp.precision.diagnosis.minimal import Minimal, minimal
 from lenet_exp.precision.diagnosis.refusals import EMULATED, EXACT
@@ -46,7 +45,7 @@ class KeepList(NamedTuple):
     """Operators that stay float32, by name, and what comes of it.
 
     `plan` under it; `gradient`: the error of all gradients together; `updates`: the smallest
-    cosine of an update alone, 1 without one. `holds`: the target does; where it doesn't with all
+    agreement of an update alone, 1 without one. `holds`: the target does; where it doesn't with all
     operators that can stay float32, `names` are all of them. `is_minimal`: taking any name away
     breaks the target, or any of the `groups` that were looked for; else the budget of `tests`
     ended first.
@@ -68,12 +67,12 @@ class _Trials:
     def __init__(
         self,
         planner: Planner,
-        step: Tuple[Values, Values, int],
+        step: Tuple[Values, Values, bool],
         groups: Groups,
         always: Tuple[str, ...],
         say: Callable[[int], None],
     ) -> None:
-        """Make the step of values and feeds; what stays float32 `always` is in each list."""
+        """Make the step of values, feeds and flush; what stays float32 `always` is in each list."""
         self._groups = groups
         self._planner, self._step, self._always, self._say = planner, step, always, say
         self._conditions: Dict[str, bool] = {}
@@ -94,15 +93,16 @@ class _Trials:
         return self._errors[key]
 
     def _measured(self, names: Tuple[str, ...]) -> Error:
-        values, feeds, threads = self._step
+        values, feeds, flush = self._step
         plan = inlined(self._planner(names))
         copies = copies_of(
-            without_choices(plan, values, feeds, threads, known=self._conditions),
+            without_choices(plan, values, feeds, known=self._conditions),
             [EXACT, EMULATED],
+            flush,
         )
-        ends = measured_gradients(copies.nodes, border_of(copies.plan)).values()
+        ends = measured_gradients(copies.nodes, border_of(copies.plan).gradients)
         fed = {f"{EXACT}/{name}": value for name, value in feeds.items()}
-        with loaded(copies, values, threads) as run:
+        with loaded(copies, values, 0) as run:
             found: List[np.ndarray] = run([f"{end}:0" for end in ends], fed)
         return error_of(found)
 
@@ -124,25 +124,25 @@ def keep_list(
         found: of the plan without one, by the same step.
         values: as of `diagnose`.
         feeds: as of `diagnose`.
-        target: the smallest cosine of the angle to the exact gradients, all together.
+        target: the smallest agreement of all gradients together, and of an update.
         budget: how many times the step may be made.
         say: is told how many times it was.
         by: a key of GROUPINGS.
     """
     groups = grouped(planner, found, by)
-    cosines = cosines_of_updates(found)
-    always = [g for g, names in groups.items() if any(cosines.get(n, 1.0) < target for n in names)]
+    alone = agreements_of_updates(found)
+    always = [g for g, names in groups.items() if any(alone.get(n, 1.0) < target for n in names)]
     updates = tuple(names_of(groups, always))
-    update = min((c for n, c in cosines.items() if n not in updates), default=1.0)
-    if found.gradient.cosine >= target:
+    update = min((each for n, each in alone.items() if n not in updates), default=1.0)
+    if found.gradient.agreement >= target:
         plan, near = planner(updates) if updates else found.plan, update >= target
         return KeepList(updates, plan, found.gradient, update, near, True, 0, tuple(always))
-    trials = _Trials(planner, (values, feeds, 0), groups, updates, say)
+    trials = _Trials(planner, (values, feeds, found.flush), groups, updates, say)
     ranked = tuple(group for group in groups if group not in always)
     made, near = Minimal(ranked, False, 0), False
-    if ranked and trials.gradient(ranked).cosine >= target:
+    if ranked and trials.gradient(ranked).agreement >= target:
         # The whole list was one of them.
-        made = minimal(ranked, lambda some: trials.gradient(some).cosine >= target, budget - 1)
+        made = minimal(ranked, lambda some: trials.gradient(some).agreement >= target, budget - 1)
         near = update >= target
     kept, error = (*always, *made.elements), trials.gradient(made.elements)
     names = tuple(names_of(groups, kept))
@@ -157,9 +157,9 @@ GROUPINGS: Dict[str, Callable[[Operator], str]] = {
 }
 
 
-def cosines_of_updates(found: Diagnosis) -> Dict[str, float]:
-    """Return for each update, by name, the cosine of its change alone, of exact gradients."""
-    return {e.operator.name: e.own.cosine for e in found.updates if e.own is not None}
+def agreements_of_updates(found: Diagnosis) -> Dict[str, float]:
+    """Return of each update, by name, how right it is alone, of exact gradients."""
+    return {e.operator.name: e.own.agreement for e in found.updates if e.own is not None}
 
 
 def grouped(planner: Planner, found: Diagnosis, by: str) -> Groups:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, Sequence, Tuple
+from typing import NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -29,6 +29,15 @@ class Error(NamedTuple):
     overflows: int
     flushed: int
     exact: float
+
+    @property
+    def agreement(self) -> float:
+        """The cosine, or less where the size is wrong, -1..1: what a target asks for.
+
+        Of two vectors of one length the cosine is 1 - distance^2 / 2: that, not below 0, is the
+        most that it is here. So a distance is as bad whether it turns a vector or makes it longer.
+        """
+        return min(self.cosine, max(0.0, 1 - self.distance**2 / 2))
 
     @property
     def flushed_share(self) -> float:
@@ -62,10 +71,34 @@ def exact(nodes: Nodes, tensor: str, name: str) -> Exact:
     return Exact(flat, wide, _product(nodes, wide, wide, name), wanted, one)
 
 
-def measure(nodes: Nodes, tensor: str, right: Exact, name: str, half: bool) -> str:
+def in_float32(nodes: Nodes, tensor: str, dtype: str, name: str) -> str:
+    """Return a tensor of any `dtype` of the graph in float32, of a complex one both parts of each.
+
+    float16 is float32 already, where it is emulated.
+    """
+    if dtype.startswith("complex"):
+        tf, dtype = nodes.tf, "float32" if dtype == "complex64" else "float64"
+        kinds = {"T": tf.complex64 if dtype == "float32" else tf.complex128}
+        tensor = nodes.add("Bitcast", [tensor], f"{name}/parts", type=tf.as_dtype(dtype), **kinds)
+    if dtype in ("float16", "float32"):
+        return tensor
+    return nodes.cast(tensor, dtype, "float32", f"{name}/float32")
+
+
+def measure(
+    nodes: Nodes, tensor: str, right: Exact, name: str, half: bool, held: Optional[str] = None
+) -> str:
     """Append nodes that compare a float32 tensor with the exact one; return float64 [SIZE, 1].
 
-    `half`: the tensor is float16 on the chip. Computed in float64: squares of gradients are small.
+    Computed in float64: squares of gradients are small.
+
+    Args:
+        nodes: are appended to.
+        tensor: is compared.
+        right: the exact one.
+        name: of the last node.
+        half: the tensor is float16 on the chip.
+        held: of a change: what it led to, which may overflow.
     """
     tf, doubles = nodes.tf, {"T": nodes.tf.float64}
     flat, wide = _flat(nodes, tensor, name)
@@ -81,7 +114,8 @@ def measure(nodes: Nodes, tensor: str, right: Exact, name: str, half: bool) -> s
     is_zero = nodes.add("Equal", [flat, nodes.constant(0)], f"{name}/zero", T=tf.float32)
     lost = nodes.add("LogicalAnd", [is_zero, right.wanted], f"{name}/lost")
     begin = nodes.constant(0, np.int32)
-    marks = nodes.add("ConcatV2", [_beyond(nodes, flat, name, half), lost, begin],
+    whole = flat if held is None else nodes.reshape(held, [1, -1], f"{name}/held")
+    marks = nodes.add("ConcatV2", [_beyond(nodes, whole, name, half), lost, begin],
                       f"{name}/marks", N=2, Tidx=tf.int32, T=tf.bool)  # fmt: skip
     ones = nodes.cast(marks, "bool", "int32", f"{name}/ones")
     counts = nodes.add("Sum", [ones, axis], f"{name}/counts", **along, T=tf.int32)
@@ -104,12 +138,10 @@ def _product(nodes: Nodes, left: str, right: str, name: str) -> str:
 
 def _beyond(nodes: Nodes, flat: str, name: str, half: bool) -> str:
     """Return bool [1, n]: at float16's end, or of float32 no finite number."""
-    if half:
-        size = nodes.float_op("Abs", [flat], f"{name}/magnitude")
-        end = nodes.constant(rounding.LARGEST)
-        return nodes.float_op("GreaterEqual", [size, end], f"{name}/beyond")
-    finite = nodes.float_op("IsFinite", [flat], f"{name}/finite")
-    return nodes.add("LogicalNot", [finite], f"{name}/beyond")
+    size = nodes.float_op("Abs", [flat], f"{name}/magnitude")
+    end = nodes.constant(rounding.LARGEST if half else np.inf)
+    within = nodes.float_op("Less", [size, end], f"{name}/within")  # no NaN is
+    return nodes.add("LogicalNot", [within], f"{name}/beyond")
 
 
 def error_of(numbers: Sequence[np.ndarray]) -> Error:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from lenet_exp.precision.diagnosis.exponents import BIAS, BINS, Exponents, Site
+from lenet_exp.precision.diagnosis.exponents import BIAS, BINS, Exponents, Site, Trace
 from lenet_exp.precision.emulation.exact.rounding import LARGEST
 
-LEAST = -25  # what is below 2^-25 becomes 0
+_SUBNORMAL = -24  # the exponent of float16's least number
 FLUSHED = 0.001  # the share of a gradient's values that may
 _EXPONENTS = range(-100, 121)  # of the scales that are tried
 _ROOM = 16.0  # between a scale and both ends, for gradients that the traced steps had not
@@ -21,7 +21,8 @@ class Window(NamedTuple):
 
     `lower`: the smallest power of two with which at each site less than `FLUSHED` of the values
     that are not 0 become 0, and the site that needs it. `upper`: the largest scale with which
-    nothing overflows, and the site that overflows first. None: nothing is float16.
+    nothing overflows and the scale's inverse is a number, and the site that ends there. None:
+    nothing is float16. `trace`: what it was found in.
     """
 
     lower: float
@@ -29,6 +30,7 @@ class Window(NamedTuple):
     upper: float
     upper_site: Optional[Site]
     ranks: int = 1
+    trace: Trace = Trace((), 0)
 
     @property
     def is_empty(self) -> bool:
@@ -46,18 +48,19 @@ class Window(NamedTuple):
         return 2.0 ** min(max(0, round(middle)), math.floor(math.log2(self.upper)))
 
 
-def window(found: Iterable[Exponents], ranks: int = 1) -> Window:
+def window(found: Trace, ranks: int = 1) -> Window:
     """Return the window of some traced steps, for so many devices.
 
     Several devices add up the gradients of the variables in their own type before they divide
     (cluster.md, 6): at worst all have the largest value in the same place.
     """
-    sites = [each for each in found if each.counts[1:].sum()]
+    used = [each for each in found.sites if each.counts[1:].sum()]
+    sites = [each for each in used if not each.site.is_inverse]
     if not sites:
-        return Window(2.0 ** _EXPONENTS[0], None, math.inf, None, ranks)
+        return Window(2.0 ** _EXPONENTS[0], None, math.inf, None, ranks, found)
     lower, below = max(((least_scale(each), each.site) for each in sites), key=_first)
-    upper, above = min(((most_scale(each, ranks), each.site) for each in sites), key=_first)
-    return Window(lower, below, upper, above, ranks)
+    upper, above = min(((most_scale(each, ranks), each.site) for each in used), key=_first)
+    return Window(lower, below, upper, above, ranks, found)
 
 
 def _first(pair: Tuple[float, Site]) -> float:
@@ -66,7 +69,7 @@ def _first(pair: Tuple[float, Site]) -> float:
 
 def flushed_share(found: Exponents, scale: float) -> float:
     """Return the share of a site's values that a scale leaves at 0; `scale` a power of two."""
-    begin = LEAST - int(math.log2(scale)) + BIAS  # the first exponent that is kept
+    begin = found.least - int(math.log2(scale)) + BIAS  # the first exponent that is kept
     counts = found.counts[1:]  # without 0 itself
     lost = counts[: max(0, min(begin, BINS) - 1)].sum()
     return float(lost / counts.sum()) if counts.sum() else 0.0
@@ -79,26 +82,40 @@ def least_scale(found: Exponents) -> float:
 
 
 def most_scale(found: Exponents, ranks: int = 1) -> float:
-    """Return the largest scale with which nothing of a site overflows."""
+    """Return the largest scale with which nothing of a site overflows, or its inverse is 0."""
+    if found.site.is_inverse:
+        return found.largest / 2.0 ** max(found.least, _SUBNORMAL)
     added = ranks if found.site.is_last else 1
     return LARGEST / (found.largest * added) if found.largest else math.inf
 
 
-def text(windows: Sequence[Window], steps: int) -> List[str]:
+def text(windows: Sequence[Window]) -> List[str]:
     """Return what a person reads, a window for each number of devices."""
-    lines = [f"loss scale, of {steps} exact steps (each gradient loses under {FLUSHED:.1%})"]
+    first = windows[0]
+    steps = f"{first.trace.steps} exact steps{_batches(first.trace)}"
+    lines = [f"loss scale, of {steps} (each gradient loses under {FLUSHED:.1%})"]
     for each in windows:
         devices = "1 device" if each.ranks == 1 else f"{each.ranks} devices"
         if each.lower_site is None or each.upper_site is None:
             return ["no gradient is float16: a loss scale changes nothing"]
         says = "from" if each.lower <= each.upper else "none: from"
         lines.append(f"  {devices}: {says} {shown(each.lower)} to {shown(each.upper)}")
-    first = windows[0]
     if first.lower_site is not None and first.upper_site is not None:
+        above = first.upper_site
+        ends = "overflows" if not above.is_inverse else "multiplies by 1/scale, which becomes 0"
         lines.append(f"  below, {first.lower_site.operator} becomes 0")
-        lines.append(f"  above, {first.upper_site.operator} overflows")
+        lines.append(f"  above, {above.operator} {ends}")
+    if first.trace.other is not None:
+        said = f"step {first.trace.other} takes others"
+        lines.append(f"  all steps were made with the branches of the first; {said}")
     lines.append(f"  {advice(windows[-1])}")
     return lines
+
+
+def _batches(trace: Trace) -> str:
+    if trace.batches is None or trace.batches >= trace.steps:
+        return ""
+    return f" of {trace.batches} batch{'es' if trace.batches > 1 else ''} over and over"
 
 
 def advice(found: Window) -> str:

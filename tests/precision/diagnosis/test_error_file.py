@@ -1,4 +1,4 @@
-"""What diagnose writes is JSON for every reader, and is read back as it was meant."""
+"""A file of errors that was damaged is refused in words."""
 
 from __future__ import annotations
 
@@ -7,39 +7,31 @@ import math
 
 import pytest
 
+from lenet_exp.errors import DataError
 from lenet_exp.precision.diagnosis.error_file import read_errors
-from lenet_exp.precision.diagnosis.error_table import csv_of, json_of
-from lenet_exp.precision.diagnosis.errors import Diagnosis, OperatorError
-from lenet_exp.precision.diagnosis.measures import Error
-from tests.precision.small import FORCE, floats, plan_of
 
-RIGHT, RUINED = Error(1.0, 0.0, 0.0, 8, 0, 2, 1.0), Error(0.0, math.inf, math.inf, 8, 8, 0, 1.0)
-
-
-def diagnosis(own, inherited):
-    """Return a Diagnosis in which one operator has this error."""
-    plan = plan_of(lambda tf: tf.exp(floats(tf, "x"), name="y"), FORCE)
-    row = plan.operators[0]
-    return row.name, Diagnosis(plan, (OperatorError(row, "forward", own, own, inherited),), (),
-                               RIGHT, ())  # fmt: skip
+pytestmark = pytest.mark.stackless
+ROW = {
+    "name": "a", "damage": 0.5, "total_values": 4, "total_overflows": 1, "total_flushed": 2,
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("write", [csv_of, json_of])
-@pytest.mark.parametrize(
-    ("own", "inherited", "damage"),
-    [(RIGHT, 0.0, 0.0), (RUINED, 0.0, math.inf), (RUINED, 1.0, 0.0), (RUINED, math.inf, 0.0)],
-)
-def test_what_is_infinite_is_read_back(tmp_path, write, own, inherited, damage):
-    name, found = diagnosis(own, inherited)
-    (tmp_path / "errors").write_text(write(found))
-    read = read_errors(tmp_path / "errors").operators[name]
-    assert (read.damage, read.lost, read.overflows) == (damage, own.flushed / 8, own.overflows)
+def written(folder, **changed):
+    path = folder / "errors.json"
+    whole = {"mode": "force_fp16", "operators": [{**ROW, **changed}]}
+    path.write_text(json.dumps(whole).replace('"1e999"', "1e999"))
+    return path
 
 
-def test_json_has_no_infinity_and_no_nan():
-    def refuse(constant):
-        raise AssertionError(constant)
+@pytest.mark.parametrize(("damage", "read"), [(0.5, 0.5), (math.nan, 0.0), (math.inf, math.inf)])
+def test_what_diagnose_wrote_is_read(tmp_path, damage, read):
+    found = read_errors(written(tmp_path, damage=damage))
+    assert found.mode == "force_fp16"
+    assert found.operators["a"] == (read, 0.5, 1)
 
-    _, found = diagnosis(RUINED, 1.0)
-    read = json.loads(json_of(found), parse_constant=refuse)
-    assert read["operators"][0]["total_distance"] is None
+
+@pytest.mark.parametrize("key", ["total_values", "total_overflows", "total_flushed"])
+@pytest.mark.parametrize("value", ["1e999", -1, "x", None, []])
+def test_a_number_that_can_not_be_is_refused(tmp_path, key, value):
+    with pytest.raises(DataError, match="no CSV or JSON of diagnose"):
+        read_errors(written(tmp_path, **{key: value}))

@@ -14,6 +14,7 @@ from lenet_exp.precision.diagnosis import error_table
 from lenet_exp.precision.diagnosis.errors import diagnose
 from tests.networks.test_modes_of_networks import built, planned
 from tests.precision.diagnosis.planted import FAULTS, network
+from tests.precision.diagnosis.small_steps import linear, step_of
 from tests.precision.small import FORCE, MIX
 
 NETWORKS, ENOUGH = 20, 19
@@ -79,6 +80,17 @@ def test_a_type_that_stays_makes_no_error():
     refused = {each.operator.name for each in found.operators if each.operator.casts}
     exact = [each for each in found.operators if each.operator.name not in refused]
     assert {each.total.distance for each in exact} == {0.0}
+
+
+@pytest.mark.parametrize(("flush", "lost"), [(False, 0), (True, 1)])
+def test_subnormal_numbers_are_flushed_if_asked(flush, lost):
+    def build(tf):
+        _, loss = linear(tf)
+        return [tf.train.GradientDescentOptimizer(0.5).minimize(loss)]
+
+    found = diagnose(*step_of(build, {"weight": 1.0}, FORCE, x=[2.0**-16]), flush=flush)
+    assert found.flush == flush
+    assert [error.flushed for _, error in found.gradients] == [lost]
 
 
 def test_the_table_fits_and_csv_and_json_have_every_operator():
