@@ -102,9 +102,7 @@ def _was_given(folder: Path, attempt: int) -> bool:
 
 
 def _write(folder: Path, values: Dict[str, Any]) -> None:
-    new = processes.unfinished(folder / NAME)
-    with new.open("w") as stream:
+    with processes.written_whole(folder / NAME) as new, new.open("w") as stream:
         stream.write(json.dumps(values))
         stream.flush()
         os.fsync(stream.fileno())
-    new.replace(folder / NAME)
