@@ -135,7 +135,7 @@ def _end(name: str) -> str:
 def _nearest(options: AdviseOptions, found: Advice) -> str:
     if options.target.measure == "accuracy" and found.points:
         return "no training got as far as target=: more of budget=, or other modes="
-    return nearest(found.points)[0]
+    return nearest(found.points)
 
 
 def _kept(options: AdviseOptions, best: Point) -> List[str]:
