@@ -11,7 +11,7 @@ target=cosine>=0.999       how near the gradients, all together, and each update
 target=accuracy>=0.975     instead: how far a training has to get, of LeNet or a run; each keep
                            list is a job of a sweep, and the same line goes on with it
 modes=[MODE,...]           the modes that are tried, of all five; precision=MODE is that one
-budget=40                  how many keep lists are tried, or trained, for a mode
+budget=40                  how many keep lists are tried, or trainings made, for a mode
 steps=200 ranks=1          how many steps the loss scale is traced for, and for how many devices
 by=name|type|scope         what stays float32 is found among operators, their types or their scopes
 check=true                 trains what is recommended, and float32 beside it, three seeds each, as a

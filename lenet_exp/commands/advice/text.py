@@ -135,7 +135,7 @@ def _end(name: str) -> str:
 def _nearest(options: AdviseOptions, found: Advice) -> str:
     if options.target.measure == "accuracy" and found.points:
         return "no training got as far as target=: more of budget=, or other modes="
-    return nearest(found.points)[0]
+    return nearest(found.points)
 
 
 def _kept(options: AdviseOptions, best: Point) -> List[str]:
@@ -151,7 +151,7 @@ def _reasons(options: AdviseOptions, found: Advice) -> List[Any]:
     """Return what is wrong with modes alone, each with its rank: first that of the best."""
     best = found.best.mode if found.best is not None else ""
     pairs = ((each.mode, _reason(options, each)) for each in found.tried)
-    return [(_MORE if mode == best else _WHY, why) for mode, why in pairs if why]
+    return [(_TOLD if mode == best else _WHY, why) for mode, why in pairs if why]
 
 
 def _reason(options: AdviseOptions, tried: Tried) -> str:

@@ -106,17 +106,17 @@ def _of_a_graph(options: AdviseOptions, step: Optional[Step]) -> List[str]:
     return graph_words(graph, fetches, shapes=shapes)
 
 
-def nearest(points: Sequence[Point]) -> List[str]:
+def nearest(points: Sequence[Point]) -> str:
     """Return what can be done where nothing can be recommended: the target that is reached."""
     if not points:
-        return ["the chip refuses every mode that was tried: modes= others, or another network"]
+        return "the chip refuses every mode that was tried: modes= others, or another network"
     best = max(points, key=lambda point: -point.error)
     if best.kept.holds:
-        return ["the chip refuses what reaches the target: modes= others, or another network"]
+        return "the chip refuses what reaches the target: modes= others, or another network"
     reached = math.floor((1 - best.error) * 1e6) / 1e6
     lower = f"'target=cosine>={reached:g}', or " if reached > 0 else ""
     said = f"no mode reaches the target, {best.mode} is the nearest with {1 - best.error:.6f}"
-    return [f"{said}: {lower}another network"]
+    return f"{said}: {lower}another network"
 
 
 def of_epsilon(options: AdviseOptions, found: Diagnosis) -> str:

@@ -48,7 +48,7 @@ def trainings(reached):
 @pytest.mark.parametrize("kept", [False, True])
 def test_the_scale_that_was_trained_is_recommended(monkeypatch, window, scale, kept):
     windows = iter([(window,), (Window(2.0**1, SITE, 2.0**3, SITE),)])
-    monkeypatch.setattr(search, "_windows", lambda options, step, plan: next(windows))
+    monkeypatch.setattr(search, "_windows", lambda *asked: next(windows))
     stands_in, asked = trainings(lambda names: 0.98 if not kept or len(names) > 1 else 0.1)
     monkeypatch.setattr(search, "Trainings", stands_in)
     said = []
@@ -68,7 +68,7 @@ def test_the_scale_that_was_trained_is_recommended(monkeypatch, window, scale, k
 
 def test_with_too_small_a_budget_nothing_is_said_of_what_was_not_trained(monkeypatch):
     window = Window(2.0**6, SITE, 2.0**18, SITE)
-    monkeypatch.setattr(search, "_windows", lambda options, step, plan: (window,))
+    monkeypatch.setattr(search, "_windows", lambda *asked: (window,))
     stands_in, asked = trainings(lambda names: 0.1)
     monkeypatch.setattr(search, "Trainings", stands_in)
     options = AdviseOptions.read(["target=accuracy>=0.9", "modes=[force_fp16]", "budget=1"])

@@ -80,6 +80,18 @@ def test_it_fits_a_terminal(modes, name, ranks, upper, width):
         assert any("format=json has all" in line for line in lines)
 
 
+def test_why_the_recommended_mode_is_not_enough_alone_is_told_before_what_is_no_choice():
+    tried = tuple(failing(mode, n, "layer_{}/MatMul") for n, mode in enumerate(PRECISION_MODES, 1))
+    dull = point("force_fp32", kept(cosine=0.4), 1000)
+    tried = (*tried[:3], tried[3]._replace(plain=dull), tried[4])
+    found = Advice(tried, {}, tried[0].kept, windows("a{}", [1, 8], 2.0**18))
+    lines = text(AdviseOptions.read([]), found, LINE, 80).split("\n")
+    assert [line.partition(" alone: ")[0] for line in lines if " alone: " in line] == [
+        tried[0].mode
+    ]
+    assert not any("0.400000" in line for line in lines)
+
+
 @pytest.mark.parametrize("width", [80, 100])
 def test_a_row_with_what_is_on_the_ai_cpu_counts_as_it_is_shown(width):
     cpu = tuple(f"OperatorOfTheCpu{number}" for number in range(9))

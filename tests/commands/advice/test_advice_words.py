@@ -158,7 +158,7 @@ def test_a_typed_mixlist_is_said_in_the_mode_that_has_lists(tmp_path, monkeypatc
     ],
 )
 def test_what_is_reached_where_nothing_can_be_recommended(points, line):
-    assert nearest(points) == [line]
+    assert nearest(points) == line
 
 
 def adam(epsilon, mode, of_tensor=False):
