@@ -134,6 +134,12 @@ class LeaseLostError(LenetExpError):
         return f"attempt {attempt} at {folder} was given up, and attempt {holder} has it"
 
 
+class LeaseUnreadableError(_ProblemError):
+    """Nobody can say now whether another attempt at a job has its folder; a further try may."""
+
+    exit_code = os.EX_TEMPFAIL
+
+
 class HardwareError(_ProblemError):
     """No session could be opened on the chosen hardware."""
 

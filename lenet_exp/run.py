@@ -75,7 +75,7 @@ def _check(arguments: Sequence[str], jobs: Sequence[Settings]) -> None:
     if jobs:
         places.check(jobs[0], arguments, sweeps, tf_compat.stack_of_this_python())
         uri = store_check.chosen_uri(jobs[0].tracking.uri)
-        if uri and server_check.is_server(uri) and "dry_run=true" not in arguments:
+        if uri and store_check.is_server(uri) and "dry_run=true" not in arguments:
             server_check.check_answers(uri)
     for settings in jobs:
         if precision_files(settings):

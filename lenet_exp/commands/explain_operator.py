@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shlex
 import textwrap
-from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
+from lenet_exp.commands.advice.command import (
+    graph_words,
+    line,
+    not_taken,
+    precision_words,
+    under,
+)
 from lenet_exp.config.cli.graph_options import ExplainOptions
-from lenet_exp.config.cli.options import list_of
-from lenet_exp.config.run_words import words_of
-from lenet_exp.config.schema.run import Settings
+from lenet_exp.config.schema.run import PRECISION_FILES, precision_files
+from lenet_exp.errors import ConfigError
 from lenet_exp.precision.decisions.changes import Kind
 from lenet_exp.precision.decisions.flips import Decision, Flip, decision, is_fixed, is_half
 from lenet_exp.precision.plan import Operator
 from lenet_exp.precision.reporting.letters import compact
+from lenet_exp.precision.reporting.records import as_json
 from lenet_exp.precision.reporting.tables import wrapped
 
 _WORDS = {
@@ -90,7 +96,8 @@ def _flips(options: ExplainOptions, found: Decision, width: int) -> Iterator[str
         text = f"{_WORDS[flip.change.kind]}, {types}: {_price(found, flip)}"
         yield from _hung(f"  {number}  ", text, " " * 5, width)
         yield f"     {flip.change.entry}"
-        yield f"     {command(options, flip)}"
+        found_line, said = _command_or_why(options, flip)
+        yield from _hung("     ", said, " " * 5, width) if found_line is None else [f"     {said}"]
 
 
 def _nothing(row: Operator, other: str) -> str:
@@ -129,24 +136,34 @@ def _hung(head: str, text: str, indent: str, width: int) -> List[str]:
 
 
 def command(options: ExplainOptions, flip: Flip) -> str:
-    """Return the shell line that applies a change: of LeNet it trains, of a graph it explains."""
-    change = flip.change
-    precision = options.settings.precision
-    written = ""
-    values: Dict[str, Any] = {"mode": change.arguments["mode"]}
-    values["keep_dtype"] = tuple(change.arguments.get("keep_dtype", ()))
-    for key in ("customize_dtypes", "modify_mixlist"):
-        if key not in change.arguments:
-            values[key] = None
-    if change.kind in _FILES:
-        key, name = _FILES[change.kind]
-        before, content = getattr(precision, key), change.arguments.get(key)
-        if content is not None:
-            values[key] = name if before is None else f"{before}.new"
-            written = f"{_writing(change.kind, change.entry, content, before)} > "
-            written += f"{shlex.quote(values[key])} && "
-    made = dataclasses.replace(options.settings, precision=dataclasses.replace(precision, **values))
-    return written + _line(options, made)
+    """Return the shell line that applies a change: of LeNet it trains, of a graph it explains.
+
+    Raises:
+        ConfigError: no run or explain takes it with these settings.
+    """
+    change, written = flip.change, ""
+    named = precision_files(options.settings).items()
+    before = {key: str(path) for key, path in named if key in change.arguments}
+    files = {key: path for key, path in before.items() if key in PRECISION_FILES}
+    key, name = _FILES.get(change.kind, ("", ""))
+    if key in change.arguments:
+        files[key] = f"{before[key]}.new" if key in before else name
+        printed = _writing(change.kind, change.entry, change.arguments[key], before.get(key))
+        written = f"{printed} > {shlex.quote(files[key])} && "
+    kept = change.arguments.get("keep_dtype", ())
+    made = under(options.settings, change.arguments["mode"], kept, files)
+    trains = options.graph is None and not options.inference
+    own = [] if trains else [*_of_a_graph(options), f"operator={options.operator}"]
+    return written + line("run" if trains else "explain", [*own, *precision_words(made)])
+
+
+def _command_or_why(options: ExplainOptions, flip: Flip) -> Tuple[Optional[str], str]:
+    """Return the command for a change, None where there is none, and what a person reads."""
+    try:
+        found = command(options, flip)
+    except ConfigError as error:
+        return None, not_taken(error)
+    return found, found
 
 
 def _writing(kind: Kind, entry: str, content: Any, before: Any) -> str:
@@ -160,22 +177,10 @@ def _writing(kind: Kind, entry: str, content: Any, before: Any) -> str:
     return f"{{ {echo} {shlex.quote(entry)}; cat {shlex.quote(str(before))}; }}"
 
 
-def _line(options: ExplainOptions, settings: Settings) -> str:
-    kept = [each for each in words_of(settings) if not each.startswith("precision.mode=")]
-    trains = options.graph is None and not options.inference
-    own = [] if trains else [*_of_a_graph(options), f"operator={options.operator}"]
-    mode = f"precision={settings.precision.mode}"  # the default one too
-    verb = "run" if trains else "explain"
-    return " ".join([f"python -m lenet_exp.{verb}", *map(shlex.quote, [*own, mode, *kept])])
-
-
 def _of_a_graph(options: ExplainOptions) -> List[str]:
-    if options.inference:
+    if options.graph is None:
         return ["inference=true"]
-    words = [f"graph={options.graph}"]
-    words += [f"fetches={list_of(options.fetches)}"] if options.fetches else []
-    words += [f"batch={options.batch}"] if options.batch is not None else []
-    return [*words, *([f"shapes={options.shapes}"] if options.shapes else [])]
+    return graph_words(options.graph, options.fetches, options.batch, options.shapes)
 
 
 def _json(options: ExplainOptions, found: Decision) -> str:
@@ -189,7 +194,7 @@ def _json(options: ExplainOptions, found: Decision) -> str:
         **found.cost._asdict(),
         "changes": [_as_object(options, flip) for flip in found.flips],
     }
-    return json.dumps(whole, indent=1)
+    return as_json(whole)
 
 
 def _as_object(options: ExplainOptions, flip: Flip) -> Dict[str, Any]:
@@ -200,5 +205,5 @@ def _as_object(options: ExplainOptions, flip: Flip) -> Dict[str, Any]:
         "outputs": flip.outputs,
         "changed": flip.changed,
         **flip.cost._asdict(),
-        "command": command(options, flip),
+        "command": _command_or_why(options, flip)[0],
     }

@@ -19,9 +19,22 @@ from lenet_exp.errors import PrecisionError
 def check_runnable(settings: Settings) -> None:
     """Raise ConfigError where this machine, the data or the start don't allow the run."""
     check_machine(settings)
-    _check_generation(settings)
+    check_generation(settings)
     _check_data_path(settings)
     _check_start(settings)
+
+
+def check_generation(settings: Settings) -> None:
+    """Raise ConfigError for a mode that came later than the adapter.
+
+    That of February 2021 takes four modes (npu-bridge-contract.md, 3).
+    """
+    option, cann = TABLE["precision_mode"], settings.hardware.cann
+    if cann != "today" and settings.precision.mode in option.today_also:
+        allowed = f"{' | '.join(option.values)} with hardware.cann={cann}"
+        allowed += f"; {settings.precision.mode} came in April 2023"
+        good = f"precision={option.values[0]} hardware.cann={cann}"
+        raise suggest.not_possible("precision", settings.precision.mode, allowed, good)
 
 
 def check_precision(settings: Settings) -> None:
@@ -56,16 +69,6 @@ def check_contents(settings: Settings) -> None:
             remedy = f"{suggest.PROGRAM} precision.{key}=null"
             raise PrecisionError(f"{key} {path}", "is no regular file", remedy)
         reads[key](path)
-
-
-def _check_generation(settings: Settings) -> None:
-    """The adapter of February 2021 takes four modes (npu-bridge-contract.md, 3)."""
-    option, cann = TABLE["precision_mode"], settings.hardware.cann
-    if cann != "today" and settings.precision.mode in option.today_also:
-        allowed = f"{' | '.join(option.values)} with hardware.cann={cann}"
-        allowed += f"; {settings.precision.mode} came in April 2023"
-        good = f"precision={option.values[0]} hardware.cann={cann}"
-        raise suggest.not_possible("precision", settings.precision.mode, allowed, good)
 
 
 def _check_is_read(settings: Settings, dotted: str, name: str) -> None:

@@ -96,7 +96,7 @@ def _plain(cfg: DictConfig) -> Dict[str, Any]:
 def _build(cls: type, mapping: Any, prefix: str) -> Any:
     if not isinstance(mapping, Mapping):
         group = prefix.rstrip(".")
-        raise ConfigError(group, _shown(mapping), "one of its options", suggest.command(group))
+        raise ConfigError(group, shown(mapping), "one of its options", suggest.command(group))
     hints = get_type_hints(cls)
     known = {item.name: item for item in fields(cls)}
     for name in mapping:
@@ -120,24 +120,24 @@ def _build(cls: type, mapping: Any, prefix: str) -> Any:
 def _build_family(group: str, options: Mapping[str, type], mapping: Any) -> Any:
     name = mapping.get("name") if isinstance(mapping, Mapping) else mapping
     if not isinstance(name, str) or name not in options:
-        shown = group + ".name" if isinstance(mapping, Mapping) else group
-        raise ConfigError(shown, _shown(name), " | ".join(options), suggest.command(group))
+        key = group + ".name" if isinstance(mapping, Mapping) else group
+        raise ConfigError(key, shown(name), " | ".join(options), suggest.command(group))
     return _build(options[name], mapping, group + ".")
 
 
 def _checked(dotted: str, value: Any, hint: Any, metadata: Mapping[str, Any]) -> Any:
-    typed, allowed = _typed(_as_text(value, metadata), hint), metadata["allowed"]
-    if typed is None:
+    kept, allowed = typed(_as_text(value, metadata), hint), metadata["allowed"]
+    if kept is None:
         return None
-    if typed is not _WRONG and metadata["check"](typed):
-        used = _float32(typed) if isinstance(typed, float) else typed
-        if metadata["check"](used) and (used != 0) == (typed != 0):
-            return typed
+    if kept is not WRONG and metadata["check"](kept):
+        used = _float32(kept) if isinstance(kept, float) else kept
+        if metadata["check"](used) and (used != 0) == (kept != 0):
+            return kept
         allowed += f", in float32 too (where it is {used:g})"
     mend = metadata.get("mend")
     instead = mend(value) if mend else metadata["good"]
     good = suggest.command(dotted, instead, all_keys()[dotted])
-    raise ConfigError(dotted, _shown(value), allowed, good)
+    raise ConfigError(dotted, shown(value), allowed, good)
 
 
 def _as_text(value: Any, metadata: Mapping[str, Any]) -> Any:
@@ -160,29 +160,30 @@ def _float32(value: float) -> float:
         return math.inf
 
 
-_WRONG = object()
+WRONG = object()
 _QUOTED = re.compile(r"[-+]?[\d.]+(e[-+]?\d+)?$|true$|false$|null$", re.IGNORECASE)
 
 
-def _typed(value: Any, hint: Any) -> Any:
-    """Return `value` in the type of the key, or _WRONG; nothing is rounded, cut or guessed."""
+def typed(value: Any, hint: Any) -> Any:
+    """Return `value` in the type of the key, or WRONG; nothing is rounded, cut or guessed."""
     kind = getattr(hint, "__origin__", None)
     if kind is Union:  # Optional[X]
-        return None if value is None else _typed(value, hint.__args__[0])
+        return None if value is None else typed(value, hint.__args__[0])
     if kind is tuple:  # Tuple[X, ...]
         whole = isinstance(value, (list, tuple))
-        return tuple(value) if whole and {*map(type, value)} <= {hint.__args__[0]} else _WRONG
+        return tuple(value) if whole and {*map(type, value)} <= {hint.__args__[0]} else WRONG
     if kind is collections.abc.Mapping:
         texts = isinstance(value, Mapping) and all(isinstance(name, str) for name in value)
-        return dict(value) if texts else _WRONG
+        return dict(value) if texts else WRONG
     if hint is float and type(value) is int:
         return float(value)
     if hint is str and type(value) in (int, float):
         return str(value)  # an experiment named 2026
-    return value if type(value) is hint else _WRONG
+    return value if type(value) is hint else WRONG
 
 
-def _shown(value: Any) -> object:
+def shown(value: Any) -> object:
+    """Return a value as it was typed, or stands in a file."""
     if isinstance(value, str) and _QUOTED.match(value):
         return f"'{value}'"  # it was typed in quotes, and that is the mistake
     return suggest.shown(value)

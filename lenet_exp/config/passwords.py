@@ -5,9 +5,19 @@ from __future__ import annotations
 import logging
 import re
 
-# user:password@, whatever the password holds; a port and a path that has an @ are none.
-_IN_ADDRESS = re.compile(r"(?<=://)([^/:\s]*):(?!\d+/)\S*@")
-_IN_QUERY = re.compile(r"(?<=[?&])(\w*(?:passw|pwd|secret|token)\w*)=[^&\s\"']+", re.IGNORECASE)
+# user:password@, whatever the password holds. Only of a server digits and a slash are a port, and a
+# path that has an @: a database's are a password.
+_IN_ADDRESS = re.compile(
+    r"((?:https?://[^/:\s]*(?=:(?!\d+/))|(?<!http)(?<!https)://[^/:\s]*)):\S*@", re.IGNORECASE
+)
+_WORDS = r"passw|passphrase|pwd|secret|token"
+_IN_QUERY = re.compile(rf"(?<=[?&])(\w*(?:{_WORDS})\w*)=[^&\s\"']+", re.IGNORECASE)
+_NAME = re.compile(rf"{_WORDS}|key$", re.IGNORECASE)
+
+
+def is_secret(variable: str) -> bool:
+    """Return whether a variable of the environment holds a password, by its name."""
+    return _NAME.search(variable) is not None
 
 
 def without_password(text: str) -> str:

@@ -6,18 +6,20 @@ import json
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Iterable, Iterator, Mapping, Tuple
 
 import numpy as np
 
 from lenet_exp import tf_compat
 from lenet_exp.errors import DataError
 from lenet_exp.precision.emulation.exact.rewrite import output_dtypes
-from lenet_exp.precision.ir.names import slot_of
+from lenet_exp.precision.ir.builder import set_attribute, set_inputs
+from lenet_exp.precision.ir.names import node_of, slot_of
 from lenet_exp.precision.ir.op_traits import DATA, stand_in
 
 _REMEDY = "np.savez(FILE, **{'images:0': array}), axis 0 the steps"
 _CAPTURE = "the folder of a capture"
+FED = ("Placeholder", "PlaceholderV2")  # which have no value of their own
 # What numpy raises of files that are cut, damaged, no npz, or hold pickled objects.
 _DAMAGED = (
     OSError, ValueError, LookupError, AttributeError, EOFError, TypeError, MemoryError,
@@ -36,10 +38,16 @@ def read_feeds(path: Path, graph_def: Any) -> Dict[str, np.ndarray]:
     for key, array in arrays.items():
         node = nodes.get(key.partition(":")[0])
         if node is None or not _has_output(node, key):
-            fed = [f"{n}:0" for n, each in nodes.items() if each.op in DATA and not stand_in(each)]
-            raise DataError(path, f"{key} is no tensor of the graph", ", ".join(fed) or _REMEDY)
+            offered = ", ".join(_inputs(graph_def.node)) or _REMEDY
+            raise DataError(path, f"{key} is no tensor of the graph", offered)
         _check(path, key, array, node)
     return arrays
+
+
+def _inputs(nodes: Iterable[Any]) -> Iterator[str]:
+    for node in nodes:
+        kinds = output_dtypes(node) if node.op in DATA and not stand_in(node) else ()
+        yield from (f"{node.name}:{i}" for i, kind in enumerate(kinds) if kind.is_numpy_compatible)
 
 
 def _arrays(path: Path) -> Dict[str, np.ndarray]:
@@ -93,6 +101,35 @@ def _check(path: Path, key: str, array: np.ndarray, node: Any) -> None:
         shown = ", ".join("any" if size < 0 else str(size) for size in wanted)
         problem = f"{key} holds steps of shape {list(given)}, where the graph takes [{shown}]"
         raise DataError(path, problem, f"an array of shape [steps{shown and ', '}{shown}]")
+
+
+def cut_at_feeds(
+    graph_def: Any, arrays: Mapping[str, np.ndarray]
+) -> Tuple[Any, Dict[str, np.ndarray]]:
+    """Return a graph in which all that is fed is a Placeholder, and the arrays by their tensors.
+
+    A constant, a default or the output of an iterator that is fed is no more what it is in the
+    graph: nothing may be folded or computed of its own value.
+    """
+    nodes = {node.name: node for node in graph_def.node}
+    borders: Dict[str, str] = {}
+    made = type(graph_def)()
+    made.CopyFrom(graph_def)
+    for key, array in arrays.items():
+        node = nodes[node_of(key)]
+        if node.op not in FED and tf_compat.op_def(node.op) is not None:
+            borders[key] = f"{node.name}/fed_{slot_of(key)}"
+            fed = made.node.add(name=borders[key], op="Placeholder")
+            set_attribute(fed, "dtype", output_dtypes(node)[slot_of(key)].base_dtype)
+            for size in array.shape[1:]:
+                fed.attr["shape"].shape.dim.add(size=size)
+            fed.attr["shape"].shape.SetInParent()
+    for node in made.node if borders else ():
+        texts = [borders.get(text if ":" in text else f"{text}:0", text) for text in node.input]
+        if texts != list(node.input):
+            set_inputs(node, texts)
+    named = {key: f"{borders[key]}:0" if key in borders else key for key in arrays}
+    return made, {named[key]: array for key, array in arrays.items()}
 
 
 def _becomes(given: np.dtype, wanted: Any) -> bool:

@@ -6,7 +6,18 @@ import dataclasses
 import re
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import numpy as np
 
@@ -16,19 +27,19 @@ from lenet_exp.config.schema.run import Settings, precision_files
 from lenet_exp.data.batches import drawn_from
 from lenet_exp.errors import DataError, WordError
 from lenet_exp.experiment.dataset import load_for
-from lenet_exp.experiment.feeds import captured_fetches, read_feeds
+from lenet_exp.experiment.feeds import FED, captured_fetches, cut_at_feeds, read_feeds
 from lenet_exp.experiment.graphs import build_graphs
 from lenet_exp.model import weights
 from lenet_exp.precision import Plan, assign, load_graph
 from lenet_exp.precision.analysis.input_shapes import open_inputs, with_input_shapes
 from lenet_exp.precision.diagnosis.refusals import computed, in_words
-from lenet_exp.precision.ir.graph import reachable, read_graph
-from lenet_exp.precision.ir.names import node_of
+from lenet_exp.precision.ir.graph import Graph, read_graph
+from lenet_exp.precision.ir.names import node_of, slot_of
 from lenet_exp.precision.ir.op_traits import VARIABLES
-from lenet_exp.precision.planning.prune import fetched_nodes, needed
+from lenet_exp.precision.planning.prune import default_roots, fetched_nodes, needed
 
 CAPTURED = "graph.meta", "feeds.npz", "capture.json"
-_FED = ("Placeholder", "PlaceholderV2")  # which have no value of their own
+_WAITING = ("IteratorGetNext", "QueueDequeue", "ReaderRead")  # for what no step here does
 _CHECKPOINT = "another checkpoint of this network"
 
 
@@ -66,7 +77,7 @@ def lenet_step(settings: Settings, checkpoint: Optional[Path] = None) -> Step:
     names = [name.partition(":")[0] for name in step.variables]
     values = _initial(step.graph_def, step.init, names)
     if checkpoint is not None:
-        values.update(_saved(checkpoint, step.graph_def, names))
+        values.update(_saved(checkpoint, names))
     return Step(step.graph_def, step.fetches, values, feeds, None, settings)
 
 
@@ -83,44 +94,64 @@ def graph_step(
         DataError: a file can't be read, or lacks something.
     """
     loaded = load_graph(graph)
-    names = [node.name for node in loaded.graph_def.node if node.op in VARIABLES]
-    beside = prefix_of(graph)
-    if checkpoint is not None or beside is not None:
-        values = _saved(checkpoint or graph, loaded.graph_def, names)
-    else:
-        values = _initial(loaded.graph_def, _initialisers(graph, loaded.graph_def, names), names)
-    fetched = tuple(fetches) or loaded.fetches
     arrays = read_feeds(feeds, loaded.graph_def)
-    _check_fed(feeds, loaded.graph_def, fetched, arrays)
-    steps = min((len(array) for array in arrays.values()), default=1)
-
-    def fed(number: int) -> Dict[str, np.ndarray]:
-        return {name: array[number % steps] for name, array in arrays.items()}
-
-    # As the chip, which compiles a graph for the shapes that it is fed with.
-    names_open = open_inputs(loaded.graph_def)
-    left_open = {name if ":" in name else f"{name}:0": name for name in names_open}
-    shapes = {left_open[key]: each.shape[1:] for key, each in arrays.items() if key in left_open}
+    shapes = _open_shapes(loaded.graph_def, arrays)
     try:
-        graph_def = with_input_shapes(loaded.graph_def, shapes=shapes)
+        shaped = with_input_shapes(loaded.graph_def, shapes=shapes)
     except WordError as error:
         what, problem, _ = error.args
         raise DataError(feeds, f"{what}: {problem}", "arrays that fit each other") from error
+    named = tuple(fetches) or loaded.fetches or default_roots(read_graph(loaded.graph_def))
+    fetched = tuple(each for each in named if f"{node_of(each)}:{slot_of(each)}" not in arrays)
+    graph_def, given = cut_at_feeds(shaped, arrays)
+    names = _variables(feeds, graph_def, fetched, given)
+    if checkpoint is not None or prefix_of(graph) is not None:
+        values = _saved(checkpoint or graph, names)
+    else:
+        values = _initial(loaded.graph_def, _initialisers(graph, loaded.graph_def, names), names)
+    steps = min((len(array) for array in given.values()), default=1)
+
+    def fed(number: int) -> Dict[str, np.ndarray]:
+        return {name: array[number % steps] for name, array in given.items()}
+
     return Step(graph_def, fetched, values, fed, steps, None, shapes)
 
 
-def _check_fed(
-    path: Path, graph_def: Any, fetches: Sequence[str], arrays: Mapping[str, np.ndarray]
-) -> None:
-    """Refuse feeds that lack what a step can't be made without."""
+def _open_shapes(graph_def: Any, arrays: Mapping[str, np.ndarray]) -> Dict[str, Tuple[int, ...]]:
+    """Return what the graph leaves open: the chip compiles it for the shapes that it is fed."""
+    left_open = {name if ":" in name else f"{name}:0": name for name in open_inputs(graph_def)}
+    return {left_open[key]: each.shape[1:] for key, each in arrays.items() if key in left_open}
+
+
+def _variables(
+    path: Path, graph_def: Any, fetches: Sequence[str], given: Mapping[str, np.ndarray]
+) -> List[str]:
+    """Return the variables that a step takes; refuse feeds that lack what it also takes."""
     graph = read_graph(graph_def)
-    begin, fed = fetched_nodes(graph, fetches), {node_of(name) for name in arrays}
-    taken = reachable(begin, lambda name: () if name in fed else graph.producers(name))
-    kept = needed(graph, begin) - fed
-    lacking = [name for name in taken if graph.nodes[name].op in _FED and name in kept]
+    taken = needed(graph, fetched_nodes(graph, fetches))
+    kept = [name for name in graph.nodes if name in taken]
+    lacking = [name for name in _from_outside(graph, kept) if name not in given]
     if lacking:
-        named = ", ".join(f"{name}:0" for name in lacking)
+        named = ", ".join(lacking)
         raise DataError(path, f"lacks {named}, which the step takes", "an array of each, too")
+    return [name for name in kept if graph.nodes[name].op in VARIABLES]
+
+
+def _from_outside(graph: Graph, names: Sequence[str]) -> Iterator[str]:
+    """Yield the tensors that a step of some nodes is given, by a feed, a queue or an iterator.
+
+    An iterator that makes itself ready is none of them.
+    """
+    read = {tensor for name in names for tensor in graph.data[name]}
+    slots: Dict[str, List[int]] = {}
+    for node, slot in sorted(read):
+        slots.setdefault(node, []).append(slot)
+    for name in names:
+        op, data = graph.nodes[name].op, graph.data[name]
+        if op in FED:
+            yield f"{name}:0"
+        elif op.startswith(_WAITING) and graph.nodes[data[0].node].op != "OneShotIterator":
+            yield from (f"{name}:{slot}" for slot in slots.get(name, ()))
 
 
 def plan_of(step: Step, settings: Settings, mode: Optional[str] = None, **options: Any) -> Plan:
@@ -174,7 +205,7 @@ def _initialisers(path: Path, graph_def: Any, names: Sequence[str]) -> List[str]
     return [f"{name}/Assign" for name in names]
 
 
-def _saved(path: Path, graph_def: Any, names: Sequence[str]) -> Dict[str, np.ndarray]:
+def _saved(path: Path, names: Sequence[str]) -> Dict[str, np.ndarray]:
     prefix = prefix_of(path)
     if prefix is None:
         raise DataError(path, "holds no checkpoint", "a run folder, or PREFIX of PREFIX.index")

@@ -10,7 +10,6 @@ import shlex
 import tempfile
 from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence
-from urllib.parse import unquote
 
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.schema.run import Settings
@@ -102,7 +101,7 @@ def _places(settings: Settings, words: Sequence[str], sweeps: bool, stack: str) 
 def _of_store(setting: Optional[str], stack: str) -> Iterator[Place]:
     """Yield what a store on this machine writes to; a server's is not known from here."""
     uri = store_check.chosen_uri(setting)
-    path = store_check.sqlite_path(uri or "")
+    path, folder = store_check.sqlite_path(uri or ""), store_check.folder_path(uri or "")
     if uri is None and stack == "tf1":
         yield Place(Path("mlruns"))
     elif uri is None or path is not None:
@@ -110,8 +109,8 @@ def _of_store(setting: Optional[str], stack: str) -> Iterator[Place]:
         yield Place(database, "tracking.uri" if path else "", is_folder=False)
         if not database.exists():  # MLflow will keep its artifacts there
             yield Place(Path("mlruns"))
-    elif "://" not in uri or uri.startswith("file://"):
-        yield Place(Path(unquote(uri.partition("file://")[2] or uri)), "tracking.uri")
+    elif folder is not None:
+        yield Place(folder, "tracking.uri")
 
 
 def _of_data(settings: Settings) -> Iterator[Place]:

@@ -7,6 +7,7 @@ FOLDER/capture.json says what was fetched, under which mode, by which script.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 from pathlib import Path
@@ -43,10 +44,9 @@ class Capture:
         for node in meta.graph_def.node:  # with clear_devices TensorFlow 2 shows nodes of ours
             node.ClearField("device")
         write_bytes(self._folder / META, meta.SerializeToString())
-        variables = {
-            one.op.name: one for one in graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES)
-        }
-        _save(session.run(variables), str(self._folder / CHECKPOINT))
+        kinds = tf.GraphKeys.GLOBAL_VARIABLES, tf.GraphKeys.LOCAL_VARIABLES  # of a metric
+        variables = {one.op.name: one for kind in kinds for one in graph.get_collection(kind)}
+        _save(_values(session, variables), str(self._folder / CHECKPOINT))
         names = [str(element.name) for element in fetches]
         about = {"fetches": names, "mode": mode, "script": self._script}
         write_bytes(self._folder / ABOUT, json.dumps(about, indent=1).encode())
@@ -73,6 +73,19 @@ class Capture:
         stream = io.BytesIO()
         np.savez(stream, **made)
         write_bytes(self._folder / FEEDS, stream.getvalue())
+
+
+def _values(session: Any, variables: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return the values of those that have one: of a metric never asked for they may have none."""
+    unset = tf_compat.load().errors.FailedPreconditionError
+    try:
+        return dict(session.run(variables))
+    except unset:
+        found: Dict[str, Any] = {}
+        for name, variable in variables.items():
+            with contextlib.suppress(unset):
+                found[name] = session.run(variable)
+        return found
 
 
 def _save(values: Mapping[str, Any], prefix: str) -> None:

@@ -102,7 +102,7 @@ class ScriptRecord:
         kept.find_module()
         values: Dict[str, object] = {
             "script": kept.script,
-            "arguments": " ".join(map(shlex.quote, kept.arguments)),
+            "arguments": shown(kept.arguments),
             "precision": asked.mode,
             "precision.where": asked.where,
             "precision.keep_dtype": ",".join(asked.keep_dtype) or None,
@@ -206,6 +206,11 @@ class ScriptRecord:
             return f"{where} as run {run.run_id} of experiment {self._kept.experiment}"
         finally:
             os.chdir(str(before))
+
+
+def shown(arguments: Sequence[str]) -> str:
+    """Return a script's arguments as a shell takes them, and without the password of any URI."""
+    return without_password(" ".join(map(shlex.quote, arguments)))
 
 
 def _last(history: History) -> Dict[str, float]:

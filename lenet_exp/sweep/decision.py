@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
+from typing import List, NamedTuple, Sequence
 
 from lenet_exp.errors import DataError
 from lenet_exp.record.run import checkpoints, conditions
@@ -45,7 +45,9 @@ def decide(job: Job, code_sha256: str, redo_other_code: bool) -> Decision:
         return Decision(job, Action.RUN, "it was never begun")
     other = conditions.recorded(job.folder).get("code_sha256", code_sha256) != code_sha256
     status = journal.merged(entries, "status").get("status", "RUNNING")
-    if other and redo_other_code:
+    if journal.merged(entries, "tags").get("sweep", "").endswith(journal.SUPERSEDED):
+        action, why = Action.REDO, "was being set aside"
+    elif other and redo_other_code:
         action, why = Action.REDO, "was made by other code"
     elif journal.merged(entries, "tags").get("config_hash", job.identity) != job.identity:
         action, why = Action.REDO, "was given other settings since"
@@ -59,3 +61,16 @@ def decide(job: Job, code_sha256: str, redo_other_code: bool) -> Decision:
         kept = f"its checkpoint is of step {max(checkpoints.steps(job.folder), default=0)}"
         action, why = Action.RESUME, f"was interrupted at step {step}, {kept}"
     return Decision(job, action, f"it {why}", other)
+
+
+def summary(name: str, decisions: Sequence[Decision], command: str) -> List[str]:
+    """Return how many jobs of a sweep are to be made, and how to go on with it."""
+    counts = [(sum(one.action is action for one in decisions), action) for action in Action]
+    said = ", ".join(f"{count} {action.value}" for count, action in counts if count)
+    plural = "s" if len(decisions) > 1 else ""
+    return [f"sweep {name}, {len(decisions)} job{plural} ({said}); to go on with it:", command]
+
+
+def listed(decisions: Sequence[Decision]) -> List[str]:
+    """Return a line a job, for a dry run."""
+    return [f"{o.job.identity}  {o.job.delta}  {o.action.value}: {o.why}" for o in decisions]

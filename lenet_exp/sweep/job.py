@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 from pathlib import Path
 from typing import Any, Dict
 
@@ -20,7 +19,7 @@ from lenet_exp.experiment import resume
 from lenet_exp.experiment.summary import announcement
 from lenet_exp.record.store.lease import Lease
 from lenet_exp.record.terminal import leave, say
-from lenet_exp.sweep.places.ordered import exit_code
+from lenet_exp.sweep.places.ordered import end_with_the_sweep, exit_code
 
 
 def main() -> int:
@@ -28,17 +27,8 @@ def main() -> int:
     return exit_code(_run)
 
 
-def _end_with_the_sweep() -> None:
-    """Wait for the end of the launching process, and leave no worker alive after it.
-
-    At once: a kill spoils no file, and the next command ends the run in the store.
-    """
-    os.read(sys.stdin.fileno(), 1)
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 def _run(order: Dict[str, Any]) -> int:
-    threading.Thread(target=_end_with_the_sweep, name="sweep", daemon=True).start()
+    end_with_the_sweep(sys.stdin.fileno(), lambda: os.kill(os.getpid(), signal.SIGKILL))
     sys.argv = order["argv"]  # what was typed is recorded
     folder = Path(order["folder"])
     lease = Lease(folder, order["attempt"], order["lease"])

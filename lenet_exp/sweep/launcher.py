@@ -21,6 +21,7 @@ from lenet_exp.config.cli.mend import each_once
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.cli.sweep_line import JobConfigs, applicable
 from lenet_exp.config.compose import resolve, resolve_sweep
+from lenet_exp.config.passwords import without_password
 from lenet_exp.config.tracking import of_environment
 from lenet_exp.errors import LenetExpError
 from lenet_exp.experiment.summary import place
@@ -28,7 +29,7 @@ from lenet_exp.record.run import run_folders
 from lenet_exp.record.terminal import print_on, short
 from lenet_exp.sweep import state
 from lenet_exp.sweep.attempt import name_of
-from lenet_exp.sweep.jobs import ComposedJob, Request, counted
+from lenet_exp.sweep.jobs import ComposedJob, Job, Request, counted
 from lenet_exp.sweep.places.place import Place
 from lenet_exp.sweep.view import View, followed
 
@@ -100,23 +101,27 @@ class SweepLauncher(Launcher):
 
     def _detach(self, request: Request) -> Sequence[JobReturn]:
         """Have the place run this same command, unless somebody is at work on the sweep."""
+        from lenet_exp.sweep.sweep import checked_jobs  # noqa: PLC0415 - numpy
+
         folder, composed = request.folder, request.jobs
+        jobs = checked_jobs(request, View())
+        left_out = state.left_out(folder, jobs)
         if state.locker_of(folder) is None:
-            log = folder / "launching.log"
-            said = self._submitted(request, log)
+            log, before = folder / "launching.log", self._place.submitted(name_of(folder)[:-1])
+            said = f"{before}, submitted before" if before else self._submitted(folder, jobs, log)
             lines = [f"{counted(composed)}: {said}, which says more in {short(log)}"]
+            left_out = left_out if before else []
         else:
             lines = state.lines(folder)
+        if left_out:
+            again = "once that has ended, the same command makes them"
+            lines.append(f"not among its jobs: {', '.join(left_out)}; {again}")
         lines.append(f"to see how far it is: python -m lenet_exp.sweep {folder.name}")
         print_on(sys.stdout, "\n".join([*lines, ""]))
         return [JobReturn(list(job.overrides), status=JobStatus.COMPLETED) for job in composed]
 
-    def _submitted(self, request: Request, log: Path) -> str:
+    def _submitted(self, folder: Path, jobs: Sequence[Job], log: Path) -> str:
         """Submit it; return how it is found. Of what is refused nothing new is left."""
-        from lenet_exp.sweep.sweep import checked_jobs  # noqa: PLC0415 - numpy
-
-        folder = request.folder
-        jobs = checked_jobs(request, View())
         new = [path for path in (log, folder / state.JOBS) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
         words = [*_without(sys.argv[1:], "sweep", "detach"), f"sweep={folder.name}"]
@@ -152,12 +157,15 @@ class SweepLauncher(Launcher):
 
 
 def _command(arguments: Sequence[str], name: str, experiment: str) -> str:
-    """Return what goes on with this sweep, in any shell: the same command, and its name."""
+    """Return what goes on with this sweep, in any shell: the same command, and its name.
+
+    It is shown and recorded: a password in it has to be typed again.
+    """
     kept: List[str] = list(map(each_once, _without(arguments, "sweep", "dry_run", "detach")))
     if not any(word.startswith("hydra.sweep.dir=") for word in arguments):
         kept.append(f"sweep={name}")
     store = itertools.starmap(argument, of_environment(experiment, arguments).items())
-    return " ".join([PROGRAM, *map(shlex.quote, kept), *store])
+    return without_password(" ".join([PROGRAM, *map(shlex.quote, kept), *store]))
 
 
 def _without(arguments: Sequence[str], *keys: str) -> List[str]:

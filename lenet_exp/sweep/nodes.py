@@ -17,10 +17,10 @@ from lenet_exp.record.waiting import waiting
 from lenet_exp.sweep.attempt import PAUSE, name_of
 from lenet_exp.sweep.decision import Action, Decision
 from lenet_exp.sweep.jobs import Request
+from lenet_exp.sweep.places.ordered import OURS
 from lenet_exp.sweep.places.place import PROBE
 
 _LOG = "probe.log"
-_OURS = "lenet-exp: "
 
 
 def prepare(request: Request, decisions: Sequence[Decision], uri: str) -> None:
@@ -65,7 +65,7 @@ def check(request: Request, uri: str) -> None:
     log.unlink()
     if worker.poll() == 0:
         return
-    said = [line[len(_OURS) :] for line in lines if line.startswith(_OURS)]
+    said = [line[len(OURS) :] for line in lines if line.startswith(OURS)]
     problem = "; ".join(said) or "; ".join(lines[-3:]) or worker.reason().text
     raise EngineError(f"a node of hydra/launcher={place.name}", f"lacks: {problem}", _remedy(said))
 

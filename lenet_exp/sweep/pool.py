@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from typing import Callable, Dict, Iterable, List, Sequence
 
-from lenet_exp.errors import StoreError
+from lenet_exp.errors import DataError, LenetExpError, StoreError
 from lenet_exp.record.store import dead_runs, journal
 from lenet_exp.record.store.mlflow_store import Store
 from lenet_exp.record.terminal import short
@@ -23,7 +23,16 @@ _LONGEST = 10 * PAUSE  # between two looks at many jobs
 class JobPool:
     """Runs the jobs of a sweep and says of each what happens to it."""
 
-    def __init__(self, request: Request, store: Store, parent_id: str, view: View) -> None:
+    def __init__(
+        self,
+        request: Request,
+        store: Store,
+        parent_id: str,
+        view: View,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Run what `run` is given; `check` raises where another process has the sweep."""
+        self._check = check
         self.ended = False  # without an interruption
         self.stopped: List[Job] = []  # because another one failed
         self._request, self._store, self._parent_id, self._view = request, store, parent_id, view
@@ -62,8 +71,13 @@ class JobPool:
             self.ended = True
         finally:
             if self._attempts:
-                end_all(self._attempts)
-                self._end_in_store(attempt.job for attempt in self._attempts)
+                try:
+                    end_all(self._attempts, place)
+                finally:
+                    self._check()  # else they are another's
+                    for attempt in self._attempts:
+                        self._end_record(attempt)
+                    self._settle(attempt.job for attempt in self._attempts)
         self.stopped = [*(attempt.job for attempt in self._attempts), *waiting]
         return self._failed
 
@@ -73,26 +87,33 @@ class JobPool:
 
     def _start(self, job: Job) -> None:
         place = self._request.place
-        alone = place.is_alone(self._at_a_time)
-        # Of a job that goes on, the part before counts too.
-        before = journal.merged(job.recorded(), "tags").get("alone")
-        tags = {
-            **self._request.tags,
-            "mlflow.parentRunId": self._parent_id,
-            "job_override": job.delta,
-            "alone": str(alone and before != "false").lower(),
-        }
-        for number, lost in self._lost[job.identity].items():
-            tags[f"lost_{number}"] = lost.text
         try:
-            attempt = Attempt(job, place, tags, place.cores(self._at_a_time))
-        except StoreError as error:
+            cores = place.cores(self._at_a_time)
+            attempt = Attempt(job, place, self._tags(job), cores, self._check)
+        except (StoreError, DataError) as error:
             self._fail(job, str(error))
             return
         self._attempts.append(attempt)
         self._seen[job.identity], self._states[job.identity] = attempt.watch, "running"
         step = attempt.watch.step
         self._say(job, f"goes on after step {step}" if step else "begins")
+
+    def _tags(self, job: Job) -> Dict[str, str]:
+        """Return those of its run in MLflow.
+
+        Raises:
+            DataError: its record is damaged.
+        """
+        alone = self._request.place.is_alone(self._at_a_time)
+        # Of a job that goes on, the part before counts too.
+        before = journal.merged(job.recorded(), "tags").get("alone")
+        return {
+            **self._request.tags,
+            "mlflow.parentRunId": self._parent_id,
+            "job_override": job.delta,
+            "alone": str(alone and before != "false").lower(),
+            **{f"lost_{n}": lost.text for n, lost in self._lost[job.identity].items()},
+        }
 
     def _look(self) -> None:
         for attempt in list(self._attempts):
@@ -107,15 +128,17 @@ class JobPool:
                 self._take_end(attempt, code)
 
     def _take_end(self, attempt: Attempt, code: int) -> None:
+        self._check()  # else it is another's to judge
         job, metrics = attempt.job, attempt.watch.metrics
         if attempt.watch.status == "FINISHED":  # its record has all, whatever ended it then
             self._states[job.identity] = "finished"
             spent = duration(time.monotonic() - attempt.begun)
             self._say(job, f"finished in {spent}, {job.result(metrics)}")
             if code != 0:
-                self._end_in_store([job])
+                self._settle([job])
             return
         reason = attempt.worker.reason()
+        self._end_record(attempt, reason.text)
         if self._may_try_again(job, reason):
             self._lost[job.identity][attempt.number] = reason
             self._states[job.identity] = "waiting"
@@ -123,8 +146,8 @@ class JobPool:
             self._waiting.insert(0, job)
             return
         self._fail(job, self._told(job, reason))
-        if code != 0:  # it may not have ended its own record
-            self._end_in_store([job])
+        if code != 0:  # it may not have told the store all
+            self._settle([job])
 
     def _may_try_again(self, job: Job, reason: Reason) -> bool:
         """Return whether another try may fare better: of one for lack of memory, once."""
@@ -144,11 +167,17 @@ class JobPool:
         self._failed[job.identity] = f"  {job.delta}: {told}"
         self._say(job, f"failed: {told}")
 
-    def _end_in_store(self, jobs: Iterable[Job]) -> None:
-        """End in the store what a dead process left RUNNING; the next command would too."""
+    def _end_record(self, attempt: Attempt, lost: str = "") -> None:
+        try:
+            attempt.end_record(lost)
+        except (LenetExpError, OSError) as error:
+            self._say(attempt.job, f"its record can't be ended: {error}")
+
+    def _settle(self, jobs: Iterable[Job]) -> None:
+        """Have the store know how ended what didn't say so itself; the next command would too."""
         try:
             for job in jobs:
-                dead_runs.end_killed(self._store, job.folder)
+                dead_runs.settle_in(self._store, job.folder)
         except StoreError as error:
             self._view.say(f"the store refuses: {error}")
 

@@ -12,7 +12,6 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any, Dict, Iterator
-from urllib.parse import unquote
 
 from lenet_exp import __version__, tf_compat
 from lenet_exp.config.passwords import without_password
@@ -20,6 +19,7 @@ from lenet_exp.data import files
 from lenet_exp.record.run import conditions
 from lenet_exp.record.store import store_check
 from lenet_exp.record.writable import obstacle
+from lenet_exp.sweep.places.ordered import OURS
 
 _LIBRARIES = ("tensorflow", "mlflow", "hydra", "matplotlib")
 _PATIENCE = 10.0  # seconds for a server to answer
@@ -30,7 +30,7 @@ def main() -> int:
     order = json.loads(sys.stdin.buffer.readline() or "{}")
     found = list(lacks(order)) if order else []
     for line in found:
-        print(f"lenet-exp: {line}", file=sys.stderr)
+        print(f"{OURS}{line}", file=sys.stderr)
     return 1 if found or not order else 0
 
 
@@ -63,7 +63,7 @@ def _of_store(shown: str) -> Iterator[str]:
     if "***" in uri:
         yield f"MLFLOW_TRACKING_URI is not {shown} there: one with a password is set on the nodes"
         return
-    if uri.startswith(("http://", "https://")):
+    if store_check.is_server(uri):
         request = urllib.request.Request(f"{uri.rstrip('/')}/health")  # noqa: S310 - http or https
         try:
             urllib.request.urlopen(request, timeout=_PATIENCE).close()  # noqa: S310
@@ -73,9 +73,9 @@ def _of_store(shown: str) -> Iterator[str]:
             yield f"{without_password(uri)} is not reached from there ({error})"
         return
     path = store_check.sqlite_path(uri)
-    if path is None and "://" in uri and not uri.startswith("file://"):
+    place = path or store_check.folder_path(uri)
+    if place is None:
         return  # another machine's database: the job says
-    place = path or Path(unquote(uri.partition("file://")[2] or uri))
     if not place.exists():
         yield f"the store {place} is not there: it must be on a shared file system, or a server"
         return

@@ -17,7 +17,7 @@ from lenet_exp.sweep.watch import Watch
 
 JOBS = "jobs.json"
 _TELLING = (journal.NAME, JOBS)  # the second alone of a sweep that waits for an engine
-_STATES = {"FINISHED": "finished", "FAILED": "failed", "RUNNING": "running"}
+_STATES = {"FINISHED": "finished", "FAILED": "failed", "RUNNING": "running", "KILLED": "stopped"}
 
 
 class KnownJob(NamedTuple):
@@ -36,6 +36,12 @@ def keep_jobs(folder: Path, jobs: Sequence[Job]) -> None:
     named = {job.identity: job for job in (*_jobs(folder), *new)}
     text = json.dumps([job._asdict() for job in named.values()], indent=1)
     run_files.write_bytes(folder / JOBS, text.encode())
+
+
+def left_out(folder: Path, jobs: Sequence[Job]) -> List[str]:
+    """Return what those jobs are called that are none of a sweep's."""
+    known = {job.identity for job in _jobs(folder)}
+    return list(dict.fromkeys(job.delta for job in jobs if job.identity not in known))
 
 
 def main(options: SweepOptions) -> int:
@@ -63,12 +69,13 @@ def lines(folder: Path) -> List[str]:
     """Return who is at work on a sweep, the table of its jobs, and what goes on with it."""
     tags = _tags(folder)
     known = _told_apart(_jobs(folder))
-    rows = [_row(job, folder / job.identity) for job in known]
     holder = holder_of(folder)
+    rows = [_row(job, folder / job.identity, holder is not None) for job in known]
     told = [f"sweep {folder.name}: {holder or 'nobody'} is at work on it"]
     told += table(rows, len(rows) + 3)
     for job in known:
-        told += [f"  {job.delta}: {text}" for text in _attempts(folder / job.identity)]
+        of_job = _attempts(folder / job.identity, holder is not None)
+        told += [f"  {job.delta}: {text}" for text in of_job]
     begun = f"to go on with it: {tags.get('command', 'unknown')}"
     return [*told, begun if tags else "it is not begun: the same command goes on with it"]
 
@@ -106,17 +113,23 @@ def _who(process: Dict[str, Any]) -> str:
     return f"process {process.get('pid')} on {process.get('host')}{''.join(engines)}"
 
 
-def _row(job: KnownJob, folder: Path) -> JobRow:
+def _row(job: KnownJob, folder: Path, is_held: bool) -> JobRow:
     watch = Watch(folder)
     state = _STATES.get(_status(folder) or "", "stopped" if watch.step else "waiting")
-    if state == "running" and processes.is_dead(_tags(folder).get(processes.TAG)):
+    if state == "running" and not _may_run(folder, is_held):
         state = "stopped"
     accuracy = watch.metrics.get("accuracy", watch.metrics.get("validation_accuracy"))
     loss = watch.metrics.get("loss")
     return JobRow(job.delta, state, watch.step, job.steps, loss, accuracy, None)
 
 
-def _attempts(folder: Path) -> Iterator[str]:
+def _may_run(folder: Path, is_held: bool) -> bool:
+    """Return whether who makes a job may live: a sweep's attempt ends with who holds the sweep."""
+    tag = _tags(folder).get(processes.TAG)
+    return (is_held or "attempt" not in processes.read(tag)) and not processes.is_dead(tag)
+
+
+def _attempts(folder: Path, is_held: bool) -> Iterator[str]:
     """Yield what is wrong with its record, where it is being made, how lost attempts ended."""
     try:
         entries = journal.read(folder)
@@ -126,7 +139,7 @@ def _attempts(folder: Path) -> Iterator[str]:
     except OSError:
         return
     given, tags = lease.read(folder), journal.merged(entries, "tags")
-    if _status(folder) == "RUNNING" and "pid" in given:
+    if _status(folder) == "RUNNING" and "pid" in given and _may_run(folder, is_held):
         yield f"attempt {given['attempt']}, {_who(given)}"
     lost = sorted(key for key in tags if key.startswith("lost_"))
     if lost:
@@ -153,8 +166,9 @@ def _jobs(folder: Path) -> List[KnownJob]:
         return [_known(**one) for one in json.loads((folder / JOBS).read_text())]
     except (OSError, ValueError, TypeError):
         begun = sorted(path.parent for path in folder.glob(f"*/{journal.NAME}"))
-        current = [path for path in begun if "superseded" not in _tags(path).get("sweep", "")]
-        named = [(path, _tags(path).get("job_override", path.name)) for path in current]
+        tagged = [(path, _tags(path)) for path in begun]
+        named = [(path, tags.get("job_override", path.name)) for path, tags in tagged
+                 if not tags.get("sweep", "").endswith(journal.SUPERSEDED)]  # fmt: skip
         return [KnownJob(path.name, delta, Watch(path).step) for path, delta in named]
 
 

@@ -13,16 +13,16 @@ from omegaconf import OmegaConf
 from lenet_exp import tf_compat
 from lenet_exp.config.schema.run import all_keys, precision_files
 from lenet_exp.config.tracking import experiment_notices
-from lenet_exp.errors import JobsFailedError, LenetExpError
+from lenet_exp.errors import DataError, JobsFailedError, LenetExpError, wrap_os_error
 from lenet_exp.experiment.dataset import load_data
-from lenet_exp.record.next_steps import next_steps, open_command
+from lenet_exp.record.next_steps import compare_command, next_steps, open_command
 from lenet_exp.record.run import conditions
 from lenet_exp.record.store import dead_runs, journal, store_check
 from lenet_exp.record.store.mlflow_store import Store
 from lenet_exp.record.terminal import short
 from lenet_exp.record.waiting import importing, waiting
 from lenet_exp.sweep import nodes, parent, state
-from lenet_exp.sweep.decision import Action, Decision, decide
+from lenet_exp.sweep.decision import Action, Decision, decide, listed, summary
 from lenet_exp.sweep.jobs import Request, SweepJob, jobs_of, varied
 from lenet_exp.sweep.pool import JobPool
 from lenet_exp.sweep.view import View
@@ -63,7 +63,7 @@ def _make(request: Request, distinct: List[SweepJob], view: View) -> Dict[str, s
         nodes.prepare(request, decisions, store.uri)
         state.keep_jobs(request.folder, distinct)
         with parent.open_parent(store, held, _about(request)) as run:
-            pool = JobPool(request, store, run.run_id, view)
+            pool = JobPool(request, store, run.run_id, view, held.check)
             try:
                 failed = _run_all(request, distinct, decisions, pool, store, view)
             finally:
@@ -71,6 +71,7 @@ def _make(request: Request, distinct: List[SweepJob], view: View) -> Dict[str, s
                 view.close()
                 if not pool.ended:
                     view.say(f"to go on: {request.command}")
+            held.check()
             run.failed = bool(failed)
             _tell_the_store(store, distinct, view)
             for job in pool.stopped:
@@ -88,7 +89,8 @@ def _store(job: SweepJob) -> Store:
 
 def _tell_the_store(store: Store, jobs: Sequence[SweepJob], view: View) -> None:
     try:
-        parent.complete_jobs(store, [job.folder for job in jobs])
+        for line in parent.complete_jobs(store, jobs):
+            view.say(line)
     except LenetExpError as error:
         view.say(f"the store lacks what jobs recorded: {error}")
 
@@ -177,20 +179,14 @@ def _set_aside_what_is_redone(decisions: Sequence[Decision], store: Store, view:
 
 
 def _say_decisions(decisions: Sequence[Decision], request: Request, view: View) -> None:
-    counts = [(sum(one.action is action for one in decisions), action) for action in Action]
-    summary = ", ".join(f"{count} {action.value}" for count, action in counts if count)
-    plural = "s" if len(decisions) > 1 else ""
-    lines = [
-        f"sweep {request.name}, {len(decisions)} job{plural} ({summary}); to go on with it:",
-        request.command,
-    ]
+    lines = summary(request.name, decisions, request.command)
     left_out = [word for job in request.jobs for word in job.left_out]
     lines += [f"{word}: {_owners(word)}" for word in dict.fromkeys(left_out)]
-    named = [(f"{one.job.identity}  {one.job.delta}", one) for one in decisions]
     if request.options.dry_run:
-        lines += [f"{name}  {one.action.value}: {one.why}" for name, one in named]
+        lines += listed(decisions)
     view.say("\n  ".join(lines))
-    others = [name for name, one in named if one.other_code and one.action is Action.KEEP]
+    kept = [one.job for one in decisions if one.other_code and one.action is Action.KEEP]
+    others = [f"{job.identity}  {job.delta}" for job in kept]
     if others:
         head = "finished with other code than today's, and kept (on_changed_code=redo):"
         view.say("\n  ".join([head, *others]))
@@ -236,18 +232,21 @@ def _compared(
 ) -> Tuple[str, List[str]]:
     """Return the comparison of the finished jobs, and lines: what it comes to, its page.
 
-    Of a store (None: MLflow's default) that can't be read, what the jobs keep in their folders.
+    Of a store (None: MLflow's default) that can't be read, or where that can't be written, what
+    the jobs keep in their folders.
     """
     from lenet_exp.comparison import compare, load_runs  # noqa: PLC0415 - MLflow, matplotlib
 
     if not done:
         return "nothing to compare: no job has finished", []
+    tracking = done[0].settings.tracking
     try:
-        store = compare.open_store(uri, done[0].settings.tracking.experiment)
+        store = compare.open_store(uri, tracking.experiment)
         found = load_runs.sweep(store, request.name)
         made = compare.compare(store, found, request.options.reference, 100)
-    except LenetExpError as error:
-        lines = [f"not compared: {error}"]
+    except (LenetExpError, OSError) as error:
+        command = f"{compare_command(tracking.experiment, tracking.uri)} sweep={request.name}"
+        lines = [f"not compared: {wrap_os_error(error, command)}"]
     else:
         return made.text, [
             f"verdict  {made.comparison.headline}",
@@ -264,7 +263,10 @@ def _compared(
 
 
 def _accuracy(job: SweepJob) -> Optional[float]:
-    entries = job.recorded()
+    try:
+        entries = job.recorded()
+    except (DataError, OSError):  # since it finished
+        return None
     if journal.merged(entries, "status").get("status") != "FINISHED":
         return None
     accuracy = journal.merged(entries, "metrics").get("accuracy")

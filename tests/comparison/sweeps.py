@@ -76,7 +76,9 @@ def record(store, folder, words, right, *, sec_per_step=0.005, scales=(1,) * WIN
     yaml = OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(settings)))
     run_files.write_bytes(folder / "config.yaml", yaml.encode())
     run_files.write_bytes(folder / PLAN_FILE, plan.csv)
-    run_files.write_test_predictions(folder, classes_with(right, settings.seed), LABELS)
+    run_files.write_test_predictions(
+        run_files.RunFolder(folder), classes_with(right, settings.seed), LABELS
+    )
     run_files.write_bytes(folder / "figures" / "confusion_matrix.png", confusion_matrix())
     for name in ("config.yaml", PLAN_FILE, "test_predictions.npz", "figures"):
         run.artifact(folder / name)

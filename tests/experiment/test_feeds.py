@@ -156,7 +156,7 @@ def test_a_variable_without_a_first_value_is_named(graph_def, tmp_path):
     gone = {"init", "logits/kernel/Assign"}
     kept.node.extend(node for node in graph_def.node if node.name not in gone)
     (tmp_path / "net.pb").write_bytes(kept.SerializeToString())
-    npz(tmp_path / "data.npz")
+    np.savez(str(tmp_path / "data.npz"), **{"x:0": X, "labels:0": LABELS})
     with pytest.raises(DataError) as caught:
         graph_step(tmp_path / "net.pb", tmp_path / "data.npz", ())
     said = "net.pb: gives the variable logits/kernel no first value"

@@ -10,6 +10,7 @@ import pytest
 
 from lenet_exp.record.store.journal import Journal
 from lenet_exp.record.store.processes import TAG
+from lenet_exp.sweep.attempt import name_of
 from tests.end_to_end.conftest import bare_project, project  # noqa: F401 - fixtures
 
 SWEEP = ("-m", "seed=0,1", "debug=fast", "hydra/launcher=slurm", "detach=true", "sweep=mine")
@@ -69,3 +70,20 @@ def test_it_is_submitted_again_once_who_had_it_is_dead(project, engine):  # noqa
         assert not (project.folder / "sbatch.json").exists()
     again = project.run(*SWEEP, TOLD_sbatch="7")
     assert "Slurm job 7" in again.stdout, again.stderr
+
+
+def test_jobs_that_a_submitted_command_does_not_make_are_said(project, engine):  # noqa: F811
+    done = project.run(*SWEEP, TOLD_sbatch="7")
+    assert done.returncode == 0, done.stderr
+    folder = folder_of(project)
+    before = (folder / "jobs.json").read_bytes()
+    queue = f"7|{name_of(folder.resolve())[:-1]}"
+    more = [word if word != "seed=0,1" else "seed=1,2" for word in SWEEP]
+    again = project.run(*more, TOLD_squeue=queue)
+    assert (again.returncode, again.stderr) == (0, "")
+    first, second, _ = again.stdout.splitlines()
+    assert first.startswith("2 jobs: Slurm job 7, submitted before, which says more in ")
+    assert second.startswith("not among its jobs: seed=2; once that has ended")
+    assert (folder / "jobs.json").read_bytes() == before
+    same = project.run(*SWEEP, TOLD_squeue=queue)
+    assert "not among" not in same.stdout

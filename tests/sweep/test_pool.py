@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from lenet_exp.record.store import journal
+from lenet_exp.sweep.attempt import end_all
 from lenet_exp.sweep.decision import Action, Decision
 from lenet_exp.sweep.jobs import Request, jobs_of
 from lenet_exp.sweep.places.place import End, Place, Reason, Worker
@@ -82,3 +84,29 @@ def test_how_attempts_were_lost_is_told_by_their_numbers(tmp_path):
     assert [made.tags["attempts"] for made in place.made] == ["4", "5"]
     assert place.made[-1].tags["lost_4"] == "ended by -15"
     assert "lost_1" not in place.made[-1].tags  # the run has it, of the command before
+
+
+class Signalled(Place):
+    """A place in which a signal takes so long that a second Ctrl-C comes."""
+
+    name = "given"
+
+    def __init__(self):
+        super().__init__(1, 0)
+        self.sent = []
+
+    def worker(self, log, name, module=()):
+        raise NotImplementedError
+
+    def signal(self, workers, number):
+        self.sent.append((len(workers), number))
+        if number == signal.SIGTERM:
+            raise KeyboardInterrupt
+
+
+def test_a_second_ctrl_c_kills_all_at_once_however_far_the_first_one_was():
+    place = Signalled()
+    attempts = [SimpleNamespace(worker=Stub("RUNNING", code, End.LOST)) for code in (None, 0, None)]
+    with pytest.raises(KeyboardInterrupt):
+        end_all(attempts, place)
+    assert place.sent == [(2, signal.SIGTERM), (2, signal.SIGKILL)]

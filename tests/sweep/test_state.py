@@ -72,6 +72,25 @@ def test_nobody_holds_what_a_dead_process_held(sweep):
     assert state.lines(sweep)[0] == "sweep mine: nobody is at work on it"
 
 
+@pytest.mark.parametrize(("status", "process", "attempt", "shown"), [
+    ("RUNNING", ELSEWHERE, 1, "running"),
+    ("RUNNING", GONE, 1, "stopped"),
+    ("FINISHED", ELSEWHERE, 1, "stopped"),
+    ("FAILED", ELSEWHERE, 1, "stopped"),
+    ("FINISHED", ELSEWHERE, 0, "running"),  # gone on with alone
+])  # fmt: skip
+def test_a_job_runs_as_long_as_who_holds_its_sweep_may(status, process, attempt, shown, sweep):
+    with contextlib.closing(Journal(sweep)) as held:
+        held.append("tags", {processes.TAG: process})
+        held.append("status", {"status": status})
+    made = {**json.loads(ELSEWHERE), **({"attempt": attempt} if attempt else {})}
+    with contextlib.closing(Journal(sweep / "c")) as job:
+        job.append("tags", {processes.TAG: json.dumps(made)})
+    told = state.lines(sweep)
+    assert [line.split()[1] for line in told if line.startswith("seed=2")] == [shown]
+    assert ("  seed=2: attempt 1, process 12 on n7, slurm 34" in told) == (shown == "running")
+
+
 @pytest.mark.parametrize("word", ["other", "../mine", "sweep=other", "multirun/mine"])
 def test_what_is_no_sweep_is_refused_with_what_there_is(word, sweep, capsys):
     assert verb.main([word]) == 2

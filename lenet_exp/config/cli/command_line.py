@@ -22,7 +22,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from lenet_exp.config import CONF, references
+from lenet_exp.config import CONF, launchers, references
 from lenet_exp.config.chip import machine
 from lenet_exp.config.chip.checks import check_jobs
 from lenet_exp.config.cli import listed_jobs, suggest, sweep_line
@@ -91,6 +91,7 @@ def _check(
                 if searched:
                     references.follow_all(cfg.hydra)
                 check_made(cfg)
+                launchers.check(cfg)
                 settings.append(_settings(cfg))
             composed.append(cfg)
         if line.sweeps and settings:
@@ -250,6 +251,8 @@ def _line(
                 return_hydra_config=True,
             )
         check_made(cfg)
+        with located(cfg, line.overrides):
+            launchers.check(cfg)
     if jobs == []:
         raise _no_job(line)
     return line, jobs or []

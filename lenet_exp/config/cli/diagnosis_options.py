@@ -107,19 +107,18 @@ class DiagnoseOptions(StepOptions):
     format: str = one_of("table", "csv", "json", good="csv", default="table")
 
 
-class Target(float):
+class Goal:
     """What is to be reached: "cosine>=0.999", or the number alone, or "accuracy>=0.975"."""
 
-    measure: str
-
-    def __new__(cls, text: str) -> Target:
+    def __init__(self, text: str) -> None:
         """Read a text; raises ValueError where it is no such text."""
         measure, _, number = text.rpartition(">=")
-        made = super().__new__(cls, number)
-        made.measure = measure.strip() or "cosine"
-        if made.measure not in _GOOD or not 0 <= made <= 1:
+        self.measure, self.least = measure.strip() or "cosine", float(number)
+        if self.measure not in _GOOD or not 0 <= self.least <= 1:
             raise ValueError(text)
-        return made
+
+    def __str__(self) -> str:
+        return f"{self.measure}>={self.least:g}"
 
 
 def _same_measure(text: str) -> str:
@@ -140,9 +139,9 @@ class AdviseOptions(StepOptions):
     BARE = DiagnoseOptions.BARE
     BESIDE_A_RUN = _ADVISED
 
-    target: Target = key("cosine>=0.999, how near the gradients are, or accuracy>=0.975, how far a"
-                         " training gets: from 0 to 1", _GOOD["cosine"], mend=_same_measure,
-                         default=Target(_GOOD["cosine"]))  # fmt: skip
+    target: Goal = key("cosine>=0.999, how near the gradients are, or accuracy>=0.975, how far a"
+                       " training gets: from 0 to 1", _GOOD["cosine"], mend=_same_measure,
+                       default=Goal(_GOOD["cosine"]))  # fmt: skip
     modes: Tuple[str, ...] = key(f"precision modes: {' '.join(PRECISION_MODES)}", "[force_fp16]",
                                  lambda modes: modes and {*modes} <= {*PRECISION_MODES},
                                  default=PRECISION_MODES)  # fmt: skip
@@ -154,15 +153,13 @@ class AdviseOptions(StepOptions):
     check: bool = switch(default=False)
     format: str = one_of("table", "json", good="json", default="table")
     words: Tuple[str, ...] = ()
-    accuracy: Optional[float] = None
 
     @classmethod
     def read(cls, arguments: Sequence[str]) -> AdviseOptions:
         """Return what is asked; precision=MODE is modes=[MODE]."""
         options = super().read(arguments)
         if options.target.measure == "accuracy":
-            _check_trains(cls, options, "target", f"accuracy>={options.target:g}")
-            options = replace(options, accuracy=float(options.target), target=cls.target)
+            _check_trains(cls, options, "target", str(options.target))
         _check_check(cls, options)
         typed = typed_values(arguments)
         if "modes" not in typed and {"precision", "precision.mode"} & typed.keys():

@@ -6,7 +6,6 @@ import argparse
 import functools
 import math
 import operator
-import re
 import shlex
 from typing import Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
@@ -34,25 +33,6 @@ MOST_JOBS = 10_000  # each takes its time, and memory, before the first begins
 _LAUNCHERS, _SWEEPER = ("local", "slurm", "ray"), "basic"
 _N_JOBS = "hydra.launcher.n_jobs"
 _MAX_BATCH = "hydra.sweeper.max_batch_size"
-_WORD, _MAPPING = r"[^\[{,].*", r"\{.*\}|null"
-# key of a launcher -> what it may be, in words, and one such value
-_OF_LAUNCHERS = {
-    _N_JOBS: ("[1-9][0-9]{0,3}", "a whole number, 1 or more", "2"),
-    "hydra.launcher.retries": ("[0-9]{1,3}", "a whole number, 0 or more", "3"),
-    "hydra.launcher.warm": ("(?i)true|false", "true | false", "false"),
-    "hydra.launcher.cpus_per_task": ("[1-9][0-9]{0,3}", "a whole number, 1 or more", "2"),
-    "hydra.launcher.cpus": (r"[0-9]{1,4}(\.[0-9]+)?", "a number of cores", "2"),
-    "hydra.launcher.options": (_MAPPING, "null or a mapping", "{qos: low}"),
-    "hydra.launcher.launching": (_MAPPING, "null or a mapping", "{partition: long}"),
-    "hydra.launcher.resources": (_MAPPING, "null or a mapping", "{NPU: 1}"),
-    "hydra.launcher.setup": (r"\[.*\]", "a list of lines of a shell", "['module load ascend']"),
-    "hydra.launcher.partition": (_WORD, "null or a partition of Slurm", "npu"),
-    "hydra.launcher.time": (_WORD, "null, minutes, or h:mm:ss, in quotes in a file", "30"),
-    "hydra.launcher.gres": (_WORD, "null or a resource of Slurm", "npu:1"),
-    "hydra.launcher.account": (_WORD, "null or an account of Slurm", "mine"),
-    "hydra.launcher.mem": (_WORD, "null or memory", "8G"),
-    "hydra.launcher.python": (_WORD, "null or a Python of the nodes", "python3"),
-}
 _PER_PROCESS = ("threads", "deterministic")  # what TensorFlow takes once a process
 
 # The jobs of a sweep as Hydra composes them, by all the overrides that they are composed of.
@@ -223,6 +203,12 @@ def _of_another_option(
     )
 
 
+def _one_of_hydra(key: str, value: str) -> str:
+    """Return what a shell takes for a key of Hydra's: a text with commas, the first of options."""
+    first = value.partition(",")[0]
+    return shlex.quote(f"{key}={first}") if "/" in key else argument(key, value)
+
+
 def not_swept(overrides: Sequence[Override]) -> List[str]:
     """Return the words that every job has, but keys of a group that is swept over."""
     swept = {one.key_or_group for one in overrides if one.is_sweep_override()}
@@ -247,6 +233,9 @@ def _check_override(override: Override, in_sweep: bool) -> None:
         allowed = "one value, or in a sweep each of them: key=a,b or key=range(0,3)"
         good = f"-m {key}={value[len('interval(') : -1]}"
         raise suggest.not_possible(key, value, allowed, good)
+    if in_sweep and override.is_hydra_override() and override.is_sweep_override():
+        allowed = "one value for the whole sweep; one that holds a comma in quotes"
+        raise suggest.not_possible(key, value, allowed, f"-m {_one_of_hydra(key, value)}")
     if in_sweep and key in SWEEP_KEYS and override.is_sweep_override():
         first = next(override.sweep_string_iterator(), "null")
         good = f"-m {shlex.quote(f'{key}={first}')}"
@@ -280,7 +269,7 @@ def check_compatible(line: Line, settings: Sequence[Settings]) -> None:
     keys = [key for key in flatten(settings[0]) if key.startswith("tracking.")]
     _check_same(settings, keys, "one store and experiment in a sweep; sweep once for each")
     if _is_ours(line, "hydra/launcher", *_LAUNCHERS):
-        _check_launcher(line)
+        _check_batch(line)
         return
     launcher = _given(line, "hydra/launcher")
     for key in SWEEP_KEYS[1:]:
@@ -292,19 +281,7 @@ def check_compatible(line: Line, settings: Sequence[Settings]) -> None:
     _check_same(settings, _PER_PROCESS, why)
 
 
-def _check_launcher(line: Line) -> None:
-    engine, detach = _given(line, "hydra/launcher"), _given(line, "detach")
-    if detach in ("true", "True") and engine not in _LAUNCHERS[1:]:
-        allowed = f"only with hydra/launcher={' or '.join(_LAUNCHERS[1:])}"
-        good = f"-m detach=true hydra/launcher={_LAUNCHERS[1]}"
-        raise suggest.not_possible("detach", detach, allowed, good)
-    for key, (form, allowed, good) in _OF_LAUNCHERS.items():
-        value = _given(line, key)
-        if value is not None and not re.fullmatch(form, value):
-            chosen = f"hydra/launcher={engine} " if engine else ""
-            raise suggest.not_possible(
-                key, value, allowed, f"-m {chosen}{shlex.quote(f'{key}={good}')}"
-            )
+def _check_batch(line: Line) -> None:
     batch = _given(line, _MAX_BATCH)
     if batch not in (None, "null"):
         allowed = "null; n_jobs says how many run at a time"

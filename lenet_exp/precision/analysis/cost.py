@@ -71,6 +71,11 @@ class Totals(NamedTuple):
     cast_bytes: int
     uncounted: Tuple[str, ...]
 
+    @property
+    def cube_share(self) -> float:
+        """Which share of the cube's FLOP is in float16, 0..1."""
+        return self.cube_flops_float16 / self.cube_flops if self.cube_flops else 0.0
+
 
 def totals(plan: Plan) -> Totals:
     """Return what a plan adds up to."""

@@ -11,10 +11,11 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Sequence, Tup
 
 from lenet_exp.precision.plan import Operator
 from lenet_exp.precision.planning.compilation import PlanOptions
+from lenet_exp.precision.planning.dtype_overrides import as_line
 from lenet_exp.precision.planning.options import unread
 from lenet_exp.precision.target.modes import Colour, Generation, Mode, TextEnum
 from lenet_exp.precision.target.op_lists import Change as ListChange
-from lenet_exp.precision.target.op_lists import read_changes
+from lenet_exp.precision.target.op_lists import as_lists, read_changes
 from lenet_exp.precision.target.operator_library import column_types, node_columns
 from lenet_exp.precision.target.vendor_files import read_text
 
@@ -97,13 +98,9 @@ def _by_lines(
     before = _text(arguments.get(_LINES))
     count = len(row.inputs)
     for types in columns:
-        line = _line(begin, types[:count], types[count:])
-        line = line if len(line) < _LONG else _line(begin, types[:1], types[count:])
+        line = as_line(begin, types[:count], types[count:])
+        line = line if len(line) < _LONG else as_line(begin, types[:1], types[count:])
         yield Change(kind, line, {**arguments, _LINES: f"{line}\n{before}"})
-
-
-def _line(begin: str, inputs: Sequence[str], outputs: Sequence[str]) -> str:
-    return f"{begin}InputDtype:{','.join(inputs)},OutputDtype:{','.join(outputs)}"
 
 
 def _text(source: Any) -> str:
@@ -143,8 +140,8 @@ def _by_lists(
             left = {name: change for name, change in before.items() if name != ge_type}
             wanted = _moved(entry.colour, colour)
             written = left if wanted is None else {**left, ge_type: wanted}
-            content = _as_lists(written)
-            shown = _as_lists({} if wanted is None else {ge_type: wanted})
+            content = as_lists(written)
+            shown = as_lists({} if wanted is None else {ge_type: wanted})
             kept = {key: value for key, value in arguments.items() if key != _LISTS}
             changed = {**kept, _LISTS: content} if content else kept
             text = json.dumps(shown) if shown else f"no entry of {ge_type}"
@@ -158,16 +155,6 @@ def _moved(library: Colour, colour: Colour) -> Any:
     if colour is Colour.GRAY:
         return ListChange((), (library,))
     return ListChange((colour,), ())
-
-
-def _as_lists(moved: Mapping[str, ListChange]) -> Dict[str, Dict[str, List[str]]]:
-    """Return changes in the form of the vendor's file."""
-    found: Dict[str, Dict[str, List[str]]] = {}
-    for name, change in moved.items():
-        for key, colours in (("to-add", change.added), ("to-remove", change.removed)):
-            for colour in colours:
-                found.setdefault(f"{colour}-list", {}).setdefault(key, []).append(name)
-    return found
 
 
 def _read_by(mode: Mode, generation: str, arguments: Mapping[str, Any]) -> Dict[str, Any]:

@@ -163,5 +163,4 @@ def _types(row: Operator) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
 
 def _cost(plan: Plan) -> Cost:
     sums: Totals = totals(plan)
-    cube = sums.cube_flops_float16 / sums.cube_flops if sums.cube_flops else 0.0
-    return Cost(sums.casts, cube, verdict(plan).ai_cpu)
+    return Cost(sums.casts, sums.cube_share, verdict(plan).ai_cpu)

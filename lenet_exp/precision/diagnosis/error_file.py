@@ -55,8 +55,16 @@ def _rows(text: str) -> List[Mapping[str, Any]]:
 
 def _heat(row: Mapping[str, Any]) -> Heat:
     """Return what is measured of a row; what is ruined in front of it (nan) has no damage here."""
-    damage, (values, overflows, flushed) = float(row["damage"]), (int(row[key]) for key in _COUNTS)
+    damage, (values, overflows, flushed) = _damage(row), (int(row[key]) for key in _COUNTS)
     if min(values, overflows, flushed) < 0 or damage < 0:
         raise ValueError(row)
     damage = 0.0 if math.isnan(damage) else damage
     return Heat(damage, min(1.0, flushed / values) if values else 0.0, overflows)
+
+
+def _damage(row: Mapping[str, Any]) -> float:
+    """Return a damage; JSON, which has neither infinity nor nan, has null for both."""
+    if row["damage"] is not None:
+        return float(row["damage"])
+    inherited = row["inherited"]
+    return math.inf if inherited is not None and float(inherited) < 1 else math.nan

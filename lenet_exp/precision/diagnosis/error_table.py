@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from typing import Any, Dict, List
 
 from lenet_exp.precision.diagnosis.errors import Diagnosis, OperatorError
 from lenet_exp.precision.diagnosis.measures import Error
-from lenet_exp.precision.reporting.records import as_csv
+from lenet_exp.precision.reporting.records import as_csv, as_json
 from lenet_exp.precision.reporting.tables import wrapped
 
 _ROOM = 24  # of a name beside the numbers; with less it stands below
@@ -129,4 +128,4 @@ def json_of(found: Diagnosis) -> str:
         "gradients": gradients,
         "inside_loops": list(found.inside),
     }
-    return json.dumps(whole, indent=1)
+    return as_json(whole)

@@ -135,7 +135,8 @@ def prepared(
     """Yield a function that makes the step, and returns its Diagnosis; see `diagnose`."""
     flat = without_choices(inlined(plan), values, feeds, threads)
     copies = copies_of(flat, flush=flush)
-    places = {row.name: _places(copies.plan, row) for row in copies.rows}
+    nodes = {node.name: node for node in copies.plan.graph_def.node}
+    places = {row.name: _places(nodes, row) for row in copies.rows}
     fetches = _append_measures(copies, places)
     border = border_of(flat)
     ends = [*fetches.values(), *measured_gradients(copies.nodes, border.gradients)]
@@ -205,9 +206,8 @@ def loaded(copies: Copies, values: Values, threads: int) -> Iterator[Callable[[A
         yield functools.partial(computed, session)
 
 
-def _places(plan: Plan, row: Operator) -> List[_Place]:
+def _places(nodes: Mapping[str, Any], row: Operator) -> List[_Place]:
     """Return what is measured of an operator."""
-    nodes = {node.name: node for node in plan.graph_def.node}
     last = nodes[row.parts[-1]]
     if writes_variable(nodes, row):
         is_half = "float16" in row.outputs

@@ -37,10 +37,9 @@ def point_of(mode: str, kept: KeepList) -> Point:
     """Return what a mode with a keep list costs."""
     sums, found = report(kept.plan).totals, verdict(kept.plan)
     agreement = min(kept.gradient.agreement, kept.updates)
-    cube = sums.cube_flops_float16 / sums.cube_flops if sums.cube_flops else 0.0
     short = sums.moved_bytes_float16 / sums.moved_bytes if sums.moved_bytes else 0.0
     moved = sums.moved_bytes + sums.cast_bytes
-    return Point(mode, kept, 1 - agreement, cube, short, moved, sums.casts, *found)
+    return Point(mode, kept, 1 - agreement, sums.cube_share, short, moved, sums.casts, *found)
 
 
 def front(points: Sequence[Point]) -> List[Point]:

@@ -32,6 +32,9 @@ from lenet_exp.precision.diagnosis.minimal import Minimal, minimal
 from lenet_exp.precision.diagnosis.refusals import EMULATED, EXACT
 from lenet_exp.precision.emulation.inline import inlined
 from lenet_exp.precision.plan import Engine, Operator, Plan
+from lenet_exp.precision.planning.dtype_overrides import as_line
+from lenet_exp.precision.target.modes import Colour
+from lenet_exp.precision.target.op_lists import Change, MixlistInput, as_lists, read_changes
 
 # The names of operators that stay float32 -> the plan under that
 Planner = Callable[[Tuple[str, ...]], Plan]
@@ -135,7 +138,8 @@ def keep_list(
     ranked = tuple(group for group in groups if group not in always)
     made, near = Minimal(ranked, False, 0), False
     if ranked and trials.gradient(ranked).agreement >= target:
-        made = minimal(ranked, lambda some: trials.gradient(some).agreement >= target, budget)
+        # The whole list was one of them.
+        made = minimal(ranked, lambda some: trials.gradient(some).agreement >= target, budget - 1)
         near = update >= target
     kept, error = (*always, *made.elements), trials.gradient(made.elements)
     names = tuple(names_of(groups, kept))
@@ -201,7 +205,8 @@ def customize_dtypes(plan: Plan, names: Sequence[str]) -> str:
         alike = types[row.ge_type]
         same = {(each.origin_inputs, each.origin_outputs) for each in alike}
         whole = len(same) == 1 and all(each in kept for each in alike)
-        lines[_line(f"OpType::{row.ge_type}:" if whole else f"{row.name}::", row)] = None
+        begin = f"OpType::{row.ge_type}:" if whole else f"{row.name}::"
+        lines[as_line(begin, row.origin_inputs, row.origin_outputs)] = None
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -211,22 +216,23 @@ def _is_named(row: Operator, names: Sequence[str]) -> bool:
     return named and (row.inputs, row.outputs) == (row.origin_inputs, row.origin_outputs)
 
 
-def _line(begin: str, row: Operator) -> str:
-    taken, given = ",".join(row.origin_inputs), ",".join(row.origin_outputs)
-    return f"{begin}InputDtype:{taken},OutputDtype:{given}"
-
-
-def mixlist(plan: Plan, names: Sequence[str]) -> Optional[Dict[str, Any]]:
+def mixlist(
+    plan: Plan, names: Sequence[str], before: Optional[MixlistInput] = None
+) -> Optional[Dict[str, Any]]:
     """Return the vendor's lists that keep these types float32; None where they are no whole types.
 
-    The lists are of types, so all operators of each have to be among `names`.
+    The lists are of types, so all operators of each have to be among `names`. `before`: a
+    person's own, of which what is said of other types stays.
     """
     chosen = {row.ge_type for row in plan.operators if _is_named(row, names)}
     others = {row.ge_type for row in plan.operators if not _is_named(row, names)}
-    return {"black-list": {"to-add": sorted(chosen)}} if chosen.isdisjoint(others) else None
+    if not chosen.isdisjoint(others):
+        return None
+    black = {ge_type: Change((Colour.BLACK,), ()) for ge_type in sorted(chosen)}
+    return as_lists({**({} if before is None else read_changes(before)), **black})
 
 
-def checked_file(planner: Callable[[str], Plan], content: str, wanted: Plan) -> bool:
+def checked_file(planner: Callable[[Any], Plan], content: Any, wanted: Plan) -> bool:
     """Return whether a plan by a file has the types of the plan by names."""
     try:
         made = planner(content)

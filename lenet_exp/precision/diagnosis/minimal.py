@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, FrozenSet, List, NamedTuple, Sequence, Tuple
+from typing import Callable, Dict, FrozenSet, Iterator, NamedTuple, Sequence, Tuple
 
 
 class Minimal(NamedTuple):
@@ -57,33 +57,41 @@ def minimal(
         holds: whether some of them, in the order of `ranked`, do.
         budget: how many times `holds` may be asked.
     """
-    tests, found = _Tests(holds, budget), list(ranked)
+    tests, found = _Tests(holds, budget), tuple(ranked)
     try:
         if tests(()):
             return Minimal((), True, tests.made)
-        found = _beginning(ranked, tests)
-        size = max(1, len(found) // 2)
-        while True:
-            before = len(found)
-            for end in range(before, 0, -size):  # the least likely first
-                rest = found[: max(0, end - size)] + found[end:]
-                if rest and tests(rest):
-                    found = rest
-            if size == 1 and len(found) == before:
-                break
-            size = max(1, size // 2)
+        for beginning in _beginnings(found, tests):
+            found = beginning
+        for rest in _parts(found, tests):
+            found = rest
     except _BudgetEndedError:
-        return Minimal(tuple(found), False, tests.made)
-    return Minimal(tuple(found), True, tests.made)
+        return Minimal(found, False, tests.made)
+    return Minimal(found, True, tests.made)
 
 
-def _beginning(ranked: Sequence[str], tests: _Tests) -> List[str]:
-    """Return the shortest beginning that does, where longer ones than one that does do too."""
+def _beginnings(ranked: Sequence[str], tests: _Tests) -> Iterator[Tuple[str, ...]]:
+    """Yield beginnings that do, ever shorter, to the shortest where longer ones do too."""
     low, high = 0, len(ranked)  # none does not, all do
     while high - low > 1:
         middle = low + 1 if low == 0 else (low + high) // 2
         if tests(ranked[:middle]):
             high = middle
+            yield tuple(ranked[:high])
         else:
             low = middle
-    return list(ranked[:high])
+
+
+def _parts(found: Tuple[str, ...], tests: _Tests) -> Iterator[Tuple[str, ...]]:
+    """Yield what does, ever less, until no single element can be taken out."""
+    size = max(1, len(found) // 2)
+    while True:
+        before = len(found)
+        for end in range(before, 0, -size):  # the least likely first
+            rest = found[: max(0, end - size)] + found[end:]
+            if rest and tests(rest):
+                found = rest
+                yield found
+        if size == 1 and len(found) == before:
+            return
+        size = max(1, size // 2)

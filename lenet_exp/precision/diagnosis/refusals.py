@@ -33,13 +33,23 @@ def in_words() -> Iterator[None]:
 
 
 def computed(session: Any, fetches: Any, fed: Mapping[Any, Any]) -> Any:
-    """Return what a session computes.
+    """Return what a session computes; what is fed by a name that its graph lacks is left out.
+
+    A planned graph has no more what only a metric took, or what only gave a shape.
 
     Raises:
         GraphError: TensorFlow refuses.
     """
+    known = {key: value for key, value in fed.items() if _is_there(session.graph, key)}
     with in_words():
-        return session.run(fetches, fed)
+        return session.run(fetches, known)
+
+
+def _is_there(graph: Any, key: Any) -> bool:
+    try:
+        return graph.as_graph_element(key) is not None
+    except KeyError:
+        return False
 
 
 def _said(error: Exception) -> str:

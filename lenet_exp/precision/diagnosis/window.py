@@ -8,8 +8,8 @@ from typing import List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from lenet_exp.precision.diagnosis.exponents import BIAS, BINS, Exponents, Site, Trace
+from lenet_exp.precision.emulation.exact.rounding import LARGEST
 
-LARGEST = 65504.0  # of float16
 _SUBNORMAL = -24  # the exponent of float16's least number
 FLUSHED = 0.001  # the share of a gradient's values that may
 _EXPONENTS = range(-100, 121)  # of the scales that are tried
@@ -34,18 +34,18 @@ class Window(NamedTuple):
 
     @property
     def is_empty(self) -> bool:
-        """Whether no scale does."""
-        return self.lower > self.upper
+        """Whether no scale does: none is below 1 (npu-bridge-contract.md, 4)."""
+        return self.upper < max(1.0, self.lower)
 
     @property
     def recommended(self) -> Optional[float]:
-        """A power of two in the middle; 1 where no scale is needed; None where none does."""
+        """A power of two in the middle, 1 or more; 1 where none is needed; None: none does."""
         if self.is_empty:
             return None
         if self.lower <= 1 / _ROOM and self.upper >= _ROOM:
             return 1.0
         middle = (math.log2(self.lower) + math.log2(min(self.upper, 2.0**120))) / 2
-        return 2.0 ** min(round(middle), math.floor(math.log2(self.upper)))
+        return 2.0 ** min(max(0, round(middle)), math.floor(math.log2(self.upper)))
 
 
 def window(found: Trace, ranks: int = 1) -> Window:
@@ -98,7 +98,7 @@ def text(windows: Sequence[Window]) -> List[str]:
         devices = "1 device" if each.ranks == 1 else f"{each.ranks} devices"
         if each.lower_site is None or each.upper_site is None:
             return ["no gradient is float16: a loss scale changes nothing"]
-        says = "from" if not each.is_empty else "none: from"
+        says = "from" if each.lower <= each.upper else "none: from"
         lines.append(f"  {devices}: {says} {shown(each.lower)} to {shown(each.upper)}")
     if first.lower_site is not None and first.upper_site is not None:
         above = first.upper_site
@@ -121,6 +121,8 @@ def _batches(trace: Trace) -> str:
 def advice(found: Window) -> str:
     """Return one recommendation, as settings of a run."""
     scale = found.recommended
+    if found.upper < 1 and found.upper_site:
+        return f"no scale does: {found.upper_site.operator} overflows even without one"
     if scale is None and found.lower_site and found.upper_site:
         return (
             f"no scale does: {found.lower_site.operator} needs a larger one than"

@@ -103,15 +103,21 @@ def _variable(graph: Graph, text: str) -> str:
 
 
 def _written(graph: Graph, frames: Frames) -> Dict[Frame, Set[str]]:
-    """Return the variables that were, or may have been, written where a loop's nodes run."""
+    """Return the variables that loops read and that were, or may have been, written there."""
+    looped = [node for name, node in graph.nodes.items() if frames.of[name]]
+    read = {_variable(graph, node.input[0]) for node in looped if node.op == "ReadVariableOp"}
+    writers: Dict[str, List[str]] = {}
+    for name in graph.nodes:
+        if read and changes_variable(graph, name):
+            states = [tensor for tensor in graph.data[name] if is_state(graph, tensor)]
+            for variable in {_variable(graph, as_input(tensor)) for tensor in states}:
+                if variable in read or variable == _UNKNOWN:
+                    writers.setdefault(variable, []).append(name)
     after = graph.consumers(by_order=True)
     found: Dict[Frame, Set[str]] = {}
-    for name in graph.nodes:
-        if changes_variable(graph, name):
-            states = [tensor for tensor in graph.data[name] if is_state(graph, tensor)]
-            variables = {_variable(graph, as_input(tensor)) for tensor in states}
-            for behind in reachable([name], lambda each: after.get(each, ())):
-                found.setdefault(frames.of[behind], set()).update(variables)
+    for variable, names in writers.items():
+        for behind in reachable(names, lambda each: after.get(each, ())):
+            found.setdefault(frames.of[behind], set()).add(variable)
     return found
 
 

@@ -34,6 +34,7 @@ class Nodes:
         """Begin with no nodes; `taken` names are not given to new ones."""
         self.made: List[Any] = []
         self._taken: Set[str] = set(taken)
+        self._numbers: Dict[str, int] = {}  # the last one that a name was given
         self._constants: Dict[Any, Handle] = {}
         self.tf = tf_compat.load()
         self.around: Nodes = self  # those that are in no loop
@@ -46,7 +47,7 @@ class Nodes:
     def scratch(self) -> Nodes:
         """Return nodes of its own that take their names from the same stock."""
         other = Nodes()
-        other._taken = self._taken
+        other._taken, other._numbers = self._taken, self._numbers
         return other
 
     def inside(self, frame_name: str, parallel_iterations: int, condition: str) -> Nodes:
@@ -55,7 +56,7 @@ class Nodes:
         `condition` is the loop's LoopCond.
         """
         loop = Nodes()
-        loop.made, loop._taken = self.made, self._taken
+        loop.made, loop._taken, loop._numbers = self.made, self._taken, self._numbers
         loop.around, loop._outer = self.around, self
         loop._frame = {
             "frame_name": frame_name.encode(),
@@ -126,9 +127,9 @@ class Nodes:
 
     def free(self, name: str) -> str:
         """Return `name`, or it with a number, and take it."""
-        found, number = name, 0
+        found = name
         while found in self._taken:
-            number += 1
+            number = self._numbers[name] = self._numbers.get(name, 0) + 1
             found = f"{name}_{number}"
         self._taken.add(found)
         return found

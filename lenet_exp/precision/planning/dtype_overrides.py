@@ -133,7 +133,7 @@ def allowed_columns(
     fits = [all(w in (None, have) for w, have in zip(wanted, each)) for each in types]
     left = tuple(itertools.compress(columns, fits))
     if not left:
-        has = " or ".join(_as_line(each, count) for each in types)
+        has = " or ".join(as_line("", each[:count], each[count:]) for each in types)
         problem = f"{operator.ge_type} has no kernel for these types"
         raise PrecisionError(f"customize_dtypes {operator.name}", problem, has)
     return left
@@ -144,5 +144,6 @@ def _fitted(types: Types, count: int) -> Types:
     return (*types, *[None] * count)[:count]
 
 
-def _as_line(types: Sequence[str], count: int) -> str:
-    return f"InputDtype:{','.join(types[:count])},OutputDtype:{','.join(types[count:])}"
+def as_line(begin: str, inputs: Sequence[str], outputs: Sequence[str]) -> str:
+    """Return a line of the file; it begins with "Name::" or "OpType::GeType:"."""
+    return f"{begin}InputDtype:{','.join(inputs)},OutputDtype:{','.join(outputs)}"

@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import json
+import math
 import re
 from typing import (
     AbstractSet,
@@ -325,8 +326,11 @@ def _cell(value: object) -> object:
 
 
 def as_json(read: Any) -> str:
-    """Return a Report, a Comparison or groups as JSON, with every field."""
-    return json.dumps(_plain(read), indent=1)
+    """Return a Report, a Comparison, groups or plain values as JSON, with every field.
+
+    JSON has no infinity and no NaN: null is both.
+    """
+    return json.dumps(_plain(read), indent=1, allow_nan=False)
 
 
 def _plain(value: Any) -> Any:
@@ -335,4 +339,6 @@ def _plain(value: Any) -> Any:
         return _plain(fields)
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value

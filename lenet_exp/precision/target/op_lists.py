@@ -87,6 +87,16 @@ def read_changes(source: MixlistInput) -> Dict[str, Change]:
     return changes
 
 
+def as_lists(changes: Mapping[str, Change]) -> Dict[str, Dict[str, List[str]]]:
+    """Return changes, by GE type, in the form of the file."""
+    found: Dict[str, Dict[str, List[str]]] = {}
+    for name, change in changes.items():
+        for key, colours in zip(_ARRAYS, change):
+            for colour in colours:
+                found.setdefault(f"{colour}-list", {}).setdefault(key, []).append(name)
+    return found
+
+
 def _content(source: MixlistInput) -> Any:
     if isinstance(source, Mapping):
         return source

@@ -52,23 +52,23 @@ def write(
     """Write the checkpoint of `history.step`, and remove those no longer kept; return it.
 
     The last two stay, and the best by validation. `check` raises where this process may write no
-    more: then no checkpoint is made.
+    more: then no checkpoint is made, and none removed.
 
     Raises:
         OSError: it can't be written; the older ones are still there.
     """
     path = folder / "checkpoints" / str(history.step)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with new_folder(path) as made:
+    with new_folder(path, check) as made:
         save(str(made / "model"))
         with (made / "state.npz").open("wb") as stream:
             np.savez(stream, **history._asdict())
         sums = {file.name: _sha256(file) for file in sorted(made.iterdir())}
         (made / "manifest.json").write_text(json.dumps(sums, indent=1))
-        check()
     made_so_far = [step for step in steps(folder) if step <= history.step]
     for step in made_so_far[:-_KEPT]:
         if step != history.best_step:
+            check()
             shutil.rmtree(str(path.with_name(str(step))))
     return path
 

@@ -17,6 +17,7 @@ if sys.version_info >= (3, 8):
 else:
     from importlib_metadata import distributions
 
+from lenet_exp.config.passwords import without_password
 from lenet_exp.errors import ConfigError, DataError
 from lenet_exp.hardware import cpu
 
@@ -94,10 +95,10 @@ def _loaded() -> _Loaded:
 
 
 def _command(argv: Sequence[str]) -> List[str]:
-    program = Path(argv[0])
+    program, words = Path(argv[0]), map(without_password, argv[1:])
     if program.suffix == ".py":  # `python -m` puts the module's file there
-        return ["python", "-m", f"lenet_exp.{program.stem}", *argv[1:]]
-    return [*argv[0].split(), *argv[1:]]
+        return ["python", "-m", f"lenet_exp.{program.stem}", *words]
+    return [*argv[0].split(), *words]
 
 
 def uncommitted_diff() -> bytes:

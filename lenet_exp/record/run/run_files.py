@@ -5,59 +5,96 @@ from __future__ import annotations
 import io
 import os
 import re
+import secrets
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator
+from typing import Callable, Iterator, NamedTuple
 
 import numpy as np
 
-from lenet_exp.record.store import processes
+from lenet_exp.record.store import lease, processes
 
 _UNFINISHED = re.compile(
     r"\.(\d+|[\w.]+\.(png|txt|npz|yaml|json|diff|csv|html))(\.[\w-]+)?\.\d+\.part"
 )
 
 
-def remove_unfinished(folder: Path) -> None:
-    """Remove what a killed process left half written in a run folder, and nothing of others."""
-    places = [folder, *(folder / name for name in ("checkpoints", "figures", "output"))]
-    for path in [path for place in places for path in place.glob(".*.part")]:
-        if _UNFINISHED.fullmatch(path.name):
-            _remove(path)
+def _nobody_else() -> None:
+    """Find nothing: no other process may have the place."""
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name, sync it, rename it."""
+class RunFolder(NamedTuple):
+    """A run's folder; `check` raises where this process may write there no more."""
+
+    path: Path
+    check: Callable[[], None] = _nobody_else
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file of it, whole or not at all; raises as `check`, and OSError."""
+        write_bytes(self.path / name, content, self.check)
+
+    def remove_unfinished(self) -> None:
+        """Remove what a killed process left half written, and nothing of others."""
+        self.check()
+        for path in lease.unfinished(self.path):
+            if _UNFINISHED.fullmatch(path.name):
+                _remove(path)
+
+
+def write_bytes(path: Path, content: bytes, check: Callable[[], None] = _nobody_else) -> None:
+    """Write a file under a temporary name, sync it, rename it unless `check` raises."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _renamed_to(path) as temporary, temporary.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
+    with processes.written_whole(path) as temporary:
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        check()
+    _sync(path.parent)
 
 
 @contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
-    """Yield a folder that becomes `path`, whole, when the block ends well; an old one goes then."""
-    with _renamed_to(path) as temporary:
+def new_folder(path: Path, check: Callable[[], None] = _nobody_else) -> Iterator[Path]:
+    """Yield a folder that becomes `path`, whole, when the block ends well; an old one goes then.
+
+    `check` raises where it may not become that.
+    """
+    with _removed_on_failure(path) as temporary:
         temporary.mkdir(parents=True)
         yield temporary
         for file in (*temporary.iterdir(), temporary):
             _sync(file)
+        _swap(temporary, path, check)
+
+
+def _swap(temporary: Path, path: Path, check: Callable[[], None]) -> None:
+    """Rename a folder to `path` unless `check` raises; the one that was there goes."""
+    own = (f".{path.name}.{secrets.token_hex(8)}.{os.getpid()}.part" for _ in range(2))
+    ours, old = map(path.with_name, own)
+    temporary.rename(ours)  # what another attempt has taken away has that name no more
+    try:
+        check()
         if path.exists():
-            shutil.rmtree(str(path))
+            path.rename(old)
+        ours.rename(path)
+    except BaseException:
+        _remove(ours)
+        if old.exists():
+            old.rename(path)
+        raise
+    _remove(old)
+    _sync(path.parent)
 
 
 @contextmanager
-def _renamed_to(path: Path) -> Iterator[Path]:
-    """Yield a temporary name of what becomes `path` when the block ends well, and else goes."""
+def _removed_on_failure(path: Path) -> Iterator[Path]:
+    """Yield a temporary name of what is to become `path`; it goes where the block fails."""
     for left in processes.left_unfinished(path):
         _remove(left)
     temporary = processes.unfinished(path)
     try:
         yield temporary
-        temporary.replace(path)
-        _sync(path.parent)
     except BaseException:
         _remove(temporary)
         raise
@@ -79,7 +116,7 @@ def _sync(path: Path) -> None:
 
 
 def write_performance_precision(
-    folder: Path, accuracy: float, ms_per_step: float, seconds: float
+    folder: RunFolder, accuracy: float, ms_per_step: float, seconds: float
 ) -> None:
     """Write the ModelZoo's result file: three lines, CRLF, four digits."""
     text = (
@@ -87,11 +124,11 @@ def write_performance_precision(
         f"Final Performance ms/step : {ms_per_step:.4f}\r\n"
         f"Final Training Duration sec : {seconds:.4f}\r\n"
     )
-    write_bytes(folder / "output" / "performance_precision.txt", text.encode())
+    folder.write("output/performance_precision.txt", text.encode())
 
 
-def write_test_predictions(folder: Path, classes: np.ndarray, labels: np.ndarray) -> None:
+def write_test_predictions(folder: RunFolder, classes: np.ndarray, labels: np.ndarray) -> None:
     """Write test_predictions.npz: `classes` and true `labels`, uint8 [test images], in order."""
     packed = io.BytesIO()
     np.savez_compressed(packed, classes=classes.astype(np.uint8), labels=labels.astype(np.uint8))
-    write_bytes(folder / "test_predictions.npz", packed.getvalue())
+    folder.write("test_predictions.npz", packed.getvalue())

@@ -18,13 +18,13 @@ from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.compose import resolve
 from lenet_exp.config.schema.run import PLAN_FILES, Settings
 from lenet_exp.errors import ConfigError, DataError, StoreError
-from lenet_exp.record.store import journal
+from lenet_exp.record.store import journal, lease
 from lenet_exp.record.terminal import go_to
 
 _LARGEST = 1_000_000  # bytes of a run's settings
 # What is in its folder before a run or a sweep is in the store.
 _BY_HYDRA = {".hydra", "run.log", "multirun.yaml"}
-_BY_A_RECORD = {journal.NAME, "config.yaml", "probe.log"}
+_BY_A_RECORD = {journal.NAME, lease.NAME, "config.yaml", "probe.log"}
 # What YAML and OmegaConf raise for what is none of their writing.
 _NO_SETTINGS = (
     OSError, yaml.YAMLError, OmegaConfBaseException, ValueError, TypeError, AttributeError,

@@ -13,8 +13,9 @@ import numpy as np
 
 from lenet_exp.config.passwords import without_password
 from lenet_exp.data.mnist import Split
-from lenet_exp.errors import LeaseLostError, StoreError, Terminated
+from lenet_exp.errors import LeaseLostError, LeaseUnreadableError, StoreError, Terminated
 from lenet_exp.record.run import checkpoints, conditions, run_files
+from lenet_exp.record.run.run_files import RunFolder
 from lenet_exp.record.store import processes, sync
 from lenet_exp.record.store.journal import Journal, merged
 from lenet_exp.record.store.lease import FREE, Lease
@@ -55,8 +56,8 @@ class RunRecord:
         self._page = run.link(PAGE)
         self.resumed = any(entry.kind == "metrics" for entry in journal.entries)
         self._journal = journal
-        self.check = journal.check
-        self.folder = journal.folder
+        self._files = RunFolder(journal.folder, journal.check)
+        self.check, self.folder = journal.check, journal.folder
         self._observer = observer
         self.progress = progress
         self._name = str(merged(journal.entries, "run").get("name", self.run_id))
@@ -116,15 +117,14 @@ class RunRecord:
         }
         self._log("metrics", values, history.step)
         seconds = float(history.window_seconds.sum())
-        run_files.write_performance_precision(self.folder, accuracy, 1000 * speed.median, seconds)
-        run_files.write_test_predictions(self.folder, classes, test.labels)
+        run_files.write_performance_precision(self._files, accuracy, 1000 * speed.median, seconds)
+        run_files.write_test_predictions(self._files, classes, test.labels)
         self.progress.wait_for("drawing")
         with importing():
             from lenet_exp.record.run import plots  # noqa: PLC0415 - matplotlib
-        figures = self.folder / "figures"
-        run_files.write_bytes(figures / "loss.png", plots.loss_curve(history, self._name))
+        self._files.write("figures/loss.png", plots.loss_curve(history, self._name))
         matrix = plots.confusion_matrix(*test, classes, self._name)
-        run_files.write_bytes(figures / "confusion_matrix.png", matrix)
+        self._files.write("figures/confusion_matrix.png", matrix)
         self._write_page()
         kept = sorted({history.step, history.best_step} - {0})
         places = [f"checkpoints/{step}" for step in kept]
@@ -137,7 +137,7 @@ class RunRecord:
         from lenet_exp.record.pages import run_page  # noqa: PLC0415 - jinja2
 
         page = run_page.render(self.folder, self._journal.entries, TARGET_ACCURACY)
-        run_files.write_bytes(self.folder / PAGE, page)
+        self._files.write(PAGE, page)
         said = run_page.conclusion(self._journal.entries, TARGET_ACCURACY).replace("_", "\\_")
         self._log("tags", {NOTE: f"**{said}**\n\n[The page of this run]({self._page})\n"})
 
@@ -150,7 +150,7 @@ class RunRecord:
             return
         try:
             for name, content in found.files.items():
-                run_files.write_bytes(self.folder / name, content.encode())
+                self._files.write(name, content.encode())
                 self._log("artifact", {"path": name})
         except OSError as error:
             self.progress.say(f"{', '.join(found.files)} can't be kept: {error}")
@@ -197,7 +197,7 @@ class RunRecord:
             if path.exists() and changed:
                 path = path.with_name(f"{path.stem}-{step}{path.suffix}")
             if not path.exists():
-                run_files.write_bytes(path, content)
+                self._files.write(path.name, content)
             self._log("artifact", {"path": path.name})
 
     def end(self, status: str) -> None:
@@ -225,10 +225,12 @@ def open_record(
     tags = {**identity.tags, processes.TAG: process, "folder": str(folder)}
     held = contextlib.closing(Journal(folder, lease.check))
     with held as journal, contextlib.closing(progress):
-        run_files.remove_unfinished(folder)
         sync.check_same_store(store, journal, resume_command(folder))
+        journal.append("tags", {processes.TAG: process})  # first: it says whose the lock is
+        files = RunFolder(folder, lease.check)
+        files.remove_unfinished()
         # Before the store hears of the run: what it knows can be gone on with.
-        run_files.write_bytes(folder / "config.yaml", identity.yaml.encode())
+        files.write("config.yaml", identity.yaml.encode())
         before = journal.run_id
         run = sync.open_run(store, journal, identity.name, tags)
         if before not in (None, run.run_id):
@@ -250,7 +252,7 @@ def _ended(record: RunRecord, complete: Callable[[], List[str]]) -> Iterator[Non
     try:
         yield
         status = "FINISHED"
-    except (KeyboardInterrupt, Terminated):
+    except (KeyboardInterrupt, Terminated, LeaseUnreadableError):
         status = "KILLED"
         raise
     except LeaseLostError:

@@ -12,12 +12,24 @@ import json
 import os
 import time
 from pathlib import Path, PurePosixPath
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional
+from typing import (
+    Any,
+    BinaryIO,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+)
 
 from lenet_exp.errors import DataError, StoreError
 from lenet_exp.record.store import processes
 
 NAME = "record.jsonl"
+SUPERSEDED = " (superseded)"  # ends the tag `sweep` of what is none of the sweep's any more
 _DAMAGE = (ValueError, TypeError, OverflowError, RecursionError)
 
 
@@ -47,6 +59,11 @@ def read(folder: Path) -> List[Entry]:
         return [_entry(line) for line in _whole_lines(path)]
     except _DAMAGE as error:
         raise DataError(path, f"is damaged ({error})", "another run") from error
+
+
+def salvaged(folder: Path) -> List[Entry]:
+    """Return what can be read of a damaged journal."""
+    return [*readable(_whole_lines(folder / NAME))]
 
 
 def readable(lines: Iterable[bytes]) -> Iterator[Entry]:
@@ -84,6 +101,37 @@ def _whole_lines(path: Path) -> List[bytes]:
     return path.read_bytes().split(b"\n")[:-1]
 
 
+@contextlib.contextmanager
+def at_rest(folder: Path) -> Iterator[List[Entry]]:
+    """Yield the entries of a run that nobody is at work on, nor will be in the block.
+
+    Nothing is written, and nothing made.
+
+    Raises:
+        StoreError: another process is writing it.
+        OSError, DataError: as `read`.
+    """
+    path = folder / NAME
+    try:
+        stream = path.open("r+b", buffering=0)  # for NFS locks only what may be written
+    except OSError:
+        stream = path.open("rb", buffering=0)
+    with stream:
+        _lock(stream, folder)
+        yield read(folder)
+
+
+def _lock(stream: BinaryIO, folder: Path) -> None:
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        stream.close()
+        problem = "another process is at work on this run"
+        raise StoreError(folder, problem, "wait for it, or end it") from error
+    except OSError:  # some network file systems have no locks
+        return
+
+
 def merged(entries: Iterable[Entry], kind: str) -> Dict[str, Any]:
     """Return the values of all entries of `kind`; the last one wins."""
     named = (entry for entry in entries if entry.kind == kind)
@@ -95,12 +143,10 @@ def supersede(folder: Path) -> None:
     path = folder / NAME
     if not path.is_file():
         return
-    new = processes.unfinished(path)
-    with new.open("wb") as stream:
+    with processes.written_whole(path) as new, new.open("wb") as stream:
         stream.write(b"".join(line + b"\n" for line in _whole_lines(path)))
         stream.flush()
         os.fsync(stream.fileno())
-    new.replace(path)
 
 
 class Journal:
@@ -119,22 +165,12 @@ class Journal:
         self.folder, self.check = folder, check
         path = folder / NAME
         self._stream = path.open("ab", buffering=0)
-        self._lock()
+        _lock(self._stream, folder)
         self.entries = read(folder)
         # What a kill cut off would make the next line unreadable.
         os.ftruncate(self._stream.fileno(), sum(len(line) + 1 for line in _whole_lines(path)))
         metrics = [entry for entry in self.entries if entry.kind == "metrics"]
         self._metrics = {(key, entry.step) for entry in metrics for key in entry.values}
-
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self._stream.close()
-            problem = "another process is at work on this run"
-            raise StoreError(self.folder, problem, "wait for it, or end it") from error
-        except OSError:  # some network file systems have no locks
-            return
 
     @property
     def run_id(self) -> Optional[str]:

@@ -2,8 +2,8 @@
 
 The launching process is the only one that writes it. A process that was given up may still live,
 behind a partition of the network or stopped, and go on any time: what it writes then must reach
-nobody. So a new attempt gets a journal that is another file, and no checkpoint of the old one is
-renamed; everything else asks first.
+nobody. So a new attempt gets a journal that is another file, and no file or checkpoint that the old
+one has under way is renamed to its name; everything else asks first.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import secrets
 import shutil
 import time
 from pathlib import Path
-from typing import Any, Dict, NamedTuple
+from typing import Any, Callable, Dict, List, NamedTuple
 
-from lenet_exp.errors import DataError, LeaseLostError
+from lenet_exp.errors import DataError, LeaseLostError, LeaseUnreadableError
 from lenet_exp.record.store import journal, processes
 
 NAME = "lease.json"
@@ -32,62 +32,101 @@ class Lease(NamedTuple):
     token: str
 
     def is_ours(self) -> bool:
-        """Return whether no later attempt has taken it; where that can't be read, it isn't.
+        """Return whether no later attempt has taken it; where there is none, it isn't.
 
         It is read a few times: a file server may lose sight of a file that was just replaced.
+
+        Raises:
+            LeaseUnreadableError: it can't be read.
         """
-        if not self.attempt:
-            return True
-        for _ in range(_READS):
-            given = read(self.folder)
+        problem = None
+        for _ in range(_READS if self.attempt else 0):
+            try:
+                given, problem = _kept(self.folder), None
+            except OSError as error:
+                given, problem = {}, error
             if given:
                 return bool(given.get("token") == self.token)
             time.sleep(_PAUSE)
-        return False
+        if problem is not None:
+            what = f"can't be read ({problem.strerror})"
+            raise LeaseUnreadableError(self.folder / NAME, what, "the same again")
+        return not self.attempt
 
     def check(self) -> None:
-        """Raise LeaseLostError where it is another's."""
+        """Raise LeaseLostError where it is another's, LeaseUnreadableError as `is_ours`."""
         if not self.is_ours():
             holder = read(self.folder).get("attempt", "unknown")
             raise LeaseLostError(self.folder, self.attempt, holder)
 
-    def describe(self, **more: Any) -> None:
-        """Note who has it: where it is made, its host, boot and id among an engine's jobs."""
-        _write(self.folder, {"attempt": self.attempt, "token": self.token, **more})
+    def describe(self, check: Callable[[], None] = lambda: None, **more: Any) -> None:
+        """Note who has it: where it is made, its host, boot and id among an engine's jobs.
+
+        `check` raises where this process may give no lease any more.
+        """
+        _write(self.folder, {"attempt": self.attempt, "token": self.token, **more}, check)
+
+
+# Where in a job's folder its process writes.
+_WRITTEN = ("", "checkpoints", "figures", "output")
+
+
+def unfinished(folder: Path) -> List[Path]:
+    """Return what is being written in a job's folder, or was when its process ended."""
+    return [path for name in _WRITTEN for path in (folder / name).glob(".*.part")]
 
 
 FREE = Lease(Path(), 0, "")  # of a run that is no attempt at a sweep's job
 
 
 def read(folder: Path) -> Dict[str, Any]:
-    """Return what a folder's lease says; {} where there is none."""
+    """Return what a folder's lease says; {} where there is none, or it can't be read."""
+    with contextlib.suppress(OSError):
+        return _kept(folder)
+    return {}
+
+
+def _kept(folder: Path) -> Dict[str, Any]:
+    """Return what is in a folder's lease; raises OSError where that can't be read."""
     try:
         found = json.loads((folder / NAME).read_text())
-    except (OSError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 
 
-def take(folder: Path, place: str) -> Lease:
+def give(folder: Path, check: Callable[[], None] = lambda: None, **about: Any) -> Lease:
+    """Make a new lease, and note this about who has it, unless `check` raises."""
+    before = read(folder).get("attempt", 0)
+    number = before + 1 if isinstance(before, int) else 1
+    lease = Lease(folder, number, secrets.token_hex(8))
+    lease.describe(check, **about)
+    return lease
+
+
+def take(folder: Path, place: str, check: Callable[[], None] = lambda: None) -> Lease:
     """Give a job's folder to a new attempt; whoever had it can't write there any more.
 
-    The caller holds the sweep. `place`: where the attempt is made.
+    Args:
+        folder: the job's.
+        place: where the attempt is made.
+        check: raises where this process has the sweep no more.
 
     Raises:
         StoreError: a process that is none of a sweep's is at work on this run.
+        LeaseLostError: as `check`.
     """
-    before = read(folder).get("attempt", 0)
-    if not _was_given(folder, before):
+    check()
+    if not _was_given(folder, read(folder).get("attempt", 0)):
         with contextlib.closing(journal.Journal(folder)):
             pass  # no other process has it
-    lease = Lease(folder, before + 1 if isinstance(before, int) else 1, secrets.token_hex(8))
-    lease.describe(place=place)
+    lease = give(folder, check, place=place)
     journal.supersede(folder)
-    for path in folder.glob("checkpoints/.*.part"):  # renamed at once: one may be being written
+    for path in unfinished(folder):  # renamed at once: one may be being written
         away = path.with_name(f".{secrets.token_hex(8)}.gone")
         with contextlib.suppress(OSError):
             path.replace(away)
-            shutil.rmtree(str(away), ignore_errors=True)
+            shutil.rmtree(str(away)) if away.is_dir() else away.unlink()
     return lease
 
 
@@ -101,10 +140,10 @@ def _was_given(folder: Path, attempt: int) -> bool:
     return bool(attempt) and last.get("attempt") == attempt
 
 
-def _write(folder: Path, values: Dict[str, Any]) -> None:
-    new = processes.unfinished(folder / NAME)
-    with new.open("w") as stream:
-        stream.write(json.dumps(values))
-        stream.flush()
-        os.fsync(stream.fileno())
-    new.replace(folder / NAME)
+def _write(folder: Path, values: Dict[str, Any], check: Callable[[], None]) -> None:
+    with processes.written_whole(folder / NAME) as new:
+        with new.open("w") as stream:
+            stream.write(json.dumps(values))
+            stream.flush()
+            os.fsync(stream.fileno())
+        check()

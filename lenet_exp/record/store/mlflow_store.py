@@ -85,34 +85,40 @@ class Store:
             StoreError: it can't be reached, is of another MLflow, or isn't there and not made.
         """
         self.uri = uri or str(_mlflow().get_tracking_uri())
-        is_database = store_check.sqlite_path(self.uri) is not None
         store_check.check_writable(self.uri)
         if not make:
             store_check.check_exists(self.uri)
         # Nobody may be half through making the store while its schema is looked at.
         command = "run" if make else "compare"
-        self._patience = patience if server_check.is_server(self.uri) else 0.0
-        if server_check.is_server(self.uri):
+        self._patience = patience if store_check.is_server(self.uri) else 0.0
+        if store_check.is_server(self.uri):
             self._patiently(lambda: server_check.check_answers(self.uri, command))
         with _store_errors(self.uri, command), _first_use(self.uri), _without_info():
             _remove_half_made(self.uri)
-            if is_database:
+            if store_check.sqlite_path(self.uri) is not None:
                 store_check.check_schema(self.uri, schema(), tf_compat.stack_of_this_python())
             _make_database(self.uri)
             self.client = _mlflow().tracking.MlflowClient(tracking_uri=self.uri)
             self.experiment_id = _experiment(self.client, self.uri, experiment, make)
-        self._file = _file_number(self.uri)
+        self._file = store_check.file_number(self.uri)
 
-    def create(self, name: str, tags: Mapping[str, str], start_time: Optional[int] = None) -> Run:
+    def create(
+        self,
+        name: str,
+        tags: Mapping[str, str],
+        start_time: Optional[int] = None,
+        check: Callable[[], None] = lambda: None,
+    ) -> Run:
         """Return a new run that is RUNNING; `start_time` in ms since 1970, None: now."""
         context = _mlflow().tracking.context.registry
         name, fitting = tag_value(name), {key: tag_value(value) for key, value in tags.items()}
         tried: List[bool] = []
 
         def created() -> str:
+            check()
             known = self._running_as(fitting) if tried else None
             tried.append(True)
-            if known is not None:  # made by a server that died before it said so
+            if known:  # made by a server that died before it said so
                 return known
             with self.errors():
                 resolved = context.resolve_tags({**fitting, "mlflow.runName": name})
@@ -120,7 +126,7 @@ class Store:
                 made = self.client.create_run(self.experiment_id, start_time, resolved, name)
             return str(made.info.run_id)
 
-        return Run(self, self._patiently(created))
+        return Run(self, self._patiently(created), check)
 
     def _running_as(self, tags: Mapping[str, str]) -> Optional[str]:
         """Return the run of a process and folder that is RUNNING; None where there is none."""
@@ -177,7 +183,7 @@ class Store:
         An open sqlite file takes everything that is written to it after its removal.
         """
         with _store_errors(self.uri):
-            if _file_number(self.uri) != self._file:
+            if store_check.file_number(self.uri) != self._file:
                 raise FileNotFoundError("the file was removed or replaced")
             yield
 
@@ -185,7 +191,7 @@ class Store:
     def of_artifacts(self) -> Iterator[None]:
         """Let MLflow 1 find what a server keeps itself: the environment alone tells it which."""
         before = os.environ.get(_URI)
-        if server_check.is_server(self.uri):
+        if store_check.is_server(self.uri):
             os.environ[_URI] = self.uri
         try:
             yield
@@ -227,7 +233,7 @@ class Run:
         self._store, self._check = store, check
         self._client = store.client
         self.run_id = run_id
-        self.is_remote = server_check.is_server(store.uri)
+        self.is_remote = store_check.is_server(store.uri)
 
     def checked_by(self, check: Callable[[], None]) -> Run:
         """Return the same run, to which is written only while `check` doesn't raise."""
@@ -340,11 +346,6 @@ def _make_database(uri: str) -> None:
             left.unlink()
 
 
-def _file_number(uri: str) -> Optional[int]:
-    path = store_check.sqlite_path(uri)
-    return path.stat().st_ino if path is not None and path.exists() else None
-
-
 @contextlib.contextmanager
 def _store_errors(uri: str, command: str = "run") -> Iterator[None]:
     """Turn whatever MLflow, SQLAlchemy or requests raise into a StoreError."""
@@ -381,7 +382,7 @@ def _first_use(uri: str) -> Iterator[None]:
     """Let one process at a time make a store: parallel first use breaks it (facts: 5.4)."""
     file = store_check.sqlite_path(uri)
     place = uri if file is None and "://" in uri else str(Path.cwd() / (file or uri))
-    known = hashlib.sha256(place.encode()).hexdigest()[:16]
+    known = hashlib.sha256(os.fsencode(place)).hexdigest()[:16]
     path = Path(tempfile.gettempdir(), f"lenet-exp-{os.getuid()}-{known}.lock")
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
 import socket
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 TAG = "process"
 
@@ -49,7 +50,14 @@ def is_dead(tag: Optional[str]) -> bool:
         # A name like localhost is many hosts'; only the same machine boots anew.
         return here["machine"] is not None and process.get("machine") == here["machine"]
     # Another container's processes are not seen from here.
-    return bool(process.get("pids") == here["pids"] and start_of(pid) != started)
+    return bool(process.get("pids") == here["pids"] and _has_ended(pid, started))
+
+
+def _has_ended(pid: int, started: object) -> bool:
+    state, ticks = _seen(pid)
+    if ticks is None:  # with hidepid, too, another person's process is not seen
+        return _is_gone(pid)
+    return state in "ZX" or ticks != started  # a zombie has ended
 
 
 def unfinished(path: Path) -> Path:
@@ -65,6 +73,25 @@ def left_unfinished(path: Path) -> List[Path]:
     form = rf"\.{re.escape(path.name)}(\.{re.escape(_host())})?\.(\d+)\.part(-journal|-wal|-shm)?"
     named = ((place, re.fullmatch(form, place.name)) for place in path.parent.glob(".*.part*"))
     return sorted(place for place, match in named if match and _is_gone(int(match.group(2))))
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield the name of a file that the block writes, which becomes `path`; if that fails, it goes.
+
+    What dead processes of this host left of one goes, too.
+    """
+    for left in left_unfinished(path):
+        with contextlib.suppress(OSError):
+            left.unlink()
+    new = unfinished(path)
+    try:
+        yield new
+        new.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            new.unlink()
+        raise
 
 
 def _host() -> str:
@@ -102,9 +129,15 @@ def _machine() -> Optional[str]:
 
 def start_of(pid: int) -> Optional[int]:
     """Return when a process started, in clock ticks since boot; None if there is none."""
+    state, ticks = _seen(pid)
+    return None if state in "ZX" else ticks
+
+
+def _seen(pid: int) -> Tuple[str, Optional[int]]:
+    """Return a process's state, and when it started; None: it can't be seen."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
-        return None
+        return "", None
     state, *rest = text.rpartition(")")[2].split()  # a name may hold spaces and parentheses
-    return None if state in "ZX" else int(rest[18])  # a zombie has ended
+    return state, int(rest[18])

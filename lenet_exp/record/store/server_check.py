@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from typing import List, Optional
+from typing import List
 
 from lenet_exp.config.passwords import without_password
 from lenet_exp.errors import StoreError
@@ -14,11 +14,6 @@ from lenet_exp.record.store import store_check
 _PATIENCE = 8.0  # seconds for an answer, a name and a handshake included
 _ASKED = "api/2.0/mlflow/experiments/get-by-name?experiment_name=Default"
 _USER = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
-
-
-def is_server(uri: Optional[str]) -> bool:
-    """Return whether a store is reached through a server."""
-    return uri is not None and uri.startswith(("http://", "https://"))
 
 
 def check_answers(uri: str, command: str = "run") -> None:

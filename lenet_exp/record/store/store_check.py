@@ -65,7 +65,7 @@ def ui_command(uri: Optional[str]) -> str:
     """Return what to type, or the page to open, to see the runs of `uri`."""
     if uri is None:
         return "mlflow ui"
-    if _is_server(uri):  # it shows its runs itself
+    if is_server(uri):  # it shows its runs itself
         return without_password(uri)
     # One with a password comes from the environment only: config/schema/run.py.
     known = uri == without_password(uri)
@@ -77,7 +77,7 @@ def page(uri: str, experiment_id: str, stack: str) -> str:
 
     MLflow 3 opens on another page, and shows none of them there without the last word.
     """
-    server = re.sub("(?<=://)[^/@]*@", "", uri).rstrip("/") if _is_server(uri) else _UI
+    server = re.sub("(?<=://)[^/@]*@", "", uri).rstrip("/") if is_server(uri) else _UI
     runs = "/runs?workflowType=machine_learning" if stack == "tf2" else ""
     return f"{server}/#/experiments/{experiment_id}{runs}"
 
@@ -91,8 +91,9 @@ def shown(setting: Optional[str], stack: str) -> str:
     return without_password(uri) if uri else f"./{_DATABASE if stack == 'tf2' else _FILE_STORE}"
 
 
-def _is_server(uri: str) -> bool:
-    return uri.startswith(("http://", "https://"))
+def is_server(uri: Optional[str]) -> bool:
+    """Return whether a store is reached through a server."""
+    return uri is not None and uri.startswith(("http://", "https://"))
 
 
 def restore_command(uri: str, experiment_id: str) -> str:
@@ -140,9 +141,7 @@ def check_exists(uri: str) -> None:
     Raises:
         StoreError: the file or folder is not there.
     """
-    path = sqlite_path(uri)
-    if path is None and ("://" not in uri or uri.startswith("file://")):
-        path = Path(unquote(uri.partition("file://")[2] or uri))
+    path = sqlite_path(uri) or folder_path(uri)
     if path is not None and not path.exists():
         raise StoreError(path, "is not there: no run was recorded in it", "python -m lenet_exp.run")
 
@@ -175,6 +174,19 @@ def sqlite_path(uri: str) -> Optional[Path]:
     if not separator or not scheme.startswith("sqlite") or path in ("", ":memory:"):
         return None
     return Path(unquote(path.partition("?")[0]))
+
+
+def folder_path(uri: str) -> Optional[Path]:
+    """Return the folder of a store of files, None for any other."""
+    if "://" in uri and not uri.startswith("file://"):
+        return None
+    return Path(unquote(uri.partition("file://")[2] or uri))
+
+
+def file_number(uri: str) -> Optional[int]:
+    """Return what tells a sqlite file from one that takes its place; None where there is none."""
+    path = sqlite_path(uri)
+    return path.stat().st_ino if path is not None and path.exists() else None
 
 
 def _revision(path: Path) -> Optional[str]:

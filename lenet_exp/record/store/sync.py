@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Dict, Iterable, List, NamedTuple, Optional
 
 from lenet_exp.config.passwords import without_password
-from lenet_exp.errors import LeaseLostError, StoreError
+from lenet_exp.errors import LeaseLostError, LeaseUnreadableError, StoreError
 from lenet_exp.record.store.journal import Entry, Journal, merged
 from lenet_exp.record.store.mlflow_store import Point, Present, Run, Store, tag_value
 
@@ -73,7 +73,7 @@ def open_run(store: Store, journal: Journal, name: str, tags: Dict[str, str]) ->
     run = store.find(known["run_id"]) if known else None
     if run is None:
         begun = journal.entries[0].time if journal.entries else None
-        run = store.create(name, tags, begun)
+        run = store.create(name, tags, begun, journal.check)
         place = {"cwd": known.get("cwd", str(Path.cwd())), "uri": without_password(store.uri)}
         journal.append("run", {"run_id": run.run_id, "name": name, **place})
     return run.checked_by(journal.check)
@@ -165,6 +165,8 @@ class Observer:
                 del self._waiting[: len(entries)]
         except StoreError as error:
             self.problem, self._present = error, None  # some of it may have been written
+        except LeaseUnreadableError:  # so does training, which says it
+            self._present = None
         except LeaseLostError:
             with self._lock:
                 self._waiting.clear()

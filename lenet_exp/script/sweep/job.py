@@ -12,7 +12,6 @@ import shutil
 import signal
 import stat
 import sys
-import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence
@@ -21,7 +20,7 @@ from lenet_exp.config.cli.script_options import ScriptOptions
 from lenet_exp.errors import DataError, LenetExpError, wrap_os_error
 from lenet_exp.record.store.journal import Journal
 from lenet_exp.script import interpreter, run
-from lenet_exp.sweep.places.ordered import exit_code
+from lenet_exp.sweep.places.ordered import end_with_the_sweep, exit_code
 
 
 def main() -> int:
@@ -35,13 +34,8 @@ def _leave_streams_to_the_script() -> None:
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
-    threading.Thread(target=_end_with_the_sweep, args=(order,), name="sweep", daemon=True).start()
-
-
-def _end_with_the_sweep(order: int) -> None:
-    """Wait for the end of the launching process, and leave no process of the job alive."""
-    os.read(order, 1)
-    os.killpg(0, signal.SIGKILL)  # the session is the job's own
+    # The session is the job's own: no process of it stays.
+    end_with_the_sweep(order, lambda: os.killpg(0, signal.SIGKILL))
 
 
 def _run(order: Dict[str, Any]) -> int:

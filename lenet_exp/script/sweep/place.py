@@ -15,11 +15,11 @@ from lenet_exp.errors import DataError
 from lenet_exp.record.store import journal
 from lenet_exp.sweep.places.local import Local
 from lenet_exp.sweep.places.local_worker import LocalWorker, Process
+from lenet_exp.sweep.places.ordered import OURS
 from lenet_exp.sweep.places.place import End, Reason, Worker
 from lenet_exp.sweep.places.reasons import of_exit_code
 
 JOB = ("-m", "lenet_exp.script.sweep.job")
-_OURS = "lenet-exp: "
 
 
 class ScriptPlace(Local):
@@ -87,7 +87,7 @@ class ScriptWorker(LocalWorker):
             if "error" in tags:
                 return str(tags["error"])
         lines = self.logged().splitlines()
-        own = [line.strip() for line in lines if line.strip() and not line.startswith(_OURS)]
+        own = [line.strip() for line in lines if line.strip() and not line.startswith(OURS)]
         code = self.poll() or 0
         if code == 0:
             return "it opened no session of the chip"

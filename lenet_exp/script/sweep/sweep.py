@@ -7,7 +7,7 @@ import os
 import shlex
 import time
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence
+from typing import Dict, Iterator, List, Sequence
 
 from omegaconf import OmegaConf
 
@@ -15,21 +15,23 @@ from lenet_exp.comparison import load_runs
 from lenet_exp.comparison.scripts.table import compare_scripts
 from lenet_exp.config.cli.mend import flags_first
 from lenet_exp.config.cli.script_options import END, JobLine, ScriptOptions
+from lenet_exp.config.passwords import without_password
 from lenet_exp.config.schema.run import Sweep
 from lenet_exp.config.tracking import experiment_name
-from lenet_exp.errors import DataError, JobsFailedError, LenetExpError, WriteError
-from lenet_exp.record.next_steps import next_steps
+from lenet_exp.errors import DataError, JobsFailedError, LenetExpError, WriteError, wrap_os_error
+from lenet_exp.record.next_steps import compare_command, next_steps
 from lenet_exp.record.store import dead_runs, journal, store_check, sync
 from lenet_exp.record.store.journal import Journal
 from lenet_exp.record.store.mlflow_store import Store
 from lenet_exp.record.terminal import go_to, short
 from lenet_exp.record.writable import obstacle
 from lenet_exp.script import refusals
+from lenet_exp.script.record import shown
 from lenet_exp.script.run import kept_of
 from lenet_exp.script.sweep.jobs import ScriptJob, jobs_of
 from lenet_exp.script.sweep.place import ScriptPlace
 from lenet_exp.sweep import parent, state
-from lenet_exp.sweep.decision import Action, Decision
+from lenet_exp.sweep.decision import Action, Decision, listed, summary
 from lenet_exp.sweep.jobs import Request
 from lenet_exp.sweep.pool import JobPool
 from lenet_exp.sweep.view import View
@@ -62,7 +64,7 @@ def main(lines: Sequence[JobLine], arguments: Sequence[str]) -> int:
     uri = store_check.chosen_uri(options.uri)
     store = Store(uri, experiment_name(options.experiment))
     failed = _made(request, jobs, _about(request, options, lines), store, view)
-    _say_end(request, store, uri, failed, view)
+    _say_end(request, options, store, failed, view)
     if failed:
         raise JobsFailedError(len(failed), len(jobs))
     return 0
@@ -79,7 +81,7 @@ def _made(
         _say_decisions(decisions, request, view)
         state.keep_jobs(request.folder, jobs)
         with parent.open_parent(store, held, about) as run:
-            pool = JobPool(request, store, run.run_id, view)
+            pool = JobPool(request, store, run.run_id, view, held.check)
             try:
                 _set_aside(decisions, store, view)
                 failed = pool.run(decisions)
@@ -87,12 +89,15 @@ def _made(
                 view.close()
                 if not pool.ended:
                     view.say(f"to go on: {request.command}")
+            held.check()
             run.failed = bool(failed)
             for job in jobs:
-                with _said(view, f"the store lacks all of {job.delta}"):
-                    if job.identity in failed:
+                if job.identity in failed:
+                    with _said(view, f"the store lacks all of {job.delta}"):
                         _record_failure(job, failed[job.identity], request, run.run_id, store)
-                    parent.complete_jobs(store, [job.folder])
+            with _said(view, "the store lacks what jobs recorded"):
+                for line in parent.complete_jobs(store, jobs):
+                    view.say(line)
     return failed
 
 
@@ -101,7 +106,7 @@ def _said(view: View, what: str) -> Iterator[None]:
     """Have what goes wrong with one job said, and no end of the sweep."""
     try:
         yield
-    except LenetExpError as error:
+    except (LenetExpError, OSError) as error:
         view.say(f"{what}: {error}")
 
 
@@ -114,11 +119,11 @@ def _request(options: ScriptOptions, folder: Path, place: ScriptPlace, command: 
 
 
 def _command(arguments: Sequence[str], name: str) -> str:
-    """Return what goes on with this sweep: the same command, and its name."""
+    """Return what goes on with this sweep: the same command, and its name; no password is shown."""
     at = list(arguments).index(END) if END in arguments else len(arguments)
     ours = [word for word in arguments[:at] if word.partition("=")[0] not in ("sweep", "dry_run")]
     words = [*flags_first([*ours, f"sweep={name}"]), *arguments[at:]]
-    return " ".join([ScriptOptions.program(), *map(shlex.quote, words)])
+    return without_password(" ".join([ScriptOptions.program(), *map(shlex.quote, words)]))
 
 
 def _about(request: Request, options: ScriptOptions, lines: Sequence[JobLine]) -> parent.About:
@@ -147,13 +152,8 @@ def _decide(job: ScriptJob) -> Decision:
 
 
 def _say_decisions(decisions: Sequence[Decision], request: Request, view: View) -> None:
-    counts = [(sum(one.action is action for one in decisions), action) for action in Action]
-    summary = ", ".join(f"{count} {action.value}" for count, action in counts if count)
-    plural = "s" if len(decisions) > 1 else ""
-    head = f"sweep {request.name}, {len(decisions)} job{plural} ({summary}); to go on with it:"
-    lines = [head, request.command]
-    if request.options.dry_run:
-        lines += [f"{o.job.identity}  {o.job.delta}  {o.action.value}: {o.why}" for o in decisions]
+    lines = summary(request.name, decisions, request.command)
+    lines += listed(decisions) if request.options.dry_run else []
     view.say("\n  ".join(lines))
 
 
@@ -174,31 +174,33 @@ def _record_failure(
     with contextlib.closing(Journal(job.folder)) as held:
         if "script" not in journal.merged(held.entries, "tags"):  # it came to no session
             asked = {"precision": options.precision, "precision.keep_dtype": options.keep_dtype}
-            held.append("params", {"script": script, "arguments": " ".join(job.arguments), **asked})
+            held.append("params", {"script": script, "arguments": shown(job.arguments), **asked})
             own = {"sweep": request.name, "mlflow.parentRunId": parent_id, "script": script}
             about = {"folder": str(job.folder), "config_hash": job.identity}
             held.append("tags", {**own, **about, "job_override": job.delta,
                                  "mlflow.runName": f"{Path(script).stem}-{job.delta}"})  # fmt: skip
         held.append("tags", {"error": reason})
-        if journal.merged(held.entries, "status").get("status", "RUNNING") == "RUNNING":
+        if journal.merged(held.entries, "status").get("status") != "FAILED":
             held.append("status", {"status": "FAILED"})
         tags = journal.merged(held.entries, "tags")
         sync.complete(sync.open_run(store, held, tags["mlflow.runName"], tags), held)
 
 
 def _say_end(
-    request: Request, store: Store, uri: Optional[str], failed: Dict[str, str], view: View
+    request: Request, options: ScriptOptions, store: Store, failed: Dict[str, str], view: View
 ) -> None:
+    experiment = experiment_name(options.experiment)
     again = "redo what failed" if failed else "add to it, or go on with it"
     lines: List[str] = []
     try:
         made = compare_scripts(store, load_runs.sweep(store, request.name))
         lines += [f"\n{made}"]
-    except LenetExpError as error:
-        lines += [f"not compared: {error}"]
+    except (LenetExpError, OSError) as error:
+        command = f"{compare_command(experiment, options.uri)} sweep={request.name}"
+        lines += [f"not compared: {wrap_os_error(error, command)}"]
     lines += [
         f"\n  sweep    {request.name}, folder {short(request.folder)}",
-        *(f"  {line}" for line in next_steps(store, uri)),
+        *(f"  {line}" for line in next_steps(store, store_check.chosen_uri(options.uri))),
         *([f"\n{len(failed)} failed:", *failed.values()] if failed else []),
         f"to {again}: {request.command}",
     ]

@@ -89,11 +89,17 @@ class ForkedProcess:
         if self.returncode is None and self.wait_for_pid(timeout) is not None:
             status = self._status(timeout)
             if status is not None:
-                os.close(self._answers)
+                self.let_go()
                 signalled = os.WIFSIGNALED(status)
                 code = -os.WTERMSIG(status) if signalled else os.WEXITSTATUS(status)
                 self.returncode = code
         return self.returncode
+
+    def let_go(self) -> None:
+        """Ask nothing more: it has ended, or never will be."""
+        if self._answers >= 0:
+            os.close(self._answers)
+        self._answers = -1
 
     def _status(self, timeout: Optional[float]) -> Optional[int]:
         """Return what waitpid says of it, None while it lives."""

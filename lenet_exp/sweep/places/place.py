@@ -86,12 +86,21 @@ class Place(abc.ABC):
         """Return whether a job has a machine to itself, so that its times can be compared."""
         return False
 
+    def signal(self, workers: Sequence[Worker], number: int) -> None:
+        """Send a signal to those of its workers that live."""
+        for worker in workers:
+            worker.signal(number)
+
     def end_leftovers(self, prefix: str) -> int:
         """End the jobs whose names begin so, left by an earlier launching process; count them."""
         return 0
 
+    def submitted(self, name: str) -> Optional[str]:
+        """Return how a launching command is found that has been submitted and has not ended."""
+        return None
+
     def submit(self, arguments: Sequence[str], log: Path, name: str) -> str:
-        """Have a node's Python run the launching command, once at a time; return how it is found.
+        """Have a node's Python run the launching command; return how it is found.
 
         Raises:
             EngineError: it refuses, or is not here.

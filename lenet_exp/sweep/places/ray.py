@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import secrets
@@ -9,7 +10,7 @@ import shlex
 import signal
 import sys
 from pathlib import Path
-from typing import Any, Dict, Sequence
+from typing import Any, Dict, Iterator, Optional, Sequence
 
 from lenet_exp.config.passwords import without_password
 from lenet_exp.errors import EngineError
@@ -64,32 +65,45 @@ class Ray(Place):
         """Return what Ray was asked for."""
         return max(1, int(self._given["cpus"]))
 
+    def submitted(self, name: str) -> Optional[str]:
+        """Return the Ray job that has not ended."""
+        with self._dashboard() as client:
+            for job in client.list_jobs():
+                number = job.submission_id or ""  # one that was not submitted has none
+                if number.startswith(_prefix(name)) and job.status in ("PENDING", "RUNNING"):
+                    return f"Ray job {number}"
+        return None
+
     def submit(self, arguments: Sequence[str], log: Path, name: str) -> str:
-        """Submit the launching command as a Ray job, if none is that has not ended."""
-        prefix, mine = f"{name.replace(':', '-')}-", carried(os.environ)
+        """Submit the launching command as a Ray job."""
+        mine = carried(os.environ)
         without = [] if "OMP_NUM_THREADS" in mine else ["-u", "OMP_NUM_THREADS"]  # Ray's
         python = self._given["python"] or sys.executable
         words = ["env", "-C", str(Path.cwd()), *without, python, *arguments]
         line = f"exec {' '.join(map(shlex.quote, words))} >>{shlex.quote(str(log))} 2>&1"
-        dashboard = self._given["dashboard"]
-        try:
-            client = _imported("ray.job_submission").JobSubmissionClient(dashboard)
-            for job in client.list_jobs():
-                number = job.submission_id or ""  # one that was not submitted has none
-                if number.startswith(prefix) and job.status in ("PENDING", "RUNNING"):
-                    return f"Ray job {number}, submitted before"
+        with self._dashboard() as client:
             number = client.submit_job(
                 entrypoint=line,
-                submission_id=f"{prefix}{secrets.token_hex(4)}",  # Ray takes none twice
+                submission_id=f"{_prefix(name)}{secrets.token_hex(4)}",  # Ray takes none twice
                 runtime_env={"env_vars": mine},
             )
+        left = ", ".join(kept_back(os.environ))
+        must = f" (the head must have {left}: no password travels)" if left else ""
+        return f"Ray job {number}{must}"
+
+    @contextlib.contextmanager
+    def _dashboard(self) -> Iterator[Any]:
+        dashboard = self._given["dashboard"]
+        try:
+            yield _imported("ray.job_submission").JobSubmissionClient(dashboard)
         except (OSError, RuntimeError, ValueError) as error:
             problem = without_password(" ".join(str(error).split())[-300:])
             remedy = "hydra.launcher.dashboard=http://HOST:8265"
             raise EngineError(f"Ray's dashboard {dashboard}", problem, remedy) from error
-        left = ", ".join(kept_back(os.environ))
-        must = f" (the head must have {left}: no password travels)" if left else ""
-        return f"Ray job {number}{must}"
+
+
+def _prefix(name: str) -> str:
+    return f"{name.replace(':', '-')}-"
 
 
 def _imported(module: str) -> Any:

@@ -9,7 +9,7 @@ import signal
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from lenet_exp.config.passwords import without_password
+from lenet_exp.config.passwords import is_secret, without_password
 from lenet_exp.sweep.places.place import End, Reason, Worker
 from lenet_exp.sweep.places.ray_process import Process
 from lenet_exp.sweep.places.reasons import of_exit_code, said
@@ -20,13 +20,12 @@ _CARRIED = ("MLFLOW_", "LENET_EXP_", "PYTHON", "TF_", "OMP_")
 _MEMORY = re.compile("out of memory|low on memory", re.IGNORECASE)
 _NODE = re.compile(r"\(IP: ([^,) ]+)")
 _LIMIT = re.compile(r"threshold of (?:\d+B \()?(\d+(?:\.\d+)?%?)")  # since 2.56, and before
-_SECRET = ("PASSWORD", "PASSPHRASE", "TOKEN", "SECRET", "KEY")
 
 
 def carried(environment: Mapping[str, str]) -> Dict[str, str]:
     """Return what of the launching process's environment its jobs have, too."""
     named = {key: value for key, value in environment.items() if key.startswith(_CARRIED)}
-    shown = {key: value for key, value in named.items() if not key.endswith(_SECRET)}
+    shown = {key: value for key, value in named.items() if not is_secret(key)}
     return {key: value for key, value in shown.items() if value == without_password(value)}
 
 

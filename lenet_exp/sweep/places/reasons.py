@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import signal
 from pathlib import Path
 
+from lenet_exp.sweep.places.ordered import OURS
 from lenet_exp.sweep.places.place import End, Reason
 
-_OURS = "lenet-exp: "  # begins each error that is said in words
 _ENGINES = ("srun: ", "slurmstepd")
 # Of the words of a kernel, of Slurm with cgroups and without.
 _MEMORY = re.compile(r"oom.?kill|out of memory|exceeded (\w+ )?memory limit", re.IGNORECASE)
@@ -28,9 +29,9 @@ def said(log: Path, begins: int) -> str:
 
 
 def of_exit_code(code: int, logged: str) -> Reason:
-    """Return why a job has no result: -N and 128 + N are signal N."""
+    """Return why a job has no result: -N and 128 + N are signal N, where there is such a one."""
     number = -code if code < 0 else code - 128
-    if number > 0:
+    if 0 < number < signal.NSIG:
         name = f"signal {number}"
         with contextlib.suppress(ValueError):
             name = signal.Signals(number).name
@@ -40,6 +41,8 @@ def of_exit_code(code: int, logged: str) -> Reason:
         return Reason(End.LOST if number in _FROM_OUTSIDE else End.FAILED, text)
     if code == 0:
         return Reason(End.FAILED, "it ended without a result")
+    if code == os.EX_TEMPFAIL:
+        return Reason(End.LOST, _error(logged))
     error = _error(logged) if code in (1, 2) else ""  # else it is not an error's
     return Reason(End.FAILED, error or f"exit code {code}")
 
@@ -51,7 +54,7 @@ def _error(logged: str) -> str:
     """
     lines = [line.strip() for line in logged.splitlines() if line.strip()]
     traced = [line for line in lines if not line.startswith(_ENGINES)]
-    ours = [line[len(_OURS) :] for line in logged.splitlines() if line.startswith(_OURS)]
+    ours = [line[len(OURS) :] for line in logged.splitlines() if line.startswith(OURS)]
     return ["", *lines, *traced, *ours][-1]
 
 

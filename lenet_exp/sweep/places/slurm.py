@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, List, Mapping, Sequence
+from typing import Any, List, Mapping, Optional, Sequence
 
 from lenet_exp.errors import EngineError
 from lenet_exp.sweep.places.place import JOB, Place, Worker
-from lenet_exp.sweep.places.slurm_programs import ask, run
-from lenet_exp.sweep.places.slurm_worker import SlurmWorker
+from lenet_exp.sweep.places.slurm_programs import ask, queued, run
+from lenet_exp.sweep.places.slurm_worker import SlurmWorker, signal_all
 
 
 class Slurm(Place):
@@ -54,16 +55,23 @@ class Slurm(Place):
 
     def end_leftovers(self, prefix: str) -> int:
         """Cancel the jobs whose names begin so, and count them."""
-        known = [line.split("|") for line in ask("squeue", "-h", "--me", "-o", "%i|%j")]
-        ids = [number for number, name in known if name.startswith(prefix)]
+        ids = [number for number, name in queued() if name.startswith(prefix)]
         if ids:
-            ask("scancel", *ids)
+            with contextlib.suppress(EngineError):  # those that have ended meanwhile
+                ask("scancel", *ids)
         return len(ids)
 
+    def signal(self, workers: Sequence[Worker], number: int) -> None:
+        """Send a signal to all that live, with one call of Slurm's programs for all."""
+        signal_all([one for one in workers if isinstance(one, SlurmWorker)], number)
+
+    def submitted(self, name: str) -> Optional[str]:
+        """Return the batch job that has not ended."""
+        numbers = [number for number, known in queued() if known == name]
+        return f"Slurm job {numbers[0]}" if numbers else None
+
     def submit(self, arguments: Sequence[str], log: Path, name: str) -> str:
-        """Submit the launching command as a batch job that Slurm may queue again, if none is."""
-        for number in ask("squeue", "-h", "--me", f"--name={name}", "-o", "%i"):
-            return f"Slurm job {number}, submitted before"
+        """Submit the launching command as a batch job that Slurm may queue again."""
         program = map(shlex.quote, self._program(arguments))
         line = f"exec {' '.join(program)}"  # the signal comes to it alone
         words = ["sbatch", "--parsable", "--requeue", "--signal=B:TERM@60", "--ntasks=1"]

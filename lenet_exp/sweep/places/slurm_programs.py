@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-from typing import Dict, Iterator, List, Sequence
+from typing import Dict, Iterator, List, Sequence, Tuple
 
 from lenet_exp.errors import EngineError
 
@@ -31,14 +31,24 @@ def environment() -> Dict[str, str]:
 
 
 def ask(*words: str) -> List[str]:
-    """Return the lines that a program of Slurm's prints; none where it can't.
+    """Return the lines that a program of Slurm's prints.
 
     Raises:
-        EngineError: it is not there.
+        EngineError: it is not there, or fails: that says nothing of what it was asked.
     """
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        return list(filter(None, run(words).stdout.splitlines()))
-    return []
+    try:
+        done = run(words)
+    except subprocess.TimeoutExpired as error:
+        raise EngineError(words[0], "gets no answer from Slurm", "sinfo, and again") from error
+    if done.returncode != 0:
+        raise EngineError(words[0], done.stderr.strip() or "fails", "sinfo, and again")
+    return list(filter(None, done.stdout.splitlines()))
+
+
+def queued() -> List[Tuple[str, str]]:
+    """Return number and name of each of this user's jobs that has not ended; raises as `ask`."""
+    lines = ask("squeue", "-h", "--me", "-o", "%i|%j")
+    return [(number, name) for number, _, name in (line.partition("|") for line in lines)]
 
 
 def run(words: Sequence[str]) -> subprocess.CompletedProcess[str]:

@@ -54,6 +54,7 @@ class WarmProcess:
         try:
             code = self._forked.poll()
         except NotForkedError:
+            self._forked.let_go()
             self._refused()
             self._start_afresh()
             code = None
@@ -83,6 +84,7 @@ class WarmProcess:
         if self._unborn:
             self.stdin.close()  # all that it would find
             self._let_go()
+            self._forked.let_go()
             self._cancelled = -number
         else:
             (self._fresh or self._forked).send_signal(number)

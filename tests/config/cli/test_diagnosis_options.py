@@ -67,11 +67,18 @@ def test_another_precision_than_the_run_s(word):
     assert DiagnoseOptions.read(["run=x", word]).chosen
 
 
-def test_a_target_is_of_gradients_or_of_a_training():
-    assert AdviseOptions.read(["target=0.99"]).target == 0.99
-    assert AdviseOptions.read(["target=cosine>=0.99"]).accuracy is None
-    asked = AdviseOptions.read(["target=accuracy>=0.975"])
-    assert (asked.accuracy, asked.target) == (0.975, 0.999)
+@pytest.mark.parametrize(
+    ("words", "measure", "least"),
+    [
+        ([], "cosine", 0.999),
+        (["target=0.99"], "cosine", 0.99),
+        (["target=cosine>=0.99"], "cosine", 0.99),
+        (["target=accuracy>=0.975"], "accuracy", 0.975),
+    ],
+)
+def test_a_target_is_of_gradients_or_of_a_training(words, measure, least):
+    goal = AdviseOptions.read(words).target
+    assert (goal.measure, goal.least) == (measure, least)
 
 
 def test_a_precision_mode_is_the_only_one_that_is_tried():

@@ -134,6 +134,15 @@ def test_a_graph_of_a_person_gets_advice(ask, own_graph):
     assert len(text.splitlines()) <= 25
 
 
+def test_a_mode_that_the_adapter_lacks_is_not_advised(ask, own_graph):
+    words = [*own_graph, "modes=[force_fp32,allow_fp32_to_fp16]", "steps=1", "hardware.cann=2021"]
+    code, text, _ = ask(advise, *words, "format=json")
+    assert code == 0
+    found = json.loads(text)
+    assert found["refused"] == {"force_fp32": ["it: hardware.cann=2021 has no such mode"]}
+    assert {each["mode"] for each in found["points"]} == {"allow_fp32_to_fp16"}
+
+
 def saved(folder, nodes):
     """Write a GraphDef of nodes that TensorFlow makes; return the graph as a word."""
     tf = tf_compat.load()

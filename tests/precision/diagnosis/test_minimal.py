@@ -58,3 +58,13 @@ def test_what_was_reached_when_the_budget_ended_still_does(budget):
     assert not made.is_minimal
     assert made.tests <= budget
     assert needs("c", "n", "o")(made.elements)
+
+
+@pytest.mark.parametrize(
+    ("budget", "most"), [(1, 68), (2, 68), (3, 34), (4, 17), (5, 9), (6, 5), (7, 3), (40, 3)]
+)
+def test_what_was_proved_before_the_budget_ended_counts(budget, most):
+    many = [f"operator_{number}" for number in range(68)]
+    made = minimal(many, needs(*many[:3]), budget)
+    assert len(made.elements) == most
+    assert needs(*many[:3])(made.elements)

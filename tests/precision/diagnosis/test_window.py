@@ -97,6 +97,10 @@ def test_a_gradient_that_is_not_added_up_keeps_its_end():
         ([held(2.0**-3)], False, 1.0, "loss_scale=none"),
         ([held(2.0**-45, name="a"), held(2.0**4, name="b")], True, None, "no scale does: a"),
         ([], False, 1.0, "changes nothing"),
+        ([held(2.0**11)], False, 1.0, "loss_scale=none"),
+        ([held(2.0**15)], False, 1.0, "loss_scale=none"),
+        ([held(2.0**16)], True, None, "no scale does: g overflows even without one"),
+        ([held(2.0**-40, name="a"), held(2.0**17, name="b")], True, None, "no scale does: b"),
     ],
 )
 def test_one_scale_is_recommended(found, empty, scale, words):

@@ -53,6 +53,19 @@ def test_only_what_surely_ended_is_dead(change, dead, monkeypatch):
     assert processes.is_dead(json.dumps(told)) is dead
 
 
+@pytest.mark.parametrize(("answer", "dead"), [
+    (None, False), (PermissionError(), False), (ProcessLookupError(), True),
+])  # fmt: skip
+def test_a_process_that_is_hidden_may_live(answer, dead, monkeypatch):
+    def kill(pid, number):
+        if answer is not None:
+            raise answer
+
+    told = json.dumps({**json.loads(processes.this_process()), "pid": 2**22 + 1})
+    monkeypatch.setattr(os, "kill", kill)
+    assert processes.is_dead(told) is dead
+
+
 @pytest.mark.parametrize("tag", [None, "", "{}", "[]", "{"])
 def test_no_tag_is_no_death(tag):
     assert not processes.is_dead(tag)

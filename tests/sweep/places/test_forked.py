@@ -71,6 +71,7 @@ def test_a_forked_job_is_a_process_of_its_own(started, monkeypatch, line, code):
     assert end_of(made) == code
     assert ("ZeroDivisionError" in log.read_text()) == (line == "1 / 0")
     assert refused == []
+    assert made._forked._answers == -1
 
 
 def test_where_nothing_can_be_forked_a_fresh_interpreter_has_the_same_order(started):
@@ -78,6 +79,7 @@ def test_where_nothing_can_be_forked_a_fresh_interpreter_has_the_same_order(star
     assert end_of(made) == 4
     assert log.read_text() == "afresh\n"
     assert refused == [True]
+    assert made._forked._answers == -1
 
 
 def test_a_forked_job_is_ended_by_a_signal(started):
@@ -92,6 +94,7 @@ def test_what_is_not_forked_yet_is_never_begun(started):
     made, _, _ = started("print('begun', file=sys.stderr)", "slow")
     made.send_signal(signal.SIGTERM)
     assert made.poll() == -signal.SIGTERM
+    assert made._forked._answers == -1
 
 
 def test_a_job_is_not_made_twice_if_who_waits_for_it_is_killed(started, tmp_path):

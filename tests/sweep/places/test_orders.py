@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
+from lenet_exp.sweep.places import ordered
 from lenet_exp.sweep.places.forked import ForkServer
 from lenet_exp.sweep.places.local_worker import LocalWorker, WarmWorker
 from lenet_exp.sweep.places.warm import WarmProcess
@@ -73,3 +77,30 @@ def test_who_ends_without_reading_is_no_error(tmp_path):
     while worker.poll() is None:
         time.sleep(0.01)
     assert worker.poll() == 0
+
+
+ORDERED = """
+import os, signal, sys
+from lenet_exp.sweep.places import ordered
+class Waiting:
+    def readline(self):
+        os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+        signal.pause()
+sys.stdin = type("", (), {"buffer": Waiting()})()
+sys.exit(ordered.exit_code(lambda order: 0))
+"""
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 143), ("SIGINT", 130)])
+def test_who_waits_for_the_order_ends_as_a_job_does(name, code):
+    done = subprocess.run(
+        [sys.executable, "-c", ORDERED, name], stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (code, "")
+
+
+@pytest.mark.parametrize("line", [b"", b'{"seed'])
+def test_an_order_that_was_cut_off_is_none(line, monkeypatch):
+    monkeypatch.setattr(ordered, "handle_signals", lambda: None)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(line)))
+    assert ordered.exit_code(lambda order: 0) == 1

@@ -56,6 +56,9 @@ class Jobs:
     def submit(self, log, name="lenet-exp:s:12ab"):
         return Ray(1, 3, **GIVEN).submit(["-m", "a b"], log, name)
 
+    def submitted(self, name="lenet-exp:s:12ab"):
+        return Ray(1, 3, **GIVEN).submitted(name)
+
 
 @pytest.fixture
 def ray(monkeypatch):
@@ -107,12 +110,11 @@ def test_detached_the_launching_command_is_a_job_of_ray_s_once_at_a_time(
     assert submitted == f"Ray job {job.submission_id}"
     assert job.submission_id.startswith("lenet-exp-s-12ab-")
     for job.status in ("PENDING", "RUNNING"):
-        assert jobs.submit(tmp_path / "log") == f"{submitted}, submitted before"
+        assert jobs.submitted() == submitted
+    assert jobs.submitted("lenet-exp:s:12") is None  # another sweep's
     for job.status in ("STOPPED", "SUCCEEDED", "FAILED"):
-        again = jobs.submit(tmp_path / "log")
-        assert not again.endswith("before")
-        jobs.known.pop()
-    assert "before" not in jobs.submit(tmp_path / "log", "lenet-exp:s:12")  # another sweep's
+        assert jobs.submitted() is None
+    jobs.submit(tmp_path / "log")  # Ray takes no id twice
 
 
 def test_a_detached_command_writes_its_log_in_this_folder_and_has_this_environment(
@@ -142,6 +144,8 @@ def test_a_dashboard_that_is_none_is_said(jobs, tmp_path, error):
     jobs.error = error
     with pytest.raises(EngineError, match=f"(?s){str(error)[:5]}.*hydra.launcher.dashboard="):
         jobs.submit(tmp_path / "log")
+    with pytest.raises(EngineError, match=r"hydra\.launcher\.dashboard="):
+        jobs.submitted()
 
 
 def test_without_ray_that_is_said(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from lenet_exp.errors import EngineError
-from lenet_exp.sweep.places import slurm_programs
+from lenet_exp.sweep.places import slurm_programs, slurm_worker
 from lenet_exp.sweep.places.place import End
 from lenet_exp.sweep.places.slurm import Slurm
 
@@ -89,9 +89,9 @@ def test_detached_the_launching_command_is_a_batch_job_once(engine, tmp_path, mo
     words = engine("sbatch")["argv"]
     assert {"--requeue", "--signal=B:TERM@60", "--partition=long"} <= {*words}
     assert words[-1] == f"--wrap=exec {sys.executable} -m 'a b'"
-    monkeypatch.setenv("TOLD_squeue", "7")
-    again = place.submit([], tmp_path / "log", "lenet-exp:s:1")
-    assert again == "Slurm job 7, submitted before"
+    monkeypatch.setenv("TOLD_squeue", "6|a|b\n7|lenet-exp:s:1\n8|lenet-exp:s:12")
+    assert place.submitted("lenet-exp:s:1") == "Slurm job 7"
+    assert place.submitted("lenet-exp:s") is None
 
 
 def test_the_launching_job_has_the_node_s_python_and_setup_lines_too(engine, tmp_path):
@@ -109,10 +109,93 @@ def test_what_slurm_refuses_is_said(engine, tmp_path, monkeypatch):
         Slurm(1, 3, **GIVEN).submit([], tmp_path / "log", "name")
 
 
+@pytest.mark.parametrize("asked", ["submitted", "end_leftovers"])
+def test_a_queue_that_can_t_be_seen_is_said(engine, monkeypatch, asked):
+    monkeypatch.setenv("CODE_squeue", "1")
+    with pytest.raises(EngineError, match="squeue: "):
+        getattr(Slurm(1, 3, **GIVEN), asked)("lenet-exp:s:1")
+
+
+def test_jobs_with_any_name_are_in_the_queue_and_ours_are_ended(engine, monkeypatch):
+    monkeypatch.setenv("TOLD_squeue", "5|a|b\n6|lenet-exp:s:1:x:1\n7|lenet-exp:s:1:y|z:1\n8|")
+    assert Slurm(1, 3, **GIVEN).end_leftovers("lenet-exp:s:1:") == 2
+    assert engine("scancel")["argv"] == ["6", "7"]
+
+
+NO_CONTROLLER = "srun: error: Unable to allocate resources: Unable to contact slurm controller"
+
+
+@pytest.mark.parametrize(
+    ("said", "end"),
+    [
+        (NO_CONTROLLER, End.LOST),
+        ("srun: error: x\nsrun: error: Socket timed out on send/recv operation", End.LOST),
+        (f"lenet-exp: Connection refused\n{NO_CONTROLLER}", End.FAILED),
+        ("Traceback: Connection refused\nsrun: error: n1: task 0: Exited with code 1", End.FAILED),
+        ("srun: error: Invalid partition name specified", End.FAILED),
+    ],
+)
+def test_a_controller_that_is_started_again_loses_jobs_and_fails_none(
+    engine, tmp_path, monkeypatch, said, end
+):
+    monkeypatch.setenv("CODE_srun", "1")
+    worker = started(tmp_path)
+    (tmp_path / "run.log").write_text(f"{said}\n")
+    monkeypatch.setattr(slurm_worker, "_DOWN", 0.0)
+    reason = worker.reason()
+    assert reason.end is end, reason
+    assert said.splitlines()[-1] in reason.text or end is End.FAILED
+
+
+def test_the_next_try_waits_until_the_controller_answers(monkeypatch):
+    asked = []
+
+    def queued():
+        asked.append(None)
+        if len(asked) < 3:
+            raise EngineError("squeue", "fails", "wait")
+        return []
+
+    monkeypatch.setattr(slurm_worker, "queued", queued)
+    monkeypatch.setattr(slurm_worker, "_PAUSE", 0.0)
+    slurm_worker._wait_for_an_answer()
+    assert len(asked) == 3
+
+
+def test_all_jobs_are_signalled_at_once(tmp_path, monkeypatch):
+    asked = []
+
+    def ask(*words):
+        asked.append(words)
+        return ["1|a", "2|b|c", "3|other"] if words[0] == "squeue" else []
+
+    class Living(slurm_worker.SlurmWorker):
+        def poll(self):
+            return None
+
+        def kill(self):
+            asked.append(("kill", self.name))
+
+    monkeypatch.setattr(slurm_programs, "ask", ask)
+    monkeypatch.setattr(slurm_worker, "ask", ask)
+    workers = [Living([], tmp_path / "log", name) for name in ("a", "b|c")]
+    Slurm(1, 3, **GIVEN).signal(workers, 9)
+    assert asked[1:] == [
+        ("scancel", "--state=PENDING", "1", "2"),
+        ("scancel", "--state=RUNNING", "--signal=9", "1", "2"),
+        ("kill", "a"),
+        ("kill", "b|c"),
+    ]
+
+
 def test_that_slurm_does_not_answer_is_said(engine, tmp_path, monkeypatch):
     monkeypatch.setattr(slurm_programs, "_ANSWER", 0.0)
+    place = Slurm(1, 3, **GIVEN)
     with pytest.raises(EngineError, match="sbatch: gets no answer"):
-        Slurm(1, 3, **GIVEN).submit([], tmp_path / "log", "name")
+        place.submit([], tmp_path / "log", "name")
+    for asked in (place.submitted, place.end_leftovers):
+        with pytest.raises(EngineError, match="squeue: gets no answer"):
+            asked("lenet-exp:s:1")
 
 
 def test_without_slurm_that_is_said(tmp_path, monkeypatch):
@@ -120,6 +203,6 @@ def test_without_slurm_that_is_said(tmp_path, monkeypatch):
     with pytest.raises(EngineError, match="srun: is not on the path"):
         started(tmp_path)
     with pytest.raises(EngineError, match="squeue: is not on the path"):
-        Slurm(1, 3, **GIVEN).submit([], tmp_path / "log", "name")
+        Slurm(1, 3, **GIVEN).submitted("name")
     with pytest.raises(FileNotFoundError, match="nowhere"):  # that is no program
         Slurm(1, 3, **GIVEN).worker(tmp_path / "nowhere" / "log", "name").start({})

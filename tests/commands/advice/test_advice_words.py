@@ -8,18 +8,16 @@ from pathlib import Path
 import pytest
 
 from lenet_exp import tf_compat
-from lenet_exp.commands.advice_words import command, nearest, of_epsilon
+from lenet_exp.commands.advice.words import command, nearest, of_epsilon, scale_words
 from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.config.cli.diagnosis_options import AdviseOptions
 from lenet_exp.config.cli.graph_options import ExplainOptions
 from lenet_exp.experiment.steps import Step
 from lenet_exp.precision import assign
 from lenet_exp.precision.diagnosis.errors import Diagnosis, OperatorError
-from lenet_exp.precision.diagnosis.exponents import Site
 from lenet_exp.precision.diagnosis.front import Point
 from lenet_exp.precision.diagnosis.keep_list import KeepList
 from lenet_exp.precision.diagnosis.measures import Error
-from lenet_exp.precision.diagnosis.window import Window
 from tests.networks.network import cross_entropy, dense
 
 RIGHT, WRONG = Error(1.0, 0.0, 0.0, 1, 0, 0, 1.0), Error(0.0, 9.0, 9.0, 1, 0, 0, 1.0)
@@ -29,6 +27,7 @@ WITH_LINES = "precision.customize_dtypes=advice/customize_dtypes.txt"
 MIXLIST = {"precision.modify_mixlist": Path("advice/modify_mixlist.json")}
 SCALED, LISTED = "loss_scale=fixed loss_scale.value=1", "precision.modify_mixlist=m.json"
 MOMENTUM, CANN = "optimizer=momentum optimizer.learning_rate=0.05", "hardware.cann=2021"
+CHIP = "hardware=ascend910"
 NEAREST, OR = "no mode reaches the target,", "or another network"
 FLUSH = "precision.flush_subnormals=true"
 OWN = ["graph=n.meta", "feeds=d.npz"]
@@ -37,9 +36,6 @@ OWN = ["graph=n.meta", "feeds=d.npz"]
 def point(mode="force_fp16", names=(), error=0.0, holds=True, refused=()):
     kept = KeepList(tuple(names), None, RIGHT, 1 - error, holds, True, 0)
     return Point(mode, kept, error, 1.0, 1.0, 1, 0, tuple(refused), ())
-
-
-ONLY_1, SITE = Window(1.0, None, 1.0, None), Site("x", "Mul", "x:0", is_last=False)
 
 
 def write(folder, files):
@@ -85,7 +81,7 @@ def write(folder, files):
             [],
             ("a",),
             LINES,
-            f"{RUN}force_fp16 {WITH_LINES} 'precision.keep_dtype=[fc_3]' {SCALED}",
+            f"{RUN}force_fp16 'precision.keep_dtype=[fc_3]' {WITH_LINES} {SCALED}",
         ),
         (
             ["precision.keep_dtype=[fc_3]"],
@@ -93,6 +89,28 @@ def write(folder, files):
             ("a",),
             {},
             f"{RUN}force_fp16 'precision.keep_dtype=[fc_3,a]' {SCALED}",
+        ),
+        (
+            ["run=latest"],
+            ["hardware=ascend910", CANN],
+            ("a",),
+            {},
+            f"{RUN}force_fp16 'precision.keep_dtype=[a]' {SCALED} hardware=cpu {CANN}",
+        ),
+        (["run=latest"], [CHIP], (), {}, f"{RUN}force_fp16 {CHIP}"),
+        (
+            ["run=latest"],
+            [CHIP, "hardware.customize_dtypes=c.txt", "hardware.modify_mixlist=m.json"],
+            (),
+            {},
+            f"{RUN}force_fp16 precision.customize_dtypes=c.txt {CHIP}",
+        ),
+        (
+            ["run=latest"],
+            [CHIP, "hardware.customize_dtypes=c.txt"],
+            ("a",),
+            LINES,
+            f"{RUN}force_fp16 {WITH_LINES} {SCALED} {CHIP}",
         ),
     ],
 )
@@ -104,7 +122,8 @@ def test_the_command_has_what_the_advice_is_of(
     (tmp_path / "c.txt").write_text("")
     options = AdviseOptions.read(words)
     settings = settings_to_explain(recorded) if recorded else options.settings
-    assert command(options, settings, point(names=names), [ONLY_1], files) == line
+    scale = scale_words(1.0, bool(names))
+    assert command(options, settings, point(names=names), scale, files) == line
     if ".run " in line:
         write(tmp_path, files)
         settings_to_explain(shlex.split(line)[3:])
@@ -115,14 +134,9 @@ def test_a_typed_mixlist_is_said_in_the_mode_that_has_lists(tmp_path, monkeypatc
     (tmp_path / "m.json").write_text("{}")
     options = AdviseOptions.read([LISTED])
     best = point("allow_mix_precision", ["a"])
-    line = command(options, options.settings, best, [ONLY_1], MIXLIST)
-    assert line.endswith(f"'precision.keep_dtype=[a]' {SCALED} {LISTED}")
+    line = command(options, options.settings, best, SCALED.split(), MIXLIST)
+    assert line.endswith(f"{LISTED} 'precision.keep_dtype=[a]' {SCALED}")
     settings_to_explain(shlex.split(line)[3:])
-
-
-def test_nothing_recommended_has_no_command():
-    options = AdviseOptions.read([])
-    assert command(options, options.settings, None, (), {}) == ""
 
 
 @pytest.mark.parametrize(
@@ -195,10 +209,11 @@ def test_an_update_by_resource_has_its_epsilon_too():
     assert "1e-08" in of_epsilon(AdviseOptions.read([]), found)
 
 
-def of_a_file(words, files, step=None, windows=(ONLY_1,)):
+def of_a_file(words, files, step=None):
     """Return the words of the command of a keep list, without the program."""
     options = AdviseOptions.read(words)
-    line = command(options, options.settings, point(names=["a"]), windows, files, step)
+    scale = SCALED.split()
+    line = command(options, options.settings, point(names=["a"]), scale, files, step)
     return shlex.split(line)[3:]
 
 
@@ -211,9 +226,18 @@ def test_the_file_of_an_odd_folder_is_read_as_it_is_written(tmp_path, monkeypatc
     assert read.precision.customize_dtypes == f"{folder}/customize_dtypes.txt"
 
 
-def test_where_no_scale_does_the_command_has_one_that_moves():
-    empty = Window(8.0, SITE, 4.0, SITE)
-    assert "loss_scale=dynamic" in of_a_file([], {}, windows=[empty])
+@pytest.mark.parametrize(
+    ("scale", "is_set", "words"),
+    [
+        (None, False, "loss_scale=dynamic"),
+        (None, True, "loss_scale=dynamic"),
+        (1.0, False, ""),
+        (1.0, True, SCALED),
+        (4096.0, False, "loss_scale=fixed loss_scale.value=4096"),
+    ],
+)
+def test_a_loss_scale_is_said_where_it_is_another_graph(scale, is_set, words):
+    assert scale_words(scale, is_set) == words.split()
 
 
 def test_a_graph_is_explained_with_what_was_fetched_and_fed():

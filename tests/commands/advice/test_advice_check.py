@@ -7,7 +7,7 @@ import shlex
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from lenet_exp.commands.advice_check import sweep_words
+from lenet_exp.commands.advice.check import sweep_words
 from lenet_exp.config.cli.listed_jobs import as_hydra_sweeps
 
 pytestmark = pytest.mark.stackless

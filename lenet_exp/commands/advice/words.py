@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-import shlex
 from pathlib import Path
 from typing import List, Mapping, Optional, Sequence
 
+from lenet_exp.commands.advice.command import graph_words, line, precision_words, under
 from lenet_exp.config.cli.diagnosis_options import AdviseOptions
-from lenet_exp.config.cli.json_words import word
-from lenet_exp.config.cli.options import list_of
+from lenet_exp.config.cli.json_words import word as word_of
 from lenet_exp.config.input_shapes import InputShapes
-from lenet_exp.config.run_words import words_of
-from lenet_exp.config.schema.run import Settings
+from lenet_exp.config.schema.run import PRECISION_FILES, Settings, precision_files
 from lenet_exp.experiment.steps import CAPTURED, Step
 from lenet_exp.precision.diagnosis.epsilon import epsilon_of, is_lost, least
 from lenet_exp.precision.diagnosis.errors import Diagnosis
 from lenet_exp.precision.diagnosis.front import Point
-from lenet_exp.precision.diagnosis.window import Window
+from lenet_exp.precision.planning.options import unread
 
 _LINES = "precision.customize_dtypes"  # of the files that hold a keep list the one for all modes
 
@@ -30,64 +28,82 @@ def is_of_a_person(options: AdviseOptions) -> bool:
 def command(
     options: AdviseOptions,
     settings: Settings,
-    best: Optional[Point],
-    windows: Sequence[Window],
+    best: Point,
+    scale: Sequence[str],
     files: Mapping[str, Path],
     step: Optional[Step] = None,
 ) -> str:
     """Return the command that trains the recommendation, or of a person's graph explains it.
 
-    `files`: the keep list as the vendor's files, by the setting that takes each; of a person's
-    graph there are no `windows` that a command could take, but the `step` that was made of it.
+    Args:
+        options: what was asked.
+        settings: that the plans were made by.
+        best: what is recommended.
+        scale: the words of the loss scale; a person's graph has its own.
+        files: the keep list as the vendor's files, by the setting that takes each.
+        step: that was made of a person's graph.
+
+    Raises:
+        ConfigError: no run takes it with these settings.
     """
-    if best is None:
-        return ""
-    words, left = [f"precision={best.mode}"], others(options, settings, best.mode, files)
-    is_named = any(each.startswith("init_from=") for each in left)
-    if options.checkpoint is not None and not is_of_a_person(options) and not is_named:
-        left.append(word("init_from", str(options.checkpoint)))
-    kept = dict.fromkeys((*settings.precision.keep_dtype, *best.kept.names))
-    if _LINES in files:
-        words.append(word(_LINES, str(files[_LINES])))
-        kept = dict.fromkeys(settings.precision.keep_dtype)
-    if kept and best.mode != "must_keep_origin_dtype":
-        words.append(word("precision.keep_dtype", [*kept]))
+    made = decided(settings, best.mode, best.kept.names, files)
     if is_of_a_person(options):
-        return _line("explain", [*_of_a_graph(options, step), *words, *left])
-    scale = windows[-1].recommended
+        found = precision_words(made, ["loss_scale"])
+        return line("explain", [*_of_a_graph(options, step), *found])
+    return line("run", run_words(options, settings, made, scale))
+
+
+def decided(
+    settings: Settings, mode: str, names: Sequence[str], files: Mapping[str, Path]
+) -> Settings:
+    """Return the settings of a mode under a keep list: a file of lines has its names, or a key."""
+    kept = dict.fromkeys(settings.precision.keep_dtype)
+    read = {
+        key: str(path)
+        for key, path in precision_files(settings).items()
+        if key in PRECISION_FILES and not unread(key, mode, settings.hardware.cann)
+    }
+    if _LINES in files:
+        read["customize_dtypes"] = str(files[_LINES])
+    else:
+        kept.update(dict.fromkeys(names))
+    return under(settings, mode, [*kept] if mode != "must_keep_origin_dtype" else (), read)
+
+
+def run_words(
+    options: AdviseOptions, settings: Settings, made: Settings, scale: Sequence[str]
+) -> List[str]:
+    """Return the words of a run of the `made` settings: what was typed stays as it was typed."""
+    found = precision_words(made, ["loss_scale"])
+    mine = [word for word in found if word.startswith("precision")]
+    same = options.run is None and made.hardware == settings.hardware
+    left = [*options.words] if same else found[len(mine) :]
+    is_named = any(word.startswith("init_from=") for word in left)
+    if options.checkpoint is not None and not is_named:
+        left.append(word_of("init_from", str(options.checkpoint)))
+    return [*mine, *scale, *left]
+
+
+def scale_words(scale: Optional[float], is_set: bool) -> List[str]:
+    """Return the words of a loss scale; None: no scale does.
+
+    `is_set`: one of 1 is said too, for it gives the graph other nodes than none.
+    """
     if scale is None:  # one that moves loses the fewest steps, and its graph has the same names
-        words.append("loss_scale=dynamic")
-    elif scale != 1 or best.kept.names:
-        words += ["loss_scale=fixed", f"loss_scale.value={scale:.17g}"]
-    return _line("run", [*words, *left])
+        return ["loss_scale=dynamic"]
+    if scale == 1 and not is_set:
+        return []
+    return ["loss_scale=fixed", f"loss_scale.value={scale:.17g}"]
 
 
 def _of_a_graph(options: AdviseOptions, step: Optional[Step]) -> List[str]:
     """Return the words of explain that plan the graph whose step was made."""
     graph = options.graph or (options.capture or Path()) / CAPTURED[0]
-    fetches = step.fetches if step is not None and options.capture is not None else options.fetches
+    captured = step is not None and options.capture is not None
+    fetches = step.fetches if step is not None and captured else options.fetches
     shapes = InputShapes("")
     shapes.update({} if step is None else step.shapes)
-    words = [f"graph={graph}", *([f"fetches={list_of(fetches)}"] if fetches else [])]
-    return [*words, *([f"shapes={shapes}"] if shapes else [])]
-
-
-def others(
-    options: AdviseOptions, settings: Settings, mode: str, files: Mapping[str, Path]
-) -> List[str]:
-    """Return the words of what was not decided here: of a run what it was recorded with."""
-    decided = {"precision.mode", "precision.keep_dtype", *(files.keys() & {_LINES})}
-    if mode != "allow_mix_precision":
-        decided.add("precision.modify_mixlist")  # which no other mode has
-    made = words_of(settings, ["loss_scale"])
-    kept = [word for word in made if word.partition("=")[0] not in decided]
-    if options.run is not None:
-        return kept
-    return [*(word for word in kept if word.startswith("precision.")), *options.words]
-
-
-def _line(verb: str, words: Sequence[str]) -> str:
-    return " ".join([f"python -m lenet_exp.{verb}", *map(shlex.quote, words)])
+    return graph_words(graph, fetches, shapes=shapes)
 
 
 def nearest(points: Sequence[Point]) -> List[str]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
-import subprocess
-import sys
 from typing import List, Sequence
 
+from lenet_exp.commands.advice.command import sweep_name
+from lenet_exp.commands.advice.process import train
 from lenet_exp.config.schema.run import Settings
 
 _DECIDED = ("precision", "loss_scale")  # by the advice: each job has its own
@@ -21,8 +20,7 @@ def check(words: Sequence[str], settings: Settings) -> int:
         return 0
     swept = sweep_words(words, settings.seed)
     print(f"\ncheck: python -m lenet_exp.run -m {' '.join(map(shlex.quote, swept))}", flush=True)
-    command = [sys.executable, "-m", "lenet_exp.run", "-m", *swept]
-    return subprocess.run(command, check=False).returncode  # noqa: S603 - no shell, our own words
+    return train(swept)
 
 
 def sweep_words(words: Sequence[str], seed: int) -> List[str]:
@@ -39,5 +37,4 @@ def sweep_words(words: Sequence[str], seed: int) -> List[str]:
     mine = ",".join(":".join(each.partition("=")[::2]) for each in decided)
     seeds = ",".join(str(seed + number) for number in range(_SEEDS))
     swept = [f"jobs={{{mine}}},{_FLOAT32}", f"seed={seeds}", *common]
-    name = hashlib.sha256("\n".join(swept).encode()).hexdigest()[:8]
-    return [*swept, f"sweep=advice-{name}"]
+    return [*swept, f"sweep={sweep_name(swept)}"]
