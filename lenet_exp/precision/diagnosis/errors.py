@@ -25,15 +25,11 @@ from lenet_exp.errors import GraphError
 from lenet_exp.precision.analysis.step_sections import section_of, sections
 from lenet_exp.precision.diagnosis.branches import open_choices, taken
 from lenet_exp.precision.diagnosis.copies import LOAD, STATE, Copies, copies_of
-from lenet_exp.precision.diagnosis.gradients import (
-    border_of,
-    measured_gradients,
-    writes_variable,
-)
+from lenet_exp.precision.diagnosis.gradients import border_of, measured_gradients
 from lenet_exp.precision.diagnosis.measures import Error, error_of, exact, measure
 from lenet_exp.precision.diagnosis.refusals import ALONE, EMULATED, EXACT, computed, in_words
 from lenet_exp.precision.emulation.exact.context import source
-from lenet_exp.precision.emulation.exact.rewrite import output_dtypes
+from lenet_exp.precision.emulation.exact.rewrite import output_dtypes, takes_reference
 from lenet_exp.precision.emulation.inline import inlined
 from lenet_exp.precision.ir.builder import Nodes, data_inputs
 from lenet_exp.precision.ir.names import Tensor, as_input, node_of
@@ -142,7 +138,7 @@ def prepared(
     nodes = {node.name: node for node in copies.plan.graph_def.node}
     places = {row.name: _places(nodes, row) for row in copies.rows}
     fetches = _append_measures(copies, places)
-    border = border_of(copies.plan)
+    border = border_of(flat)
     ends = [*fetches.values(), *measured_gradients(copies.nodes, border.gradients)]
     kinds = {"N": len(ends), "axis": 0, "T": copies.nodes.tf.float64}
     whole = copies.nodes.add("Pack", ends, "measures", **kinds) if ends else ""  # one, not hundreds
@@ -338,3 +334,9 @@ def _of_inputs(
     noise = found.total.exact == 0 if changes else found.total.exact <= _NOISE * size
     adds_up = changes or row.tf_type in ADDING
     return found._replace(inherited=inherited, is_noise=noise and adds_up)
+
+
+def writes_variable(nodes: Mapping[str, Any], row: Operator) -> bool:
+    """Return whether an operator writes a variable."""
+    last = nodes[row.parts[-1]]
+    return bool(data_inputs(last.input)) and takes_reference(last, 0)

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import (
+    Any,
+    Callable,
+    Container,
+    Dict,
+    FrozenSet,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 from lenet_exp import tf_compat
 from lenet_exp.precision.analysis.step_sections import BACKWARD, UPDATE, sections
 from lenet_exp.precision.diagnosis.measures import exact, in_float32, measure
 from lenet_exp.precision.diagnosis.refusals import EMULATED, EXACT
 from lenet_exp.precision.emulation.exact.context import source
-from lenet_exp.precision.emulation.exact.rewrite import output_dtypes, takes_reference
+from lenet_exp.precision.emulation.exact.rewrite import output_dtypes
+from lenet_exp.precision.emulation.fast.region import changes_variable, known_shapes
 from lenet_exp.precision.ir.builder import Nodes, data_inputs
+from lenet_exp.precision.ir.graph import Graph, reachable, read_graph
 from lenet_exp.precision.ir.names import as_input, node_of, slot_of
 from lenet_exp.precision.ir.op_traits import PASS_THROUGH
-from lenet_exp.precision.plan import Operator, Plan
+from lenet_exp.precision.plan import Plan
 
 _ARGUMENTS = ("grad", "delta")  # of an update that takes a gradient as such
 
@@ -48,9 +65,9 @@ def border_of(plan: Plan) -> Border:
     Gradients are what updates take as such, and what leaves the backward pass for other writes of
     variables; where nothing is written, whatever leaves it.
     """
-    nodes = {node.name: node for node in plan.graph_def.node}
-    taken = _taken(plan, nodes)
-    updates, by_hand = _updates(plan, nodes, taken)
+    graph = read_graph(plan.graph_def)
+    nodes, taken = graph.nodes, _taken(plan, graph.nodes)
+    updates, by_hand = _updates(plan, graph, taken)
     named = _named(nodes, taken)
     named.update((origin, origin) for origin in by_hand)
     if not named:
@@ -104,29 +121,44 @@ def _named(nodes: Mapping[str, Any], taken: Mapping[str, str]) -> Dict[str, str]
 
 
 def _updates(
-    plan: Plan, nodes: Mapping[str, Any], taken: Mapping[str, str]
+    plan: Plan, graph: Graph, taken: Mapping[str, str]
 ) -> Tuple[Set[str], Dict[str, None]]:
     """Return what writes variables after the backward pass, with what is computed for it only.
 
-    And the tensors of the backward pass that it takes, but for gradients that are `taken`.
+    And the tensors of the backward pass that it takes, but for gradients that are `taken`, and
+    those of which it takes a single number, such as a norm.
     """
     known = sections(plan.graph_def)
-    ends = {source(nodes, text, PASS_THROUGH) for text in taken.values()}
-    rows = (row for row in plan.operators if known[row.parts[-1]] == UPDATE)
-    waiting = [row.parts[-1] for row in rows if writes_variable(nodes, row)]
-    found, left = set(waiting), {}  # type: Set[str], Dict[str, None]
-    for name in waiting:  # grows on the way
-        for text in data_inputs(nodes[name].input):
-            origin = source(nodes, text, PASS_THROUGH)
-            producer = node_of(origin)
-            if text == taken.get(name) or origin in ends or not _is_number(nodes, origin):
-                continue
-            if known[producer] == BACKWARD:
-                left[origin] = None
-            elif known[producer] == UPDATE and producer not in found:
-                found.add(producer)
-                waiting.append(producer)
-    return found, left
+    ends = {source(graph.nodes, text, PASS_THROUGH) for text in taken.values()}
+    names = (row.parts[-1] for row in plan.operators)
+    writers = [n for n in names if known[n] == UPDATE and changes_variable(graph, n)]
+
+    def given(name: str) -> Iterator[str]:
+        for text in data_inputs(graph.nodes[name].input):
+            origin = source(graph.nodes, text, PASS_THROUGH)
+            if text != taken.get(name) and origin not in ends and _is_number(graph.nodes, origin):
+                yield origin
+
+    def before(name: str) -> Iterator[str]:
+        return (each for each in map(node_of, given(name)) if known[each] == UPDATE)
+
+    single = _single_numbers(plan, graph, given)
+    whole = reachable(writers, lambda name: () if name in single else before(name))
+    tensors = (origin for name in whole if name not in single for origin in given(name))
+    left = {origin: None for origin in tensors if known[node_of(origin)] == BACKWARD}
+    return set(reachable(writers, before)), left
+
+
+def _single_numbers(
+    plan: Plan, graph: Graph, given: Callable[[str], Iterable[str]]
+) -> Container[str]:
+    """Return what makes a single number of tensors that may have more."""
+    shapes = known_shapes(graph, plan.generation)
+    return {
+        name
+        for name in graph.nodes
+        if shapes.get(name) == () and any(shapes.get(each) != () for each in given(name))
+    }
 
 
 def leaving(plan: Plan) -> List[str]:
@@ -152,12 +184,6 @@ def _dtype(nodes: Mapping[str, Any], text: str) -> Optional[Any]:
     node, slot = nodes[node_of(text)], slot_of(text)
     types = output_dtypes(node) if tf_compat.op_def(node.op) is not None else ()
     return types[slot] if slot < len(types) else None
-
-
-def writes_variable(nodes: Mapping[str, Any], row: Operator) -> bool:
-    """Return whether an operator writes a variable."""
-    last = nodes[row.parts[-1]]
-    return bool(data_inputs(last.input)) and takes_reference(last, 0)
 
 
 def measured_gradients(nodes: Nodes, gradients: Sequence[Gradient]) -> List[str]:

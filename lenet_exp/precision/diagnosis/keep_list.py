@@ -94,13 +94,10 @@ class _Trials:
 
     def _measured(self, names: Tuple[str, ...]) -> Error:
         values, feeds, flush = self._step
-        plan = inlined(self._planner(names))
-        copies = copies_of(
-            without_choices(plan, values, feeds, known=self._conditions),
-            [EXACT, EMULATED],
-            flush,
-        )
-        ends = measured_gradients(copies.nodes, border_of(copies.plan).gradients)
+        whole = inlined(self._planner(names))
+        plan = without_choices(whole, values, feeds, known=self._conditions)
+        copies = copies_of(plan, [EXACT, EMULATED], flush)
+        ends = measured_gradients(copies.nodes, border_of(plan).gradients)
         fed = {f"{EXACT}/{name}": value for name, value in feeds.items()}
         with loaded(copies, values, 0) as run:
             found: List[np.ndarray] = run([f"{end}:0" for end in ends], fed)

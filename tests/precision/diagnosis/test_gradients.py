@@ -36,6 +36,16 @@ def clipped(tf):
     return [optimizer.apply_gradients([(gradient, weight)]), seen]
 
 
+def clipped_beside_an_optimizer(tf):
+    """Return updates by a norm of both gradients, one of them written by hand."""
+    weight, loss = linear(tf)
+    other = tf.get_variable("other", [1])
+    pair = tf.gradients(loss + tf.reduce_sum(other * 3.0), [weight, other])
+    (one, two), _ = tf.clip_by_global_norm(pair, 1.0)
+    train = tf.train.GradientDescentOptimizer(0.1).apply_gradients([(one, weight)])
+    return [train, tf.assign_sub(other, 0.1 * two, name="by_hand")]
+
+
 def adam_by_hand(tf):
     weight, loss = linear(tf)
     square = tf.get_variable("square", [1])
@@ -51,6 +61,7 @@ def adam_by_hand(tf):
         (two_optimizers, [["weight (one/", "GradientDescent"], ["weight (two/", "Momentum"]]),
         (beside_an_optimizer, [["weight"], ["gradients_1/"]]),
         (clipped, [["weight"]]),
+        (clipped_beside_an_optimizer, [["weight"], ["gradients/mul_1_grad/"]]),
         (adam_by_hand, [["gradients/"]]),
     ],
 )
