@@ -139,6 +139,8 @@ class JobPool:
             return
         reason = attempt.worker.reason()
         self._end_record(attempt, reason.text)
+        if code != 0:  # at once: else a job that begins tells the store, while this one goes on
+            self._settle([job])
         if self._may_try_again(job, reason):
             self._lost[job.identity][attempt.number] = reason
             self._states[job.identity] = "waiting"
@@ -146,8 +148,6 @@ class JobPool:
             self._waiting.insert(0, job)
             return
         self._fail(job, self._told(job, reason))
-        if code != 0:  # it may not have told the store all
-            self._settle([job])
 
     def _may_try_again(self, job: Job, reason: Reason) -> bool:
         """Return whether another try may fare better: of one for lack of memory, once."""
