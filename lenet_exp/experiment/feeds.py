@@ -6,7 +6,7 @@ import json
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any, Dict, Mapping, Tuple
+from typing import Any, Dict, Iterable, Iterator, Mapping, Tuple
 
 import numpy as np
 
@@ -38,10 +38,16 @@ def read_feeds(path: Path, graph_def: Any) -> Dict[str, np.ndarray]:
     for key, array in arrays.items():
         node = nodes.get(key.partition(":")[0])
         if node is None or not _has_output(node, key):
-            fed = [f"{n}:0" for n, each in nodes.items() if each.op in DATA and not stand_in(each)]
-            raise DataError(path, f"{key} is no tensor of the graph", ", ".join(fed) or _REMEDY)
+            offered = ", ".join(_inputs(graph_def.node)) or _REMEDY
+            raise DataError(path, f"{key} is no tensor of the graph", offered)
         _check(path, key, array, node)
     return arrays
+
+
+def _inputs(nodes: Iterable[Any]) -> Iterator[str]:
+    for node in nodes:
+        kinds = output_dtypes(node) if node.op in DATA and not stand_in(node) else ()
+        yield from (f"{node.name}:{i}" for i, kind in enumerate(kinds) if kind.is_numpy_compatible)
 
 
 def _arrays(path: Path) -> Dict[str, np.ndarray]:

@@ -6,7 +6,18 @@ import dataclasses
 import re
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import numpy as np
 
@@ -22,12 +33,13 @@ from lenet_exp.model import weights
 from lenet_exp.precision import Plan, assign, load_graph
 from lenet_exp.precision.analysis.input_shapes import open_inputs, with_input_shapes
 from lenet_exp.precision.diagnosis.refusals import computed, in_words
-from lenet_exp.precision.ir.graph import read_graph
+from lenet_exp.precision.ir.graph import Graph, read_graph
 from lenet_exp.precision.ir.names import node_of, slot_of
 from lenet_exp.precision.ir.op_traits import VARIABLES
 from lenet_exp.precision.planning.prune import default_roots, fetched_nodes, needed
 
 CAPTURED = "graph.meta", "feeds.npz", "capture.json"
+_WAITING = ("IteratorGetNext", "QueueDequeue", "ReaderRead")  # for what no step here does
 _CHECKPOINT = "another checkpoint of this network"
 
 
@@ -116,14 +128,30 @@ def _variables(
 ) -> List[str]:
     """Return the variables that a step takes; refuse feeds that lack what it also takes."""
     graph = read_graph(graph_def)
-    begin, fed = fetched_nodes(graph, fetches), {node_of(name) for name in given}
-    kept = needed(graph, begin)
-    ops = {name: node.op for name, node in graph.nodes.items() if name in kept}
-    lacking = [name for name, op in ops.items() if op in FED and name not in fed]
+    taken = needed(graph, fetched_nodes(graph, fetches))
+    kept = [name for name in graph.nodes if name in taken]
+    lacking = [name for name in _from_outside(graph, kept) if name not in given]
     if lacking:
-        named = ", ".join(f"{name}:0" for name in lacking)
+        named = ", ".join(lacking)
         raise DataError(path, f"lacks {named}, which the step takes", "an array of each, too")
-    return [name for name, op in ops.items() if op in VARIABLES]
+    return [name for name in kept if graph.nodes[name].op in VARIABLES]
+
+
+def _from_outside(graph: Graph, names: Sequence[str]) -> Iterator[str]:
+    """Yield the tensors that a step of some nodes is given, by a feed, a queue or an iterator.
+
+    An iterator that makes itself ready is none of them.
+    """
+    read = {tensor for name in names for tensor in graph.data[name]}
+    slots: Dict[str, List[int]] = {}
+    for node, slot in sorted(read):
+        slots.setdefault(node, []).append(slot)
+    for name in names:
+        op, data = graph.nodes[name].op, graph.data[name]
+        if op in FED:
+            yield f"{name}:0"
+        elif op.startswith(_WAITING) and graph.nodes[data[0].node].op != "OneShotIterator":
+            yield from (f"{name}:{slot}" for slot in slots.get(name, ()))
 
 
 def plan_of(step: Step, settings: Settings, mode: Optional[str] = None, **options: Any) -> Plan:

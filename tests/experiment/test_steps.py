@@ -13,7 +13,7 @@ from lenet_exp.precision.diagnosis.errors import diagnose
 from lenet_exp.precision.diagnosis.exponents import exponents
 from lenet_exp.precision.diagnosis.keep_list import keep_list
 from lenet_exp.script.capture import Capture
-from tests.networks.network import dense
+from tests.networks.network import cross_entropy, dense
 
 X = np.random.RandomState(0).randn(2, 4, 6).astype(np.float32)
 
@@ -143,3 +143,44 @@ def test_what_is_fed_in_place_of_a_value_is_fed_to_all_copies(tmp_path, kind):
     assert found.gradient.cosine > 0.999
     assert found.gradient.distance < 0.01
     assert any(each.operator.name == "mul" for each in found.operators)  # which is no constant
+
+
+def of_pipeline(kind):
+    """Return what builds a network that takes its examples out of a queue or an iterator."""
+
+    def build(tf):
+        if kind == "queue":
+            x, labels = tf.FIFOQueue(9, [tf.float32, tf.int32], [[4, 6], [4]]).dequeue("next")
+        else:
+            examples = np.ones([8, 6], np.float32), np.zeros(8, np.int32)
+            data = tf.data.Dataset.from_tensor_slices(examples).batch(4, True).repeat()
+            made = getattr(tf.data, f"make_{kind}_iterator")(data)
+            x, labels = made.get_next("next")
+        loss = cross_entropy(tf, dense(tf, x, 5, "logits"), labels)
+        tf.train.GradientDescentOptimizer(0.01).minimize(loss, name="train")
+        return ["train"]
+
+    return build
+
+
+@pytest.mark.parametrize("kind", ["queue", "initializable", "one_shot"])
+def test_a_pipeline_is_fed_by_what_it_gives(tmp_path, kind):
+    feeds = {"next:0": X, "next:1": np.zeros([2, 4], np.int32)}
+    given = written(tmp_path, of_pipeline(kind), feeds)
+    assert measured(graph_step(*given), "force_fp16").gradients
+
+
+@pytest.mark.parametrize("kind", ["queue", "initializable", "one_shot"])
+def test_a_pipeline_that_nobody_fills_is_not_waited_for(tmp_path, kind):
+    given = written(tmp_path, of_pipeline(kind), {})
+    if kind == "one_shot":  # which fills itself
+        assert measured(graph_step(*given), "force_fp16").gradients
+        return
+    with pytest.raises(DataError, match="lacks next:0, next:1, which the step takes"):
+        graph_step(*given)
+
+
+def test_what_can_be_fed_is_offered(tmp_path):
+    given = written(tmp_path, of_pipeline("initializable"), {"x": X})
+    with pytest.raises(DataError, match="no tensor of the graph\n  try: next:0, next:1"):
+        graph_step(*given)

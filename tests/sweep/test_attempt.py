@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 from pathlib import Path
 
 import pytest
 
 from lenet_exp.errors import LeaseLostError
-from lenet_exp.record.store import journal, lease
+from lenet_exp.record.store import journal, lease, processes
 from lenet_exp.record.store.journal import Journal
 from lenet_exp.sweep import attempt as attempts
 from lenet_exp.sweep import state
@@ -49,9 +50,10 @@ def test_a_job_that_is_given_up_says_how_each_attempt_ended(ends, status, number
 
 
 def begun(folder, *end):
-    request = Request(folder, NOTHING, Given(end), "", [composed("seed=1")])
+    made = composed("seed=1")._replace(files={"config.yaml": "path: /donn\u00e9es\n"})
+    request = Request(folder, NOTHING, Given(end), "", [made])
     (job,) = jobs_of(request, lambda path: "data", "tf2")
-    return Attempt(job, request.place, {}, 0)
+    return Attempt(job, request.place, {}, 0, lambda: None)
 
 
 def test_who_is_given_up_and_lives_writes_no_more(tmp_path):
@@ -89,6 +91,32 @@ def test_who_is_killed_has_ended_afterwards(tmp_path, monkeypatch):
     one, got, looks = begun(tmp_path, *LOST), [], iter([None, None, None])
     one.worker.signal = got.append
     one.worker.poll = lambda: next(looks, -9) if signal.SIGKILL in got else None
-    end_all([one])
+    end_all([one], Given((LOST,)))
     assert got == [signal.SIGTERM, signal.SIGKILL]
     assert next(looks, "it was waited for") == "it was waited for"
+
+
+@pytest.mark.parametrize("write", [
+    journal.supersede,
+    lambda folder: lease.Lease(folder, 1, "x").describe(place="local"),
+    lambda folder: begun(folder.parent, *LOST),
+], ids=["journal", "lease", "Hydra's files"])  # fmt: skip
+def test_a_full_disk_leaves_what_was_there_and_nothing_half_written(write, tmp_path, monkeypatch):
+    folder = begun(tmp_path, *LOST).job.folder
+    gone = processes.unfinished(folder / journal.NAME).name.replace(str(os.getpid()), "0")
+    (folder / gone).write_text("half")  # nobody has that number
+    journal.supersede(folder)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert folder / gone not in before
+    assert (folder / ".hydra" / "config.yaml").read_text(
+        encoding="utf-8"
+    ) == "path: /donn\u00e9es\n"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            write(folder)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def full(descriptor):
+    raise OSError(28, "No space left on device")

@@ -70,8 +70,8 @@ class _Source(NamedTuple):
     is_short: bool = False
 
 
-class _StandIns:
-    """Placeholders that stand in for tensors of the whole graph; one for each."""
+class _Placeholders:
+    """Placeholders for tensors of the whole graph, one for each."""
 
     def __init__(self, graph_def: Any) -> None:
         """Begin with none; a node of `graph_def` may have any name."""
@@ -83,7 +83,7 @@ class _StandIns:
     def placeholder(self, source: _Source, dtype: Any) -> str:
         """Return the name of the placeholder for a tensor."""
         if source not in self._known:
-            name = self._names.free("stand_in")
+            name = self._names.free("given")
             node = tf_compat.load().NodeDef(name=name, op="Placeholder")
             set_attribute(node, "dtype", dtype)
             self._known[source], self.sources[name], self.made[name] = name, source, node
@@ -107,7 +107,7 @@ def copies_of(
     The plan is without calls and choices, see `inlined` and `branches`. `flush`: float16 has no
     subnormal numbers.
     """
-    given = _StandIns(plan.graph_def)
+    given = _Placeholders(plan.graph_def)
     whole = _with_reads_of_state(plan, given)
     graph = read_graph(whole.graph_def)
     check_known(graph)
@@ -143,7 +143,7 @@ def _merge_library(library: Any, other: Any) -> None:
     library.function.extend(f for f in other.function if f.signature.name not in have)
 
 
-def _with_reads_of_state(plan: Plan, given: _StandIns) -> Plan:
+def _with_reads_of_state(plan: Plan, given: _Placeholders) -> Plan:
     """Return a plan in which whatever reads a variable reads it as it was before the step."""
     nodes = {node.name: node for node in plan.graph_def.node}
     tf, made = tf_compat.load(), []
@@ -190,7 +190,7 @@ def _with_nodes(plan: Plan, node_defs: Sequence[Any]) -> Plan:
     return plan._replace(graph_def=made)
 
 
-def _is_source(graph: Graph, frames: Mapping[str, Any], name: str, given: _StandIns) -> bool:
+def _is_source(graph: Graph, frames: Mapping[str, Any], name: str, given: _Placeholders) -> bool:
     """Return whether what a node gives is the same for all copies: data, random numbers."""
     node = graph.nodes[name]
     if frames[name] or status_kind(node) or name in given.made:
@@ -203,7 +203,9 @@ def _is_source(graph: Graph, frames: Mapping[str, Any], name: str, given: _Stand
     return bool(taken) and (node.op in DATA or brings_values(graph, name))
 
 
-def _with_given_data(plan: Plan, graph: Graph, frames: Mapping[str, Any], given: _StandIns) -> Plan:
+def _with_given_data(
+    plan: Plan, graph: Graph, frames: Mapping[str, Any], given: _Placeholders
+) -> Plan:
     """Return a plan in which data and random numbers are those of the exact step."""
     before = set(given.made)
     made: Dict[str, Any] = {}
@@ -228,7 +230,7 @@ def _with_given_data(plan: Plan, graph: Graph, frames: Mapping[str, Any], given:
 class _Cutter:
     """Takes operators out of their graph: what another operator gives them is given."""
 
-    def __init__(self, lookup: Lookup, given: _StandIns) -> None:
+    def __init__(self, lookup: Lookup, given: _Placeholders) -> None:
         self._lookup, self._given, self._nodes = lookup, given, lookup.nodes
         self.made: Dict[str, Any] = {}
         self._types: Dict[str, Any] = {}
@@ -278,7 +280,7 @@ class _Cutter:
 
 
 def _cut(
-    plan: Plan, graph: Graph, frames: Mapping[str, Any], given: _StandIns
+    plan: Plan, graph: Graph, frames: Mapping[str, Any], given: _Placeholders
 ) -> Tuple[Plan, Set[str]]:
     """Return a plan of operators without edges between them, and their names."""
     lookup = look_up(plan)
@@ -297,7 +299,9 @@ def _cut(
     return kept._replace(operators=own, casts=casts, removed_casts=removed, fetches=()), names
 
 
-def _stands_alone(row: Operator, graph: Graph, frames: Mapping[str, Any], given: _StandIns) -> bool:
+def _stands_alone(
+    row: Operator, graph: Graph, frames: Mapping[str, Any], given: _Placeholders
+) -> bool:
     return all(
         part in graph.nodes
         and not frames[part]
@@ -311,7 +315,7 @@ def _stands_alone(row: Operator, graph: Graph, frames: Mapping[str, Any], given:
 
 
 def _prefixed(
-    graph_def: Any, prefix: str, given: _StandIns, short: Callable[[str], str]
+    graph_def: Any, prefix: str, given: _Placeholders, short: Callable[[str], str]
 ) -> List[Any]:
     """Return nodes under other names, with what is given in the place of its placeholders.
 

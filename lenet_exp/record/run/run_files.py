@@ -46,14 +46,13 @@ class RunFolder(NamedTuple):
 def write_bytes(path: Path, content: bytes, check: Callable[[], None] = _nobody_else) -> None:
     """Write a file under a temporary name, sync it, rename it unless `check` raises."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _removed_on_failure(path) as temporary:
+    with processes.written_whole(path) as temporary:
         with temporary.open("wb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         check()
-        temporary.replace(path)
-        _sync(path.parent)
+    _sync(path.parent)
 
 
 @contextmanager

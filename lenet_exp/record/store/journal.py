@@ -143,12 +143,10 @@ def supersede(folder: Path) -> None:
     path = folder / NAME
     if not path.is_file():
         return
-    new = processes.unfinished(path)
-    with new.open("wb") as stream:
+    with processes.written_whole(path) as new, new.open("wb") as stream:
         stream.write(b"".join(line + b"\n" for line in _whole_lines(path)))
         stream.flush()
         os.fsync(stream.fileno())
-    new.replace(path)
 
 
 class Journal:

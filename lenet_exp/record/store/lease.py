@@ -141,10 +141,9 @@ def _was_given(folder: Path, attempt: int) -> bool:
 
 
 def _write(folder: Path, values: Dict[str, Any], check: Callable[[], None]) -> None:
-    new = processes.unfinished(folder / NAME)
-    with new.open("w") as stream:
-        stream.write(json.dumps(values))
-        stream.flush()
-        os.fsync(stream.fileno())
-    check()
-    new.replace(folder / NAME)
+    with processes.written_whole(folder / NAME) as new:
+        with new.open("w") as stream:
+            stream.write(json.dumps(values))
+            stream.flush()
+            os.fsync(stream.fileno())
+        check()

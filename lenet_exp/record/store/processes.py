@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
 import socket
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 TAG = "process"
 
@@ -72,6 +73,25 @@ def left_unfinished(path: Path) -> List[Path]:
     form = rf"\.{re.escape(path.name)}(\.{re.escape(_host())})?\.(\d+)\.part(-journal|-wal|-shm)?"
     named = ((place, re.fullmatch(form, place.name)) for place in path.parent.glob(".*.part*"))
     return sorted(place for place, match in named if match and _is_gone(int(match.group(2))))
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield the name of a file that the block writes, which becomes `path`; if that fails, it goes.
+
+    What dead processes of this host left of one goes, too.
+    """
+    for left in left_unfinished(path):
+        with contextlib.suppress(OSError):
+            left.unlink()
+    new = unfinished(path)
+    try:
+        yield new
+        new.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            new.unlink()
+        raise
 
 
 def _host() -> str:
