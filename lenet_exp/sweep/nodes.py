@@ -30,6 +30,12 @@ def prepare(request: Request, decisions: Sequence[Decision], uri: str) -> None:
         check(request, uri)
 
 
+def tidy(request: Request) -> None:
+    """End what an engine still has of jobs that have ended, as where it was away then."""
+    with contextlib.suppress(EngineError):  # it is away again
+        request.place.end_leftovers(name_of(request.folder))
+
+
 def check(request: Request, uri: str) -> None:
     """Have a node look for Python, code, folder, store and data that the jobs will need there.
 

@@ -72,6 +72,7 @@ def _make(request: Request, distinct: List[SweepJob], view: View) -> Dict[str, s
                 if not pool.ended:
                     view.say(f"to go on: {request.command}")
             held.check()
+            nodes.tidy(request)
             run.failed = bool(failed)
             _tell_the_store(store, distinct, view)
             for job in pool.stopped:

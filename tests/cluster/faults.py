@@ -24,6 +24,8 @@ def batch_indices(seed, count, size, step, steps):
             os.kill(os.getpid(), signal.SIGKILL)
         if "hang" in fault:
             time.sleep(600)
+        while "wait" in fault and not os.path.exists(met.replace("met-", "go-")):
+            time.sleep(0.1)
         kept = []
         while "memory" in fault:
             kept.append(bytearray(1 << 20) * 200)

@@ -112,6 +112,10 @@ class Slurm:
             self.start_node(node)
         self.wait_until_idle()
 
+    def stop_controller(self):
+        """End it, and keep what it knows for the next one."""
+        _end(self._pid("slurmctld.pid"), signal.SIGTERM, 20)
+
     def start_node(self, node):
         self.call("slurmd", "-c", "-N", node)
 

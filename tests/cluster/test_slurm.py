@@ -120,6 +120,25 @@ def test_a_sweep_whose_launching_process_is_killed_goes_on(project, slurm):
     assert running(project) == []
 
 
+def test_a_controller_that_is_started_again_fails_no_job(project, slurm):
+    faults = Faults(project.folder / "faults", {0: "wait"})
+    words = ("-m", "seed=0,1", *SCHEDULE, *SLURM, "sweep=restart")
+    with slurm_run(project, slurm, *words, env_added={"PYTHONPATH": faults.path}) as launching:
+        faults.wait_for(0, launching)
+        slurm.stop_controller()
+        (faults.folder / "go-0").touch()
+        logs = project.folder / "multirun" / "restart"
+        met = "Unable to contact slurm controller"
+        wait_for(lambda: any(met in log.read_text() for log in logs.glob("*/run.log")), launching)
+        slurm.call("slurmctld")
+        said, problems = launching.communicate()
+    assert (launching.returncode, problems) == (0, ""), said
+    assert "seed=1: lost: Slurm did not answer" in said
+    _, children = runs_of(project, "restart")
+    assert statuses(children) == {"seed=0": "FINISHED", "seed=1": "FINISHED"}
+    wait_for(lambda: slurm.call("squeue", "-h", "-t", "PENDING,RUNNING") == "")
+
+
 def test_a_ctrl_c_ends_the_jobs_in_order_and_the_same_command_goes_on_anywhere(project, slurm):
     faults = Faults(project.folder / "faults", {0: "hang"})
     words = ("-m", "seed=0,1", *SCHEDULE, "sweep=places")

@@ -6,7 +6,9 @@ import types
 
 import pytest
 
+from lenet_exp.errors import EngineError
 from lenet_exp.sweep import nodes, probe
+from lenet_exp.sweep.attempt import name_of
 from lenet_exp.sweep.jobs import Request
 from tests.sweep.test_seeds import NOTHING
 
@@ -34,6 +36,21 @@ def test_a_node_s_order_has_no_password(uri, tmp_path):
     place = Place()
     nodes.check(Request(tmp_path, NOTHING, place, "", []), uri)
     assert "secret" not in str(place.order)
+
+
+@pytest.mark.parametrize("problem", [None, EngineError("squeue", "fails", "wait")])
+def test_what_an_engine_has_left_of_a_sweep_is_ended_if_it_answers(problem, tmp_path):
+    asked = []
+
+    class Left(Place):
+        def end_leftovers(self, prefix):
+            asked.append(prefix)
+            if problem:
+                raise problem
+            return 1
+
+    nodes.tidy(Request(tmp_path, NOTHING, Left(), "", []))
+    assert asked == [name_of(tmp_path)]
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,8 @@ class RunFolder(NamedTuple):
         """Remove what a killed process left half written, and nothing of others."""
         self.check()
         for path in lease.unfinished(self.path):
-            if _UNFINISHED.fullmatch(path.name):
+            is_lease = path.name.startswith(f".{lease.NAME}.")  # being written by who gives it
+            if _UNFINISHED.fullmatch(path.name) and not is_lease:
                 _remove(path)
 
 

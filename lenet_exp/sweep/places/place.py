@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence
 
 from lenet_exp.config.schema.run import Settings
+from lenet_exp.errors import EngineError
 
 JOB = ("-m", "lenet_exp.sweep.job")
 PROBE = ("-m", "lenet_exp.sweep.probe")
@@ -105,4 +106,5 @@ class Place(abc.ABC):
         Raises:
             EngineError: it refuses, or is not here.
         """
-        raise NotImplementedError
+        problem = "ends with its launching command, and can't be left"
+        raise EngineError(f"hydra/launcher={self.name}", problem, "detach=false")

@@ -45,7 +45,7 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path, monkeypatch
 def test_what_a_killed_process_left_half_written_is_removed_and_nothing_else(tmp_path):
     kept = [tmp_path / "figures" / "loss.png", tmp_path / ".hydra" / "config.yaml"]
     kept += [tmp_path / ".photo.part", tmp_path / "mine" / ".loss.png.12.part"]
-    kept += [tmp_path / ".film.iso.12.part"]
+    kept += [tmp_path / ".film.iso.12.part", tmp_path / ".lease.json.n1.12.part"]
     left = [
         tmp_path / "figures" / ".loss.png.12.part",
         tmp_path / "checkpoints" / ".7.12.part" / "x",
