@@ -27,7 +27,14 @@ from lenet_exp.precision.diagnosis.branches import open_choices, taken
 from lenet_exp.precision.diagnosis.copies import LOAD, STATE, Copies, copies_of
 from lenet_exp.precision.diagnosis.gradients import border_of, measured_gradients
 from lenet_exp.precision.diagnosis.measures import Error, error_of, exact, measure
-from lenet_exp.precision.diagnosis.refusals import ALONE, EMULATED, EXACT, computed, in_words
+from lenet_exp.precision.diagnosis.refusals import (
+    ALONE,
+    EMULATED,
+    EXACT,
+    computed,
+    imported,
+    in_words,
+)
 from lenet_exp.precision.emulation.exact.context import source
 from lenet_exp.precision.emulation.exact.rewrite import output_dtypes, takes_reference
 from lenet_exp.precision.emulation.inline import inlined
@@ -194,7 +201,7 @@ def loaded(copies: Copies, values: Values, threads: int) -> Iterator[Callable[[A
     if lacking:
         raise GraphError(lacking[0], "its value before the step isn't known", "a whole checkpoint")
     with tf.Graph().as_default() as graph, in_words():
-        tf.import_graph_def(copies.graph_def(), name="")
+        imported(copies.graph_def())
     fed = {
         f"{LOAD}/{name}:0": np.asarray(values[name]).astype(
             graph.get_tensor_by_name(f"{LOAD}/{name}:0").dtype.as_numpy_dtype

@@ -28,7 +28,7 @@ from lenet_exp.precision.analysis.step_sections import BACKWARD, FORWARD, sectio
 from lenet_exp.precision.diagnosis.copies import exact_plan
 from lenet_exp.precision.diagnosis.errors import Values, without_choices
 from lenet_exp.precision.diagnosis.gradients import border_of, leaving
-from lenet_exp.precision.diagnosis.refusals import computed, in_words
+from lenet_exp.precision.diagnosis.refusals import computed, imported, in_words
 from lenet_exp.precision.emulation.emulate import emulate
 from lenet_exp.precision.emulation.exact.context import source
 from lenet_exp.precision.emulation.fast.region import changes_variable, run_order
@@ -251,7 +251,7 @@ def _session(graph_def: Any, plan: Plan, values: Values, threads: int) -> Any:
     tf = tf_compat.load()
     variables = [node.name for node in plan.graph_def.node if node.op in VARIABLES]
     with tf.Graph().as_default() as graph, in_words():
-        tf.import_graph_def(graph_def, name="")
+        imported(graph_def)
         handles = [graph.get_tensor_by_name(f"{name}:0") for name in variables]
         fed = [tf.placeholder(_dtype_of(tf, handle)) for handle in handles]
         writes = [_write(tf, *pair) for pair in zip(handles, fed)]

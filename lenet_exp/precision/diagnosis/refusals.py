@@ -32,6 +32,17 @@ def in_words() -> Iterator[None]:
         raise GraphError(owner or "the graph", problem, _OTHERS) from error
 
 
+def imported(graph_def: Any) -> None:
+    """Import nodes that are nobody else's, their placeholders as ones of any shape.
+
+    In a branch that no step of these shapes takes they may be impossible.
+    """
+    for node in graph_def.node:
+        if node.op == "Placeholder":
+            node.attr.pop("shape", None)
+    tf_compat.load().import_graph_def(graph_def, name="")
+
+
 def computed(session: Any, fetches: Any, fed: Mapping[Any, Any]) -> Any:
     """Return what a session computes; what is fed by a name that its graph lacks is left out.
 

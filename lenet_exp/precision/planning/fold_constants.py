@@ -18,7 +18,16 @@ from lenet_exp.precision.analysis.shapes import Shape, elements, static_shapes
 from lenet_exp.precision.ir.graph import Graph, in_order, reachable, rewired
 from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.op_defs import argument_types, attribute, copy_attributes
-from lenet_exp.precision.ir.op_traits import CONSTANTS, OF_SHAPES
+from lenet_exp.precision.ir.op_traits import (
+    BACK_EDGES,
+    CONSTANTS,
+    ENTERS,
+    EXITS,
+    LOOP_CONDITIONS,
+    MERGES,
+    OF_SHAPES,
+    SWITCHES,
+)
 from lenet_exp.precision.planning.compilation import Compilation
 
 _ROUNDS = 8  # of constants whose sizes only the values of other large ones tell
@@ -266,8 +275,13 @@ def _with_constants(graph: Graph, values: Mapping[Tensor, Any], folded: Set[str]
         renamed[tensor] = Tensor(name, 0)
         constants.setdefault(tensor.node, {})[name] = value
     made = Graph.empty(graph.library, graph.producer)
+    parts = _in_parts(graph)
     for name, node in graph.nodes.items():
-        order = _order_of(graph, folded, name) if name in constants else graph.control[name]
+        order = graph.control[name]
+        if name in constants:
+            order, gates = _order_of(graph, folded, name, parts)
+            for gate, tensor in gates.items():
+                made.put(gate, _gate(graph, gate, tensor), (tensor,), ())
         own = constants.get(name, {})
         for constant, value in own.items():
             made.put(constant, _const(constant, value, order), (), order)
@@ -289,12 +303,50 @@ def _free_name(graph: Graph, tensor: Tensor) -> str:
     return name
 
 
-def _order_of(graph: Graph, folded: Set[str], name: str) -> Tuple[str, ...]:
-    """Return all control inputs that the folded nodes behind a constant had.
+def _order_of(
+    graph: Graph, folded: Set[str], name: str, parts: Container[str]
+) -> Tuple[Tuple[str, ...], Dict[str, Tensor]]:
+    """Return what a constant waits for: to which branch or iteration it belongs.
 
-    In a cond or a loop they say to which branch or iteration the constant belongs.
+    These are all control inputs that the folded nodes behind it had, and of what is folded for its
+    shape alone what the shape is of; with the Identities, and their inputs, that this takes.
     """
     behind = reachable(
         [name], lambda name: (t.node for t in reversed(graph.data[name]) if name in folded)
     )
-    return tuple(dict.fromkeys(other for name in behind for other in graph.control[name]))
+    found = dict.fromkeys(other for name in behind for other in graph.control[name])
+    shaped = (t for name in behind if name in folded for t in graph.data[name])
+    kept = [t for t in shaped if t.node in parts and t.node not in folded]
+    # A Switch itself runs whichever of its outputs does: what waits for one takes that.
+    gates = {_gate_name(graph, t): t for t in kept if graph.nodes[t.node].op in SWITCHES}
+    found.update((t.node, None) for t in kept if graph.nodes[t.node].op not in SWITCHES)
+    return (*found, *gates), gates
+
+
+def _gate_name(graph: Graph, tensor: Tensor) -> str:
+    name = f"{tensor.node}/taken_{tensor.slot}"
+    while name in graph.nodes and graph.data[name] != (tensor,):
+        name += "_"
+    return name
+
+
+def _gate(graph: Graph, name: str, tensor: Tensor) -> Any:
+    node = tf_compat.load().NodeDef(name=name, op="Identity", input=[str(tensor)])
+    node.attr["T"].CopyFrom(graph.nodes[tensor.node].attr["T"])
+    return node
+
+
+def _in_parts(graph: Graph) -> FrozenSet[str]:
+    """Return the nodes in branches and loops but for constants, which may run once or never."""
+    depth: Dict[str, int] = {}
+    begins, ends = SWITCHES | ENTERS, MERGES | EXITS
+    if not any(node.op in begins for node in graph.nodes.values()):
+        return frozenset()
+    for name in in_order(graph):
+        op, before = graph.nodes[name].op, graph.producers(name)
+        inside = max((depth.get(each, 0) for each in before), default=0)
+        ops = {graph.nodes[each].op for each in before}
+        of_loop = bool(ops & (LOOP_CONDITIONS | BACK_EDGES))
+        counts = not of_loop or op in ENTERS | EXITS
+        depth[name] = max(0, inside + counts * ((op in begins) - (op in ends)))
+    return frozenset(n for n, d in depth.items() if d and graph.nodes[n].op not in CONSTANTS)

@@ -140,6 +140,46 @@ def test_folded_constants_of_a_branch_stay_in_it():
     assert set(node.input) == {"^c/switch_t"}
 
 
+def shaped(tf, x, like):
+    return tf.raw_ops.Reshape(tensor=x, shape=tf.raw_ops.Shape(input=like)) + 1.0
+
+
+def in_a_loop(tf, x):
+    body = lambda i, y: (i + 1, shaped(tf, y, x))  # noqa: E731
+    return tf.while_loop(lambda i, y: i < 3, body, [tf.constant(0), x])[1]
+
+
+def in_a_branch(tf, x):
+    return tf.cond(tf.reduce_sum(x) < 0, lambda: shaped(tf, tf.ones([6]), x), lambda: x)
+
+
+def deep_in_a_branch(tf, x):
+    ones = lambda: shaped(tf, tf.ones([6]), tf.exp(x))  # noqa: E731
+    return tf.cond(tf.reduce_sum(x) < 0, ones, lambda: x)
+
+
+def in_a_branch_in_a_loop(tf, x):
+    chosen = lambda i, y: tf.cond(i > 1, lambda: shaped(tf, y, x), lambda: y)  # noqa: E731
+    body = lambda i, y: (i + 1, chosen(i, y))  # noqa: E731
+    return tf.while_loop(lambda i, y: i < 3, body, [tf.constant(0), x])[1]
+
+
+@pytest.mark.parametrize(
+    "network", [in_a_loop, in_a_branch, deep_in_a_branch, in_a_branch_in_a_loop]
+)
+def test_a_shape_of_what_is_in_a_branch_or_a_loop_stays_in_it(network):
+    tf = tf_compat.load()
+    graph_def, (fetch,) = graph_of(lambda tf: network(tf, floats(tf, "x", [2, 3])))
+    plan, found = assign(graph_def, MIX, fetches=[fetch]), []
+    assert "Shape" not in {node.op for node in plan.graph_def.node}
+    for each in (graph_def, plan.graph_def):
+        with tf.Graph().as_default() as graph:
+            tf.import_graph_def(each, name="")
+        with tf_compat.session_class()(graph=graph) as session:
+            found.append(session.run(fetch, {"x:0": np.full([2, 3], 0.5)}))
+    assert np.array_equal(*found)
+
+
 @pytest.mark.parametrize("use_resource", [False, True])
 @pytest.mark.parametrize("named", [False, True])
 def test_without_fetches_initialisers_and_savers_stay_out(named, use_resource):
