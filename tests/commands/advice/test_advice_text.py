@@ -81,15 +81,17 @@ def test_it_fits_a_terminal(modes, name, ranks, upper, width):
 
 
 def test_why_the_recommended_mode_is_not_enough_alone_is_told_before_what_is_no_choice():
-    tried = tuple(failing(mode, n, "layer_{}/MatMul") for n, mode in enumerate(PRECISION_MODES, 1))
-    dull = point("force_fp32", kept(cosine=0.4), 1000)
-    tried = (*tried[:3], tried[3]._replace(plain=dull), tried[4])
-    found = Advice(tried, {}, tried[0].kept, windows("a{}", [1, 8], 2.0**18))
-    lines = text(AdviseOptions.read([]), found, LINE, 80).split("\n")
-    assert [line.partition(" alone: ")[0] for line in lines if " alone: " in line] == [
-        tried[0].mode
+    best = failing("force_fp16", 1, LONG)
+    others = [
+        Tried(mode, *[point(mode, kept(cosine=0.4), 1000)] * 2, SimpleNamespace(by_damage=[]))
+        for mode in ("force_fp32", "allow_mix_precision", "allow_fp32_to_fp16")
     ]
-    assert not any("0.400000" in line for line in lines)
+    refused = {"must_keep_origin_dtype": ("Conv2D",)}
+    found = Advice((best, *others), refused, best.kept, windows("a{}", [1, 8], 2.0**18))
+    lines = text(AdviseOptions.read([]), found, LINE, 80).split("\n")
+    assert any(line.startswith("force_fp16 alone: ") for line in lines)
+    assert not all(any(each.mode in line for line in lines) for each in others)
+    assert any("format=json has all" in line for line in lines)
 
 
 @pytest.mark.parametrize("width", [80, 100])

@@ -30,8 +30,8 @@ def interrupted(project, words, done):
     with project.start(*words, verb="advise", fresh=True, start_new_session=True) as child:
 
         def at_work():
-            found = [each[-1] for each in statuses(project).values()]
-            return found.count("FINISHED") == done and "RUNNING" in found
+            found = [each[-1:] for each in statuses(project).values()]
+            return found.count(["FINISHED"]) == done and ["RUNNING"] in found
 
         wait_for(at_work, child)
         os.killpg(child.pid, signal.SIGINT)
@@ -47,9 +47,9 @@ def interrupted(project, words, done):
 def test_what_was_trained_is_not_trained_again(project, words, done, jobs):
     interrupted(project, [*SHORT, *words], done)
     before = statuses(project)
-    finished = [name for name, found in before.items() if found[-1] == "FINISHED"]
+    finished = [name for name, found in before.items() if found[-1:] == ["FINISHED"]]
     assert len(finished) >= done
-    assert "RUNNING" not in [found[-1] for found in before.values()]
+    assert ["RUNNING"] not in [found[-1:] for found in before.values()]
     again = project.run(*SHORT, *words, verb="advise")
     assert again.returncode == 0, again.stderr
     after = statuses(project)
