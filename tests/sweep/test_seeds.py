@@ -138,3 +138,12 @@ def test_seeds_that_could_decide_nothing_are_refused_first(tmp_path, typed, opti
         seeds.check(request, jobs_of(request, lambda path: "data", "tf2"))
     assert raised.value.args[0] == key
     assert remedy in raised.value.args[3]
+
+
+@pytest.mark.parametrize("numbers", [range(5), [2**31 - 1]])
+def test_as_many_seeds_as_there_may_be_are_taken(tmp_path, numbers):
+    typed = [(mode, f"seed={number}") for mode in (ORIGIN, FP16) for number in numbers]
+    asked = dataclasses.replace(NOTHING, seeds_until="decided", max_seeds=len(numbers))
+    jobs = [composed(*words) for words in typed]
+    request = Request(tmp_path, asked, Local(1, 0, warm=False), "", jobs, with_seed)
+    seeds.check(request, jobs_of(request, lambda path: "data", "tf2"))
