@@ -21,6 +21,7 @@ _NAMES = {
     "modify_mixlist": "modify_mixlist.json",
     "keep_dtype": "keep_dtype.txt",
 }
+_HAS_LISTS = "allow_mix_precision"
 
 
 def written(folder: Path, step: Step, settings: Settings, best: Optional[Point]) -> Dict[str, Path]:
@@ -64,6 +65,3 @@ def _files(step: Step, settings: Settings, best: Point) -> Iterator[Tuple[str, s
     if lists is not None and checked_file(planned("modify_mixlist"), lists, plan):
         yield "modify_mixlist", json.dumps(lists)
     yield "keep_dtype", "".join(f"{name}\n" for name in names)
-
-
-_HAS_LISTS = "allow_mix_precision"
