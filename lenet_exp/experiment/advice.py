@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from itertools import starmap
-from typing import Iterator, List, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 import numpy as np
 
 from lenet_exp.config.cli.json_words import argument
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.run_words import words_of
-from lenet_exp.config.schema.run import Adam, FixedLossScale, Settings
+from lenet_exp.config.schema.run import (
+    PRECISION_FILES,
+    Adam,
+    FixedLossScale,
+    Settings,
+    precision_files,
+)
 from lenet_exp.config.tracking import of_environment
 from lenet_exp.experiment.summary import Outcome
 from lenet_exp.precision.diagnosis.epsilon import is_lost
@@ -73,7 +80,10 @@ def _modes(settings: Settings) -> str:
 
 def _advise(settings: Settings, *words: str) -> str:
     """Return the command that advises on this network, as it was trained: not on another one."""
-    own = words_of(settings, ["loss_scale"])
+    named = precision_files(settings).items()
+    files: Dict[str, Any] = {key: str(path) for key, path in named if key in PRECISION_FILES}
+    precision = dataclasses.replace(settings.precision, **files)  # a chip's too: advise has none
+    own = words_of(dataclasses.replace(settings, precision=precision), ["loss_scale"])
     kept = [each for each in own if not each.startswith(_DECIDED) or each.startswith(_COMPILER)]
     return " ".join([_ADVISE, *words, *map(shlex.quote, kept)])
 

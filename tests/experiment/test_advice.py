@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import numpy as np
 import pytest
 
@@ -159,3 +161,11 @@ def test_the_command_records_where_this_environment_says(monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://host")
     line = advised([NONE], [*RUN, NONE], accuracy=0.11)[-1]
     assert line.endswith(f"{TRACED} 'tracking.experiment=\"a b\"' 'tracking.uri=\"http://host\"'")
+
+
+def test_the_advice_is_under_the_files_of_a_chip_s_run(tmp_path):
+    path = tmp_path / "a b.txt"
+    path.write_text("OpType::Relu::InputDtype:float32,OutputDtype:float32\n")
+    words = ["hardware=ascend910", f"hardware.customize_dtypes='{path}'"]
+    _, line, _ = advised(words, RUN, accuracy=0.11, cpu=False)
+    assert shlex.split(line)[-1] == f'precision.customize_dtypes="{path}"'

@@ -15,6 +15,7 @@ from lenet_exp.precision.reporting.tables import wrapped
 MOST_LINES = 25
 _MOST_NAMES = 3
 _LONGEST_NAME = 40
+_RUINED = 0.5  # the damage of an operator that is named however far off the gradients are
 _TABLE = (
     f"  {'mode':22} {'gradients':>9} {'updates':>8} {'cube':>5} {'bytes':>5} {'casts':>5}"
     "  kept in float32"
@@ -156,7 +157,7 @@ def _reasons(options: AdviseOptions, found: Advice) -> List[Any]:
 
 def _reason(options: AdviseOptions, tried: Tried) -> str:
     """Return which operator is wrong in a mode alone, "" where none is."""
-    least = 1 - tried.plain.kept.gradient.agreement
+    least = min(_RUINED, 1 - tried.plain.kept.gradient.agreement)
     wrong = [each for each in tried.found.by_damage if each.damage > least]
     if tried.plain.kept.holds or not wrong:
         return ""
