@@ -9,7 +9,9 @@ from lenet_exp.comparison.configurations import Configuration, configurations, r
 from lenet_exp.comparison.runs import Recorded
 from lenet_exp.config.cli import suggest
 from lenet_exp.config.compose import flatten
+from lenet_exp.errors import DataError
 from lenet_exp.record.store import journal
+from lenet_exp.record.store.journal import Entry
 from lenet_exp.sweep.jobs import ComposedJob, Request, SweepJob
 
 _LARGEST_SEED = 2**31 - 1  # that a run takes
@@ -76,12 +78,20 @@ def added(request: Request, jobs: Sequence[SweepJob]) -> Added:
 
 def _recorded(job: SweepJob) -> Recorded:
     """Return a job as the store would, of a sweep whose seeds are added."""
-    entries = job.recorded()
+    entries = _entries(job)
     tags = {**journal.merged(entries, "tags"), "seeds_until": "decided"}
     texts = {k: "null" if v is None else str(v) for k, v in flatten(job.settings).items()}
     status = journal.merged(entries, "status").get("status", "")
     metrics = journal.merged(entries, "metrics")
     return Recorded(job.identity, "", status, 0, texts, tags, metrics, "")
+
+
+def _entries(job: SweepJob) -> List[Entry]:
+    """Return what its journal has; of one that is damaged, that it failed: it is to be redone."""
+    try:
+        return job.recorded()
+    except DataError:
+        return [Entry("status", {"status": "FAILED"}, 0)]
 
 
 def _seeds(one: Configuration) -> List[int]:

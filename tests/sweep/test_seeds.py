@@ -108,6 +108,18 @@ def test_what_can_not_be_decided_gets_no_more(tmp_path, outcome, seeds_made, sai
     assert said in words
 
 
+def test_a_configuration_with_a_damaged_record_gets_no_more(tmp_path):
+    asked = dataclasses.replace(NOTHING, seeds_until="decided")
+    typed = [composed(ORIGIN), composed(FP16)]
+    request = Request(tmp_path, asked, Local(1, 0, warm=False), "", typed, with_seed)
+    made = jobs_of(request, lambda path: "data", "tf2")
+    for job in made:
+        make(job, 0.98)
+    (made[1].folder / "record.jsonl").write_text("{}\n")
+    found = seeds.added(request, made)
+    assert found == ([], "no more seeds: jobs failed of force_fp16")
+
+
 def test_what_the_seeds_decide_is_what_a_comparison_says(tmp_path):
     typed = [[ORIGIN], [FP16], [MIXED]]
     outcome = drawn(force_fp16=-0.002, allow_mix_precision=0.002)
