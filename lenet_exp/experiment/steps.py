@@ -93,6 +93,7 @@ def graph_step(
         GraphError: it is no graph.
         DataError: a file can't be read, or lacks something.
     """
+    tf_compat.look_for_no_clusters()
     loaded = load_graph(graph)
     arrays = read_feeds(feeds, loaded.graph_def)
     shapes = _open_shapes(loaded.graph_def, arrays)

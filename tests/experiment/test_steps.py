@@ -184,3 +184,16 @@ def test_what_can_be_fed_is_offered(tmp_path):
     given = written(tmp_path, of_pipeline("initializable"), {"x": X})
     with pytest.raises(DataError, match="no tensor of the graph\n  try: next:0, next:1"):
         graph_step(*given)
+
+
+@pytest.mark.parametrize(
+    ("given", "made"),
+    [
+        ("", "--tf_xla_clustering_fuel=0"),
+        ("--tf_xla_auto_jit=2", "--tf_xla_auto_jit=2 --tf_xla_clustering_fuel=0"),
+        ("--tf_xla_clustering_fuel=9", "--tf_xla_clustering_fuel=9"),
+        ("flags.txt", "flags.txt"),
+    ],
+)
+def test_xla_looks_for_no_clusters_unless_somebody_asks_for_them(given, made):
+    assert tf_compat.unclustered(given) == made
