@@ -10,6 +10,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 from lenet_exp.config.cli.recorded_options import SweepOptions
 from lenet_exp.errors import ConfigError, DataError, StoreError
+from lenet_exp.record.run import run_files
 from lenet_exp.record.store import journal, lease, processes
 from lenet_exp.sweep.jobs import Job
 from lenet_exp.sweep.view import JobRow, table
@@ -30,8 +31,6 @@ class KnownJob(NamedTuple):
 
 def keep_jobs(folder: Path, jobs: Sequence[Job]) -> None:
     """Keep which jobs a sweep has, for who asks; those of earlier commands stay."""
-    from lenet_exp.record.run import run_files  # noqa: PLC0415 - numpy
-
     new = [KnownJob(job.identity, job.delta, job.steps) for job in jobs]
     named = {job.identity: job for job in (*_jobs(folder), *new)}
     text = json.dumps([job._asdict() for job in named.values()], indent=1)

@@ -14,7 +14,7 @@ from lenet_exp.config.compose import flatten
 from lenet_exp.config.identity import config_hash
 from lenet_exp.experiment import graphs
 from lenet_exp.experiment.identity import PLAN_FILE
-from lenet_exp.record.run import plots, run_files
+from lenet_exp.record.run import plots, results, run_files
 from lenet_exp.record.store.mlflow_store import Point, Run, Store
 
 IMAGES = 10_000
@@ -76,7 +76,7 @@ def record(store, folder, words, right, *, sec_per_step=0.005, scales=(1,) * WIN
     yaml = OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(settings)))
     run_files.write_bytes(folder / "config.yaml", yaml.encode())
     run_files.write_bytes(folder / PLAN_FILE, plan.csv)
-    run_files.write_test_predictions(
+    results.write_test_predictions(
         run_files.RunFolder(folder), classes_with(right, settings.seed), LABELS
     )
     run_files.write_bytes(folder / "figures" / "confusion_matrix.png", confusion_matrix())

@@ -14,7 +14,7 @@ import numpy as np
 from lenet_exp.config.passwords import without_password
 from lenet_exp.data.mnist import Split
 from lenet_exp.errors import LeaseLostError, LeaseUnreadableError, StoreError, Terminated
-from lenet_exp.record.run import checkpoints, conditions, run_files
+from lenet_exp.record.run import checkpoints, conditions, results
 from lenet_exp.record.run.run_files import RunFolder
 from lenet_exp.record.store import processes, sync
 from lenet_exp.record.store.journal import Journal, merged
@@ -117,8 +117,8 @@ class RunRecord:
         }
         self._log("metrics", values, history.step)
         seconds = float(history.window_seconds.sum())
-        run_files.write_performance_precision(self._files, accuracy, 1000 * speed.median, seconds)
-        run_files.write_test_predictions(self._files, classes, test.labels)
+        results.write_performance_precision(self._files, accuracy, 1000 * speed.median, seconds)
+        results.write_test_predictions(self._files, classes, test.labels)
         self.progress.wait_for("drawing")
         with importing():
             from lenet_exp.record.run import plots  # noqa: PLC0415 - matplotlib

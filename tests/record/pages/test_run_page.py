@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lenet_exp.record.pages import run_page
-from lenet_exp.record.run import plots, run_files
+from lenet_exp.record.run import plots, results, run_files
 from lenet_exp.record.store.journal import Entry
 from lenet_exp.training.history import History
 from tests.pages import problems
@@ -46,7 +46,7 @@ def folder(tmp_path):
     }
     for name, content in pictures.items():
         run_files.write_bytes(tmp_path / "figures" / name, content)
-    run_files.write_test_predictions(run_files.RunFolder(tmp_path), CLASSES, LABELS)
+    results.write_test_predictions(run_files.RunFolder(tmp_path), CLASSES, LABELS)
     (tmp_path / "precision.csv").write_text(PLAN)
     (tmp_path / "config.yaml").write_text("seed: 0  # <mine>\n")
     (tmp_path / "overflows.txt").write_text("overflows in 20 training steps: none\n")

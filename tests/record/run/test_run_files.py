@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lenet_exp.record.run import run_files
+from lenet_exp.record.run import results, run_files
 
 pytestmark = pytest.mark.stackless
 
 
 def test_performance_precision_is_the_modelzoo_s_format(tmp_path):
-    run_files.write_performance_precision(run_files.RunFolder(tmp_path), 0.98125, 2.1, 33.3333333)
+    results.write_performance_precision(run_files.RunFolder(tmp_path), 0.98125, 2.1, 33.3333333)
     assert (tmp_path / "output" / "performance_precision.txt").read_bytes() == (
         b"Final Accuracy accuracy : 0.9812\r\n"
         b"Final Performance ms/step : 2.1000\r\n"
@@ -21,7 +21,7 @@ def test_performance_precision_is_the_modelzoo_s_format(tmp_path):
 
 def test_predictions_are_one_byte_each(tmp_path):
     classes, labels = np.arange(10), np.arange(10)[::-1]
-    run_files.write_test_predictions(run_files.RunFolder(tmp_path), classes, labels)
+    results.write_test_predictions(run_files.RunFolder(tmp_path), classes, labels)
     with np.load(str(tmp_path / "test_predictions.npz")) as kept:
         assert {kept[name].dtype for name in kept} == {np.dtype(np.uint8)}
         assert kept["classes"].tolist() == classes.tolist()
