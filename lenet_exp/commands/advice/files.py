@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
+import itertools
 import json
+import time
 from pathlib import Path
 from typing import Any, Dict, Iterator, Optional, Tuple
 
@@ -27,18 +28,27 @@ _HAS_LISTS = "allow_mix_precision"
 def written(folder: Path, step: Step, settings: Settings, best: Optional[Point]) -> Dict[str, Path]:
     """Write the files of a keep list; return those that a setting takes, by the setting.
 
-    What an earlier advice left in the folder goes, so that nobody takes it for this one's.
+    What is there under their names is set aside, so that nobody takes it for this advice's; it may
+    be a person's own.
     """
     made = {} if best is None or not best.kept.names else dict(_files(step, settings, best))
     read = {path.absolute() for path in precision_files(settings).values()}
-    for name in _NAMES.values():
+    new = {key: content.encode() for key, content in made.items()}
+    for key, name in _NAMES.items():
         old = (folder / name).absolute()
-        if old not in read:
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                old.unlink()
-    for key, content in made.items():
-        write_bytes((folder / _NAMES[key]).absolute(), content.encode())
+        if old.is_file() and (key in new or old not in read) and old.read_bytes() != new.get(key):
+            _set_aside(old)
+    for key, content in new.items():
+        write_bytes((folder / _NAMES[key]).absolute(), content)
     return {f"precision.{key}": folder / _NAMES[key] for key in made if key != "keep_dtype"}
+
+
+def _set_aside(path: Path) -> None:
+    """Rename a file by when it was written."""
+    written_at = time.localtime(path.stat().st_mtime)
+    begin = f"{path.stem}.{time.strftime('%Y-%m-%d_%H-%M-%S', written_at)}"
+    names = (f"{begin}{'_' * number}{path.suffix}" for number in itertools.count())
+    path.replace(next(one for one in map(path.with_name, names) if not one.exists()))
 
 
 def _files(step: Step, settings: Settings, best: Point) -> Iterator[Tuple[str, str]]:

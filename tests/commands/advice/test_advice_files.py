@@ -43,7 +43,13 @@ def products():
 
 
 def there(folder):
-    return {path.name for path in folder.glob("*")}
+    """Return the names in a folder, but of what was set aside."""
+    return {path.name for path in folder.glob("*")} - {*map(str, aside(folder))}
+
+
+def aside(folder):
+    """Return what was set aside, by its names, and what it was."""
+    return {path.name: path.read_text() for path in folder.glob("*.2*-*_*-*.*")}
 
 
 @pytest.mark.parametrize("count", [1, None])
@@ -58,6 +64,23 @@ def test_old_files_are_not_taken_for_new_ones(place, count):
     assert (folder / NAMES).read_text().split() == names
     assert written(folder, *advised(FORCE, ())) == {}
     assert there(folder) == {"mine.txt"}
+
+
+@pytest.mark.parametrize(("name", "suffix"), [(LINES, ".txt"), (LISTS, ".json"), (NAMES, ".txt")])
+def test_nothing_of_a_person_s_is_lost(place, name, suffix):
+    for number, best in enumerate((products(), (), products()[:1])):
+        (place / name).write_text(f"mine {number}")
+        written(place, *advised(FORCE, best))
+    assert {text for text in aside(place).values() if text.startswith("mine")} == {
+        "mine 0", "mine 1", "mine 2",
+    }  # fmt: skip
+    assert all(each.endswith(suffix) for each in aside(place) if each.startswith(name[:5]))
+
+
+def test_the_same_advice_again_sets_nothing_aside(place):
+    for _ in range(2):
+        written(place, *advised(FORCE, products()))
+    assert aside(place) == {}
 
 
 def test_without_a_recommendation_no_file_is_left(place):
