@@ -111,14 +111,14 @@ def _nothing(row: Operator, other: str) -> str:
 def _price(found: Decision, flip: Flip) -> str:
     before, after, others = found.cost, flip.cost, flip.changed - 1
     also = f"{others} other operator{'' if others == 1 else 's'} with it"
-    cube = f"{before.cube:.1%} -> {after.cube:.1%}"
-    if before.cube == after.cube:
-        cube = f"stays {after.cube:.1%}"
     said = [
         also if others else "no other operator",
         f"casts {before.casts} -> {after.casts}",
-        f"cube FLOP in float16 {cube}",
     ]
+    if before.cube is not None and after.cube is not None:
+        moves = f"{before.cube:.1%} -> {after.cube:.1%}"
+        stays = f"stays {after.cube:.1%}"
+        said.append(f"cube FLOP in float16 {stays if before.cube == after.cube else moves}")
     more = [name for name in after.ai_cpu if name not in before.ai_cpu]
     said += [f"on the AI CPU then: {', '.join(more)}"] if more else []
     return ", ".join(said)

@@ -68,7 +68,6 @@ def _make(request: Request, distinct: List[SweepJob], view: View) -> Dict[str, s
                 failed = _run_all(request, distinct, decisions, pool, store, view)
             finally:
                 request.place.close()
-                view.close()
                 if not pool.ended:
                     view.say(f"to go on: {request.command}")
             held.check()

@@ -71,10 +71,6 @@ class View:
         self.say("\n".join(lines))
         self._drawn = len(lines)
 
-    def close(self) -> None:
-        """Take the table away."""
-        print_on(self._stream, self._erase())
-
     def _erase(self) -> str:
         lines, self._drawn = self._drawn, 0
         return f"\x1b[{lines}A\r{_CLEAR}" if lines else ""

@@ -58,11 +58,11 @@ def test_a_line_goes_above_the_table_on_a_terminal():
     view.show([RUNNING, WAITING], now=True)
     view.say("a failure")
     view.show([RUNNING], now=True)
-    view.close()
+    view.say("the end")
     first, rest = stream.getvalue().split("a failure\n")
     assert first.endswith("1 running, 1 waiting\n\x1b[4A\r\x1b[J")  # head, two jobs, summary
     assert rest.startswith("job")
-    assert rest.endswith("\x1b[3A\r\x1b[J")
+    assert rest.endswith("\x1b[3A\r\x1b[Jthe end\n")
 
 
 def test_elsewhere_there_are_lines_only():
@@ -70,7 +70,6 @@ def test_elsewhere_there_are_lines_only():
     view = View(stream)
     view.show([RUNNING], now=True)
     view.say("a failure")
-    view.close()
     assert stream.getvalue() == "a failure\n"
 
 

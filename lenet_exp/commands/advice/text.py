@@ -103,9 +103,10 @@ def _points(found: Advice) -> List[_Part]:
 
 def _row(mark: str, point: Point) -> str:
     kept = point.kept
+    cube = "-" if point.cube is None else f"{point.cube:.0%}"
     return (
         f"{mark} {point.mode:22} {kept.gradient.agreement:9.6f} {kept.updates:8.5f}"
-        f" {point.cube:5.0%} {point.short:5.0%} {point.casts:5}  {_count(point)}{_cpu(point)}"
+        f" {cube:>5} {point.short:5.0%} {point.casts:5}  {_count(point)}{_cpu(point)}"
     )
 
 

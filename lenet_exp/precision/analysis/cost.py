@@ -72,9 +72,9 @@ class Totals(NamedTuple):
     uncounted: Tuple[str, ...]
 
     @property
-    def cube_share(self) -> float:
-        """Which share of the cube's FLOP is in float16, 0..1."""
-        return self.cube_flops_float16 / self.cube_flops if self.cube_flops else 0.0
+    def cube_share(self) -> Optional[float]:
+        """Which share of the cube's FLOP is in float16, 0..1; None where none is counted."""
+        return self.cube_flops_float16 / self.cube_flops if self.cube_flops else None
 
 
 def totals(plan: Plan) -> Totals:

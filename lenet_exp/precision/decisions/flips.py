@@ -21,10 +21,13 @@ _BEFORE_TYPES = "fuse"  # the last phase that depends on no type
 
 
 class Cost(NamedTuple):
-    """What a plan has: casts; the share of the cube's FLOP in float16, 0..1; the AI CPU's types."""
+    """What a plan has: casts, the AI CPU's types.
+
+    `cube`: the share of the cube's FLOP in float16, 0..1, None where none is counted.
+    """
 
     casts: int
-    cube: float
+    cube: Optional[float]
     ai_cpu: Tuple[str, ...]
 
 

@@ -13,14 +13,14 @@ class Point(NamedTuple):
     """A mode with the operators that stay float32 in it.
 
     `error`: 1 - the smaller agreement of the gradients and of the updates. `cube` and `short`: the
-    shares of the cube's FLOP and of the moved bytes in float16, 0..1; `moved`: all bytes, casts
-    included. `refused` and `ai_cpu`: the chip's types of operators.
+    shares of the cube's FLOP (None where none is counted) and of the moved bytes in float16, 0..1;
+    `moved`: all bytes, casts included. `refused` and `ai_cpu`: the chip's types of operators.
     """
 
     mode: str
     kept: KeepList
     error: float
-    cube: float
+    cube: Optional[float]
     short: float
     moved: int
     casts: int
@@ -56,7 +56,7 @@ def _better(one: Point, other: Point) -> bool:
 
 def _costs(point: Point) -> Tuple[float, ...]:
     # As it is shown: below that the order in which a stack adds decides.
-    return round(point.error, 6), -point.cube, point.moved, len(point.ai_cpu)
+    return round(point.error, 6), -(point.cube or 0.0), point.moved, len(point.ai_cpu)
 
 
 def recommended(points: Iterable[Point]) -> Optional[Point]:
@@ -66,4 +66,4 @@ def recommended(points: Iterable[Point]) -> Optional[Point]:
     none that the chip takes.
     """
     able = [point for point in points if point.holds]
-    return min(able, key=lambda p: (len(p.ai_cpu), -round(p.cube, 3), p.moved), default=None)
+    return min(able, key=lambda p: (len(p.ai_cpu), -round(p.cube or 0.0, 3), p.moved), default=None)

@@ -94,6 +94,17 @@ def test_why_the_recommended_mode_is_not_enough_alone_is_told_before_what_is_no_
     assert any("format=json has all" in line for line in lines)
 
 
+def test_a_share_of_no_known_flop_is_a_dash():
+    tried = failing("force_fp16", 1, LONG)
+    tried = tried._replace(kept=tried.kept._replace(cube=None))
+    found = Advice((tried,), {}, None, ())
+    lines = text(AdviseOptions.read([]), found, LINE, 80).split("\n")
+    heads = next(line for line in lines if "cube" in line)
+    (row,) = [line for line in lines if "40 operators" in line]
+    assert row[: heads.index("cube") + len("cube")].split()[-1] == "-"
+    assert json.loads(as_data(AdviseOptions.read([]), found, LINE))["points"][1]["cube_float16"] is None
+
+
 @pytest.mark.parametrize("width", [80, 100])
 def test_a_row_with_what_is_on_the_ai_cpu_counts_as_it_is_shown(width):
     cpu = tuple(f"OperatorOfTheCpu{number}" for number in range(9))

@@ -149,6 +149,7 @@ def test_what_has_no_static_shape_is_named():
 
     found = totals(plan_of(build))
     assert (found.uncounted, found.cube_flops) == (("MatMul",), 0)
+    assert found.cube_share is None
 
 
 def test_vendor_s_operators_without_shapes_do_no_harm():
