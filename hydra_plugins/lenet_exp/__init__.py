@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from lenet_exp.sweep.executors.local import Local
+from lenet_exp.sweep.executors.ray import Ray
+from lenet_exp.sweep.executors.slurm import Slurm
 from lenet_exp.sweep.launcher import SweepLauncher
-from lenet_exp.sweep.places.local import Local
-from lenet_exp.sweep.places.ray import Ray
-from lenet_exp.sweep.places.slurm import Slurm
 
 
 class LocalLauncher(SweepLauncher):

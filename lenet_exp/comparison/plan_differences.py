@@ -32,7 +32,7 @@ def compare_plans(plans: Sequence[Tuple[str, str]]) -> Plans:
         }
         for _, text in plans
     ]
-    tables = [one for place, one in enumerate(read) if one not in read[:place]]
+    tables = [one for index, one in enumerate(read) if one not in read[:index]]
     labels = [
         tuple(label for (label, _), one in zip(plans, read) if one == table) for table in tables
     ]

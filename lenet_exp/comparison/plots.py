@@ -245,21 +245,21 @@ def differences(rows: Sequence[TableRow], look: Dict[str, Style]) -> bytes:
     figure = Figure(figsize=(_WIDTH, height), facecolor="white")
     figure.subplots_adjust(left=0.04, right=0.96, top=1 - 0.1 / height, bottom=0.6 / height)
     axes = figure.add_subplot()
-    for place, (row, (points, half)) in enumerate(zip(rows, found)):
+    for index, (row, (points, half)) in enumerate(zip(rows, found)):
         style = look[row.configuration]
         if abs(points) > limit:
             edge, arrow = np.copysign(limit, points), "<>"[points > 0]
-            axes.plot(edge, place, arrow, markersize=9, color=style.color, clip_on=False)
+            axes.plot(edge, index, arrow, markersize=9, color=style.color, clip_on=False)
         else:
             axes.errorbar(
-                points, place, xerr=None if half is None else 100 * half, fmt=style.marker,
+                points, index, xerr=None if half is None else 100 * half, fmt=style.marker,
                 color=style.color, markersize=7, capsize=4,
                 markerfacecolor="none" if half is None else style.color,
             )  # fmt: skip
         label = textwrap.shorten(row.configuration, 2 * _LETTERS, placeholder=" ...")
         shown = f"{table.difference(row)} points".replace("+-", "\u00b1")
-        axes.text(-limit, place - 0.3, label, color=_INK, fontsize=9.5)
-        axes.text(limit, place - 0.3, shown, color=_INK, fontsize=9.5, ha="right")
+        axes.text(-limit, index - 0.3, label, color=_INK, fontsize=9.5)
+        axes.text(limit, index - 0.3, shown, color=_INK, fontsize=9.5, ha="right")
     axes.set(xlim=(-limit, limit), ylim=(len(rows) - 0.5, -0.75), yticks=[])
     axes.axvline(0, color=_INK, linewidth=1)
     _plain(axes, "points of test accuracy, 0: the reference", "")
@@ -333,9 +333,9 @@ def _panels(labels: Sequence[str], vertical: str) -> Tuple[Figure, List[Axes]]:
     )  # fmt: skip
     grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
     panels = list(grid.flat)
-    for place, axes in enumerate(panels):
-        is_last = place + columns >= len(labels)
-        _plain(axes, "step" if is_last else "", vertical if place % columns == 0 else "")
+    for index, axes in enumerate(panels):
+        is_last = index + columns >= len(labels)
+        _plain(axes, "step" if is_last else "", vertical if index % columns == 0 else "")
         axes.tick_params(labelbottom=is_last)
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=(1, 2, 5, 10)))
     for title, axes in zip(titles, panels):

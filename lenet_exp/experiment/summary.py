@@ -20,10 +20,10 @@ def announcement(settings: Settings) -> str:
     what = f"{mode}, loss_scale {loss_scale}, {optimizer}, seed {settings.seed}"
     imitates = not on_chip(settings) and (mode != _FLOAT32 or settings.precision.customize_dtypes)
     emulated = ", float16 emulated" if imitates else ""
-    return f"{what}: {described(settings.schedule)}\n  {place(settings)}{emulated}"
+    return f"{what}: {described(settings.schedule)}\n  {store_and_device(settings)}{emulated}"
 
 
-def place(settings: Settings) -> str:
+def store_and_device(settings: Settings) -> str:
     """Return where a run is made, and recorded."""
     device = "an Ascend 910" if on_chip(settings) else f"this CPU ({cpu.device()})"
     tracking = settings.tracking

@@ -49,7 +49,7 @@ class Outcome(NamedTuple):
         return self.batch_size / self.sec_per_step
 
 
-class Places(NamedTuple):
+class CaseFiles(NamedTuple):
     """Where each file goes."""
 
     log: Path
@@ -59,8 +59,8 @@ class Places(NamedTuple):
     checkpoint: Path
 
     @classmethod
-    def of(cls, output: Path, device: str, case: str) -> Places:
-        """Return the places in `output` of a case that runs on `device`."""
+    def of(cls, output: Path, device: str, case: str) -> CaseFiles:
+        """Return the files in `output` of a case that runs on `device`."""
         own = output / device
         return cls(
             own / f"train_{device}.log",
@@ -113,15 +113,15 @@ def train(command: CommandLine, arguments: List[str], device: str) -> int:
     folder = command.project / time.strftime(f"outputs/%Y-%m-%d_%H-%M-%S-{os.getpid()}")
     batch = int(command.flags.get("batch_size", 64))
     case = f"{NETWORK}_bs{batch}_1p_{CASES[command.case].suffix}"
-    places = Places.of(command.output, device, case)
-    places.log.parent.mkdir(parents=True, exist_ok=True)
-    for earlier in (places.result, places.case_log, places.losses):
+    files = CaseFiles.of(command.output, device, case)
+    files.log.parent.mkdir(parents=True, exist_ok=True)
+    for earlier in (files.result, files.case_log, files.losses):
         if earlier.exists():  # a training that fails leaves none
             earlier.unlink()
     began = time.monotonic()
-    code = _run(command.project, [*arguments, f"hydra.run.dir={as_typed(str(folder))}"], places.log)
+    code = _run(command.project, [*arguments, f"hydra.run.dir={as_typed(str(folder))}"], files.log)
     if code == 0:
-        _write(places, _outcome(folder, time.monotonic() - began), folder, case)
+        _write(files, _outcome(folder, time.monotonic() - began), folder, case)
     return code
 
 
@@ -181,17 +181,17 @@ def _outcome(folder: Path, whole_seconds: float) -> Outcome:
     )
 
 
-def _write(places: Places, made: Outcome, folder: Path, case: str) -> None:
+def _write(files: CaseFiles, made: Outcome, folder: Path, case: str) -> None:
     result = (folder / "output" / RESULT).read_bytes()
-    write_bytes(places.result, result)
+    write_bytes(files.result, result)
     lines = [*_log_lines(made), f"accuracy : {made.accuracy:.4f}"]
     lines += result.decode().split("\r\n")[:-1]
-    with places.log.open("a") as stream:  # after what the run itself printed
+    with files.log.open("a") as stream:  # after what the run itself printed
         stream.write("".join(f"{line}\n" for line in lines))
     losses = "".join(f"{loss}\n" for loss in _loss_lines(made.history))
-    write_bytes(places.losses, losses.encode())
-    _write_checkpoint(places.checkpoint, Path(checkpoints.newest(folder).prefix))
-    write_bytes(places.case_log, _case_log(made, case, platform.machine()).encode())
+    write_bytes(files.losses, losses.encode())
+    _write_checkpoint(files.checkpoint, Path(checkpoints.newest(folder).prefix))
+    write_bytes(files.case_log, _case_log(made, case, platform.machine()).encode())
     print(f"Hardware : {made.hardware}")
     print(f"Final Performance images/sec : {made.images_per_sec:.2f}")
     print(f"Final Train Accuracy : {made.accuracy:.4f}")

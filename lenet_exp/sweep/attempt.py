@@ -16,8 +16,8 @@ from typing import Callable, Dict, Iterable, Optional, Sequence
 from lenet_exp.record.run import run_files
 from lenet_exp.record.store import journal, lease
 from lenet_exp.record.store.journal import Journal
+from lenet_exp.sweep.executors.executor import Executor, Worker
 from lenet_exp.sweep.jobs import Job
-from lenet_exp.sweep.places.place import Place, Worker
 from lenet_exp.sweep.watch import Watch
 
 _GRACE = 20.0  # seconds for a record to be ended; a dead tracking server costs some
@@ -39,13 +39,18 @@ class Attempt:
     """A job that is being made."""
 
     def __init__(
-        self, job: Job, place: Place, tags: Dict[str, str], cores: int, check: Callable[[], None]
+        self,
+        job: Job,
+        executor: Executor,
+        tags: Dict[str, str],
+        cores: int,
+        check: Callable[[], None],
     ) -> None:
         """Start its process.
 
         Args:
             job: what to make.
-            place: where.
+            executor: what makes it.
             tags: of its run in MLflow.
             cores: that its session may use; 0: all.
             check: raises where another process has the sweep.
@@ -62,10 +67,10 @@ class Attempt:
         job.folder.mkdir(parents=True, exist_ok=True)
         for name, text in job.files.items():
             run_files.write_bytes(job.folder / ".hydra" / name, text.encode(), check)
-        self._lease = lease.take(job.folder, place.name, check)
-        self._place, self._process, self.number = place.name, "", self._lease.attempt
+        self._lease = lease.take(job.folder, executor.name, check)
+        self._executor, self._process, self.number = executor.name, "", self._lease.attempt
         name = f"{name_of(job.folder.parent)}{job.identity}:{self._lease.attempt}"
-        self.worker = place.worker(job.folder / LOG, name)
+        self.worker = executor.worker(job.folder / LOG, name)
         self.worker.start(
             {
                 "folder": str(job.folder),
@@ -87,7 +92,7 @@ class Attempt:
         self.watch.look()
         if self.watch.process != self._process:
             self._process = self.watch.process
-            self._lease.describe(self._check, place=self._place, **json.loads(self._process))
+            self._lease.describe(self._check, place=self._executor, **json.loads(self._process))
         return code
 
     def end_record(self, lost: str = "") -> None:
@@ -113,14 +118,14 @@ class Attempt:
             held.sync()
 
 
-def end_all(attempts: Iterable[Attempt], place: Place) -> None:
+def end_all(attempts: Iterable[Attempt], executor: Executor) -> None:
     """End what still lives: each may close its record, and is killed if that takes too long."""
     living = [attempt.worker for attempt in attempts if attempt.worker.poll() is None]
     try:
-        place.signal(living, signal.SIGTERM)
+        executor.signal(living, signal.SIGTERM)
         _wait(living, _GRACE)
     finally:  # a second Ctrl-C is no wish to wait
-        place.signal([worker for worker in living if worker.poll() is None], signal.SIGKILL)
+        executor.signal([worker for worker in living if worker.poll() is None], signal.SIGKILL)
         _wait(living, _DYING)
 
 

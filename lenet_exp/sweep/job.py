@@ -19,7 +19,7 @@ from lenet_exp.experiment import resume
 from lenet_exp.experiment.summary import announcement
 from lenet_exp.record.store.lease import Lease
 from lenet_exp.record.terminal import leave, say
-from lenet_exp.sweep.places.ordered import end_with_the_sweep, exit_code
+from lenet_exp.sweep.executors.ordered import end_with_the_sweep, exit_code
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ from lenet_exp.config.identity import config_hash, is_part
 from lenet_exp.config.schema.run import SWEEP_KEYS, Settings, Sweep
 from lenet_exp.record.store import journal
 from lenet_exp.record.store.journal import Entry
-from lenet_exp.sweep.places.place import Place
+from lenet_exp.sweep.executors.executor import Executor
 
 
 class ComposedJob(NamedTuple):
@@ -33,13 +33,13 @@ class ComposedJob(NamedTuple):
 class Request(NamedTuple):
     """A sweep as it was typed.
 
-    `folder` is named by the sweep's name; its jobs are made in `place`; `command` goes on with it;
+    `folder` is named by the sweep's name; `executor` makes its jobs; `command` goes on with it;
     `with_seed` composes a job anew with another seed.
     """
 
     folder: Path
     options: Sweep
-    place: Place
+    executor: Executor
     command: str
     jobs: Sequence[ComposedJob]
     with_seed: Callable[[ComposedJob, int], ComposedJob] = lambda job, seed: job

@@ -24,23 +24,23 @@ from lenet_exp.config.compose import resolve, resolve_sweep
 from lenet_exp.config.passwords import without_password
 from lenet_exp.config.tracking import of_environment
 from lenet_exp.errors import LenetExpError
-from lenet_exp.experiment.summary import place
+from lenet_exp.experiment.summary import store_and_device
 from lenet_exp.record.run import run_folders
 from lenet_exp.record.terminal import print_on, short
 from lenet_exp.sweep import state
 from lenet_exp.sweep.attempt import name_of
+from lenet_exp.sweep.executors.executor import Executor
 from lenet_exp.sweep.jobs import ComposedJob, Job, Request, counted
-from lenet_exp.sweep.places.place import Place
 from lenet_exp.sweep.view import View, followed
 
 
 class SweepLauncher(Launcher):
-    """Has the jobs of a sweep made in a place: what a launcher of Hydra's is to choose."""
+    """Has the jobs of a sweep made by an executor: what a launcher of Hydra's is to choose."""
 
     composed: ClassVar[JobConfigs] = {}  # as the check of the command line has
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
         self._config: DictConfig = OmegaConf.create()
         self._loader: Any = None  # Hydra calls `setup` before anything asks it
         self._numbers = itertools.count()
@@ -87,10 +87,10 @@ class SweepLauncher(Launcher):
         options = resolve_sweep(without_hydra(self._config))
         experiment = composed[0].settings.tracking.experiment
         command = _command(sys.argv[1:], sweep_folder.name, experiment)
-        request = Request(sweep_folder, options, self._place, command, composed, self._with_seed)
+        request = Request(sweep_folder, options, self._executor, command, composed, self._with_seed)
         if options.detach and not options.dry_run:
             return self._detach(request)
-        print_on(sys.stdout, f"{counted(composed)}, {place(composed[0].settings)}\n")
+        print_on(sys.stdout, f"{counted(composed)}, {store_and_device(composed[0].settings)}\n")
         from lenet_exp.sweep.sweep import run_sweep  # noqa: PLC0415 - MLflow
 
         accuracies = run_sweep(request)
@@ -100,14 +100,14 @@ class SweepLauncher(Launcher):
         ]
 
     def _detach(self, request: Request) -> Sequence[JobReturn]:
-        """Have the place run this same command, unless somebody is at work on the sweep."""
+        """Have the executor run this same command, unless somebody is at work on the sweep."""
         from lenet_exp.sweep.sweep import checked_jobs  # noqa: PLC0415 - numpy
 
         folder, composed = request.folder, request.jobs
         jobs = checked_jobs(request, View())
         left_out = state.left_out(folder, jobs)
         if state.locker_of(folder) is None:
-            log, before = folder / "launching.log", self._place.submitted(name_of(folder)[:-1])
+            log, before = folder / "launching.log", self._executor.submitted(name_of(folder)[:-1])
             said = f"{before}, submitted before" if before else self._submitted(folder, jobs, log)
             lines = [f"{counted(composed)}: {said}, which says more in {short(log)}"]
             left_out = left_out if before else []
@@ -129,7 +129,7 @@ class SweepLauncher(Launcher):
         state.keep_jobs(folder, jobs)  # it can be asked for before it begins
         try:
             name = name_of(folder)[:-1]
-            return self._place.submit(["-m", "lenet_exp.run", *words], log, name)
+            return self._executor.submit(["-m", "lenet_exp.run", *words], log, name)
         except LenetExpError:
             for path in new:
                 path.unlink()

@@ -16,24 +16,24 @@ from lenet_exp.record.run import conditions
 from lenet_exp.record.waiting import waiting
 from lenet_exp.sweep.attempt import PAUSE, name_of
 from lenet_exp.sweep.decision import Action, Decision
+from lenet_exp.sweep.executors.executor import PROBE
+from lenet_exp.sweep.executors.ordered import OURS
 from lenet_exp.sweep.jobs import Request
-from lenet_exp.sweep.places.ordered import OURS
-from lenet_exp.sweep.places.place import PROBE
 
 _LOG = "probe.log"
 
 
 def prepare(request: Request, decisions: Sequence[Decision], uri: str) -> None:
     """Where something is to be made on nodes, end what is left there and ask one; as `check`."""
-    if any(one.action is not Action.KEEP for one in decisions) and not request.place.is_here:
-        request.place.end_leftovers(name_of(request.folder))
+    if any(one.action is not Action.KEEP for one in decisions) and not request.executor.is_here:
+        request.executor.end_leftovers(name_of(request.folder))
         check(request, uri)
 
 
 def tidy(request: Request) -> None:
     """End what an engine still has of jobs that have ended, as where it was away then."""
     with contextlib.suppress(EngineError):  # it is away again
-        request.place.end_leftovers(name_of(request.folder))
+        request.executor.end_leftovers(name_of(request.folder))
 
 
 def check(request: Request, uri: str) -> None:
@@ -44,10 +44,10 @@ def check(request: Request, uri: str) -> None:
     Raises:
         EngineError: it names all that the node lacks; or no node could be had.
     """
-    place, log = request.place, request.folder / _LOG
+    executor, log = request.executor, request.folder / _LOG
     with _mark(request.folder) as (mark, token):
         log.write_bytes(b"")
-        worker = place.worker(log, f"{name_of(request.folder)}probe", PROBE)
+        worker = executor.worker(log, f"{name_of(request.folder)}probe", PROBE)
         worker.start(
             {
                 "stack": tf_compat.stack_of_this_python(),
@@ -60,7 +60,7 @@ def check(request: Request, uri: str) -> None:
             }
         )
         try:
-            with waiting(f"asking a node ({place.name})"):
+            with waiting(f"asking a node ({executor.name})"):
                 while worker.poll() is None:
                     time.sleep(PAUSE)
         except BaseException:
@@ -73,7 +73,9 @@ def check(request: Request, uri: str) -> None:
         return
     said = [line[len(OURS) :] for line in lines if line.startswith(OURS)]
     problem = "; ".join(said) or "; ".join(lines[-3:]) or worker.reason().text
-    raise EngineError(f"a node of hydra/launcher={place.name}", f"lacks: {problem}", _remedy(said))
+    raise EngineError(
+        f"a node of hydra/launcher={executor.name}", f"lacks: {problem}", _remedy(said)
+    )
 
 
 def _remedy(said: object) -> str:

@@ -12,8 +12,8 @@ from lenet_exp.record.store.mlflow_store import Store
 from lenet_exp.record.terminal import short
 from lenet_exp.sweep.attempt import LOG, PAUSE, Attempt, end_all
 from lenet_exp.sweep.decision import Action, Decision
+from lenet_exp.sweep.executors.executor import End, Reason
 from lenet_exp.sweep.jobs import Job, Request, SweepJob
-from lenet_exp.sweep.places.place import End, Reason
 from lenet_exp.sweep.view import JobRow, View, duration
 from lenet_exp.sweep.watch import Watch
 
@@ -57,9 +57,9 @@ class JobPool:
         for job, action, *_ in decisions:
             self._states[job.identity] = "kept" if action is Action.KEEP else "waiting"
             self._seen[job.identity] = Watch(job.folder)
-        self._at_a_time = min(self._request.place.n_jobs, len(waiting))
-        place, fail_fast = self._request.place, self._request.options.fail_fast
-        place.open([j.settings for j in waiting if isinstance(j, SweepJob)], self._view.say)
+        self._at_a_time = min(self._request.executor.n_jobs, len(waiting))
+        executor, fail_fast = self._request.executor, self._request.options.fail_fast
+        executor.open([j.settings for j in waiting if isinstance(j, SweepJob)], self._view.say)
         try:
             self._start_some()
             meanwhile()
@@ -72,7 +72,7 @@ class JobPool:
         finally:
             if self._attempts:
                 try:
-                    end_all(self._attempts, place)
+                    end_all(self._attempts, executor)
                 finally:
                     self._check()  # else they are another's
                     for attempt in self._attempts:
@@ -86,10 +86,10 @@ class JobPool:
             self._start(self._waiting.pop(0))
 
     def _start(self, job: Job) -> None:
-        place = self._request.place
+        executor = self._request.executor
         try:
-            cores = place.cores(self._at_a_time)
-            attempt = Attempt(job, place, self._tags(job), cores, self._check)
+            cores = executor.cores(self._at_a_time)
+            attempt = Attempt(job, executor, self._tags(job), cores, self._check)
         except (StoreError, DataError) as error:
             self._fail(job, str(error))
             return
@@ -104,7 +104,7 @@ class JobPool:
         Raises:
             DataError: its record is damaged.
         """
-        alone = self._request.place.is_alone(self._at_a_time)
+        alone = self._request.executor.is_alone(self._at_a_time)
         # Of a job that goes on, the part before counts too.
         before = journal.merged(job.recorded(), "tags").get("alone")
         return {
@@ -152,9 +152,9 @@ class JobPool:
     def _may_try_again(self, job: Job, reason: Reason) -> bool:
         """Return whether another try may fare better: of one for lack of memory, once."""
         lost = self._lost[job.identity].values()
-        most = {End.FAILED: 0, End.LOST: self._request.place.retries, End.MEMORY: 1}[reason.end]
+        most = {End.FAILED: 0, End.LOST: self._request.executor.retries, End.MEMORY: 1}[reason.end]
         again = sum(one.end is reason.end for one in lost)
-        return again < most and len(lost) < self._request.place.retries
+        return again < most and len(lost) < self._request.executor.retries
 
     def _told(self, job: Job, reason: Reason) -> str:
         before = [one.text for one in self._lost[job.identity].values()]

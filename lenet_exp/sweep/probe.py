@@ -19,7 +19,7 @@ from lenet_exp.data import files
 from lenet_exp.record.run import conditions
 from lenet_exp.record.store import store_check
 from lenet_exp.record.writable import obstacle
-from lenet_exp.sweep.places.ordered import OURS
+from lenet_exp.sweep.executors.ordered import OURS
 
 _LIBRARIES = ("tensorflow", "mlflow", "hydra", "matplotlib")
 _PATIENCE = 10.0  # seconds for a server to answer

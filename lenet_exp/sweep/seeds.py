@@ -67,7 +67,9 @@ def added(request: Request, jobs: Sequence[SweepJob]) -> Added:
     left = request.options.max_seeds - have
     if left <= 0:
         return Added([], f"no more seeds: max_seeds={request.options.max_seeds}; open: {named}")
-    at_once = max(1, request.place.n_jobs // len(growing), estimates.least_sequential(level) - have)
+    at_once = max(
+        1, request.executor.n_jobs // len(growing), estimates.least_sequential(level) - have
+    )
     first = 1 + max(job.settings.seed for job in jobs)
     seeds = range(first, first + min(left, at_once))
     known = {job.identity: job.composed for job in jobs}

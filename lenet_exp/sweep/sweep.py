@@ -42,9 +42,9 @@ def run_sweep(request: Request) -> List[Optional[float]]:
     if request.options.dry_run:
         _say_decisions(_decisions(distinct, request), request, view)
         return [None] * len(jobs)
-    with contextlib.closing(request.place) as place:
+    with contextlib.closing(request.executor) as executor:
         # First: what jobs import takes longer than all that follows here.
-        place.open([job.settings for job in distinct if not job.is_begun], view.say)
+        executor.open([job.settings for job in distinct if not job.is_begun], view.say)
         failed = _make(request, distinct, view)
     if failed:
         raise JobsFailedError(len(failed), len(distinct))
@@ -67,7 +67,7 @@ def _make(request: Request, distinct: List[SweepJob], view: View) -> Dict[str, s
             try:
                 failed = _run_all(request, distinct, decisions, pool, store, view)
             finally:
-                request.place.close()
+                request.executor.close()
                 if not pool.ended:
                     view.say(f"to go on: {request.command}")
             held.check()
@@ -131,8 +131,8 @@ def _added(request: Request, jobs: Sequence[SweepJob], view: View) -> List[Sweep
 
 
 def _about(request: Request) -> parent.About:
-    place = OmegaConf.to_yaml({"tracking": {**vars(request.jobs[0].settings.tracking)}})
-    return parent.About(request.command, place, varied(request.jobs))
+    where = OmegaConf.to_yaml({"tracking": {**vars(request.jobs[0].settings.tracking)}})
+    return parent.About(request.command, where, varied(request.jobs))
 
 
 def checked_jobs(request: Request, view: View) -> List[SweepJob]:

@@ -7,8 +7,8 @@ import signal
 
 import pytest
 
-from lenet_exp.sweep.places.place import End
-from lenet_exp.sweep.places.slurm import Slurm
+from lenet_exp.sweep.executors.executor import End
+from lenet_exp.sweep.executors.slurm import Slurm
 from tests.end_to_end.sweeps import wait_for
 
 pytestmark = pytest.mark.stackless
@@ -87,9 +87,9 @@ def test_each_end_is_told_from_the_others(started, slurm):
 def test_who_waits_in_the_queue_leaves_it(started, slurm):
     first, log = started(1, wait=True)
     wait_for(lambda: "began" in log.read_text())
-    place = Slurm(1, 3, **{**GIVEN, "options": {"nodelist": "n1", "exclusive": True}})
-    place._options += [f"--dependency=afterany:{job_of(slurm, 1)}"]
-    waiting = place.worker(log.with_name("w.log"), f"lenet-exp:s:{os.getpid()}:2", ("-c", _JOB))
+    executor = Slurm(1, 3, **{**GIVEN, "options": {"nodelist": "n1", "exclusive": True}})
+    executor._options += [f"--dependency=afterany:{job_of(slurm, 1)}"]
+    waiting = executor.worker(log.with_name("w.log"), f"lenet-exp:s:{os.getpid()}:2", ("-c", _JOB))
     waiting.start({"code": 0})
     wait_for(lambda: job_of(slurm, 2))
     waiting.signal(signal.SIGTERM)

@@ -21,7 +21,7 @@ import traceback
 import warnings
 
 from lenet_exp import tf_compat
-from lenet_exp.sweep.places import fork_server
+from lenet_exp.sweep.executors import fork_server
 
 OF_HYDRA = (
     "hydra.main",

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 
-from lenet_exp.sweep.places.forked import ForkServer
+from lenet_exp.sweep.executors.forked import ForkServer
 from tests.end_to_end import fork_server
 
 

@@ -15,8 +15,8 @@ from lenet_exp.record.store.journal import Journal
 from lenet_exp.sweep import attempt as attempts
 from lenet_exp.sweep import state
 from lenet_exp.sweep.attempt import Attempt, end_all
+from lenet_exp.sweep.executors.executor import End
 from lenet_exp.sweep.jobs import Request, jobs_of
-from lenet_exp.sweep.places.place import End
 from tests.sweep import test_pool
 from tests.sweep.test_pool import Given, Stub, run
 from tests.sweep.test_seeds import NOTHING, composed
@@ -39,8 +39,8 @@ def known(folder):
     ([LOST, ("FINISHED", 0, End.FAILED)], "FINISHED", [1]),
 ])  # fmt: skip
 def test_a_job_that_is_given_up_says_how_each_attempt_ended(ends, status, numbers, tmp_path):
-    place, _ = run(tmp_path, *ends)
-    assert len(place.made) == len(ends)
+    executor, _ = run(tmp_path, *ends)
+    assert len(executor.made) == len(ends)
     (folder,) = [path for path in tmp_path.iterdir() if path.is_dir()]
     tags = {f"lost_{number}": f"ended by {ends[number - 1][1]}" for number in numbers}
     assert known(folder) == (status, tags)
@@ -53,7 +53,7 @@ def begun(folder, *end):
     made = composed("seed=1")._replace(files={"config.yaml": "path: /donn\u00e9es\n"})
     request = Request(folder, NOTHING, Given(end), "", [made])
     (job,) = jobs_of(request, lambda path: "data", "tf2")
-    return Attempt(job, request.place, {}, 0, lambda: None)
+    return Attempt(job, request.executor, {}, 0, lambda: None)
 
 
 def test_who_is_given_up_and_lives_writes_no_more(tmp_path):
@@ -81,8 +81,8 @@ class Torn(Stub):
 
 def test_a_record_that_is_damaged_when_its_job_is_to_go_on_fails_that_job(tmp_path, monkeypatch):
     monkeypatch.setattr(test_pool, "Stub", Torn)
-    place, failed = run(tmp_path, LOST, LOST)
-    assert len(place.made) == 1
+    executor, failed = run(tmp_path, LOST, LOST)
+    assert len(executor.made) == 1
     assert "is damaged" in "".join(failed.values())
 
 

@@ -74,15 +74,15 @@ def cut_off(tmp_path, monkeypatch, without_locks):
                       [composed("seed=1"), composed("seed=2")])  # fmt: skip
     jobs = jobs_of(request, lambda path: "data", "tf2")
     with parent.hold(tmp_path, COMMAND) as held:
-        attempt = Attempt(jobs[0], request.place, {}, 0, held.check)
+        attempt = Attempt(jobs[0], request.executor, {}, 0, held.check)
         lease.give(tmp_path, host="n2")
-        yield held, attempt, jobs[1], request.place
+        yield held, attempt, jobs[1], request.executor
 
 
 def test_who_lost_the_sweep_gives_no_lease(cut_off):
-    held, _, job, place = cut_off
+    held, _, job, executor = cut_off
     with pytest.raises(LeaseLostError):
-        Attempt(job, place, {}, 0, held.check)
+        Attempt(job, executor, {}, 0, held.check)
     assert not job.folder.exists()
     with pytest.raises(LeaseLostError):
         lease.take(job.folder, "local", held.check)

@@ -12,8 +12,8 @@ import pytest
 from lenet_exp.record.store import journal
 from lenet_exp.sweep.attempt import end_all
 from lenet_exp.sweep.decision import Action, Decision
+from lenet_exp.sweep.executors.executor import End, Executor, Reason, Worker
 from lenet_exp.sweep.jobs import Request, jobs_of
-from lenet_exp.sweep.places.place import End, Place, Reason, Worker
 from lenet_exp.sweep.pool import JobPool
 from lenet_exp.sweep.view import View
 from tests.sweep.test_seeds import NOTHING, composed
@@ -45,7 +45,7 @@ class Stub(Worker):
         return Reason(self._end, f"ended by {self._code}")
 
 
-class Given(Place):
+class Given(Executor):
     """Gives these processes, one after the other."""
 
     name = "given"
@@ -60,34 +60,34 @@ class Given(Place):
 
 
 def run(folder, *ends):
-    """Run a job whose attempts end so; return the place, and what failed."""
-    place = Given(*ends)
-    request = Request(folder, NOTHING, place, "", [composed("seed=1")])
+    """Run a job whose attempts end so; return the executor, and what failed."""
+    executor = Given(*ends)
+    request = Request(folder, NOTHING, executor, "", [composed("seed=1")])
     store = SimpleNamespace(find=lambda run_id: None)
     decisions = [
         Decision(job, Action.RUN, "") for job in jobs_of(request, lambda path: "data", "tf2")
     ]
-    return place, JobPool(request, store, "parent", View()).run(decisions)
+    return executor, JobPool(request, store, "parent", View()).run(decisions)
 
 
 @pytest.mark.parametrize("code", [0, 1, 143, -9])
 def test_a_job_whose_record_is_finished_is_not_made_again(tmp_path, code):
-    place, failed = run(tmp_path, ("FINISHED", code, End.LOST))
-    assert (len(place.made), failed) == (1, {})
+    executor, failed = run(tmp_path, ("FINISHED", code, End.LOST))
+    assert (len(executor.made), failed) == (1, {})
 
 
 def test_how_attempts_were_lost_is_told_by_their_numbers(tmp_path):
     lost, finished = ("RUNNING", -9, End.LOST), ("FINISHED", 0, End.FAILED)
     run(tmp_path, lost, lost, ("FAILED", 1, End.FAILED))
-    place, failed = run(tmp_path, ("RUNNING", -15, End.LOST), finished)
+    executor, failed = run(tmp_path, ("RUNNING", -15, End.LOST), finished)
     assert failed == {}
-    assert [made.tags["attempts"] for made in place.made] == ["4", "5"]
-    assert place.made[-1].tags["lost_4"] == "ended by -15"
-    assert "lost_1" not in place.made[-1].tags  # the run has it, of the command before
+    assert [made.tags["attempts"] for made in executor.made] == ["4", "5"]
+    assert executor.made[-1].tags["lost_4"] == "ended by -15"
+    assert "lost_1" not in executor.made[-1].tags  # the run has it, of the command before
 
 
-class Signalled(Place):
-    """A place in which a signal takes so long that a second Ctrl-C comes."""
+class Signalled(Executor):
+    """An executor in which a signal takes so long that a second Ctrl-C comes."""
 
     name = "given"
 
@@ -105,8 +105,8 @@ class Signalled(Place):
 
 
 def test_a_second_ctrl_c_kills_all_at_once_however_far_the_first_one_was():
-    place = Signalled()
+    executor = Signalled()
     attempts = [SimpleNamespace(worker=Stub("RUNNING", code, End.LOST)) for code in (None, 0, None)]
     with pytest.raises(KeyboardInterrupt):
-        end_all(attempts, place)
-    assert place.sent == [(2, signal.SIGTERM), (2, signal.SIGKILL)]
+        end_all(attempts, executor)
+    assert executor.sent == [(2, signal.SIGTERM), (2, signal.SIGKILL)]

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.stackless
 SHOWN = "postgresql://u:***@h/d"
 
 
-class Place:
-    """A place whose worker ends at once and keeps its order."""
+class Executor:
+    """An executor whose worker ends at once and keeps its order."""
 
     name, is_here = "ray", False
 
@@ -33,16 +33,16 @@ class Place:
 
 @pytest.mark.parametrize("uri", ["postgresql://u:secret@h/d", "http://h/?token=secret"])
 def test_a_node_s_order_has_no_password(uri, tmp_path):
-    place = Place()
-    nodes.check(Request(tmp_path, NOTHING, place, "", []), uri)
-    assert "secret" not in str(place.order)
+    executor = Executor()
+    nodes.check(Request(tmp_path, NOTHING, executor, "", []), uri)
+    assert "secret" not in str(executor.order)
 
 
 @pytest.mark.parametrize("problem", [None, EngineError("squeue", "fails", "wait")])
 def test_what_an_engine_has_left_of_a_sweep_is_ended_if_it_answers(problem, tmp_path):
     asked = []
 
-    class Left(Place):
+    class Left(Executor):
         def end_leftovers(self, prefix):
             asked.append(prefix)
             if problem:

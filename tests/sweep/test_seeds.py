@@ -14,8 +14,8 @@ from lenet_exp.config.schema.run import Sweep
 from lenet_exp.errors import ConfigError
 from lenet_exp.record.store.journal import Journal
 from lenet_exp.sweep import seeds
+from lenet_exp.sweep.executors.local import Local
 from lenet_exp.sweep.jobs import ComposedJob, Request, jobs_of
-from lenet_exp.sweep.places.local import Local
 
 pytestmark = pytest.mark.stackless
 

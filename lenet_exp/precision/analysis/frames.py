@@ -61,7 +61,7 @@ def after_entries(graph: Graph, order: Sequence[str], of: Mapping[str, Frame]) -
     """
     entries = [name for name in order if graph.nodes[name].op in ENTERS and not of[name]]
     inside = [name for name in order if of[name]]
-    found = {name: 1 << place for place, name in enumerate(entries)}  # sets of them, as bits
+    found = {name: 1 << index for index, name in enumerate(entries)}  # sets of them, as bits
     waiting = bool(inside)
     while waiting:
         waiting = False
@@ -75,6 +75,6 @@ def after_entries(graph: Graph, order: Sequence[str], of: Mapping[str, Frame]) -
     for name in inside:
         if graph.nodes[name].op in EXITS and len(of[name]) == 1:
             needed = found.get(name, 0)
-            more = (each for place, each in enumerate(entries) if needed >> place & 1)
+            more = (each for index, each in enumerate(entries) if needed >> index & 1)
             control[name] = (*control[name], *more)
     return graph._replace(control=control)

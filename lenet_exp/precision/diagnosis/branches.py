@@ -54,7 +54,7 @@ def taken(plan: Plan, conditions: Mapping[str, bool]) -> Plan:
         node = graph.nodes[name]
         if node.op in MERGES and not frames[name]:
             texts = data_inputs(node.input)
-            alive = [place for place, text in enumerate(texts) if not _is_dead(text, dead)]
+            alive = [index for index, text in enumerate(texts) if not _is_dead(text, dead)]
             runs, made = bool(alive), node
             if len(alive) == 1:
                 ends[name], made = alive[0], _one_end(node, texts[alive[0]])
@@ -79,10 +79,10 @@ def taken(plan: Plan, conditions: Mapping[str, bool]) -> Plan:
 def _of_ends(casts: Sequence[CastEdge], ends: Mapping[str, int]) -> Iterator[CastEdge]:
     """Yield the Casts that run: of a Merge's that of its one input, which is then the first."""
     for edge in casts:
-        place = None if edge.port is None else ends.get(edge.port.node)
-        if edge.port is None or place is None:
+        index = None if edge.port is None else ends.get(edge.port.node)
+        if edge.port is None or index is None:
             yield edge
-        elif edge.port.slot == place:
+        elif edge.port.slot == index:
             yield edge._replace(port=edge.port._replace(slot=0))
 
 

@@ -148,22 +148,22 @@ def _with_reads_of_state(plan: Plan, given: _Placeholders) -> Plan:
     nodes = {node.name: node for node in plan.graph_def.node}
     tf, made = tf_compat.load(), []
     for node in plan.graph_def.node:
-        places = [
-            place
-            for place, text in enumerate(data_inputs(node.input))
+        indices = [
+            index
+            for index, text in enumerate(data_inputs(node.input))
             if nodes[node_of(text)].op in VARIABLES
             and (
-                node.op in ("ReadVariableOp", "ResourceGather") or not takes_reference(node, place)
+                node.op in ("ReadVariableOp", "ResourceGather") or not takes_reference(node, index)
             )
         ]
-        if node.op in VARIABLES or not places:
+        if node.op in VARIABLES or not indices:
             made.append(node)
             continue
         copy, texts = copied(node), list(node.input)
-        for place in places:
-            variable = nodes[node_of(texts[place])]
+        for index in indices:
+            variable = nodes[node_of(texts[index])]
             dtype = tf.as_dtype(variable.attr["dtype"].type)
-            texts[place] = given.placeholder(_Source(f"{STATE}/{variable.name}"), dtype)
+            texts[index] = given.placeholder(_Source(f"{STATE}/{variable.name}"), dtype)
         set_inputs(copy, texts)
         made.append(_of_a_value(copy))
     return _with_nodes(plan, [*given.made.values(), *made])
@@ -243,15 +243,15 @@ class _Cutter:
             set_inputs(node, [self._text(row, node, i, text) for i, text in enumerate(texts)])
             self.made[part] = node
 
-    def _text(self, row: Operator, node: Any, place: int, text: str) -> str:
+    def _text(self, row: Operator, node: Any, index: int, text: str) -> str:
         """Return what an input of a node becomes."""
         origin = self._nodes[node_of(source(self._nodes, text, PASS_THROUGH))]
         within = origin.name in row.parts or origin.op in CONSTANTS
-        if within or (origin.op in VARIABLES and takes_reference(node, place)):
+        if within or (origin.op in VARIABLES and takes_reference(node, index)):
             self._keep(text, row)
             return text
         dtype = self._dtype(text)
-        short = dtype.name in _FLOATS and self._is_short(row, node, place)
+        short = dtype.name in _FLOATS and self._is_short(row, node, index)
         given = self._given.sources.get(text, _Source(f"{EXACT}/{text}"))
         return self._given.placeholder(given._replace(is_short=short), dtype)
 
@@ -269,13 +269,13 @@ class _Cutter:
     def _dtype(self, text: str) -> Any:
         return output_dtypes(self._nodes[node_of(text)])[slot_of(text)]
 
-    def _is_short(self, row: Operator, node: Any, place: int) -> bool:
+    def _is_short(self, row: Operator, node: Any, index: int) -> bool:
         """Return whether an input is float16 in the plan without a Cast in front of it."""
-        if (node.name, place) in self._lookup.casts:
+        if (node.name, index) in self._lookup.casts:
             return False
-        for index, port in enumerate(row.ports):
-            if port is not None and (port.node, port.slot) == (node.name, place):
-                return row.inputs[index] == "float16"
+        for number, port in enumerate(row.ports):
+            if port is not None and (port.node, port.slot) == (node.name, index):
+                return row.inputs[number] == "float16"
         return False
 
 

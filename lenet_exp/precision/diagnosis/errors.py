@@ -104,7 +104,7 @@ class Diagnosis(NamedTuple):
         return [each for each in made if each.own is not None]
 
 
-class _Place(NamedTuple):
+class _Output(NamedTuple):
     """What is measured of an operator: a tensor of a copy, or the variable that it changes.
 
     `is_half`: that is float16 in the plan.
@@ -143,8 +143,8 @@ def prepared(
     flat = without_choices(inlined(plan), values, feeds, threads)
     copies = copies_of(flat, flush=flush)
     nodes = {node.name: node for node in copies.plan.graph_def.node}
-    places = {row.name: _places(nodes, row) for row in copies.rows}
-    fetches = _append_measures(copies, places)
+    outputs = {row.name: _outputs(nodes, row) for row in copies.rows}
+    fetches = _append_measures(copies, outputs)
     border = border_of(flat)
     ends = [*fetches.values(), *measured_gradients(copies.nodes, border.gradients)]
     kinds = {"N": len(ends), "axis": 0, "T": copies.nodes.tf.float64}
@@ -158,7 +158,7 @@ def prepared(
             numbers = dict(zip(fetches, rows))
             names = (each.name for each in border.gradients)
             of_gradients = dict(zip(names, rows[len(fetches) :]))
-            measured = copies, known, places, border.updates
+            measured = copies, known, outputs, border.updates
             made = _diagnosis(plan, measured, numbers, of_gradients)
             _check_exact(made.gradients)
             return made._replace(flush=flush)
@@ -213,19 +213,19 @@ def loaded(copies: Copies, values: Values, threads: int) -> Iterator[Callable[[A
         yield functools.partial(computed, session)
 
 
-def _places(nodes: Mapping[str, Any], row: Operator) -> List[_Place]:
+def _outputs(nodes: Mapping[str, Any], row: Operator) -> List[_Output]:
     """Return what is measured of an operator."""
     last = nodes[row.parts[-1]]
     if writes_variable(nodes, row):
         is_half = "float16" in row.outputs
         variable = nodes[node_of(source(nodes, last.input[0]))]
         return (
-            [_Place(last.name, variable.name, variable.op == "VarHandleOp", is_half)]
+            [_Output(last.name, variable.name, variable.op == "VarHandleOp", is_half)]
             if variable.op in VARIABLES and dtype_name(variable.attr["dtype"].type) in _FLOATS
             else []
         )
     return [
-        _Place(as_input(result), "", False, chosen == "float16")
+        _Output(as_input(result), "", False, chosen == "float16")
         for result, dtype, chosen in zip(row.results, row.origin_outputs, row.outputs)
         if result is not None and dtype in _FLOATS and _has(nodes, result)
     ]
@@ -240,39 +240,39 @@ def _has(nodes: Mapping[str, Any], tensor: Tensor) -> bool:
     return tensor.slot < len(output_dtypes(node))
 
 
-def _append_measures(copies: Copies, places: Mapping[str, List[_Place]]) -> Dict[str, str]:
+def _append_measures(copies: Copies, outputs: Mapping[str, List[_Output]]) -> Dict[str, str]:
     """Append the measuring of every operator; return tensors float64 [...] by "COPY NAME PLACE"."""
     found = {}
     for row in copies.rows:
         prefixes = (EMULATED, *([ALONE] if row.name in copies.alone else []))
-        for number, place in enumerate(places[row.name]):
-            exactly = place._replace(is_half=False)
+        for number, output in enumerate(outputs[row.name]):
+            exactly = output._replace(is_half=False)
             value, _ = _value(copies.nodes, exactly, EXACT)
             right = exact(copies.nodes, value, f"measure/{row.name}")
             for prefix in prefixes:
-                value, held = _value(copies.nodes, place, prefix)
+                value, held = _value(copies.nodes, output, prefix)
                 name = f"measure/{prefix}/{row.name}"
-                text = measure(copies.nodes, value, right, name, place.is_half, held)
+                text = measure(copies.nodes, value, right, name, output.is_half, held)
                 found[f"{prefix} {row.name} {number}"] = text
     return found
 
 
-def _value(nodes: Nodes, place: _Place, prefix: str) -> Tuple[str, Optional[str]]:
+def _value(nodes: Nodes, output: _Output, prefix: str) -> Tuple[str, Optional[str]]:
     """Return the tensor of a copy, or what a variable of it changes by, and what it holds then.
 
     A variable that is updated in float16 was one of float16's values before, too.
     """
-    if not place.variable:
-        return f"{prefix}/{place.tensor}", None
-    tf, name = nodes.tf, f"change/{prefix}/{place.tensor}"
-    if place.is_handle:
-        variable, done = f"{prefix}/{place.variable}", [f"{prefix}/{place.tensor}"]
+    if not output.variable:
+        return f"{prefix}/{output.tensor}", None
+    tf, name = nodes.tf, f"change/{prefix}/{output.tensor}"
+    if output.is_handle:
+        variable, done = f"{prefix}/{output.variable}", [f"{prefix}/{output.tensor}"]
         after = nodes.add("ReadVariableOp", [variable], f"{name}/after", done, dtype=tf.float32)
     else:
-        taken = f"{prefix}/{place.tensor}"
+        taken = f"{prefix}/{output.tensor}"
         after = nodes.add("Identity", [taken], f"{name}/after", T=tf.float32)
-    before = f"{STATE}/{place.variable}"
-    if place.is_half:
+    before = f"{STATE}/{output.variable}"
+    if output.is_half:
         narrow = nodes.cast(before, "float32", "float16", f"{name}/half")
         before = nodes.cast(narrow, "float16", "float32", f"{name}/before")
     return nodes.float_op("Sub", [after, before], name), after
@@ -280,7 +280,7 @@ def _value(nodes: Nodes, place: _Place, prefix: str) -> Tuple[str, Optional[str]
 
 def _diagnosis(
     plan: Plan,
-    measured: Tuple[Copies, Dict[str, str], Mapping[str, List[_Place]], AbstractSet[str]],
+    measured: Tuple[Copies, Dict[str, str], Mapping[str, List[_Output]], AbstractSet[str]],
     numbers: Mapping[str, np.ndarray],
     gradients: Mapping[str, np.ndarray],
 ) -> Diagnosis:
@@ -288,23 +288,23 @@ def _diagnosis(
 
     `measured`: the copies, the sections of their nodes, what is measured, and the updates' nodes.
     """
-    copies, known, places, updates = measured
+    copies, known, outputs, updates = measured
     totals: Dict[str, Error] = {}  # of every tensor
     found: List[OperatorError] = []
     nodes = {node.name: node for node in copies.plan.graph_def.node}
     for row in copies.rows:
-        if not places[row.name]:
+        if not outputs[row.name]:
             continue
         total, own = (
             [
                 numbers[f"{prefix} {row.name} {number}"]
-                for number in range(len(places[row.name]))
+                for number in range(len(outputs[row.name]))
                 if f"{prefix} {row.name} {number}" in numbers
             ]
             for prefix in (EMULATED, ALONE)
         )
         each = [error_of([one]) for one in total]
-        totals.update((place.tensor, one) for place, one in zip(places[row.name], each))
+        totals.update((output.tensor, one) for output, one in zip(outputs[row.name], each))
         section, whole = section_of(row.name, known), each[0] if len(each) == 1 else error_of(total)
         alone, is_update = error_of(own) if own else None, not updates.isdisjoint(row.parts)
         found.append(OperatorError(row, section, whole, alone, 0.0, is_update))

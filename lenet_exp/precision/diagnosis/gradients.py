@@ -95,13 +95,13 @@ def _taken(plan: Plan, nodes: Mapping[str, Any]) -> Dict[str, str]:
     found = {}
     for row in plan.operators:
         node = nodes[row.parts[-1]]
-        place = _place(node)
-        if place is not None:
-            found[node.name] = node.input[place]
+        index = _gradient_index(node)
+        if index is not None:
+            found[node.name] = node.input[index]
     return found
 
 
-def _place(node: Any) -> Optional[int]:
+def _gradient_index(node: Any) -> Optional[int]:
     """Return which input of an update is the gradient; None of all else."""
     definition = tf_compat.op_def(node.op)
     names = [argument.name for argument in definition.input_arg] if definition else []

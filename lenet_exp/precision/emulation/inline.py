@@ -116,8 +116,8 @@ class _Inliner:
         ]
         either = add("Switch", [choice, choice], f"{name}/choice", control, T=self._tf.bool)
         ended = []
-        for place, function in enumerate(functions):
-            slot = ":1" if place == 0 else ""
+        for index, function in enumerate(functions):
+            slot = ":1" if index == 0 else ""
             taken = add("Identity", [f"{either}{slot}"], f"{name}/begin", T=self._tf.bool)
             done = self._body(function, [f"{each}{slot}" for each in switches], taken)
             ended.append(add("Identity", [taken], f"{name}/end", done, T=self._tf.bool))
@@ -228,10 +228,10 @@ def _unchanged(body: PlannedFunction) -> Set[int]:
     """Return the arguments that a loop's body returns as they are, in their places."""
     nodes = {node.name: node for node in body.nodes}
     found = set()
-    for place, (argument, result) in enumerate(zip(body.arguments, body.results)):
+    for index, (argument, result) in enumerate(zip(body.arguments, body.results)):
         name, passing = result, PASS_THROUGH | {"_Retval"}
         while nodes[name].op in passing and nodes[name].op != "ReadVariableOp":
             name = node_of(nodes[name].input[0])
         if name == argument:
-            found.add(place)
+            found.add(index)
     return found

@@ -166,10 +166,10 @@ class UpdateWriter:
             return new, self._nodes.add("NoOp", [], f"{name}/computed", [*map(node_of, new)])
         return new, self._count(all_true(self._nodes, exact.clean, f"{name}/clean"), name)
 
-    def _are_made(self, place: int, nodes: Sequence[Any]) -> bool:
+    def _are_made(self, index: int, nodes: Sequence[Any]) -> bool:
         """Return whether an input of each node is of an operator, so that it was rounded."""
-        texts = [source(self._graph, node.input[place]) for node in nodes]
-        unrounded = any(place in self._rewriter.unrounded(node) for node in nodes)
+        texts = [source(self._graph, node.input[index]) for node in nodes]
+        unrounded = any(index in self._rewriter.unrounded(node) for node in nodes)
         return not unrounded and all(self._graph[node_of(t)].op not in _GIVEN for t in texts)
 
     def _is_resource(self, variable: str) -> bool:
@@ -274,10 +274,10 @@ def _packed(
     if len(operands) > 1:
         ready = [packing.after(control)]
         packed = [
-            packing.pack(each, ready if place < update.variables else ())
-            if place in long
+            packing.pack(each, ready if index < update.variables else ())
+            if index in long
             else each[0]
-            for place, each in enumerate(zip(*operands))
+            for index, each in enumerate(zip(*operands))
         ]
         whole = (packing.size,)
-    return packed, [whole if place in long else () for place in range(len(packed))]
+    return packed, [whole if index in long else () for index in range(len(packed))]

@@ -74,10 +74,10 @@ def _inner(text: str, nodes: Dict[str, Any], renamed: Dict[str, str]) -> str:
         return renamed[text]
     if is_control(text):
         return text
-    node, place = node_of(text), slot_of(text)
+    node, slot = node_of(text), slot_of(text)
     offsets = output_offsets(nodes[node])
-    argument = max((a for a in offsets if offsets[a] <= place), key=lambda a: offsets[a])
-    return f"{node}:{argument}:{place - offsets[argument]}"
+    argument = max((a for a in offsets if offsets[a] <= slot), key=lambda a: offsets[a])
+    return f"{node}:{argument}:{slot - offsets[argument]}"
 
 
 def branch(
@@ -242,13 +242,13 @@ def _graph_of_function(
     signature, inner = function.signature, {node.name: node for node in function.node_def}
     where = {arg.name: f"{prefix}/{arg.name}" for arg in signature.input_arg}
     nodes, results = [], []
-    for place, arg in enumerate(signature.input_arg):
+    for index, arg in enumerate(signature.input_arg):
         made = tf.NodeDef(name=where[arg.name], op="_Arg")
         made.attr["T"].type = arg.type
         if arg.type == tf.resource.as_datatype_enum:
-            made.attr[HANDLE].type = tf.as_dtype(dtypes[place]).as_datatype_enum
-        if place in function.arg_attr and WRITTEN_SHAPES in function.arg_attr[place].attr:
-            made.attr[WRITTEN_SHAPES].CopyFrom(function.arg_attr[place].attr[WRITTEN_SHAPES])
+            made.attr[HANDLE].type = tf.as_dtype(dtypes[index]).as_datatype_enum
+        if index in function.arg_attr and WRITTEN_SHAPES in function.arg_attr[index].attr:
+            made.attr[WRITTEN_SHAPES].CopyFrom(function.arg_attr[index].attr[WRITTEN_SHAPES])
         nodes.append(made)
     body = _Body(prefix, where, inner, graph)
     for node in function.node_def:

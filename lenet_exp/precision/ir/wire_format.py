@@ -67,11 +67,11 @@ def _varint(content: bytes, begin: int) -> Tuple[int, int]:
     if first < 128:
         return first, begin + 1
     value, shift = first & 127, 7
-    for place in range(begin + 1, min(begin + 10, len(content))):
-        value |= (content[place] & 127) << shift
+    for index in range(begin + 1, min(begin + 10, len(content))):
+        value |= (content[index] & 127) << shift
         shift += 7
-        if content[place] < 128:
-            return value, place + 1
+        if content[index] < 128:
+            return value, index + 1
     return value, len(content)
 
 

@@ -40,8 +40,8 @@ PHASES: Tuple[Phase, ...] = (
     eliminate_casts,  # pairs of inverse casts go
 )
 PHASE_NAMES = tuple(
-    phase.__name__ + ("_again" if phase in PHASES[:place] else "")
-    for place, phase in enumerate(PHASES)
+    phase.__name__ + ("_again" if phase in PHASES[:index] else "")
+    for index, phase in enumerate(PHASES)
 )
 
 

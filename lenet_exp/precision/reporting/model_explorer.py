@@ -44,7 +44,7 @@ def _id(side: Side) -> str:
 
 def _graph(side: Side) -> Dict[str, Any]:
     edges, records = edges_of(side.plan), {each.name: each for each in side.report.records}
-    nodes = [_node(record, edges[name], _places(side)) for name, record in records.items()]
+    nodes = [_node(record, edges[name], _output_indices(side)) for name, record in records.items()]
     outside = {node: None for name in records for node in _outside(edges[name], records)}
     operations = {node.name: node.op for node in side.plan.graph_def.node}
     nodes += [_source(name, operations.get(name, "input")) for name in outside]
@@ -55,12 +55,12 @@ def _graph(side: Side) -> Dict[str, Any]:
     }
 
 
-def _places(side: Side) -> Dict[Tuple[str, str], int]:
+def _output_indices(side: Side) -> Dict[Tuple[str, str], int]:
     """Return which output of its operator a tensor is."""
     return {
-        (row.name, str(result)): place
+        (row.name, str(result)): index
         for row in side.plan.operators
-        for place, result in enumerate(row.results)
+        for index, result in enumerate(row.results)
         if result is not None
     }
 
@@ -78,7 +78,7 @@ def _outside(edges: Sequence[Edge], records: Mapping[str, Record]) -> Iterator[s
 
 
 def _node(
-    record: Record, edges: Sequence[Edge], places: Mapping[Tuple[str, str], int]
+    record: Record, edges: Sequence[Edge], indices: Mapping[Tuple[str, str], int]
 ) -> Dict[str, Any]:
     row = record.operator
     shown = {key: value for key, value in record.shown().items() if value not in (None, "", ())}
@@ -95,7 +95,7 @@ def _node(
         "incomingEdges": [
             {
                 "sourceNodeId": _begin(edge),
-                "sourceNodeOutputId": str(_output(edge, places)),
+                "sourceNodeOutputId": str(_output(edge, indices)),
                 "targetNodeInputId": str(slot),
             }
             for slot, edge in enumerate(edges)
@@ -107,10 +107,10 @@ def _node(
     }
 
 
-def _output(edge: Edge, places: Mapping[Tuple[str, str], int]) -> int:
+def _output(edge: Edge, indices: Mapping[Tuple[str, str], int]) -> int:
     if edge.producer is None:
         return slot_of(edge.tensor)
-    return places.get((edge.producer, edge.tensor), 0)
+    return indices.get((edge.producer, edge.tensor), 0)
 
 
 def _text(value: object) -> str:
@@ -119,8 +119,8 @@ def _text(value: object) -> str:
 
 def _metadata(dtypes: Sequence[str]) -> List[Dict[str, Any]]:
     return [
-        {"id": str(place), "attrs": [{"key": "dtype", "value": dtype}]}
-        for place, dtype in enumerate(dtypes)
+        {"id": str(index), "attrs": [{"key": "dtype", "value": dtype}]}
+        for index, dtype in enumerate(dtypes)
     ]
 
 

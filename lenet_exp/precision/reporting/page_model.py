@@ -46,7 +46,7 @@ def page_model(
         r.name: (r.section, r.scope) for each in read[::-1] for r in each.side.report.records
     }
     first = {record.name: None for each in read for record in each.side.report.records}
-    places = {name: place for place, name in enumerate(first)}
+    indices = {name: index for index, name in enumerate(first)}
     heat = _heat(measured or {}, read[0].edges)
     differing = {*changed}
     return {
@@ -60,9 +60,9 @@ def page_model(
                 "scope": sections[name][1],
                 "changed": name in differing,
                 "heat": heat.get(name),
-                "sides": [each.operator(name, places) for each in read],
+                "sides": [each.operator(name, indices) for each in read],
             }
-            for name in places
+            for name in indices
         ],
     }
 
@@ -105,7 +105,7 @@ class _Read:
             "warnings": list(read.warnings),
         }
 
-    def operator(self, name: str, places: Mapping[str, int]) -> Optional[Dict[str, Any]]:
+    def operator(self, name: str, indices: Mapping[str, int]) -> Optional[Dict[str, Any]]:
         """Return an operator under this plan, None where it isn't there."""
         record = self._records.get(name)
         if record is None:
@@ -126,14 +126,14 @@ class _Read:
             "flops": shown["flops"],
             "moved_bytes": shown["moved_bytes"],
             "casts": record.cost.casts,
-            "inputs": [_input(edge, origin, places) for edge, origin in into],
+            "inputs": [_input(edge, origin, indices) for edge, origin in into],
             "outputs": [list(pair) for pair in zip(row.outputs, row.origin_outputs)],
         }
 
 
-def _input(edge: Edge, origin: str, places: Mapping[str, int]) -> Dict[str, Any]:
+def _input(edge: Edge, origin: str, indices: Mapping[str, int]) -> Dict[str, Any]:
     made: Dict[str, Any] = {
-        "from": None if edge.producer is None else places.get(edge.producer),
+        "from": None if edge.producer is None else indices.get(edge.producer),
         "tensor": edge.tensor,
         "dtype": edge.dtype,
         "origin": origin,

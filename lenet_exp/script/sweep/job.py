@@ -20,7 +20,7 @@ from lenet_exp.config.cli.script_options import ScriptOptions
 from lenet_exp.errors import DataError, LenetExpError, wrap_os_error
 from lenet_exp.record.store.journal import Journal
 from lenet_exp.script import interpreter, run
-from lenet_exp.sweep.places.ordered import end_with_the_sweep, exit_code
+from lenet_exp.sweep.executors.ordered import end_with_the_sweep, exit_code
 
 
 def main() -> int:

@@ -28,8 +28,8 @@ from lenet_exp.record.writable import obstacle
 from lenet_exp.script import refusals
 from lenet_exp.script.record import shown
 from lenet_exp.script.run import kept_of
+from lenet_exp.script.sweep.executor import ScriptExecutor
 from lenet_exp.script.sweep.jobs import ScriptJob, jobs_of
-from lenet_exp.script.sweep.place import ScriptPlace
 from lenet_exp.sweep import parent, state
 from lenet_exp.sweep.decision import Action, Decision, listed, summary
 from lenet_exp.sweep.jobs import Request
@@ -55,7 +55,7 @@ def main(lines: Sequence[JobLine], arguments: Sequence[str]) -> int:
     for line in lines:
         refusals.check(line.options, kept)
     jobs = jobs_of(lines, folder)
-    request = _request(options, folder, ScriptPlace(here), _command(arguments, name))
+    request = _request(options, folder, ScriptExecutor(here), _command(arguments, name))
     view = View()
     if options.dry_run:
         _say_decisions([_decide(job) for job in jobs], request, view)
@@ -110,12 +110,14 @@ def _said(view: View, what: str) -> Iterator[None]:
         view.say(f"{what}: {error}")
 
 
-def _request(options: ScriptOptions, folder: Path, place: ScriptPlace, command: str) -> Request:
+def _request(
+    options: ScriptOptions, folder: Path, executor: ScriptExecutor, command: str
+) -> Request:
     of_sweep = Sweep(
         sweep=folder.name, dry_run=options.dry_run, fail_fast=options.fail_fast, detach=False,
         on_changed_code="keep", reference=None, seeds_until=None, max_seeds=20,
     )  # fmt: skip
-    return Request(folder, of_sweep, place, command, [])
+    return Request(folder, of_sweep, executor, command, [])
 
 
 def _command(arguments: Sequence[str], name: str) -> str:

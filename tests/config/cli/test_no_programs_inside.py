@@ -41,7 +41,7 @@ ALLOWED = {
     ("lenet_exp/script/interpreter.py", "compile"): "the same script",
     ("lenet_exp/script/interpreter.py", "run_module"): "the same, where it is a module",
     ("lenet_exp/script/run.py", "run_module"): "the same",
-    ("lenet_exp/sweep/places/ray.py", "cloudpickle"): "Ray's own, of our class, to its nodes",
+    ("lenet_exp/sweep/executors/ray.py", "cloudpickle"): "Ray's own, of our class, to its nodes",
     ("lenet_exp/training/program.py", "extract"): "TensorFlow's extract_sub_graph, of no archive",
 }
 NAMED = {
@@ -49,8 +49,8 @@ NAMED = {
     "lenet_exp/completion.py": "one of our verbs",
     "lenet_exp/hardware/ascend910.py": "npu_bridge's own modules, by a list of names",
     "lenet_exp/script/bridge/modules.py": "our double of npu_bridge",
-    "lenet_exp/sweep/places/fork_server.py": "a list of names",
-    "lenet_exp/sweep/places/ray.py": "two names",
+    "lenet_exp/sweep/executors/fork_server.py": "a list of names",
+    "lenet_exp/sweep/executors/ray.py": "two names",
 }
 ALLOWED.update({(path, "import_module"): reason for path, reason in NAMED.items()})
 

@@ -78,6 +78,6 @@ def source(
 def tensors_read(lookup: Lookup, node: Any) -> List[str]:
     """Return the tensors that a node takes, and those it takes instead, past Casts that go."""
     data = data_inputs(node.input)
-    past = (lookup.past.get((node.name, place)) for place in range(len(data)))
+    past = (lookup.past.get((node.name, index)) for index in range(len(data)))
     instead = lookup.removed.get(node.name)
     return [*data, *(text for text in (*past, instead) if text is not None)]

@@ -89,9 +89,9 @@ class FloatStatus:
         for node in self._nodes.made:
             original = self._graph.get(node.name)
             if original is None or not kind(original):
-                for place, text in enumerate(node.input):
+                for index, text in enumerate(node.input):
                     if text in self._buffers:
-                        node.input[place] = self._buffers[text]
+                        node.input[index] = self._buffers[text]
 
     def _clear(self, control: Sequence[str], name: str) -> str:
         """Append the clearing, after the nodes in `control`; return its node."""

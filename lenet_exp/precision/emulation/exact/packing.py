@@ -23,9 +23,9 @@ class Packing:
         """Append to `nodes`, under names that begin with `name`."""
         self._nodes, self._shapes, self._name = nodes, shapes, name
         groups: Dict[object, List[int]] = {}
-        for place, shape in enumerate(shapes):
+        for index, shape in enumerate(shapes):
             alike = (len(shape), *shape[1:])
-            groups.setdefault(alike if _size(shape) <= _SMALL else place, []).append(place)
+            groups.setdefault(alike if _size(shape) <= _SMALL else index, []).append(index)
         self._groups = list(groups.values())
         self.size = sum(map(_size, shapes))
 
@@ -41,16 +41,16 @@ class Packing:
         rows = []
         for group in self._groups:
             rank = len(self._shapes[group[0]])
-            row = self._joined([tensors[place] for place in group], rank, control)
+            row = self._joined([tensors[index] for index in group], rank, control)
             rows.append(row if rank < 2 else self._nodes.reshape(row, [-1], f"{self._name}/flat"))
         return self._joined(rows, 1)
 
     def unpack(self, tensor: str) -> List[str]:
         """Return a long tensor's parts, in the order of the shapes."""
-        sizes = [sum(_size(self._shapes[place]) for place in group) for group in self._groups]
+        sizes = [sum(_size(self._shapes[index]) for index in group) for group in self._groups]
         found: Dict[int, str] = {}
         for group, row in zip(self._groups, self._parted(tensor, sizes, "groups")):
-            shapes = [self._shapes[place] for place in group]
+            shapes = [self._shapes[index] for index in group]
             if not shapes[0]:
                 found.update(zip(group, self._unstacked(row, len(group))))
                 continue
@@ -58,7 +58,7 @@ class Packing:
             if rest:
                 row = self._nodes.reshape(row, [sum(heights), *rest], f"{self._name}/rows")
             found.update(zip(group, self._parted(row, heights, "parts")))
-        return [found[place] for place in range(len(self._shapes))]
+        return [found[index] for index in range(len(self._shapes))]
 
     def _joined(self, tensors: Sequence[str], rank: int, control: Sequence[str] = ()) -> str:
         """Return tensors of a rank as one; scalars as a vector."""

@@ -180,8 +180,8 @@ def _append(nodes: Nodes, node: Any) -> Handle:
 def casts_on(lookup: Lookup, node: Any) -> Dict[int, CastEdge]:
     """Return the Casts to float16 that the plan has on a node's inputs."""
     casts = lookup.casts
-    places = (i for i in range(len(node.input)) if (node.name, i) in casts)
-    return {i: casts[node.name, i] for i in places if not takes_reference(node, i)}
+    indices = (i for i in range(len(node.input)) if (node.name, i) in casts)
+    return {i: casts[node.name, i] for i in indices if not takes_reference(node, i)}
 
 
 def rounded_outputs(lookup: Lookup, node: Any, shortcuts: bool) -> Tuple[int, ...]:
@@ -258,9 +258,9 @@ def widened(node: Any) -> Any:
         attribute = node.attr[key]
         if attribute.type == _HALF:
             attribute.type = tf.float32.as_datatype_enum
-        for place, kind in enumerate(attribute.list.type):
+        for index, kind in enumerate(attribute.list.type):
             if kind == _HALF:
-                attribute.list.type[place] = tf.float32.as_datatype_enum
+                attribute.list.type[index] = tf.float32.as_datatype_enum
         if attribute.tensor.dtype == _HALF:
             set_attribute(node, key, tf.make_ndarray(attribute.tensor).astype(np.float32))
     return node

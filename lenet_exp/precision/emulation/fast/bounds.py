@@ -23,9 +23,9 @@ _SLACK = 1e-5  # how far an operation of float32 may be off
 
 
 def _of(
-    types: Sequence[str], interval: Callable[..., Interval], places: slice
+    types: Sequence[str], interval: Callable[..., Interval], indices: slice
 ) -> Mapping[str, Tuple[slice, Callable[..., Interval]]]:
-    return dict.fromkeys(types, (places, interval))
+    return dict.fromkeys(types, (indices, interval))
 
 
 def _moved(*given: Interval) -> Interval:
@@ -224,8 +224,8 @@ class Bounds:
     def _found(self, node: Any) -> Optional[Interval]:
         if node.op == "Const":
             return self._constant(node)
-        places, interval = _INTERVALS.get(node.op, (slice(0), _moved))
-        found = [self._known.get(node_of(text)) for text in data_inputs(node.input)[places]]
+        indices, interval = _INTERVALS.get(node.op, (slice(0), _moved))
+        found = [self._known.get(node_of(text)) for text in data_inputs(node.input)[indices]]
         known: List[Interval] = [each for each in found if each is not None]
         return interval(*known) if known and len(known) == len(found) else None
 

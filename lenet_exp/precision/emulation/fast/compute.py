@@ -244,13 +244,13 @@ def _compiled(
     whole.update((node.name, node) for body in bodies for node in body)
     controls = [name for node in graph.values() for name in control_inputs(node.input)]
     seen = [*(name for border in borders for name in border), *controls]
-    places = {node.name: index for index, body in enumerate(bodies) for node in body}
+    body_of = {node.name: index for index, body in enumerate(bodies) for node in body}
     shared = {
         node_of(text)
         for index, body in enumerate(bodies)
         for node in body
         for text in node.input
-        if places.get(node_of(text), index) not in {index, *parts[index].before}
+        if body_of.get(node_of(text), index) not in {index, *parts[index].before}
     }
     return compile_loops(context, bodies, list(whole.values()), seen, shared=shared)
 

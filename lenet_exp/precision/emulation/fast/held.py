@@ -74,12 +74,12 @@ class _Held:
             self._lost.update(found)
             lost.extend(dict.fromkeys(found))
 
-    def at(self, name: str, place: int) -> bool:
+    def at(self, name: str, index: int) -> bool:
         """Return whether an input of a node is one of them."""
         node = self._nodes.get(name)
-        if node is None or place >= len(node.input):
+        if node is None or index >= len(node.input):
             return False
-        text = self._lookup.past.get((name, place), node.input[place])
+        text = self._lookup.past.get((name, index), node.input[index])
         return self._is_made(text) or node_of(text) not in self._lost
 
     def _is_made(self, text: str) -> bool:
@@ -109,7 +109,7 @@ class _Held:
             return None
         texts = enumerate(data_inputs(node.input))
         return [
-            past.get((node.name, place), text) for place, text in texts if types[place] in _FLOATS
+            past.get((node.name, index), text) for index, text in texts if types[index] in _FLOATS
         ]
 
     def _stack(self, node: Any) -> str:

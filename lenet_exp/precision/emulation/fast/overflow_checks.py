@@ -51,8 +51,8 @@ def tested(nodes: Sequence[Any], rounded: Sequence[str], known: AbstractSet[str]
     """
     uses: Dict[str, List[Tuple[Any, int]]] = {}
     for node in nodes:
-        for place, text in enumerate(node.input):
-            uses.setdefault(text, []).append((node, place))
+        for index, text in enumerate(node.input):
+            uses.setdefault(text, []).append((node, index))
     candidates, made = frozenset(rounded), {str(node.name): node for node in nodes}
     chosen: List[str] = []
     shows: Dict[str, bool] = {}  # is something tested that this tensor's infinity reaches?
@@ -61,7 +61,7 @@ def tested(nodes: Sequence[Any], rounded: Sequence[str], known: AbstractSet[str]
         found = list(uses.get(name, ()))
         if name in candidates and node.op == "Cast":  # its float16 form is used, too
             found += uses[node.input[0]]
-        carrying = [consumer for consumer, place in found if _carries(consumer, place, known)]
+        carrying = [consumer for consumer, index in found if _carries(consumer, index, known)]
         shows[name] = any(shows.get(each.name, False) for each in carrying)
         if name in candidates and not shows[name] and not _is_bounded(node, made, candidates):
             sums = [str(each.name) for each in carrying if each.op == _SUM]
@@ -84,22 +84,22 @@ def varying(nodes: Sequence[Any], sources: Iterable[str]) -> Set[str]:
     return found
 
 
-def _carries(node: Any, place: int, known: AbstractSet[str]) -> bool:
+def _carries(node: Any, index: int, known: AbstractSet[str]) -> bool:
     """Return whether no infinity in this input of a node is lost."""
     data = data_inputs(node.input)
     if node.op == "Sub" and data[0] == data[1]:
         return False  # 0, by the same optimizer
     if node.op in _PRODUCTS:
-        other = data[len(data) - 2 if place == len(data) - 1 else -1]
-        if node_of(other) not in known and other != data[place]:
+        other = data[len(data) - 2 if index == len(data) - 1 else -1]
+        if node_of(other) not in known and other != data[index]:
             return False
     if node.op in _SLIDING:
         steps = (*attribute(node, "strides").list.i, *attribute(node, "dilations").list.i)
         slides = attribute(node, "padding").s == b"SAME" and set(steps) <= {1}
-        return slides and place == _SLIDING[node.op]
+        return slides and index == _SLIDING[node.op]
     if node.op in _JOINED:
-        return place < len(data) - _JOINED[node.op]
-    return place < _CARRIED.get(node.op, 0)
+        return index < len(data) - _JOINED[node.op]
+    return index < _CARRIED.get(node.op, 0)
 
 
 def _is_bounded(node: Any, made: Mapping[str, Any], candidates: AbstractSet[str]) -> bool:

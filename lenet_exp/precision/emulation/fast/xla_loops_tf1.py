@@ -99,11 +99,11 @@ def launched(
         for chain in dict.fromkeys(_chains(nodes, lines, whole).values())
         if any(_rounds(by_name[name]) for name in chain)
     ]
-    inside = {node.name: place for place, chain in enumerate(chains) for node in chain}
+    inside = {node.name: index for index, chain in enumerate(chains) for node in chain}
     used = set(seen)
     for node in nodes:
-        place = inside.get(node.name)
-        used.update(n for n in map(node_of, node.input) if inside.get(n) != place)
+        index = inside.get(node.name)
+        used.update(n for n in map(node_of, node.input) if inside.get(n) != index)
         used.update(control_inputs(node.input))
     launcher = _Launcher(stock.scratch(), shapes, used)
     functions = [launcher.launch(chain) for chain in chains]

@@ -1,4 +1,4 @@
-"""What a sweep asks of the place where its jobs are made, and of the process of one of them."""
+"""What a sweep asks of the executor of its jobs, and of the process of one of them."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class Worker(abc.ABC):
         """Return why it has no result; it has ended."""
 
 
-class Place(abc.ABC):
-    """Where jobs are made: `n_jobs` at a time, each begun again at most `retries` times."""
+class Executor(abc.ABC):
+    """Makes jobs: `n_jobs` at a time, each begun again at most `retries` times."""
 
     name: str
     is_here = False  # on this machine

@@ -1,4 +1,4 @@
-"""python -m lenet_exp.sweep.places.fork_server: forks jobs, which need import nothing more.
+"""python -m lenet_exp.sweep.executors.fork_server: forks jobs, which need import nothing more.
 
 It is told on its standard input, as a line of JSON, what these have alike: "deterministic", and
 "data", the setting `data.path`.
@@ -66,7 +66,7 @@ def load(deterministic: bool, data: Optional[str]) -> None:
     tf_compat.load()
     for name in (*IMPORTED, *_OURS):
         importlib.import_module(name)
-    from lenet_exp.sweep.places import rehearsal  # noqa: PLC0415 - after TensorFlow's settings
+    from lenet_exp.sweep.executors import rehearsal  # noqa: PLC0415 - after TensorFlow's settings
 
     rehearsal.rehearse(data)
     freeze()

@@ -1,4 +1,4 @@
-"""This machine as the place of jobs: each is a process, several are forked after the imports."""
+"""This machine as the executor of jobs: each is a process, several are forked after the imports."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Callable, Optional, Sequence
 
 from lenet_exp.config.schema.run import Settings
 from lenet_exp.record.run import conditions
-from lenet_exp.sweep.places.local_worker import LocalWorker, WarmWorker
-from lenet_exp.sweep.places.place import JOB, Place, Worker
-from lenet_exp.sweep.places.warm import Forks
+from lenet_exp.sweep.executors.executor import JOB, Executor, Worker
+from lenet_exp.sweep.executors.local_worker import LocalWorker, WarmWorker
+from lenet_exp.sweep.executors.warm import Forks
 
 
-class Local(Place):
+class Local(Executor):
     """This machine."""
 
     name, is_here = "local", True

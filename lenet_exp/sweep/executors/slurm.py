@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, List, Mapping, Optional, Sequence
 
 from lenet_exp.errors import EngineError
-from lenet_exp.sweep.places.place import JOB, Place, Worker
-from lenet_exp.sweep.places.slurm_programs import ask, queued, run
-from lenet_exp.sweep.places.slurm_worker import SlurmWorker, signal_all
+from lenet_exp.sweep.executors.executor import JOB, Executor, Worker
+from lenet_exp.sweep.executors.slurm_programs import ask, queued, run
+from lenet_exp.sweep.executors.slurm_worker import SlurmWorker, signal_all
 
 
-class Slurm(Place):
+class Slurm(Executor):
     """The nodes that `srun` is given with these options; see conf/hydra/launcher/slurm.yaml."""
 
     name = "slurm"

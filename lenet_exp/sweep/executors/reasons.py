@@ -8,8 +8,8 @@ import re
 import signal
 from pathlib import Path
 
-from lenet_exp.sweep.places.ordered import OURS
-from lenet_exp.sweep.places.place import End, Reason
+from lenet_exp.sweep.executors.executor import End, Reason
+from lenet_exp.sweep.executors.ordered import OURS
 
 _ENGINES = ("srun: ", "slurmstepd")
 # Of the words of a kernel, of Slurm with cgroups and without.

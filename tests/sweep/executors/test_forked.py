@@ -8,14 +8,14 @@ import time
 
 import pytest
 
-from lenet_exp.sweep.places.forked import ForkServer
-from lenet_exp.sweep.places.warm import WarmProcess
+from lenet_exp.sweep.executors.forked import ForkServer
+from lenet_exp.sweep.executors.warm import WarmProcess
 
 pytestmark = pytest.mark.stackless
 
 SERVER = """
 import os, socket, sys, time
-from lenet_exp.sweep.places import fork_server
+from lenet_exp.sweep.executors import fork_server
 if "threads" in sys.argv:
     sys.exit(1)
 time.sleep(1 if "slow" in sys.argv else 0)

@@ -14,7 +14,7 @@ import sys
 from typing import Any, Dict, Mapping, Optional, Sequence
 
 from lenet_exp.record.store import processes
-from lenet_exp.sweep.places.fork_server import ENVIRONMENT, NUMBER
+from lenet_exp.sweep.executors.fork_server import ENVIRONMENT, NUMBER
 
 
 class NotForkedError(Exception):

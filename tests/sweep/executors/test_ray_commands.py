@@ -11,9 +11,9 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from lenet_exp.errors import EngineError
-from lenet_exp.sweep.places.place import End
-from lenet_exp.sweep.places.ray import Ray
-from lenet_exp.sweep.places.ray_worker import RayWorker, carried, lost
+from lenet_exp.sweep.executors.executor import End
+from lenet_exp.sweep.executors.ray import Ray
+from lenet_exp.sweep.executors.ray_worker import RayWorker, carried, lost
 
 pytestmark = pytest.mark.stackless
 GIVEN = {

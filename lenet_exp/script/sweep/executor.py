@@ -1,4 +1,4 @@
-"""This machine as the place of a script's jobs: one at a time, each a session of processes."""
+"""This machine as the executor of a script's jobs: one at a time, each a session of processes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from typing import BinaryIO, Callable, Optional, Sequence
 from lenet_exp.config.schema.run import Settings
 from lenet_exp.errors import DataError
 from lenet_exp.record.store import journal
-from lenet_exp.sweep.places.local import Local
-from lenet_exp.sweep.places.local_worker import LocalWorker, Process
-from lenet_exp.sweep.places.ordered import OURS
-from lenet_exp.sweep.places.place import End, Reason, Worker
-from lenet_exp.sweep.places.reasons import of_exit_code
+from lenet_exp.sweep.executors.executor import End, Reason, Worker
+from lenet_exp.sweep.executors.local import Local
+from lenet_exp.sweep.executors.local_worker import LocalWorker, Process
+from lenet_exp.sweep.executors.ordered import OURS
+from lenet_exp.sweep.executors.reasons import of_exit_code
 
 JOB = ("-m", "lenet_exp.script.sweep.job")
 
 
-class ScriptPlace(Local):
+class ScriptExecutor(Local):
     """This machine, in the folder where the scripts are started."""
 
     def __init__(self, cwd: Path) -> None:

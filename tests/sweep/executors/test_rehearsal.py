@@ -9,7 +9,7 @@ import pytest
 
 from lenet_exp.experiment import dataset
 from lenet_exp.record.run import conditions
-from lenet_exp.sweep.places import rehearsal
+from lenet_exp.sweep.executors import rehearsal
 
 pytestmark = pytest.mark.stackless
 

@@ -14,9 +14,9 @@ from typing import Any, Dict, Iterator, Optional, Sequence
 
 from lenet_exp.config.passwords import without_password
 from lenet_exp.errors import EngineError
-from lenet_exp.sweep.places.place import JOB, Place, Worker
-from lenet_exp.sweep.places.ray_process import Process
-from lenet_exp.sweep.places.ray_worker import RayWorker, carried, kept_back
+from lenet_exp.sweep.executors.executor import JOB, Executor, Worker
+from lenet_exp.sweep.executors.ray_process import Process
+from lenet_exp.sweep.executors.ray_worker import RayWorker, carried, kept_back
 
 _START = "ray start --head, or hydra.launcher.address=HOST:6379"
 
@@ -41,7 +41,7 @@ def connected(address: str) -> Any:
     return ray
 
 
-class Ray(Place):
+class Ray(Executor):
     """The cluster at an address; see conf/hydra/launcher/ray.yaml."""
 
     name = "ray"

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, List, Mapping, Sequence
 
 from lenet_exp.errors import EngineError
-from lenet_exp.sweep.places.local_worker import LocalWorker
-from lenet_exp.sweep.places.place import End, Reason
-from lenet_exp.sweep.places.reasons import of_exit_code
-from lenet_exp.sweep.places.slurm_programs import ask, environment, on_path, queued
+from lenet_exp.sweep.executors.executor import End, Reason
+from lenet_exp.sweep.executors.local_worker import LocalWorker
+from lenet_exp.sweep.executors.reasons import of_exit_code
+from lenet_exp.sweep.executors.slurm_programs import ask, environment, on_path, queued
 
 _LOST = ("NODE_FAIL", "PREEMPTED", "TIMEOUT", "DEADLINE", "REVOKED", "CANCELLED", "BOOT_FAIL")
 _PATIENCE = 3.0  # seconds for Slurm to know how a job ended

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from lenet_exp.config.passwords import is_secret, without_password
-from lenet_exp.sweep.places.place import End, Reason, Worker
-from lenet_exp.sweep.places.ray_process import Process
-from lenet_exp.sweep.places.reasons import of_exit_code, said
+from lenet_exp.sweep.executors.executor import End, Reason, Worker
+from lenet_exp.sweep.executors.ray_process import Process
+from lenet_exp.sweep.executors.reasons import of_exit_code, said
 
 # What a job reads of the environment. A password is set on the nodes: Ray's store is everybody's.
 _CARRIED = ("MLFLOW_", "LENET_EXP_", "PYTHON", "TF_", "OMP_")

@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import Any, BinaryIO, Callable, Mapping, Optional, Sequence
 
-from lenet_exp.sweep.places.fork_server import ENVIRONMENT
-from lenet_exp.sweep.places.forked import ForkServer, NotForkedError
+from lenet_exp.sweep.executors.fork_server import ENVIRONMENT
+from lenet_exp.sweep.executors.forked import ForkServer, NotForkedError
 
 _NOT_WARM = (
     "each job starts a fresh interpreter: none could be forked, as where what is imported has"
@@ -96,7 +96,7 @@ class Forks:
     def __init__(self, alike: Mapping[str, Any], say: Callable[[str], None]) -> None:
         """Begin with what all jobs need; `alike`: what fork_server.load is told of them."""
         self._server: Optional[ForkServer] = ForkServer(
-            "-m", "lenet_exp.sweep.places.fork_server", told=alike
+            "-m", "lenet_exp.sweep.executors.fork_server", told=alike
         )
         self._say = say
 

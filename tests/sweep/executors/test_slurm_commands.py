@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from lenet_exp.errors import EngineError
-from lenet_exp.sweep.places import slurm_programs, slurm_worker
-from lenet_exp.sweep.places.place import End
-from lenet_exp.sweep.places.slurm import Slurm
+from lenet_exp.sweep.executors import slurm_programs, slurm_worker
+from lenet_exp.sweep.executors.executor import End
+from lenet_exp.sweep.executors.slurm import Slurm
 
 pytestmark = pytest.mark.stackless
 GIVEN = {
@@ -82,16 +82,16 @@ def test_the_end_is_as_slurm_knows_it_or_as_srun_said(
 
 
 def test_detached_the_launching_command_is_a_batch_job_once(engine, tmp_path, monkeypatch):
-    place = Slurm(1, 3, **{**GIVEN, "launching": {"partition": "long"}})
+    executor = Slurm(1, 3, **{**GIVEN, "launching": {"partition": "long"}})
     monkeypatch.setenv("TOLD_sbatch", "7;cluster")
-    submitted = place.submit(["-m", "a b"], tmp_path / "log", "lenet-exp:s:1")
+    submitted = executor.submit(["-m", "a b"], tmp_path / "log", "lenet-exp:s:1")
     assert submitted == "Slurm job 7"
     words = engine("sbatch")["argv"]
     assert {"--requeue", "--signal=B:TERM@60", "--partition=long"} <= {*words}
     assert words[-1] == f"--wrap=exec {sys.executable} -m 'a b'"
     monkeypatch.setenv("TOLD_squeue", "6|a|b\n7|lenet-exp:s:1\n8|lenet-exp:s:12")
-    assert place.submitted("lenet-exp:s:1") == "Slurm job 7"
-    assert place.submitted("lenet-exp:s") is None
+    assert executor.submitted("lenet-exp:s:1") == "Slurm job 7"
+    assert executor.submitted("lenet-exp:s") is None
 
 
 def test_the_launching_job_has_the_node_s_python_and_setup_lines_too(engine, tmp_path):
@@ -190,10 +190,10 @@ def test_all_jobs_are_signalled_at_once(tmp_path, monkeypatch):
 
 def test_that_slurm_does_not_answer_is_said(engine, tmp_path, monkeypatch):
     monkeypatch.setattr(slurm_programs, "_ANSWER", 0.0)
-    place = Slurm(1, 3, **GIVEN)
+    executor = Slurm(1, 3, **GIVEN)
     with pytest.raises(EngineError, match="sbatch: gets no answer"):
-        place.submit([], tmp_path / "log", "name")
-    for asked in (place.submitted, place.end_leftovers):
+        executor.submit([], tmp_path / "log", "name")
+    for asked in (executor.submitted, executor.end_leftovers):
         with pytest.raises(EngineError, match="squeue: gets no answer"):
             asked("lenet-exp:s:1")
 

@@ -10,10 +10,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from lenet_exp.sweep.places import ordered
-from lenet_exp.sweep.places.forked import ForkServer
-from lenet_exp.sweep.places.local_worker import LocalWorker, WarmWorker
-from lenet_exp.sweep.places.warm import WarmProcess
+from lenet_exp.sweep.executors import ordered
+from lenet_exp.sweep.executors.forked import ForkServer
+from lenet_exp.sweep.executors.local_worker import LocalWorker, WarmWorker
+from lenet_exp.sweep.executors.warm import WarmProcess
 
 pytestmark = pytest.mark.stackless
 
@@ -25,7 +25,7 @@ sys.exit(7 if len(json.loads(sys.stdin.buffer.readline())["text"]) == 3 << 20 el
 """
 SERVER = f"""
 import socket, sys, time
-from lenet_exp.sweep.places import fork_server
+from lenet_exp.sweep.executors import fork_server
 if "threads" in sys.argv:
     sys.exit(1)
 time.sleep(0.5)
@@ -81,7 +81,7 @@ def test_who_ends_without_reading_is_no_error(tmp_path):
 
 ORDERED = """
 import os, signal, sys
-from lenet_exp.sweep.places import ordered
+from lenet_exp.sweep.executors import ordered
 class Waiting:
     def readline(self):
         os.kill(os.getpid(), getattr(signal, sys.argv[1]))

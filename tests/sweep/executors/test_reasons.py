@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lenet_exp.sweep.places.place import End
-from lenet_exp.sweep.places.reasons import of_exit_code, said
+from lenet_exp.sweep.executors.executor import End
+from lenet_exp.sweep.executors.reasons import of_exit_code, said
 
 pytestmark = pytest.mark.stackless
 OURS = "loading TensorFlow ...\nlenet-exp: no data\n  try: other data\n"

@@ -8,9 +8,9 @@ import subprocess
 from pathlib import Path
 from typing import Any, BinaryIO, Dict, Mapping, Optional, Sequence, Union
 
-from lenet_exp.sweep.places.place import End, Reason, Worker
-from lenet_exp.sweep.places.reasons import kills_for_memory, of_exit_code, said
-from lenet_exp.sweep.places.warm import Forks, WarmProcess
+from lenet_exp.sweep.executors.executor import End, Reason, Worker
+from lenet_exp.sweep.executors.reasons import kills_for_memory, of_exit_code, said
+from lenet_exp.sweep.executors.warm import Forks, WarmProcess
 
 Process = Union["subprocess.Popen[bytes]", WarmProcess]
 
