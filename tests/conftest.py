@@ -37,7 +37,10 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     # xdist: files in their own order; those with most tests are not those that take longest.
     config.option.loadscopereorder = False
-    if not hasattr(config, "workerinput"):
+    if hasattr(config, "workerinput"):
+        # As above, where all is started under nohup: that goes on, and its processes end as usual.
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    else:
         config.pluginmanager.register(Longest(config.option.longest_share))
 
 

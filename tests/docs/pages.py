@@ -19,7 +19,7 @@ _VARIES = re.compile(r"\b[0-9a-f]{32}\b|[-+\u00b1]*\d[\d.,:_+-]*(e[-+]?\d+)?")
 
 # What is another one on another machine or stack: its CPU, its store, where MLflow shows runs.
 _OF_A_MACHINE = (
-    (r"this CPU \([^)]*\)", "this CPU"),
+    (r"this CPU \(.*\)", "this CPU"),  # its name may have some of its own: Intel(R)
     (r"\./ml(flow\.db|runs)", "./STORE"),
     (r"/runs\?workflowType=\w+", ""),
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs import pages
 from tests.end_to_end.forked import Forked
 from tests.stacks import full_on_tf1
 
@@ -55,6 +56,12 @@ def test_the_page_on_precision_shows_what_runs_end_with(words, mnist_folder):
     if "force_fp16 " in words and sys.version_info < (3, 8):
         pytest.skip("the same seed gives other weights there, and another one divides by 0 first")
     check(RUN, words)
+
+
+@pytest.mark.stackless
+@pytest.mark.parametrize("cpu", ["AMD EPYC", "Intel(R) Xeon(R) Processor"])
+def test_a_page_made_on_one_machine_holds_on_another(cpu):
+    assert pages.form(f"on this CPU ({cpu}), emulated") == "on this CPU, emulated"
 
 
 @pytest.mark.stackless

@@ -82,6 +82,7 @@ def test_who_ends_without_reading_is_no_error(tmp_path):
 ORDERED = """
 import os, signal, sys
 from lenet_exp.sweep.executors import ordered
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup's stays ignored
 class Waiting:
     def readline(self):
         os.kill(os.getpid(), getattr(signal, sys.argv[1]))
