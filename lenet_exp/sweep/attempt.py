@@ -25,6 +25,7 @@ _DYING = 5.0  # seconds for a process that was killed to be gone
 PAUSE = 0.02  # seconds between two looks at a process
 _READING = 0.25  # seconds between two looks at its journal, which may be on another machine
 LOG = "run.log"
+_Check = Callable[[], None]  # raises where the sweep is no longer ours
 
 
 def name_of(sweep: Path) -> str:
@@ -39,12 +40,7 @@ class Attempt:
     """A job that is being made."""
 
     def __init__(
-        self,
-        job: Job,
-        executor: Executor,
-        tags: Dict[str, str],
-        cores: int,
-        check: Callable[[], None],
+        self, job: Job, executor: Executor, tags: Dict[str, str], cores: int, check: _Check
     ) -> None:
         """Start its process.
 
