@@ -91,6 +91,7 @@ WRONG = [
     ),
     ("precision.customize_dtypes=/", ["can be read (Is a directory)", "customize_dtypes=null"]),
     ("precision.customize_dtypes=/dev/zero", ["can be read (no regular file"]),
+    ("precision.customize_dtypes=/dev/null", ["can be read (no regular file"]),
     (
         "precision.customize_dtypes=/dev/null hardware.cann=2021",
         [
