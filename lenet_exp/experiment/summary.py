@@ -18,8 +18,7 @@ def announcement(settings: Settings) -> str:
     loss_scale, optimizer = settings.loss_scale.name, settings.optimizer.name
     mode = settings.precision.mode
     what = f"{mode}, loss_scale {loss_scale}, {optimizer}, seed {settings.seed}"
-    imitates = not on_chip(settings) and (mode != _FLOAT32 or settings.precision.customize_dtypes)
-    emulated = ", float16 emulated" if imitates else ""
+    emulated = ", float16 emulated" if mode != _FLOAT32 and not on_chip(settings) else ""
     return f"{what}: {described(settings.schedule)}\n  {store_and_device(settings)}{emulated}"
 
 
