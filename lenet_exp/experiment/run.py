@@ -166,6 +166,7 @@ def _outcome(
         len(data.test.labels),
         record.accuracy,
         record.sec_per_step,
+        "sweep" in identity.tags,
     )
 
 

@@ -44,7 +44,7 @@ class Outcome(NamedTuple):
     """What came out of a run.
 
     `on_cpu`: not on a chip; `emulated`: float16 was imitated there; `is_a_look`: the training did
-    not see every image once.
+    not see every image once; `in_sweep`: it is a job of a sweep.
     """
 
     settings: Settings
@@ -55,6 +55,7 @@ class Outcome(NamedTuple):
     test_images: int
     accuracy: float
     sec_per_step: float
+    in_sweep: bool = False
 
 
 def closing_block(

@@ -226,6 +226,16 @@ def test_a_misspelt_option_of_the_chip_is_told_with_the_hardware_that_has_it(mon
 
 
 @pytest.mark.parametrize(
+    ("typed", "sweeps"),
+    [("seed=1", False), ("-m seed=1,2", True), ("experiment=loss_scale_sweep", True)],
+)
+def test_what_is_checked_of_a_sweep_is_so_of_a_preset_s_too(typed, sweeps):
+    seen = []
+    check_command_line(shlex.split(typed), check=lambda jobs, are: seen.append((len(jobs), are)))
+    assert seen == [({"seed=1": 1, "-m seed=1,2": 2}.get(typed, 9), sweeps)]
+
+
+@pytest.mark.parametrize(
     "typed",
     [
         "",
