@@ -20,6 +20,8 @@ from lenet_exp.config.schema.modes import ALSO, PRECISION_MODES, RECOMMENDED
 
 PRECISION_FILES = ("modify_mixlist", "customize_dtypes")
 PLAN_FILES = (*PRECISION_FILES, "fusion_switch_file")  # the last one is of the chip's keys alone
+# Of the chip's keys those of files that no plan reads and that change what the chip computes.
+CHIP_FILES = ("op_precision_mode", "op_debug_config", "aoe_config_file")
 
 
 def _above(low: int, good: float) -> Any:
@@ -229,6 +231,15 @@ def precision_files(settings: Settings) -> Dict[str, Path]:
         key: getattr(settings.precision, key, None) or getattr(settings.hardware, key, None)
         for key in PLAN_FILES
     }
+    return _paths(named)
+
+
+def chip_files(settings: Settings) -> Dict[str, Path]:
+    """Return the files of CHIP_FILES that are named, by key."""
+    return _paths({key: getattr(settings.hardware, key, None) for key in CHIP_FILES})
+
+
+def _paths(named: Mapping[str, Optional[str]]) -> Dict[str, Path]:
     return {key: Path(name).expanduser() for key, name in named.items() if name is not None}
 
 
