@@ -27,7 +27,7 @@ from lenet_exp.config.checks import check_contents
 from lenet_exp.config.cli import versions
 from lenet_exp.config.cli.command_line import check_command_line
 from lenet_exp.config.cli.json_words import as_hydra_reads
-from lenet_exp.config.cli.mend import SWEEPS, CommandLine, flags_first
+from lenet_exp.config.cli.mend import CommandLine, flags_first
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.compose import register_resolvers, resolve
 from lenet_exp.config.passwords import without_password
@@ -69,9 +69,8 @@ def _job(cfg: DictConfig) -> Optional[float]:
             run_folders.forget_unbegun(folder)
 
 
-def _check(arguments: Sequence[str], jobs: Sequence[Settings]) -> None:
+def _check(arguments: Sequence[str], jobs: Sequence[Settings], sweeps: bool) -> None:
     """Refuse places that can't be written and a person's own files, before Hydra makes a folder."""
-    sweeps = any(word in SWEEPS for word in arguments)
     if jobs:
         places.check(jobs[0], arguments, sweeps, tf_compat.stack_of_this_python())
         uri = store_check.chosen_uri(jobs[0].tracking.uri)

@@ -14,7 +14,7 @@ from lenet_exp.experiment import changes, graphs
 from lenet_exp.inference import frozen
 from lenet_exp.model import lenet, weights
 from lenet_exp.precision import verdict
-from lenet_exp.precision.planning.options import nodes_of
+from lenet_exp.precision.planning.options import nodes_of, without_effect
 from lenet_exp.record.run import checkpoints, run_folders
 from lenet_exp.record.run.run_files import write_bytes
 from lenet_exp.record.terminal import resume_command, short
@@ -76,7 +76,7 @@ def _report(
         f"the chip's own form, in {mode} as in training (atc's default is force_fp16;",
         "npu-smi info names the chip for --soc_version):",
         "  " + _atc_command(graph, settings, files),
-        *changes.told(changes.without_effect(changes.changes(settings), mode), "in this mode"),
+        *changes.told(without_effect(changes.changes(settings), mode), "in this mode"),
     ]
     if refused:
         lines += [

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
 from lenet_exp import tf_compat
 from lenet_exp.config.checkpoint_path import prefix_of
 from lenet_exp.config.cli.graph_options import PredictOptions
-from lenet_exp.config.schema.run import Settings
+from lenet_exp.config.schema.hardware import chip_of
+from lenet_exp.config.schema.run import Settings, precision_files
 from lenet_exp.data import download, files, images, mnist
 from lenet_exp.errors import ConfigError, DataError, GraphError
 from lenet_exp.experiment import backends, changes
 from lenet_exp.experiment.graphs import plan_inference
+from lenet_exp.experiment.summary import on_chip
 from lenet_exp.inference import classifier, frozen
 from lenet_exp.model import lenet, weights
 from lenet_exp.precision import Emulated, emulate, load_graph, verdict
+from lenet_exp.precision.planning.options import without_effect
 from lenet_exp.record.run import run_folders
 from lenet_exp.record.terminal import fetch_progress
 
 _EXAMPLE = PredictOptions.command()
-_HERE, _OF_RUN = "in this mode", "the run's "
+_HERE, _CHIP, _OF_RUN = "in this mode", "on a chip", "the run's "
 _ROWS = 30  # of a table; format=csv has all
 _EXPORTED = "a graph of python -m lenet_exp.export, with its placeholder and outputs"
 
@@ -35,12 +38,12 @@ def main(options: PredictOptions) -> int:
         LenetExpError: the model or the images can't be used.
     """
     decides, left_out = _as_trained(options)
-    settings = replace(options.settings, precision=decides.precision)
+    settings, not_sent = _of_session(options.settings, decides)
     shown = _images(options.images)
     tf_compat.configure(hide_gpus=True, deterministic=settings.deterministic)
     graph_def = frozen.with_batch(_model(options.model), options.batch)
     with backends.claimed(settings, trains=False) as machine:
-        emulated, notes = _emulated(machine, graph_def, decides)
+        emulated, notes = _emulated(machine, graph_def, decides if machine.emulates else settings)
         run_def = emulated.graph_def if emulated else graph_def
         with machine.open_session(classifier.graph_of(run_def)) as session:
             if emulated:
@@ -54,7 +57,10 @@ def main(options: PredictOptions) -> int:
         return 0
     device = "the CPU" if machine.emulates else machine.device
     summary = _summary(shown, found, options.batch, device)
-    print("\n".join([*_table(rows), "", *summary, *shown.notes, *notes, *left_out]), flush=True)
+    print(
+        "\n".join([*_table(rows), "", *summary, *shown.notes, *notes, *left_out, *not_sent]),
+        flush=True,
+    )
     return 0
 
 
@@ -114,19 +120,32 @@ def _as_trained(options: PredictOptions) -> Tuple[Settings, List[str]]:
     mode, generation = asked.precision.mode, asked.hardware.cann
     typed = changes.changes(asked)
     if typed:
-        return asked, changes.told(changes.without_effect(typed, mode), _HERE)
+        return asked, changes.told(without_effect(typed, mode), _HERE)
     trained = _trained(options.model)
     if trained is None:
         return asked, []
     own = changes.changes(trained)
     if mode == changes.FLOAT32:
-        return asked, changes.told(changes.without_effect(own, mode), _HERE, _OF_RUN)
+        return asked, changes.told(without_effect(own, mode), _HERE, _OF_RUN)
     if trained.precision.mode != mode:
         return asked, changes.told(own, f"here: it was in {trained.precision.mode}", _OF_RUN)
     if trained.hardware.cann != generation:
         cann = f"hardware.cann={trained.hardware.cann}"
         return asked, changes.told(own, f"here: it was planned for {cann}", _OF_RUN)
     return trained, []
+
+
+def _of_session(asked: Settings, decides: Settings) -> Tuple[Settings, List[str]]:
+    """Return the settings of the session, and what is to be said of what a chip can't be sent."""
+    precision = decides.precision
+    if decides is asked or not on_chip(asked):
+        return replace(asked, precision=precision), []
+    files: Dict[str, Any] = {key: str(path) for key, path in precision_files(decides).items()}
+    of_chip: Dict[str, Any] = {"fusion_switch_file": files.pop("fusion_switch_file", None)}
+    chip = replace(chip_of(asked.hardware), name=asked.hardware.name, **of_chip)
+    unsent = ["keep_dtype"] if precision.keep_dtype else []
+    sent = replace(precision, keep_dtype=(), **files)
+    return replace(asked, precision=sent, hardware=chip), changes.told(unsent, _CHIP, _OF_RUN)
 
 
 def _trained(model: Path) -> Optional[Settings]:
@@ -152,7 +171,7 @@ def _emulated(
 ) -> Tuple[Optional[Emulated], List[str]]:
     """Return the graph that a CPU runs instead, None where it runs as it is; and what to say."""
     precision, typed = settings.precision, changes.changes(settings)
-    without = changes.without_effect(typed, precision.mode)
+    without = without_effect(typed, precision.mode)
     changed = ", ".join(key for key in typed if key not in without)
     said = f"precision {precision.mode}" + (f" with {changed}" if changed else "")
     if not machine.emulates:

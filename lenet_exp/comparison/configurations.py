@@ -7,7 +7,9 @@ from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence
 
 from lenet_exp.comparison import labels
 from lenet_exp.comparison.runs import Recorded
+from lenet_exp.config.compose import flatten
 from lenet_exp.config.identity import is_part
+from lenet_exp.config.schema.hardware import Hardware, chip_of
 from lenet_exp.errors import ConfigError
 
 _OF_BUDGET = ("epochs", "steps_per_epoch", "batch_size")
@@ -15,6 +17,11 @@ _FLOAT32 = "must_keep_origin_dtype"
 # What a run was made on and with, besides its settings: tag -> name.
 _FROM_TAGS = {"hardware": "hardware", "stack": "stack", "data_sha256": "data"}
 _SAID_OTHERWISE = ("seed", "hardware.name", "data.name")
+# What hardware=auto has of the chip that it finds, which a run of it does not say.
+_OF_CHIP = {
+    key: "null" if value is None else str(value)
+    for key, value in flatten(chip_of(Hardware("auto", "today", "warn")), "hardware.").items()
+}
 _EPOCHS = "schedule.epochs"  # of a run that went on the tag knows better
 
 
@@ -56,7 +63,8 @@ class Configuration(NamedTuple):
 
 def settings_of(run: Recorded) -> Dict[str, str]:
     """Return what a run computes, its seed apart."""
-    kept = {k: v for k, v in run.params.items() if is_part(k) and k not in _SAID_OTHERWISE}
+    params = {**(_OF_CHIP if run.tags.get("hardware") == "ascend910" else {}), **run.params}
+    kept = {k: v for k, v in params.items() if is_part(k) and k not in _SAID_OTHERWISE}
     newer = {_EPOCHS: run.tags[_EPOCHS]} if _EPOCHS in run.tags else {}
     for key, tag in labels.FILE_TAGS.items():  # what is in a file counts, not its name
         if tag in run.tags and kept.get(key, "null") not in labels.ABSENT:

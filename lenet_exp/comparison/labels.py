@@ -6,7 +6,7 @@ from pathlib import PurePath
 from typing import Dict, FrozenSet, List, Mapping, NamedTuple, Sequence, Set, Tuple
 
 from lenet_exp.config.schema.modes import by_one_name
-from lenet_exp.config.schema.run import PLAN_FILES
+from lenet_exp.config.schema.run import CHIP_FILES, PLAN_FILES
 
 MODE = "precision.mode"
 # Settings that name a file, and the tag that knows its content.
@@ -15,6 +15,7 @@ FILE_TAGS = {
     for group in ("precision", "hardware")
     for key in PLAN_FILES
 }
+FILE_TAGS.update({key: key for key in (f"hardware.{each}" for each in CHIP_FILES)})
 NAMED_BY_PATH = (*FILE_TAGS, "init_from")
 ABSENT = ("null", "None", "[]", "{}")
 _WORDS_FOR_ABSENT = {"modify_mixlist": "no mixlist", "threads": "every core"}

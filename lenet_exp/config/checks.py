@@ -13,7 +13,6 @@ from lenet_exp.config.cli import suggest
 from lenet_exp.config.cli.json_words import argument
 from lenet_exp.config.schema.modes import PRECISION_MODES
 from lenet_exp.config.schema.run import PRECISION_FILES, Settings, precision_files
-from lenet_exp.errors import PrecisionError
 
 
 def check_runnable(settings: Settings) -> None:
@@ -58,16 +57,15 @@ def check_contents(settings: Settings) -> None:
     from lenet_exp.precision.planning.dtype_overrides import (  # noqa: PLC0415 - numpy
         read_custom_dtypes,
     )
+    from lenet_exp.precision.target.fusion_switches import read_switches  # noqa: PLC0415 - numpy
     from lenet_exp.precision.target.op_lists import read_changes  # noqa: PLC0415 - numpy
 
     reads: Dict[str, Callable[[Path], object]] = {
         "modify_mixlist": read_changes,
         "customize_dtypes": read_custom_dtypes,
+        "fusion_switch_file": read_switches,
     }
     for key, path in precision_files(settings).items():
-        if not path.is_file():  # a device may never end
-            remedy = f"{suggest.PROGRAM} precision.{key}=null"
-            raise PrecisionError(f"{key} {path}", "is no regular file", remedy)
         reads[key](path)
 
 
@@ -88,7 +86,7 @@ def _check_readable(dotted: str, name: str) -> None:
     path = Path(name)
     try:
         path = path.expanduser()
-        if path.is_fifo() or (path.is_char_device() and str(path) != os.devnull):
+        if path.is_fifo() or path.is_char_device():
             raise ValueError("no regular file: it may have no end")
         path.open("rb").close()
     except (OSError, RuntimeError, ValueError) as error:

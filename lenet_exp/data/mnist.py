@@ -177,7 +177,7 @@ def as_images(array: np.ndarray, path: Path, name: str = "") -> np.ndarray:
         problem = f"{name}holds images of {size} pixels, not 28x28: {list(shape)}, not {allowed}"
         raise DataError(path, problem, REMEDY)
     problem = _no_bytes(array)
-    if not problem and array.dtype.kind == "f" and array.size and array.max() <= 1:
+    if not problem and array.size and 0 < array.max() <= 1:  # as 0/1 of whole numbers, too
         problem = "has pixels of 0 to 1: multiply them by 255"
     if problem:
         raise DataError(path, f"{name}{problem}", REMEDY)

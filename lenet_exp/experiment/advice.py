@@ -10,6 +10,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence
 import numpy as np
 
 from lenet_exp.config.cli.json_words import argument
+from lenet_exp.config.cli.mend import without_lost_keys
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.run_words import words_of
 from lenet_exp.config.schema.run import (
@@ -26,9 +27,10 @@ from lenet_exp.training.history import History
 
 _GUESSING = 0.2  # an accuracy; who takes every digit for the same one has 0.1
 _PROGRAMS = (("python", "-m", "lenet_exp.run"), ("lenet-exp", "run"))
-_SWEEPS = {"-m", "--multirun"}
 _ADVISE = "python -m lenet_exp.advise"
 _DECIDED, _COMPILER = ("precision.mode=", "hardware"), "hardware.cann="  # by the advice; not so
+# Those of a chip that a CPU has, too.
+_FILES_OF_CHIP = {f"hardware.{key}=": f"precision.{key}=" for key in PRECISION_FILES}
 _OTHER_EPSILON = f"{PROGRAM} experiment=force_fp16_adam"
 
 
@@ -48,9 +50,9 @@ def adam_warning(settings: Settings) -> Optional[str]:
 def advice(outcome: Outcome, history: History, command: Sequence[str]) -> List[str]:
     """Return at most three lines: what is wrong, and what shows why; none where nothing is.
 
-    `command`: what was typed.
+    `command`: what was typed; of a sweep it makes other runs, too.
     """
-    settings = outcome.settings
+    settings, command = outcome.settings, [] if outcome.in_sweep else command
     wrong = list(_wrong(history, outcome))[:1]  # what follows from it is no other fault
     if not wrong:
         return []
@@ -104,13 +106,20 @@ def _changed(settings: Settings, command: Sequence[str], *words: str) -> str:
 
     In a shell without this one's variables it records in the same place.
     """
-    of_one_run = [program for program in _PROGRAMS if program == (*command[: len(program)],)]
-    given = command[len(of_one_run[0]) :] if of_one_run else ()
-    if not of_one_run or not _SWEEPS.isdisjoint(given):
+    program = next((each for each in _PROGRAMS if each == (*command[: len(each)],)), ())
+    if not program:
         return " ".join(words)
+    given = command[len(program) :]
+    if "hardware=cpu" in words:
+        given = [_of_a_cpu(word) for word in given]
     keys = ("hydra.run.dir", *(word.partition("=")[0] for word in words))
     kept = [word for word in given if word.partition("=")[0] not in keys]
     store = of_environment(settings.tracking.experiment, kept)
-    return " ".join(
-        [*map(shlex.quote, [*of_one_run[0], *kept, *words]), *starmap(argument, store.items())]
-    )
+    line = [*program, *without_lost_keys([*kept, *words], words)]
+    return " ".join([*map(shlex.quote, line), *starmap(argument, store.items())])
+
+
+def _of_a_cpu(word: str) -> str:
+    """Return the word by which a CPU imitates what a chip was told."""
+    key, equals, value = word.partition("=")
+    return _FILES_OF_CHIP.get(key + equals, key + equals) + value

@@ -123,6 +123,7 @@ class ChipBackend(Backend):
         sizes = (examples, INFERENCE_BATCH)
         made = device_program.build(lenet.logits, lenet.IMAGE_SHAPE, sizes, settings, device)
         left = schedule.epochs * schedule.steps_per_epoch - first_step
+        left = max(left, 1)  # a queue of no batch is none, also where only the test is left
         order = batch_indices(settings.seed, examples, schedule.batch_size, first_step, left)
         with self.open_session(made.program.graph) as session:
             yield DeviceRunner(made, session, (*train, order), self._per_call, say)

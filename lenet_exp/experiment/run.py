@@ -35,7 +35,8 @@ from lenet_exp.training.history import History
 from lenet_exp.training.runner import Runner
 
 _PATIENCE = 60.0  # seconds that a job waits for a server that is being started again
-_OF_FILES = tuple(f"{key}:" for key in PLAN_FILES)  # so a plan's warnings of them begin
+# So a plan's warnings of what a person changed begin.
+_OF_CHANGES = tuple(f"{key}:" for key in (*PLAN_FILES, "keep_dtype"))
 
 
 def run_experiment(
@@ -102,12 +103,12 @@ def _say_before(
 
 
 def warnings_of(settings: Settings, chip_plan: ChipPlan) -> Iterator[str]:
-    """Yield what can't learn in float16, what of the files does nothing, what the chip refuses."""
+    """Yield what can't learn in float16, which of the changes do nothing, what the chip refuses."""
     adam = adam_warning(settings)
     if adam is not None:
         yield f"warning: {adam}"
     for text in chip_plan.step.warnings:
-        if text.startswith(_OF_FILES):
+        if text.startswith(_OF_CHANGES):
             yield f"warning: {text}"
     if any(chip_plan.verdict):
         command = f"python -m lenet_exp.explain precision={settings.precision.mode}"
@@ -165,6 +166,7 @@ def _outcome(
         len(data.test.labels),
         record.accuracy,
         record.sec_per_step,
+        "sweep" in identity.tags,
     )
 
 

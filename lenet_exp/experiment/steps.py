@@ -23,7 +23,8 @@ import numpy as np
 
 from lenet_exp import cpu_session, tf_compat
 from lenet_exp.config.checkpoint_path import prefix_of
-from lenet_exp.config.schema.run import Settings, precision_files
+from lenet_exp.config.schema.hardware import Chip
+from lenet_exp.config.schema.run import PRECISION_FILES, Settings, precision_files
 from lenet_exp.data.batches import drawn_from
 from lenet_exp.errors import DataError, WordError
 from lenet_exp.experiment.dataset import load_for
@@ -36,6 +37,7 @@ from lenet_exp.precision.diagnosis.refusals import computed, in_words
 from lenet_exp.precision.ir.graph import Graph, read_graph
 from lenet_exp.precision.ir.names import node_of, slot_of
 from lenet_exp.precision.ir.op_traits import VARIABLES
+from lenet_exp.precision.planning.options import unread
 from lenet_exp.precision.planning.prune import default_roots, fetched_nodes, needed
 
 CAPTURED = "graph.meta", "feeds.npz", "capture.json"
@@ -158,19 +160,25 @@ def _from_outside(graph: Graph, names: Sequence[str]) -> Iterator[str]:
 def plan_of(step: Step, settings: Settings, mode: Optional[str] = None, **options: Any) -> Plan:
     """Return the plan of a step under the precision settings, or another mode of them.
 
-    Another mode has no changed lists: only allow_mix_precision has any.
+    Of the settings' files another mode has those that it reads.
     """
-    named = {"keep_dtype": settings.precision.keep_dtype, **precision_files(settings), **options}
-    if mode not in (None, "allow_mix_precision"):
-        named.pop("modify_mixlist", None)
-    wanted = mode or settings.precision.mode
-    generation = settings.hardware.cann
+    wanted, generation = mode or settings.precision.mode, settings.hardware.cann
+    files = {
+        key: path
+        for key, path in precision_files(settings).items()
+        if mode is None or not unread(key, wanted, generation)
+    }
+    named = {"keep_dtype": settings.precision.keep_dtype, **files, **options}
     return assign(step.graph_def, wanted, fetches=step.fetches, generation=generation, **named)
 
 
 def with_precision(settings: Settings, other: Settings) -> Settings:
-    """Return settings with the precision of others."""
-    return dataclasses.replace(settings, precision=other.precision)
+    """Return settings with the precision of others; what a chip's keys say of it is gone, too."""
+    hardware = settings.hardware
+    if isinstance(hardware, Chip):
+        said: Dict[str, Any] = dict.fromkeys((*PRECISION_FILES, "precision_mode_v2"))
+        hardware = dataclasses.replace(hardware, **said)
+    return dataclasses.replace(settings, precision=other.precision, hardware=hardware)
 
 
 def _initial(graph_def: Any, init: Sequence[str], names: Sequence[str]) -> Dict[str, np.ndarray]:

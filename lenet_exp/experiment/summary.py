@@ -18,8 +18,7 @@ def announcement(settings: Settings) -> str:
     loss_scale, optimizer = settings.loss_scale.name, settings.optimizer.name
     mode = settings.precision.mode
     what = f"{mode}, loss_scale {loss_scale}, {optimizer}, seed {settings.seed}"
-    imitates = not on_chip(settings) and (mode != _FLOAT32 or settings.precision.customize_dtypes)
-    emulated = ", float16 emulated" if imitates else ""
+    emulated = ", float16 emulated" if mode != _FLOAT32 and not on_chip(settings) else ""
     return f"{what}: {described(settings.schedule)}\n  {store_and_device(settings)}{emulated}"
 
 
@@ -45,7 +44,7 @@ class Outcome(NamedTuple):
     """What came out of a run.
 
     `on_cpu`: not on a chip; `emulated`: float16 was imitated there; `is_a_look`: the training did
-    not see every image once.
+    not see every image once; `in_sweep`: it is a job of a sweep.
     """
 
     settings: Settings
@@ -56,6 +55,7 @@ class Outcome(NamedTuple):
     test_images: int
     accuracy: float
     sec_per_step: float
+    in_sweep: bool = False
 
 
 def closing_block(

@@ -86,7 +86,7 @@ def _error(refused: Mapping[Place, str], remedy: str) -> PlaceError:
 
 def _places(settings: Settings, words: Sequence[str], sweeps: bool, stack: str) -> Iterator[Place]:
     key = _DIR_KEYS[sweeps]
-    typed = [word.partition("=")[2] for word in words if word.startswith(f"{key}=")]
+    typed = [word.partition("=")[2].strip("\"'") for word in words if word.startswith(f"{key}=")]
     own = any(word.startswith(_OWN_FILES) for word in words)
     if typed and "$" not in typed[-1]:  # else it is Hydra's to say what that is
         yield Place(Path(typed[-1]), key)

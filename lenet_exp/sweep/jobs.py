@@ -11,8 +11,9 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Seq
 
 from lenet_exp.config.cli.suggest import shown
 from lenet_exp.config.compose import flatten
-from lenet_exp.config.identity import config_hash, is_part
+from lenet_exp.config.identity import is_part
 from lenet_exp.config.schema.run import SWEEP_KEYS, Settings, Sweep
+from lenet_exp.record.run import run_folders
 from lenet_exp.record.store import journal
 from lenet_exp.record.store.journal import Entry
 from lenet_exp.sweep.executors.executor import Executor
@@ -140,7 +141,8 @@ def jobs_of(
     hash_once = functools.lru_cache(maxsize=None)(data_sha256)
     for composed, delta in zip(request.jobs, deltas([job.overrides for job in request.jobs])):
         settings = composed.settings
-        identity = config_hash(settings, hash_once(settings.data.path), stack)
+        data = hash_once(settings.data.path)
+        identity = run_folders.job_identity(request.folder, settings, data, stack)
         found.append(SweepJob(composed, delta, identity, request.folder / identity))
     return found
 

@@ -53,6 +53,11 @@ OF_MODES = [run(f"precision={mode}", f"seed={seed}") for mode in MODES for seed 
             ["force_fp16 loss_scale=none", "force_fp16 loss_scale=dynamic",
              "allow_mix_precision loss_scale=dynamic"], id="two groups",
         ),
+        pytest.param(
+            [run(hardware="ascend910"), run("hardware=ascend910", hardware="ascend910"),
+             run("hardware=ascend910", "hardware.debug_dir=x", hardware="ascend910")],
+            ["allow_mix_precision"], id="a chip that auto found is that chip",
+        ),
         pytest.param([run(), run(stack="tf1")],
                      ["stack=tf2", "stack=tf1"], id="two stacks"),
         pytest.param([run(), run(data_sha256="cd" * 32)],

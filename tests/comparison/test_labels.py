@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lenet_exp.comparison.configurations import configurations, reference_of
-from lenet_exp.config.schema.run import PLAN_FILES
+from lenet_exp.config.schema.run import CHIP_FILES, PLAN_FILES
 from tests.comparison.test_configurations import run
 
 pytestmark = pytest.mark.stackless
@@ -90,9 +90,9 @@ def test_every_label_names_its_configuration_as_the_reference(kind):
         assert reference_of(found, one.label.replace(" ", ",")) is one
 
 
-@pytest.mark.parametrize("name", PLAN_FILES)
+@pytest.mark.parametrize("name", [*PLAN_FILES, *CHIP_FILES])
 def test_a_chip_s_file_is_known_by_its_content(name):
-    key, tag = f"hardware.{name}", f"precision.{name}"
+    key, tag = f"hardware.{name}", f"{'hardware' if name in CHIP_FILES else 'precision'}.{name}"
     runs = [
         changed(run(F16, **{tag: content * 12}), **{key: path})
         for path, content in (("a/off.cfg", "1"), ("off.cfg", "1"), ("b.cfg", "2"))

@@ -292,6 +292,14 @@ REFUSED = {
         with_array("x_train", np.ones((TRAIN, 784), "f4")),
         "multiply them by 255",
     ),
+    "whole pixels of 0 and 1": (
+        with_array("x_train", np.arange(TRAIN * 784, dtype="u1").reshape(TRAIN, 784) % 2),
+        "multiply them by 255",
+    ),
+    "pixels that are on or off": (
+        with_array("x_test", np.arange(TEST * 784).reshape(TEST, 784) % 2 == 1),
+        "multiply them by 255",
+    ),
     "pixels that are fractions": (
         with_array("x_train", np.full((TRAIN, 784), 1.5)),
         "not whole numbers",

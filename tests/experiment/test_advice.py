@@ -18,9 +18,11 @@ NONE, FLOAT32 = "loss_scale=none", "precision=must_keep_origin_dtype"
 RATE = "optimizer.learning_rate"
 
 
-def advised(words, command, accuracy=0.98, skipped=0, losses=(1.0,) * 10, look=False, cpu=True):
+def advised(
+    words, command, accuracy=0.98, skipped=0, losses=(1.0,) * 10, look=False, cpu=True, swept=False
+):
     settings = settings_to_explain(words)
-    done = Outcome(settings, cpu, cpu, "a device", look, 10000, accuracy, 0.01)
+    done = Outcome(settings, cpu, cpu, "a device", look, 10000, accuracy, 0.01, swept)
     history = History(losses=np.array(losses, np.float32), skipped=np.arange(len(losses)) < skipped)
     return advice(done, history, command)
 
@@ -147,13 +149,35 @@ def test_what_is_wrong_and_what_shows_why(words, given, lines):
             [*RUN, "data.path='a b'"],
             f"python -m lenet_exp.run 'data.path='\"'\"'a b'\"'\"'' {TRACED}",
         ),
-        ([*RUN, "-m", "seed=1,2"], TRACED),
         (["python", "-m", "lenet_exp.rerun", "run=latest"], TRACED),
         ([], TRACED),
     ],
 )
 def test_the_command_is_what_was_typed_if_that_makes_the_run_again(command, shown):
     assert advised([], command, accuracy=0.1)[-1] == f"which operator overflows: {shown}"
+
+
+@pytest.mark.parametrize("typed", ["-m", "experiment=precision_sweep"])
+def test_a_job_is_not_traced_by_the_whole_sweep(typed):
+    line = advised([], [*RUN, typed], accuracy=0.1, swept=True)[-1]
+    assert line == f"which operator overflows: {TRACED}"
+
+
+def test_a_chip_s_run_is_traced_on_a_cpu_without_the_keys_of_a_chip(tmp_path):
+    path = tmp_path / "mix.json"
+    path.write_text("{}")
+    words = [
+        "hardware=ascend910",
+        "hardware.iterations_per_loop=5",
+        "hardware.cann=today",
+        f"hardware.modify_mixlist={path}",
+        "seed=1",
+    ]
+    line = advised(words, [*RUN, *words], accuracy=0.11, cpu=False)[-1]
+    mixlist = f"precision.modify_mixlist={path}"
+    typed = ["hardware.cann=today", mixlist, "seed=1", TRACED, "hardware=cpu"]
+    assert shlex.split(line)[-len(typed) - 3 :] == [*RUN, *typed]
+    settings_to_explain(typed)
 
 
 def test_the_command_records_where_this_environment_says(monkeypatch):

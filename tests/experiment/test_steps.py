@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 
 from lenet_exp import tf_compat
+from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.errors import DataError
-from lenet_exp.experiment.steps import captured_step, graph_step
+from lenet_exp.experiment.steps import (
+    captured_step,
+    graph_step,
+    lenet_step,
+    plan_of,
+    with_precision,
+)
 from lenet_exp.precision import assign
 from lenet_exp.precision.diagnosis.errors import diagnose
 from lenet_exp.precision.diagnosis.exponents import exponents
@@ -50,6 +57,22 @@ def network(tf, scale=1.0):
     x = tf.placeholder(tf.float32, [None, 6], "x")
     logits = dense(tf, dense(tf, x, 8, "first") * scale, 5, "last")
     return tf.reduce_mean(tf.square(logits), name="loss"), logits
+
+
+OF_MODE = "modify_mixlist", "customize_dtypes", "precision_mode_v2"
+
+
+def test_another_precision_has_no_file_of_the_chip_that_a_run_was_made_on(tmp_path):
+    (tmp_path / "mix.json").write_text('{"black-list": {"to-add": ["BiasAdd"]}}')
+    chip = ["hardware=ascend910", "hardware.precision_mode_v2=mixed_float16"]
+    chip.append(f"hardware.modify_mixlist={tmp_path / 'mix.json'}")
+    recorded = settings_to_explain([*chip, "hardware.op_select_implmode=high_precision"])
+    settings = with_precision(recorded, settings_to_explain(["precision=force_fp16"]))
+    assert [getattr(settings.hardware, key) for key in OF_MODE] == [None] * 3
+    assert settings.hardware.op_select_implmode == "high_precision"
+    assert plan_of(lenet_step(settings), settings).mode == "force_fp16"
+    # As an advice tries each mode of the run itself.
+    assert plan_of(lenet_step(recorded), recorded, "force_fp16").mode == "force_fp16"
 
 
 def with_metric(tf):

@@ -20,6 +20,11 @@ pytestmark = pytest.mark.stackless
             False,
         ),
         (
+            ["precision=must_keep_origin_dtype", f"precision.customize_dtypes={__file__}"],
+            "must_keep_origin_dtype, loss_scale none, adam, seed 0: 5 x 1000 steps of 64",
+            False,
+        ),
+        (
             ["loss_scale=dynamic", "optimizer=sgd", "schedule.batch_size=32"],
             "allow_mix_precision, loss_scale dynamic, sgd, seed 0: 5 x 1000 steps of 32",
             True,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 import shlex
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from lenet_exp.config import checks
+from lenet_exp.config.cli import json_words
 from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.config.cli.graph_options import ExplainOptions
 from lenet_exp.config.cli.options import list_of
@@ -80,8 +80,8 @@ def line(verb: str, words: Sequence[str]) -> str:
     """
     # A file that is still to be written holds up nothing.
     held = [
-        f"{word.partition('=')[0]}={os.devnull}" if word.startswith(_FILES) else word
-        for word in words
+        json_words.word(each.partition("=")[0], __file__) if each.startswith(_FILES) else each
+        for each in words
     ]
     if verb == "explain":
         ExplainOptions.read(held)

@@ -10,7 +10,6 @@ from lenet_exp import tf_compat
 from lenet_exp.commands.advice.command import sweep_name
 from lenet_exp.commands.advice.process import train
 from lenet_exp.config.cli.command_line import settings_to_explain
-from lenet_exp.config.identity import config_hash
 from lenet_exp.errors import DataError
 from lenet_exp.experiment.dataset import load_data
 from lenet_exp.precision.diagnosis.errors import Diagnosis, Values, diagnose
@@ -22,6 +21,7 @@ from lenet_exp.precision.diagnosis.keep_list import (
     names_of,
 )
 from lenet_exp.precision.diagnosis.minimal import Minimal, minimal
+from lenet_exp.record.run import run_folders
 from lenet_exp.record.store import journal
 
 
@@ -54,7 +54,8 @@ class Trainings:
         """Return the accuracy of the job that these words are to a sweep, where it has ended."""
         settings = settings_to_explain(words)
         data, stack = load_data(settings.data.path).sha256, tf_compat.stack_of_this_python()
-        folder = Path("multirun", self.sweep, config_hash(settings, data, stack))
+        sweep = Path("multirun", self.sweep)
+        folder = sweep / run_folders.job_identity(sweep, settings, data, stack)
         entries = journal.read(folder) if (folder / journal.NAME).is_file() else []
         if journal.merged(entries, "status").get("status") != "FINISHED":
             return None

@@ -15,7 +15,7 @@ from lenet_exp.config.chip.options import TABLE, Option
 from lenet_exp.config.cli import suggest
 from lenet_exp.config.cli.json_words import argument
 from lenet_exp.config.schema.hardware import Chip, chip_of
-from lenet_exp.config.schema.modes import RECOMMENDED, V2_NAMES
+from lenet_exp.config.schema.modes import V2_NAMES
 from lenet_exp.config.schema.run import Settings
 from lenet_exp.errors import ConfigError
 
@@ -32,7 +32,7 @@ def check_options(settings: Settings) -> None:
         if key in TABLE and value is not False:
             _check_pairs(key, value, values)
     _check_precision(settings, values)
-    _check_emulated(settings)
+    check_emulated(settings)
     _check_placement(values)
     _check_loop(settings, values)
 
@@ -125,20 +125,15 @@ def _check_pairs(key: str, value: object, values: Mapping[str, Any]) -> None:
 
 
 def _check_precision(settings: Settings, values: Mapping[str, Any]) -> None:
-    """3, 4: one name of the mode; types only where the mode reads them."""
+    """3: one name of the mode."""
     mode, second = settings.precision.mode, values.get("precision_mode_v2")
     if second is not None and V2_NAMES[second] != mode:
         allowed = f"the other name of precision={mode}, or none"
         raise impossible("precision_mode_v2", second, allowed, f"precision={V2_NAMES[second]}")
-    if "customize_dtypes" in values and mode == "must_keep_origin_dtype":
-        allowed = "another precision mode: must_keep_origin_dtype doesn't read it"
-        given = values["customize_dtypes"]
-        good = f"precision={RECOMMENDED}", argument("hardware.customize_dtypes", given)
-        raise impossible("customize_dtypes", given, allowed, *good)
 
 
-def _check_emulated(settings: Settings) -> None:
-    """What is marked in, or imitated by, the CPU's graph only."""
+def check_emulated(settings: Settings) -> None:
+    """Raise ConfigError for what is marked in, or imitated by, the CPU's graph only."""
     for key in ("keep_dtype", "trace_overflow", "flush_subnormals"):
         value = getattr(settings.precision, key)
         if value:

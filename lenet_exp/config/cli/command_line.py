@@ -41,6 +41,7 @@ _NOT_COMPOSED = (
     HydraException, OmegaConfBaseException, ValueError, TypeError, AttributeError, LookupError,
     AssertionError, RecursionError, YAMLError,
 )  # fmt: skip
+Check = Callable[[Sequence[Settings], bool], None]
 _CHIP = "hardware=ascend910"
 _NOT_OURS = ("--config-name", "--config-path", "--experimental-rerun")  # the main job is one
 
@@ -48,14 +49,15 @@ _NOT_OURS = ("--config-name", "--config-path", "--experimental-rerun")  # the ma
 def check_command_line(
     argv: Sequence[str],
     follow: Callable[[List[List[str]]], Iterable[List[str]]] = iter,
-    check: Callable[[Sequence[Settings]], None] = lambda jobs: None,
+    check: Check = lambda jobs, sweeps: None,
 ) -> sweep_line.JobConfigs:
     """Refuse a command line that can't run; return the jobs of a sweep, none where there is none.
 
     Args:
         argv: the arguments, flags first.
         follow: yields each job that it is given, and shows how far that is.
-        check: raises for settings of jobs that are to be run and can't; what it needs is heavier.
+        check: raises for settings of jobs that are to be run and can't, given whether they are
+            those of a sweep; what it needs is heavier.
 
     Raises:
         ConfigError: with the key, the value, what is allowed and what to type instead.
@@ -67,7 +69,7 @@ def check_command_line(
 def _check(
     args: argparse.Namespace,
     follow: Callable[[List[List[str]]], Iterable[List[str]]],
-    check: Callable[[Sequence[Settings]], None],
+    check: Check,
 ) -> sweep_line.JobConfigs:
     only_asks = args.help or args.hydra_help or args.info is not None
     if args.shell_completion or (only_asks and not args.overrides):
@@ -98,7 +100,7 @@ def _check(
             sweep_line.check_compatible(line, settings)
         check_jobs(settings)
         if not only_asks and args.cfg is None:
-            check(settings)
+            check(settings, line.sweeps)
         return {tuple(job): cfg for job, cfg in zip(jobs, composed) if line.sweeps and not searched}
 
 

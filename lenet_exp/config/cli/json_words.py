@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shlex
@@ -14,9 +15,43 @@ def as_hydra_reads(words: Sequence[str]) -> List[str]:
     """Return the words, a JSON object in one as a mapping of Hydra's, which has no quoted keys.
 
     `key={"a":"b","c":true}` becomes `key={a:"b",c:true}`. A precision mode gets the name of its
-    file; nothing else is changed.
+    file, and a name that looks like a number its quotes; nothing else is changed.
     """
-    return [_as_mapping(word) for word in with_one_name(words)]
+    return [_with_names(_as_mapping(word)) for word in with_one_name(words)]
+
+
+_IN_ZIP = re.compile(r"([\w.]+)(=)([^\s()'\"]+)")
+_IN_MAPPING = re.compile(r"(?<=[{,])(\s*[\w.]+\s*)(:)([^][,(){}:'\"]+)(?=[,}])")
+_CHOICE = re.compile(r"(choice\(|)([^][(){}'\"$\\]*)(\)|)")
+
+
+def _with_names(word: str) -> str:
+    """Return a word in which each name that Hydra would make a number of is a text: 1.10 no 1.1."""
+    for begin, form in (("zip(", _IN_ZIP), ("jobs=", _IN_MAPPING)):
+        if word.startswith(begin):
+            return form.sub(lambda found: _with_name(*found.groups()), word)
+    return _with_name(*word.partition("="))
+
+
+def _with_name(key: str, between: str, text: str) -> str:
+    from lenet_exp.config.schema.run import takes_text  # noqa: PLC0415 - it needs this module
+
+    name, choice = key.strip().lstrip("+"), _CHOICE.fullmatch(text)
+    if choice is None or not any(map(_is_rewritten, choice[2].split(","))):
+        return f"{key}{between}{text}"
+    each = (
+        as_value(part.strip()) if _is_rewritten(part) and takes_text(name, part.strip()) else part
+        for part in choice[2].split(",")
+    )
+    return f"{key}{between}{choice[1]}{','.join(each)}{choice[3]}"
+
+
+def _is_rewritten(text: str) -> bool:
+    """Return whether a text is a number that Python would write otherwise."""
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return str(kind(text)) != text.strip()
+    return False
 
 
 def _as_mapping(word: str) -> str:

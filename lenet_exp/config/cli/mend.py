@@ -91,7 +91,7 @@ def _mended(words: Sequence[str], key: str, value: str, good: Sequence[str]) -> 
         if at not in wrong:
             line.append(_replaced(word, new, key))
     line += [] if wrong else instead
-    return flags_first(_without_lost_keys(line, good))
+    return flags_first(without_lost_keys(line, good))
 
 
 def _mended_list(
@@ -108,7 +108,7 @@ def _mended_list(
     return [*words[:at], word, *words[at + 1 :]]
 
 
-def _without_lost_keys(words: Sequence[str], good: Sequence[str]) -> List[str]:
+def without_lost_keys(words: Sequence[str], good: Sequence[str]) -> List[str]:
     """Return the words without keys that the options in `good` don't have."""
     chosen = dict(word.partition("=")[::2] for word in good)
     kept = []

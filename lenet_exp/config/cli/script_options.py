@@ -11,7 +11,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from lenet_exp.config.cli.mend import SWEEPS
 from lenet_exp.config.cli.options import Options
 from lenet_exp.config.schema.keys import key, one_of, switch, within
-from lenet_exp.config.schema.modes import ALSO, PRECISION_MODES, RECOMMENDED, by_one_name
+from lenet_exp.config.schema.modes import ALSO, PRECISION_MODES, RECOMMENDED, with_one_name
 from lenet_exp.errors import ConfigError, UsageError
 
 END = "--"  # what follows is the script's own
@@ -189,7 +189,7 @@ def sweeps(arguments: Sequence[str]) -> bool:
 
 def _choices(word: str) -> List[str]:
     """Return a word for each of its values; `[a,b]` is one."""
-    name, _, text = by_one_name(word).partition("=")
+    name, _, text = with_one_name([word])[0].partition("=")
     if name not in _VARIED:
         return [word]
     return list(dict.fromkeys(f"{name}={value.strip()}" for value in _COMMA.split(text)))

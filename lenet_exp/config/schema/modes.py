@@ -25,9 +25,10 @@ V2_NAMES: Dict[str, str] = {
 }
 OTHER_NAMES: Dict[str, str] = {**V2_NAMES, "allow_mix_precision_fp16": RECOMMENDED}
 ALSO = f"; by other names {' | '.join(OTHER_NAMES)}"  # where the modes are listed
-_KEYS = ("precision", "precision.mode", "reference", "diff")  # those that name a mode
-# Not in a pattern of names, nor where it is the vendor's own key that is named.
-_OTHER_NAME = re.compile(rf"(?<!_v2=)(?<![\w*?.])(?:{'|'.join(OTHER_NAMES)})(?![\w*?.])")
+_KEYS = ("precision", "precision.mode", "reference", "diff", "modes")  # those that name a mode
+# Not in a pattern of names, in the name of a person's own option or in a path, nor where it is the
+# vendor's own key that is named.
+_OTHER_NAME = re.compile(rf"(?<!_v2=)(?<![\w*?./-])(?:{'|'.join(OTHER_NAMES)})(?![\w*?./-])")
 
 
 def by_one_name(text: str) -> str:

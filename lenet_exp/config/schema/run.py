@@ -15,10 +15,13 @@ from typing import Any, Dict, Iterator, Mapping, Optional, Tuple, Union, get_typ
 from lenet_exp.config.passwords import without_password
 from lenet_exp.config.schema.hardware import Ascend910, Hardware
 from lenet_exp.config.schema.keys import key, one_of, switch, within
+from lenet_exp.config.schema.launchers import LAUNCHERS
 from lenet_exp.config.schema.modes import ALSO, PRECISION_MODES, RECOMMENDED
 
 PRECISION_FILES = ("modify_mixlist", "customize_dtypes")
 PLAN_FILES = (*PRECISION_FILES, "fusion_switch_file")  # the last one is of the chip's keys alone
+# Of the chip's keys those of files that no plan reads and that change what the chip computes.
+CHIP_FILES = ("op_precision_mode", "op_debug_config", "aoe_config_file")
 
 
 def _above(low: int, good: float) -> Any:
@@ -218,6 +221,7 @@ class Sweep:
     max_seeds: int = key("a whole number from 2 to 1000", 20, within(2, 1000))
 
 
+_FOLDERS_OF_HYDRA = ("hydra.run.dir", "hydra.sweep.dir")
 SWEEP_KEYS = tuple(item.name for item in fields(Sweep))
 
 
@@ -227,6 +231,15 @@ def precision_files(settings: Settings) -> Dict[str, Path]:
         key: getattr(settings.precision, key, None) or getattr(settings.hardware, key, None)
         for key in PLAN_FILES
     }
+    return _paths(named)
+
+
+def chip_files(settings: Settings) -> Dict[str, Path]:
+    """Return the files of CHIP_FILES that are named, by key."""
+    return _paths({key: getattr(settings.hardware, key, None) for key in CHIP_FILES})
+
+
+def _paths(named: Mapping[str, Optional[str]]) -> Dict[str, Path]:
     return {key: Path(name).expanduser() for key, name in named.items() if name is not None}
 
 
@@ -251,7 +264,8 @@ def groups() -> Dict[str, Tuple[type, ...]]:
 def _declared(dotted: str) -> Iterator[Tuple[Any, Mapping[str, Any]]]:
     """Yield the type and the metadata of a key, in each option that has it."""
     group, _, leaf = dotted.rpartition(".")
-    for cls in groups().get(group, ()) if group else (Settings, Sweep):
+    of_group = LAUNCHERS.values() if group == "hydra.launcher" else groups().get(group, ())
+    for cls in of_group if group else (Settings, Sweep):
         for item in fields(cls):
             if item.name == leaf and item.metadata:
                 yield get_type_hints(cls)[leaf], item.metadata
@@ -259,7 +273,7 @@ def _declared(dotted: str) -> Iterator[Tuple[Any, Mapping[str, Any]]]:
 
 def takes_text(dotted: str, value: str) -> bool:
     """Return whether a key takes a text of a person's own choice, and this one."""
-    return any(
+    return dotted in _FOLDERS_OF_HYDRA or any(
         hint in (str, Optional[str])
         and "options" not in metadata
         and bool(metadata["check"](value))

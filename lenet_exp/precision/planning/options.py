@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from lenet_exp.errors import PrecisionError
 from lenet_exp.precision.planning.compilation import PlanOptions
@@ -40,6 +40,16 @@ def unread(file: str, mode: str, generation: str) -> Optional[Unread]:
     if file == "modify_mixlist" and read_mode(mode) is not Mode.ALLOW_MIX_PRECISION:
         return Unread(f"{mode} has no lists", str(Mode.ALLOW_MIX_PRECISION))
     return None
+
+
+# precision-modes.md 6.4 to 6.6: where every type is kept, none of these has anything to change.
+_CHANGES_OF_TYPES = ("modify_mixlist", "customize_dtypes", "keep_dtype")
+
+
+def without_effect(keys: Iterable[str], mode: str) -> List[str]:
+    """Return those of the options that a mode takes and that change nothing in it."""
+    keeps = read_mode(mode) is Mode.MUST_KEEP
+    return [key for key in keys if keeps and key in _CHANGES_OF_TYPES]
 
 
 def nodes_of(graph_def: Any, name: str) -> List[str]:
@@ -113,5 +123,8 @@ def read_options(
     custom = None if customize_dtypes is None else read_custom_dtypes(customize_dtypes)
     off = NOTHING_OFF if fusion_switch_file is None else read_switches(fusion_switch_file)
     kept = kept_nodes(graph_def, keep_dtype)
-    told = (*warnings, *off.warnings, *_of_no_adapter(wanted, age))
+    changing = {"customize_dtypes": customize_dtypes is not None, "keep_dtype": bool(kept)}
+    in_vain = without_effect((key for key, given in changing.items() if given), wanted.value)
+    said = (f"{key}: {wanted} keeps every type, so it changes nothing" for key in in_vain)
+    told = (*warnings, *said, *off.warnings, *_of_no_adapter(wanted, age))
     return PlanOptions(wanted, age, table, colours, custom, kept, off.passes, told)

@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.compose import resolve
+from lenet_exp.config.identity import config_hash, former_hash
 from lenet_exp.config.schema.run import PLAN_FILES, Settings
 from lenet_exp.errors import ConfigError, DataError, StoreError
 from lenet_exp.record.store import journal, lease
@@ -157,6 +158,19 @@ def _from(start: Path, settings: Settings) -> Settings:
 
     data = dataclasses.replace(settings.data, path=whole(settings.data.path))
     return dataclasses.replace(settings, data=data, init_from=whole(settings.init_from))
+
+
+def job_identity(sweep: Path, settings: Settings, data_sha256: str, stack: str) -> str:
+    """Return the identity of a job of a sweep: the former one where it was finished under that."""
+    identity = config_hash(settings, data_sha256, stack)
+    if sweep.is_dir() and not (sweep / identity / journal.NAME).is_file():
+        former = former_hash(settings, data_sha256, stack)
+        with contextlib.suppress(OSError, DataError):
+            entries = journal.read(sweep / former)
+            ended = journal.merged(entries, "status").get("status") == "FINISHED"
+            if ended and journal.merged(entries, "tags").get("config_hash") == former:
+                return former
+    return identity
 
 
 def around(path: Path) -> Optional[Path]:

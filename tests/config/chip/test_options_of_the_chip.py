@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from lenet_exp.config.checks import check_contents
 from lenet_exp.config.chip import machine
 from lenet_exp.config.chip.checks import check_jobs
 from lenet_exp.config.chip.options import FIRST, TABLE
@@ -47,6 +49,26 @@ def test_a_mixlist_of_the_chip_is_checked_as_a_plan_does(tmp_path, content, prob
     assert problem in str(planned.value)
 
 
+def test_a_file_of_fusions_is_read_before_a_run_begins(tmp_path):
+    path = tmp_path / "switches.json"
+    path.write_text('{"Switch": {"GraphFusion": {"ALL": "off"}}}')
+    settings = settings_to_explain(["hardware=ascend910", f"hardware.fusion_switch_file={path}"])
+    check_contents(settings)
+    path.write_text("[]")
+    with pytest.raises(PrecisionError, match="it is no JSON object"):
+        check_contents(settings)
+
+
+@pytest.mark.parametrize("key", ["keep_dtype=[fc_3]", "trace_overflow=true"])
+def test_auto_refuses_what_the_chip_it_finds_can_not_do(key, monkeypatch):
+    settings = settings_to_explain(["hardware=auto", f"precision.{key}"])
+    machine.check_machine(settings)
+    monkeypatch.setattr(machine, "missing_for_chip", lambda: None)
+    with pytest.raises(ConfigError, match="only with hardware=cpu") as caught:
+        machine.check_machine(settings)
+    assert caught.value.args[3].endswith(f"hardware=cpu {shlex.quote(f'precision.{key}')}")
+
+
 FILES = ("modify_mixlist", "customize_dtypes")
 
 
@@ -58,8 +80,6 @@ def test_a_file_is_refused_where_a_plan_has_no_use_for_it(group, key, mode, cann
     words = [f"precision={mode}", f"hardware.cann={cann}", f"{group}.{key}={places['json']}"]
     if group == "hardware":
         words.insert(0, "hardware=ascend910")
-        if key == "customize_dtypes" and mode == "must_keep_origin_dtype":
-            return  # refused for another reason: the adapter ignores it without a word
     found = unread(key, mode, cann)
     if found is None:
         settings_to_explain(words)

@@ -112,8 +112,6 @@ PAIRS = [
     ("mixlist without a mixed mode", (FORCE, "hardware.modify_mixlist={json}"),
      ("modify_mixlist", "allow_mix_precision"),
      {"precision_mode": ("s", "force_fp16"), "modify_mixlist": ("s", "{json}")}, "IGN", "EXC"),
-    ("customize_dtypes in vain", ("precision=must_keep_origin_dtype",
-     "hardware.customize_dtypes={json}"), ("customize_dtypes",), {}, "-", "-"),
     ("types without implmode", ("hardware.optypelist_for_implmode=Pooling",),
      ("op_select_implmode",), {"optypelist_for_implmode": ("s", "Pooling")}, "ABORT", "ABORT"),
     ("Host alone", ("hardware.variable_placement=Host",), ("mix_compile_mode",),

@@ -91,6 +91,7 @@ WRONG = [
     ),
     ("precision.customize_dtypes=/", ["can be read (Is a directory)", "customize_dtypes=null"]),
     ("precision.customize_dtypes=/dev/zero", ["can be read (no regular file"]),
+    ("precision.customize_dtypes=/dev/null", ["can be read (no regular file"]),
     (
         "precision.customize_dtypes=/dev/null hardware.cann=2021",
         [
@@ -222,6 +223,16 @@ def test_a_misspelt_option_of_the_chip_is_told_with_the_hardware_that_has_it(mon
         "no such key; hardware.dump_step is one",
         "python -m lenet_exp.run hardware=ascend910 hardware.dump_step=1",
     )
+
+
+@pytest.mark.parametrize(
+    ("typed", "sweeps"),
+    [("seed=1", False), ("-m seed=1,2", True), ("experiment=loss_scale_sweep", True)],
+)
+def test_what_is_checked_of_a_sweep_is_so_of_a_preset_s_too(typed, sweeps):
+    seen = []
+    check_command_line(shlex.split(typed), check=lambda jobs, are: seen.append((len(jobs), are)))
+    assert seen == [({"seed=1": 1, "-m seed=1,2": 2}.get(typed, 9), sweeps)]
 
 
 @pytest.mark.parametrize(

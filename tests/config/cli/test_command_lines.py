@@ -20,6 +20,7 @@ from lenet_exp.config.tracking import experiment_notices
 from lenet_exp.errors import ConfigError, LenetExpError
 
 pytestmark = pytest.mark.stackless
+FILE = __file__  # one that can be read
 
 # typed; a word of what is allowed; the arguments to type instead
 MENDED = [
@@ -76,9 +77,9 @@ MENDED = [
         "-m hydra/launcher=basic loss_scale=fixed loss_scale.value=128",
     ),
     (
-        "-m precision=force_fp16,allow_mix_precision precision.modify_mixlist=/dev/null",
+        f"-m precision=force_fp16,allow_mix_precision precision.modify_mixlist={FILE}",
         "only with allow_mix_precision",
-        "-m precision=allow_mix_precision precision.modify_mixlist=/dev/null",
+        f"-m precision=allow_mix_precision precision.modify_mixlist={FILE}",
     ),
     ("seed=0,1 threads=2", "several only in a sweep", "-m seed=0,1 threads=2"),
     ("dry_run=true seed=3", "only with -m", "-m dry_run=true seed=3"),

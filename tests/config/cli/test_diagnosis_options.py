@@ -57,6 +57,11 @@ def test_how_many_operators_are_shown(text):
     assert DiagnoseOptions.read([f"operators={text}"]).operators == text
 
 
+@pytest.mark.parametrize("words", [["modes=fp16"], ["modes=[fp16]"], ["precision=fp16"]])
+def test_a_mode_is_tried_by_each_of_its_names(words):
+    assert AdviseOptions.read(words).modes == ("force_fp16",)
+
+
 def test_each_mode_is_tried_once():
     asked = AdviseOptions.read(["modes=[force_fp16,force_fp32,force_fp16]"])
     assert asked.modes == ("force_fp16", "force_fp32")

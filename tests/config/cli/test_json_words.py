@@ -1,4 +1,4 @@
-"""JSON of npu_bridge as a shell hands it over."""
+"""Words as a shell hands them over: JSON of npu_bridge, and names that look like numbers."""
 
 from __future__ import annotations
 
@@ -55,6 +55,42 @@ def test_a_profile_is_taken_by_explain_runs_and_sweeps(line, sent, monkeypatch):
 )
 def test_only_an_object_of_json_is_changed(word, read):
     assert as_hydra_reads([word]) == [read]
+
+
+NAMES = [
+    ("sweep=1.10", 'sweep="1.10"'),
+    ("sweep=2026_11_28", 'sweep="2026_11_28"'),
+    ("tracking.experiment=2026", "tracking.experiment=2026"),
+    ("++tracking.experiment=+7", '++tracking.experiment="+7"'),
+    ("data.path=2024.10,2024.11", 'data.path="2024.10",2024.11'),
+    ("data.path=choice(1.10, b)", 'data.path=choice("1.10", b)'),
+    ('init_from="1.10"', 'init_from="1.10"'),
+    ("init_from=1e5", 'init_from="1e5"'),
+    ("zip(data.path=1.10,b seed=1,2)", 'zip(data.path="1.10",b seed=1,2)'),
+    ("jobs={data.path:1.10,seed:1},{seed:2}", 'jobs={data.path:"1.10",seed:1},{seed:2}'),
+    ("hydra.run.dir=1.10", 'hydra.run.dir="1.10"'),
+    ("hydra.launcher.partition=1.10", 'hydra.launcher.partition="1.10"'),
+    *((word, word) for word in (
+        "data.path=null", "data.path=${x}1.10", "optimizer.epsilon=1.0e-4", "seed=range(0,3)",
+        "hydra.launcher.n_jobs=10", "resume=12e45678", "--config-dir=1.10",
+    )),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("word", "read"), NAMES)
+def test_a_name_that_looks_like_a_number_stays_as_it_was_typed(word, read):
+    assert as_hydra_reads([word]) == [read]
+    assert as_hydra_reads([read]) == [read]
+
+
+def test_a_sweep_and_an_experiment_are_called_as_they_were_typed():
+    words = ["sweep=2026_11_28", "tracking.experiment=1e5", "seed=0,1"]
+    jobs = check_command_line(["-m", *words])
+    assert len(jobs) == 2
+    for job in jobs.values():
+        assert (job.sweep, job.tracking.experiment) == ("2026_11_28", "1e5")
+        assert job.hydra.sweep.dir == "multirun/2026_11_28"
+    assert settings_to_explain(["tracking.experiment=1.10"]).tracking.experiment == "1.10"
 
 
 @pytest.mark.parametrize(

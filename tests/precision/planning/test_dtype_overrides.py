@@ -160,6 +160,16 @@ def test_a_line_for_no_operator_is_told(line, told):
     assert warning == f"customize_dtypes: {told}, so its line does nothing"
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("keep_dtype", ["product"]), ("customize_dtypes", "product::OutputDtype:float32")],
+)
+def test_what_changes_nothing_where_every_type_is_kept_is_told(key, value):
+    told = f"{key}: {KEEP} keeps every type, so it changes nothing"
+    assert plan_of(product, KEEP, **{key: value}).warnings == (told,)
+    assert plan_of(product, MIX, **{key: value}).warnings == ()
+
+
 def test_february_2021_has_no_such_file():
     graph_def, fetches = graph_of(product)
     with pytest.raises(PrecisionError, match="February 2021"):

@@ -32,6 +32,16 @@ def test_each_choice_is_a_job(lines, tmp_path):
     assert jobs[0].delta == "precision=force_fp16,precision.keep_dtype=[a,b]"
 
 
+def test_a_file_or_a_node_that_is_called_as_a_mode_keeps_its_name(lines, tmp_path):
+    (tmp_path / "fp16").mkdir()
+    (tmp_path / "fp16" / "mix.json").write_text("{}")
+    words = (f"modify_mixlist={tmp_path}/fp16/mix.json", "keep_dtype=[enc/origin],[fp16]")
+    found = [line.options for line in lines("precision=mixed_float16", *words)]
+    assert [options.keep_dtype for options in found] == [("enc/origin",), ("fp16",)]
+    assert {options.modify_mixlist for options in found} == {tmp_path / "fp16" / "mix.json"}
+    assert {options.precision for options in found} == {"allow_mix_precision"}
+
+
 def test_the_same_job_has_the_same_identity_while_its_files_are_the_same(lines, tmp_path):
     def identity(*words):
         (job,) = jobs_of(lines(*words), tmp_path)
