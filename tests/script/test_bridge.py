@@ -244,6 +244,30 @@ def test_a_gru_of_attention_zero_is_the_plain_one(layer):
     assert names[0] == f"{kind}/weight_input"
 
 
+@pytest.mark.parametrize(("layer", "given", "error", "said"), [
+    ("DynamicGRUV2", {"direction": "BIDIRECTIONAL"}, NotImplementedError, "=UNIDIRECTIONAL"),
+    ("DynamicAUGRU", {"direction": "BIDIRECTIONAL"}, NotImplementedError, "=UNIDIRECTIONAL"),
+    ("DynamicRNN", {"direction": "BIDIRECTION"}, ValueError, "Invalid direction: BIDIRECTION"),
+    ("DynamicGRUV2", {"gate_order": "hzr"}, ValueError, "expecting zrh or rzh"),
+    ("DynamicRNN", {"cell_clip": 3.0}, NotImplementedError, "cell_clip=3.0 of DynamicRNN"),
+    ("DynamicRNN", {"forget_bia": 1.0}, TypeError, "'forget_bia'"),
+    ("DynamicGRUV2", {"forget_bias": 1.0}, TypeError, "'forget_bias'"),
+])  # fmt: skip
+def test_an_option_of_a_layer_that_is_not_computed_is_refused(layer, given, error, said):
+    import npu_bridge.estimator.npu.npu_dynamic_rnn as layers
+
+    with pytest.raises(error, match=said):
+        getattr(layers, layer)(5, np.float32, **given)
+
+
+def test_the_options_of_a_layer_have_the_vendor_s_order():
+    from npu_bridge.estimator.npu.npu_dynamic_rnn import DynamicGRUV2, DynamicRNN
+
+    assert DynamicRNN(5, np.float32, "LSTM", "BIDIRECTIONAL")._given["direction"] == "BIDIRECTIONAL"
+    with pytest.raises(NotImplementedError, match="cell_depth=2 of DynamicGRUV2"):
+        DynamicGRUV2(5, np.float32, "UNIDIRECTIONAL", 2)
+
+
 def test_dropout_keeps_and_scales():
     from npu_bridge.estimator import npu_ops
 
