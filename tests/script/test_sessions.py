@@ -134,7 +134,7 @@ def test_the_losses_are_those_of_an_emulated_session(kind, mode):
         assert any(run.run for run in heard.runs) or mode != "force_fp16"
         assert [run.reason for run in heard.runs if run.reason] == []
         assert str(graph.as_graph_def()) == str(nodes)  # what a Saver and write_graph see
-        assert sum(call.steps for call in heard.calls if call.prepared.trains) == STEPS
+        assert sum(call.prepared.trains for call in heard.calls) == STEPS
 
 
 @pytest.mark.parametrize("kind", [*KINDS, fed_inside], ids=lambda kind: kind.__name__)
@@ -224,7 +224,7 @@ def test_steps_that_can_not_be_planned_are_counted():
         losses = _losses(session, loss, train, feeds)
     assert losses[-1] != np.float16(losses[-1])
     training = [call for call in heard.calls if call.prepared.trains]
-    assert sum(call.steps for call in training) == STEPS
+    assert len(training) == STEPS
     assert {call.prepared.run for call in training} == {None}
     assert "nowhere.json" in training[0].prepared.reason
 

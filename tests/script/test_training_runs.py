@@ -108,5 +108,5 @@ def test_a_script_s_evaluation_makes_no_steps(mode):
                 session.run([loss, train], feeds)
                 session.run(update, feeds)
             session.run(value)
-    assert sum(call.steps for call in heard.calls if call.prepared.trains) == 2
+    assert sum(call.prepared.trains for call in heard.calls) == 2
     assert [run.reason for run in heard.runs if run.reason] == []
