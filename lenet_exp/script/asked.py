@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
-from lenet_exp.config.schema.modes import OTHER_NAMES, PRECISION_MODES, by_one_name
+from lenet_exp.config.cli.script_options import ScriptOptions
+from lenet_exp.config.schema.modes import OTHER_NAMES, PRECISION_MODES, RECOMMENDED, by_one_name
 from lenet_exp.errors import ConfigError
 from lenet_exp.precision.planning.options import unread
 
+_PROGRAM = ScriptOptions.program()
 _ENTRY = "NpuOptimizer"
 _DEFAULT, _OF_INFERENCE = "allow_fp32_to_fp16", "force_fp16"
 _OFF = 2  # RewriterConfig.OFF
@@ -64,8 +67,7 @@ def read(config: Any) -> SessionConfig:
 def _check(mode: str, where: str) -> None:
     if mode not in PRECISION_MODES:
         allowed = f"{' | '.join(PRECISION_MODES)} ({where} says it)"
-        remedy = "python -m lenet_exp.script path=... precision=allow_mix_precision"
-        raise ConfigError("precision_mode", mode, allowed, remedy)
+        raise ConfigError("precision_mode", mode, allowed, f"{_PROGRAM} precision={RECOMMENDED}")
 
 
 def _entries(config: Any) -> Any:
@@ -106,8 +108,9 @@ def chosen(found: Asked, typed: Dict[str, Any]) -> Tuple[Asked, Tuple[str, ...]]
         why = unread(name, asked.mode, "today") if file else None
         if why is not None:
             if name in typed:
-                raise ConfigError(f"precision.{name}", file, f"{why.needs}: {why.reason}",
-                                  f"python -m lenet_exp.script precision={why.needs}")  # fmt: skip
+                key, allowed = f"precision.{name}", f"only with {why.needs}: {why.reason}"
+                remedy = f"{_PROGRAM} precision={why.needs} {key}={shlex.quote(file)}"
+                raise ConfigError(key, file, allowed, remedy)
             told.append(f"{name}={file} is not read: {why.reason}")
             changes: Dict[str, Any] = {name: None}
             asked = replace(asked, **changes)

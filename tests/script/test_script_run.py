@@ -105,6 +105,16 @@ def test_a_captured_graph_needs_no_script(made):
     (["path=plain.py", "modify_mixlist=plain.py"], "modify_mixlist plain.py"),
     (["path=plain.py", "customize_dtypes=plain.py"], "customize_dtypes"),
     (["path=plain.py", "precision=force_fp16", "modify_mixlist=plain.py"], "has no lists"),
+    (["path=plain.py", "precision=force_fp16", "modify_mixlist=plain.py", "--", "--x"],
+     "path=plain.py precision=allow_mix_precision precision.modify_mixlist="),
+    (["path=plain.py", "precision=fp17", "--", "--x=1", "a b"],
+     "path=plain.py precision=allow_mix_precision -- --x=1 'a b'\n"),
+    (["path=plain.py", "--batch_size=64"], "allowed: -- before the script's arguments"),
+    (["path=plain.py", "--batch_size=64"], ".script path=plain.py -- --batch_size=64\n"),
+    (["path=plain.py", "--steps=100", "-v", "3"], " path=plain.py -- --steps=100 -v 3\n"),
+    (["-m", "plain.py", "-b", "64", "precision=fp16,origin"],
+     " -m path=plain.py precision=fp16,origin -- -b 64\n"),
+    (["path=plain.py", "--precision=fp16", "--", "-x"], "path=plain.py precision=fp16 -- -x\n"),
 ])  # fmt: skip
 @pytest.mark.stackless
 def test_a_wrong_line_is_refused_in_words(words, said, monkeypatch, capsys):
