@@ -54,8 +54,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
 
 def _run(options: ScriptOptions, line: CommandLine) -> int:
-    from lenet_exp.script import run  # noqa: PLC0415 - numpy
+    from lenet_exp.script import refusals, run  # noqa: PLC0415 - numpy
 
+    refusals.check_store(options)  # of a sweep's job not: its server may be away for a while
     return run.run(options, line)
 
 
