@@ -134,7 +134,7 @@ class Takeover:
         if not on_chip:
             return False
         if self.asked is None:
-            self.asked, told = asking.chosen(said.asked, self._typed)
+            self.asked, told = asking.chosen(said.asked, self._typed, self._on_refused)
             self.observer.found(self.asked, told)
         return True
 

@@ -10,6 +10,7 @@ from taken_over import taken_over
 from lenet_exp import tf_compat
 from lenet_exp.errors import ConfigError
 from lenet_exp.precision import emulated_session
+from lenet_exp.script import asked
 
 tf_compat.configure(hide_gpus=True, deterministic=True)
 STEPS = 3
@@ -227,6 +228,30 @@ def test_steps_that_can_not_be_planned_are_counted():
     assert len(training) == STEPS
     assert {call.prepared.run for call in training} == {None}
     assert "nowhere.json" in training[0].prepared.reason
+
+
+@pytest.mark.parametrize(("texts", "mode", "refused"), [
+    ({}, "allow_fp32_to_fp16", ""),
+    ({"precision_mode": "force_fp16"}, "force_fp16", ""),
+    ({"precision_mode": "cube_fp16in_fp32out"}, "force_fp32", ""),
+    ({"precision_mode_v2": "origin"}, "must_keep_origin_dtype", ""),
+    ({"precision_mode": "force_fp16", "precision_mode_v2": "origin"}, "force_fp16",
+     "precision_mode=force_fp16 beside precision_mode_v2=origin"),
+    ({"precision_mode": ""}, "allow_fp32_to_fp16", "precision_mode="),
+    ({"precision_mode": "fp16"}, "force_fp16", "precision_mode=fp16"),
+    ({"precision_mode_v2": "force_fp16"}, "force_fp16", "precision_mode_v2=force_fp16"),
+])  # fmt: skip
+def test_what_today_s_adapter_refuses_of_a_mode_is_said(texts, mode, refused):
+    found = asked.read(_config(**texts)).asked
+    assert (found.mode, found.refused) == (mode, refused)
+    said = f"today's adapter refuses {refused}"
+    assert asked.chosen(found, {})[1] == ((said,) if refused else ())
+    assert said not in asked.chosen(found, {"mode": "force_fp16"}, "error")[1]
+    if refused:
+        with pytest.raises(ConfigError, match="precision_mode_v2=fp16"):
+            asked.chosen(found, {}, "error")
+    else:
+        assert asked.chosen(found, {}, "error")[0].mode == mode
 
 
 @pytest.mark.parametrize("mode", [None, "force_fp16"])
