@@ -42,21 +42,22 @@ _REMEDY = "room and permission there, then the same command"
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run a script; return its exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
-    ours, _ = parts(arguments)
+    ours, own = parts(arguments)
     if versions.FLAG in ours:
         return cli.exit_code(versions.show)
     if not ours or {"-h", "--help"} & {*ours}:
         return cli.exit_code(lambda: print(__doc__, end="") or 0)
-    line = CommandLine(ScriptOptions.program(), ours)
+    line = CommandLine(ScriptOptions.program(), ours, own)
     if sweeps(arguments):
         return cli.exit_code(lambda: _sweep(arguments), _REMEDY, line)
-    return cli.exit_code(lambda: _run(ScriptOptions.read(arguments)), _REMEDY, line)
+    return cli.exit_code(lambda: _run(ScriptOptions.read(arguments), line), _REMEDY, line)
 
 
-def _run(options: ScriptOptions) -> int:
-    from lenet_exp.script import run  # noqa: PLC0415 - numpy
+def _run(options: ScriptOptions, line: CommandLine) -> int:
+    from lenet_exp.script import refusals, run  # noqa: PLC0415 - numpy
 
-    return run.run(options)
+    refusals.check_store(options)  # of a sweep's job not: its server may be away for a while
+    return run.run(options, line)
 
 
 def _sweep(arguments: Sequence[str]) -> int:

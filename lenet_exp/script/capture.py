@@ -11,7 +11,7 @@ import contextlib
 import io
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -29,14 +29,14 @@ class Capture:
         """Write into `folder`, which is made."""
         self._folder, self._script = folder.absolute(), script
         self._fed: List[Mapping[str, Any]] = []
-        self._key: object = None
+        self._key: Optional[int] = None
 
     @property
     def has_begun(self) -> bool:
         """Whether the graph is written."""
         return self._key is not None
 
-    def begin(self, key: object, session: Any, fetches: Sequence[Any], mode: str) -> None:
+    def begin(self, key: int, session: Any, fetches: Sequence[Any], mode: str) -> None:
         """Write the session's graph and variables; `fetches` are those of the step `key`."""
         self._key = key
         graph, tf = session.graph, tf_compat.load()
@@ -51,9 +51,9 @@ class Capture:
         about = {"fetches": names, "mode": mode, "script": self._script}
         write_bytes(self._folder / ABOUT, json.dumps(about, indent=1).encode())
 
-    def takes(self, key: object) -> bool:
+    def takes(self, key: int) -> bool:
         """Return whether the feeds of a call are still wanted."""
-        return key is self._key and len(self._fed) < STEPS
+        return key == self._key and len(self._fed) < STEPS
 
     def add(self, fed: Mapping[str, Any]) -> None:
         """Keep what a step was given, by tensor name."""

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
+import re
+from typing import Any, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from lenet_exp import tf_compat
 from lenet_exp.precision import Plan, assign, emulate
 from lenet_exp.precision.analysis.step_sections import is_backward
 from lenet_exp.precision.emulation.exact import float_status
 from lenet_exp.precision.emulation.trace.counters import Traces
-from lenet_exp.precision.ir.op_traits import PLAIN_WRITES, updates
+from lenet_exp.precision.ir.op_traits import (
+    CONTROL_FLOW,
+    PASS_THROUGH,
+    PLAIN_WRITES,
+    VARIABLES,
+    updates,
+)
 from lenet_exp.precision.planning.options import nodes_of
 from lenet_exp.script.asked import Asked
 from lenet_exp.script.graft import Grafted, graft
 from lenet_exp.script.step_graph import StepGraph, step_graph
+
+_OPTIMIZER = re.compile("(Resource)?(Sparse)?Apply")
+_ON_THE_WAY = PASS_THROUGH | CONTROL_FLOW  # from a variable to what writes it
 
 
 class EmulatedRun(NamedTuple):
@@ -21,15 +31,11 @@ class EmulatedRun(NamedTuple):
 
     tensors, operations: for those that are fetched, in their order.
     seen: what each reading of the float status found, 0 for no overflow.
-    trains: whether it updates variables.
     """
 
-    plan: Plan
-    step: StepGraph
     tensors: Tuple[Any, ...]
     operations: Tuple[Any, ...]
     seen: Tuple[Any, ...]
-    trains: bool
     traces: Optional[Traces]
     grafted: Grafted
 
@@ -65,18 +71,40 @@ def changes_numbers(plan: Plan) -> bool:
 
 
 def trains(step: StepGraph) -> bool:
-    """Return whether a run changes what it learns."""
-    nodes = step.graph_def.node
-    if any(updates(node) and _is_float(node) for node in nodes):
+    """Return whether a run changes what is learnt: neither a metric's sums nor a counter."""
+    written = [op for op in step.operations.values() if _is_float(op.node_def)]
+    if any(_OPTIMIZER.match(op.type) for op in written):
         return True
-    by_hand = any(node.op in PLAIN_WRITES for node in nodes)  # an optimizer of the script's own
-    return by_hand and any(is_backward(node.name) for node in nodes)
+    backward = any(map(is_backward, step.operations))
+    by_hand = [op for op in written
+               if updates(op.node_def) or (backward and op.type in PLAIN_WRITES)]  # fmt: skip
+    changed = {_variable(op) for op in by_hand} - {""}
+    if not changed:
+        return False
+    keys, graph = tf_compat.load().GraphKeys, by_hand[0].graph
+    if changed & _names(graph, keys.TRAINABLE_VARIABLES):
+        return True
+    return backward and bool(
+        changed - _names(graph, keys.LOCAL_VARIABLES) - _names(graph, keys.METRIC_VARIABLES)
+    )
 
 
 def _is_float(node: Any) -> bool:
-    """Return whether an update is of what is learnt, and not of a counter."""
     kinds = (node.attr[name].type for name in ("T", "dtype") if name in node.attr)
     return any(tf_compat.load().as_dtype(kind).is_floating for kind in kinds if kind)
+
+
+def _variable(op: Any) -> str:
+    """Return the name of the variable that an operation writes; "" where it writes none."""
+    while op.type not in VARIABLES:
+        if op.type not in _ON_THE_WAY and not updates(op.node_def) and op.type not in PLAIN_WRITES:
+            return ""
+        op = op.inputs[0].op
+    return str(op.name)
+
+
+def _names(graph: Any, collection: str) -> Set[str]:
+    return {str(one.name).partition(":")[0] for one in graph.get_collection(collection)}
 
 
 def emulate_run(
@@ -103,8 +131,7 @@ def emulate_run(
     found = tuple(grafted.tensor(name) for name in names)
     run = tuple(grafted.operation(op.name) for op in operations)
     counted = tuple(grafted.tensor(name) for name in seen)
-    parts = (plan, step, found, run, counted, trains(step), made.traces, grafted)
-    return EmulatedRun(*parts)
+    return EmulatedRun(found, run, counted, made.traces, grafted)
 
 
 def _readings(plan: Plan, graph_def: Any) -> List[str]:

@@ -9,7 +9,12 @@ from typing import Any, Dict, List, Optional, Sequence
 import numpy as np
 
 _LOSS = re.compile(r"(^|[/_])(total_)?loss(es)?(_\d+)?($|[/:])|loss$", re.IGNORECASE)
+# What else is computed in a scope of that name.
+_MEASURE = re.compile(r"(^|_)(acc(uracy)?|precision|recall|auc|f1|iou|correct|scale|rate|step)",
+                      re.IGNORECASE)  # fmt: skip
 _SUMMARIES = ("ScalarSummary",)
+_UNSPOKEN = ("truediv", "value")  # names that TensorFlow gives, besides an operator's type
+_NO_LOSS = 4
 
 
 class History:
@@ -30,10 +35,10 @@ class History:
         """How many were made."""
         return len(self.seconds)
 
-    def add(self, count: int, seconds: float, overflows: float, skipped: int) -> None:
-        """Add the steps of one call."""
-        self.seconds.extend([seconds / count] * count)
-        self.overflowed.extend([0.0] * (count - 1) + [overflows])
+    def add(self, seconds: float, overflows: float, skipped: bool) -> None:
+        """Add a step."""
+        self.seconds.append(seconds)
+        self.overflowed.append(overflows)
         self.skipped += skipped
 
     def is_noted(self) -> bool:
@@ -42,21 +47,31 @@ class History:
 
     def loss(self, tensors: Sequence[Any], values: Sequence[Any]) -> None:
         """Keep the loss of the last step, if it is among what was fetched."""
-        at = next((i for i, tensor in enumerate(tensors) if self._is_loss(tensor)), None)
-        if at is not None and np.ndim(values[at]) == 0:
-            self.losses[self.steps] = float(values[at])
+        numbers = [(t, v) for t, v in zip(tensors, values) if _is_real(t) and np.ndim(v) == 0]
+        ranked = [(self._rank(tensor), at) for at, (tensor, _) in enumerate(numbers)]
+        rank, at = min(ranked, default=(_NO_LOSS, 0))
+        if rank < _NO_LOSS:
+            self.losses[self.steps] = float(numbers[at][1])
         elif self.metric is not None:
-            names = (t.name for t, value in zip(tensors, values) if np.ndim(value) == 0)
-            self.numbers.update(dict.fromkeys(map(str, names)))
+            self.numbers.update(dict.fromkeys(str(tensor.name) for tensor, _ in numbers))
 
-    def _is_loss(self, tensor: Any) -> bool:
+    def _rank(self, tensor: Any) -> int:
+        """Return how surely a number is the loss, 0 the surest."""
         name = str(tensor.name)
         if self.metric is not None:
-            return self.metric in {name, name.partition(":")[0]}
-        if not tensor.dtype.is_floating or tensor.shape.ndims not in (0, None):
-            return False
-        readers = (op for op in tensor.consumers() if op.type in _SUMMARIES)
-        return bool(_LOSS.search(name)) or any(_LOSS.search(op.name) for op in readers)
+            return 0 if self.metric in {name, name.partition(":")[0]} else _NO_LOSS
+        if not tensor.dtype.is_floating:
+            return _NO_LOSS
+        readers = [op.name for op in tensor.consumers() if op.type in _SUMMARIES]
+        own = _last_part(name)
+        if _LOSS.search(own):
+            return 0
+        if any(_LOSS.search(_last_part(reader)) for reader in readers):
+            return 1
+        if _MEASURE.search(own) or not any(_LOSS.search(scope) for scope in (name, *readers)):
+            return _NO_LOSS
+        base = re.sub(r"_\d+$", "", own).lower()
+        return 2 if base in _UNSPOKEN or tensor.op.type.lower().startswith(base) else 3
 
     def metrics(self) -> Dict[str, float]:
         """Return what is to be recorded of the last step."""
@@ -88,3 +103,11 @@ class History:
         if self.losses:
             parts.append(f"loss {self.losses[max(self.losses)]:.6g}")
         return "; ".join(parts)
+
+
+def _is_real(tensor: Any) -> bool:
+    return bool(tensor.dtype.is_floating or tensor.dtype.is_integer)
+
+
+def _last_part(name: str) -> str:
+    return name.partition(":")[0].rpartition("/")[2]

@@ -15,8 +15,10 @@ import types
 from pathlib import Path
 from typing import Any, Callable, List, NamedTuple, NoReturn, Optional, Sequence
 
+from lenet_exp.config.passwords import without_password
 from lenet_exp.errors import LenetExpError
 
+Mend = Callable[[LenetExpError], LenetExpError]
 _PACKAGE = re.escape(str(Path(__file__).resolve().parents[1]))
 # A frame: the line of the file, and what is further in below it.
 _OURS = re.compile(
@@ -73,8 +75,8 @@ def _raise_enough() -> NoReturn:
     raise _raised[0]
 
 
-def run_file(path: str, arguments: Sequence[str]) -> Ended:
-    """Run a file as `python PATH ARGUMENTS` does."""
+def run_file(path: str, arguments: Sequence[str], mended: Mend = lambda error: error) -> Ended:
+    """Run a file as `python PATH ARGUMENTS` does; `mended` gives an error of ours its remedy."""
     sys.argv = [path, *arguments]
     sys.path[0] = str(Path(path).resolve().parent)
     module = types.ModuleType("__main__")
@@ -87,17 +89,17 @@ def run_file(path: str, arguments: Sequence[str]) -> Ended:
         code = code or compile(Path(path).read_bytes(), path, "exec", dont_inherit=True)
         exec(code, module.__dict__)  # noqa: S102 - it is what a person asked for
 
-    return _ended(work)
+    return _ended(work, mended)
 
 
-def run_module(name: str, arguments: Sequence[str]) -> Ended:
-    """Run a module as `python -m NAME ARGUMENTS` does."""
+def run_module(name: str, arguments: Sequence[str], mended: Mend = lambda error: error) -> Ended:
+    """Run a module as `python -m NAME ARGUMENTS` does; `mended` as for a file."""
     sys.argv = [name, *arguments]
     sys.path[0] = os.getcwd()  # noqa: PTH109 - as Python has it
-    return _ended(lambda: runpy.run_module(name, run_name="__main__", alter_sys=True))
+    return _ended(lambda: runpy.run_module(name, run_name="__main__", alter_sys=True), mended)
 
 
-def _ended(work: Callable[[], Any]) -> Ended:
+def _ended(work: Callable[[], Any], mended: Mend) -> Ended:
     try:
         _raised.clear()
         signal.signal(_ENOUGH, _enough)
@@ -113,7 +115,7 @@ def _ended(work: Callable[[], Any]) -> Ended:
         _show(*sys.exc_info())
         return Ended(1, signal.SIGINT)
     except LenetExpError as error:  # in words: it is not the script that is wrong
-        _tell(f"lenet-exp: {error}\n")
+        _tell(without_password(f"lenet-exp: {mended(error)}\n"))
         return Ended(error.exit_code, error=in_a_line(error))
     except Exception as error:  # noqa: BLE001 - a script's own: shown as Python shows it
         _show(*sys.exc_info())

@@ -82,6 +82,14 @@ def _file_of(module: str) -> Optional[Path]:
     return Path(spec.origin).resolve() if spec is not None and spec.origin else None
 
 
+def file_of_module(name: str) -> Optional[Path]:
+    """Return the file that `python -m NAME` runs from here; nothing is imported for it."""
+    inside = Path(*name.split("."))
+    places = [Path.cwd(), *map(Path, sys.path[1:])]
+    files = (one for at in places for one in (at / inside / "__main__.py", at / f"{inside}.py"))
+    return next(filter(Path.is_file, files), None)
+
+
 class ScriptRecord:
     """Takes what happens; written as it comes, told to the store at the end."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Callable, Mapping, NoReturn, Optional
 
 from lenet_exp import tf_compat
+from lenet_exp.config.cli.mend import CommandLine
 from lenet_exp.config.cli.script_options import ScriptOptions
 from lenet_exp.errors import Terminated, is_ours
 from lenet_exp.record.terminal import print_as_python
@@ -27,22 +28,23 @@ _ENDING = (signal.SIGTERM, signal.SIGHUP)
 _masks = threading.local()  # of signals, of each thread before it forks
 
 
-def run(options: ScriptOptions, tags: Optional[Mapping[str, str]] = None) -> int:
+def run(options: ScriptOptions, line: CommandLine, tags: Optional[Mapping[str, str]] = None) -> int:
     """Run the script that is asked for, its sessions taken over; return its exit code.
 
-    `tags`: of its run in MLflow, besides its own.
+    `line` is what was typed; `tags` are of its run in MLflow, besides its own.
     """
     sys.path[0] = "" if options.path is None else str(options.path.resolve().parent)
     kept = kept_of(options)
     kept.tags.update(tags or {})
-    refusals.check(options, kept)
+    refusals.check_files(options)
+    refusals.check_folders(options, kept)
     capture = None if options.capture is None else Capture(options.capture, kept.script)
     watch = Watch(ScriptRecord(kept), options.metric, options.steps, capture)
     takeover = Takeover(options.typed(), watch, options.trace, options.on_refused)
     AfterImport(takeover.install).install()
     _prepare_process(watch)
     try:
-        ended = _script(options)
+        ended = _script(options, line)
     except Terminated:
         ended = interpreter.Ended(143, signal.SIGTERM)
     status = "KILLED" if ended.signal else "FAILED" if ended.code else "FINISHED"
@@ -66,10 +68,10 @@ def _leave_threads() -> None:
         os._exit(0)
 
 
-def _script(options: ScriptOptions) -> interpreter.Ended:
+def _script(options: ScriptOptions, line: CommandLine) -> interpreter.Ended:
     if options.path is not None:
-        return interpreter.run_file(str(options.path), options.arguments)
-    return interpreter.run_module(str(options.module), options.arguments)
+        return interpreter.run_file(str(options.path), options.arguments, line.mended)
+    return interpreter.run_module(str(options.module), options.arguments, line.mended)
 
 
 def kept_of(options: ScriptOptions) -> Kept:

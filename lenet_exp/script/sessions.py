@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
@@ -35,16 +36,16 @@ class Prepared(NamedTuple):
     trains: bool
     step: Optional[StepGraph] = None
     reason: str = ""  # why it runs in float32 though it should not
+    number: int = 0  # of this process: what outlives the graph knows it by that
 
 
 class Call(NamedTuple):
-    """One call: its steps, seconds, overflows, and what was fetched of the graph itself."""
+    """One step of a call: its seconds and overflows, and what was fetched of the graph itself."""
 
     prepared: Prepared
-    steps: int
     seconds: float
     overflows: float
-    skipped: int
+    skipped: bool
     tensors: Sequence[Any]
     values: Sequence[Any]
     session: Any
@@ -64,10 +65,10 @@ class Observer:
         """Hear that a session is about to run it for the first time."""
 
     def called(self, call: Call) -> None:
-        """Hear of a call that trained or was emulated."""
+        """Hear of a step that trained or was emulated."""
 
     def wants_given(self, prepared: Prepared) -> bool:
-        """Return whether `given` of the next call is wanted."""
+        """Return whether `given` of the next step is wanted."""
         return False
 
 
@@ -86,6 +87,7 @@ class Takeover:
         self._on_refused = on_refused
         self.every_session = "mode" in typed  # also those that say nothing of the chip
         self.asked: Optional[asking.Asked] = None
+        self._numbers = itertools.count(1)
         self._lock = threading.RLock()
         self._busy = threading.local()
         self._do_run: Callable[..., Any] = lambda *args: None
@@ -127,14 +129,12 @@ class Takeover:
 
     def _begin(self, config: Any) -> bool:
         """Return whether a session is the chip's; with the first one the mode is settled."""
-        said = asking.read(config) if isinstance(config, object) and _is_config(config) else None
-        if said is None:
-            said = asking.read(None)
+        said = asking.read(config if hasattr(config, "graph_options") else None)
         on_chip = self.every_session if said.on_chip is None else said.on_chip
         if not on_chip:
             return False
         if self.asked is None:
-            self.asked, told = asking.chosen(said.asked, self._typed)
+            self.asked, told = asking.chosen(said.asked, self._typed, self._on_refused)
             self.observer.found(self.asked, told)
         return True
 
@@ -176,7 +176,8 @@ class Takeover:
             if options.tensor_connection:
                 held = tuple(find(name) for name in options.fetch)
                 reason = "Keras joins tensors in it"
-                self.observer.prepared(Prepared(held, None, None, False, None, reason))
+                number = next(self._numbers)
+                self.observer.prepared(Prepared(held, None, None, False, None, reason, number))
                 return from_options(session, options)
             fetches, feeds = ([find(name) for name in names]
                               for names in (options.fetch, options.feed))  # fmt: skip
@@ -204,29 +205,37 @@ class Takeover:
                 mine.known[key] = prepared
         if id(prepared) not in mine.begun:
             self._quietly(lambda: self._begin_run(mine, session, prepared))
-        run = prepared.run
-        begun = time.perf_counter()
-        if run is None and not prepared.trains:
+        if prepared.run is None and not prepared.trains:
             return self._do_run(session, None, targets, fetches, feeds, *how)
+        named = {tensor.name: value for tensor, value in zip(fed, feeds.values())}
+        for left in reversed(range(mine.times(self._do_run, session, targets))):
+            told = (how[0], None) if left else how  # the buffer of metadata is filled once
+            call = self._step(mine, session, prepared, (*what, named), told)
+            with self._lock:  # a script may train in several threads
+                self._quietly(lambda: self.observer.called(call))  # noqa: B023 - is run at once
+        return call.values
+
+    def _step(
+        self,
+        mine: OneSession,
+        session: Any,
+        prepared: Prepared,
+        what: Tuple[Any, ...],
+        how: Tuple[Any, ...],
+    ) -> Call:
+        """Make one step of a call."""
+        targets, fetches, feeds, named = what
+        run = prepared.run
         data = _pipelines(prepared) if self.observer.wants_given(prepared) else {}
         counts = () if run is None else run.seen
         wanted = [*(fetches if run is None else run.tensors), *counts, *data.values()]
+        begun = time.perf_counter()
         ends = targets if run is None else list(run.operations)
-        overflows, skipped, steps = 0.0, 0, mine.times(self._do_run, session, targets)
-        for left in reversed(range(steps)):
-            told = (how[0], None) if left else how  # the buffer of metadata is filled once
-            values = self._do_run(session, None, ends, wanted, feeds, *told)
-            seen = values[len(fetches) :][: len(counts)]
-            more, overflowed = mine.counted(self._do_run, session, seen) if run else (0.0, False)
-            overflows, skipped = overflows + more, skipped + overflowed
-        seconds = time.perf_counter() - begun
-        given = dict(zip(data, values[len(fetches) + len(counts) :]))
-        given.update((tensor.name, value) for tensor, value in zip(fed, feeds.values()))
-        values = values[: len(fetches)]
-        call = Call(prepared, steps, seconds, overflows, skipped, fetches, values, session, given)
-        with self._lock:  # a script may train in several threads
-            self._quietly(lambda: self.observer.called(call))
-        return values
+        values = self._do_run(session, None, ends, wanted, feeds, *how)
+        own, seen, more = _parts(values, len(fetches), len(counts))
+        overflows, skipped = mine.counted(self._do_run, session, seen) if run else (0.0, False)
+        seconds, given = time.perf_counter() - begun, {**dict(zip(data, more)), **named}
+        return Call(prepared, seconds, overflows, skipped, fetches, own, session, given)
 
     def _quietly(self, work: Callable[[], None]) -> None:
         """Do something in which sessions are not taken over."""
@@ -264,7 +273,8 @@ class Takeover:
                 if self._on_refused == "error":
                     raise
                 run, reason = None, in_a_line(error)
-            made.append(Prepared(held, run, plan, training, step, reason))
+            number = next(self._numbers)
+            made.append(Prepared(held, run, plan, training, step, reason, number))
             self.observer.prepared(made[0])
 
         self._quietly(work)
@@ -299,9 +309,9 @@ class OneSession:
     def counted(
         self, do_run: Callable[..., Any], session: Any, seen: Sequence[Any]
     ) -> Tuple[float, bool]:
-        """Return the overflows of a call, and whether a reading of the flag found one.
+        """Return the overflows of a step, and whether a reading of the flag found one.
 
-        The flag is looked at in a run of its own: in the call's, what it waits for may be dead.
+        The flag is looked at in a run of its own: in the step's, what it waits for may be dead.
         """
         flag = status_of(session.graph).tensor(float_status.NAME)
         after = do_run(session, None, [], [flag], {}, None, None)[0]
@@ -321,6 +331,12 @@ class OneSession:
         return int(value) + 1
 
 
+def _parts(values: Sequence[Any], *lengths: int) -> List[Sequence[Any]]:
+    """Return the first so many values, those after them, and the rest."""
+    ends = [0, *itertools.accumulate(lengths), len(values)]
+    return [values[begin:end] for begin, end in zip(ends, ends[1:])]
+
+
 def _pipelines(prepared: Prepared) -> Dict[str, Any]:
     """Return what a run takes out of iterators and queues: the tensors, by the graph's names."""
     operations = prepared.step.operations.values() if prepared.step is not None else ()
@@ -336,7 +352,3 @@ def _feeds(tensors: Sequence[Any], values: Sequence[Any]) -> Dict[Any, Any]:
     """Return feeds as `_do_run` takes them: TensorFlow 2 has no tensors for keys."""
     keys = [tensor.ref() if hasattr(tensor, "ref") else tensor for tensor in tensors]
     return dict(zip(keys, values))
-
-
-def _is_config(config: Any) -> bool:
-    return hasattr(config, "graph_options")

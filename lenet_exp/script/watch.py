@@ -7,22 +7,22 @@ import os
 import sys
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from lenet_exp.precision import Plan, report, verdict
+from lenet_exp import tf_compat
+from lenet_exp.precision import Plan, verdict
 from lenet_exp.precision.emulation.trace import report as trace_report
 from lenet_exp.precision.emulation.trace import tally
 from lenet_exp.precision.emulation.trace.report import Counted
-from lenet_exp.precision.planning.options import near, nodes_of
 from lenet_exp.precision.reporting.records import as_csv_of_run
 from lenet_exp.record.terminal import print_on
 from lenet_exp.script.asked import Asked
 from lenet_exp.script.capture import Capture
 from lenet_exp.script.history import History
-from lenet_exp.script.interpreter import end_with_enough_steps
+from lenet_exp.script.interpreter import end_with_enough_steps, in_a_line
 from lenet_exp.script.record import ScriptRecord
+from lenet_exp.script.seen import AllSeen
 from lenet_exp.script.sessions import Call, Observer, Prepared
 
 OVERFLOWS, PLAN = "overflows.csv", "precision.csv"
-_MOST_PLANS = 8
 _MOST_NAMES = 4
 
 
@@ -42,9 +42,9 @@ class Watch(Observer):
         self._record = record
         self._owner, self._stream = os.getpid(), sys.stderr  # whatever the script puts there
         self._asked: Optional[Tuple[Asked, Sequence[str]]] = None
+        self._seen = AllSeen()
+        self._first = ""  # what is said first, where nothing trains
         self._begun = False
-        self._runs: List[Prepared] = []
-        self._tallies: Dict[int, tally.Tally] = {}
         self._said: List[str] = []
         self._ended = False
 
@@ -61,31 +61,33 @@ class Watch(Observer):
 
     def prepared(self, prepared: Prepared) -> None:
         """Say the first line before the first step, and what can't be emulated when it is met."""
-        self._runs.append(prepared)
-        if prepared.trains and not self._begun:
-            self._begin(prepared.plan)
+        asked, told = self._asked or (Asked(), ())
+        self._seen.add(prepared, asked.keep_dtype)
+        is_first = prepared.plan is not None and not self._first
+        if not self._begun and (prepared.trains or is_first):
+            self._first = first_line(asked, told, prepared.plan)
+        if prepared.trains:
+            self._begin()
         if prepared.reason:
             self.say(f"in float32: {_names(prepared.held)}: {prepared.reason}")
-        traces = prepared.run.traces if prepared.run is not None else None
-        if traces is not None:
-            self._tallies[id(prepared)] = tally.empty(traces.sites)
 
     def begun(self, prepared: Prepared, session: Any) -> None:
         """Write the capture before the first step."""
         if self._capture is not None and prepared.trains and not self._capture.has_begun:
             fetches, mode = prepared.held, self._mode()
-            self._captured(lambda capture: capture.begin(prepared, session, fetches, mode))
+            self._captured(lambda capture: capture.begin(prepared.number, session, fetches, mode))
 
     def _mode(self) -> str:
         return self._asked[0].mode if self._asked else Asked.mode
 
     def wants_given(self, prepared: Prepared) -> bool:
         """Return whether a capture wants it."""
-        return self._capture is not None and self._capture.takes(prepared)
+        return self._capture is not None and self._capture.takes(prepared.number)
 
-    def _begin(self, plan: Optional[Plan]) -> None:
-        self._begun = True
-        self.say(first_line(*(self._asked or (Asked(), ())), plan))
+    def _begin(self) -> None:
+        if not self._begun:
+            self._begun = True
+            self.say(self._first or first_line(*(self._asked or (Asked(), ())), None))
 
     def called(self, call: Call) -> None:
         """Count a step, and record it."""
@@ -93,10 +95,10 @@ class Watch(Observer):
             return
         if call.prepared.trains and self._has_enough():  # the script has caught what was to end it
             end_with_enough_steps()
-        if self._capture is not None and self._capture.takes(call.prepared):
+        if self._capture is not None and self._capture.takes(call.prepared.number):
             self._captured(lambda capture: capture.add(call.given))
         if call.prepared.trains:
-            self.history.add(call.steps, call.seconds, call.overflows, call.skipped)
+            self.history.add(call.seconds, call.overflows, call.skipped)
             self.history.loss(call.tensors, call.values)
         self._trace(call)
         if call.prepared.trains and self.history.is_noted():
@@ -111,17 +113,19 @@ class Watch(Observer):
         return self._most is not None and self.history.steps >= self._most
 
     def _trace(self, call: Call) -> None:
-        before = self._tallies.get(id(call.prepared))
-        run = call.prepared.run
-        if before is None or run is None or run.traces is None:
+        seen = self._seen.of(call.prepared)
+        if seen is None or seen.traces is None or seen.tally is None:
             return
-        traces, step = run.traces, max(1, self.history.steps)
+        traces, step = seen.traces, max(1, self.history.steps)
         names = [traces.counts, traces.largest, *filter(None, [traces.iterations])]
         values = call.session.run([_of(call.prepared, f"{name.split(':')[0]}") for name in names])
         inside = values[2] if len(values) > 2 else None
-        made = tally.added(before, traces.sites, values[0], values[1], step, inside)
-        self._tallies[id(call.prepared)] = made
+        seen.tally = tally.added(seen.tally, traces.sites, values[0], values[1], step, inside)
         call.session.run(_of(call.prepared, traces.reset))
+
+    def counted(self) -> Dict[str, Counted]:
+        """Return what was traced so far, by the names of the runs."""
+        return self._seen.counted()
 
     def let_go(self) -> None:
         """Have no part in the record, in a fork of the script."""
@@ -137,11 +141,11 @@ class Watch(Observer):
         self._ended = True
         self._say_steps()
         self._captured(lambda capture: capture.end())
-        counted = self._counted()
+        counted = self.counted()
         for text in _tables(counted):
             self.say(text)
         files = self._files(counted)
-        tags = {"emulated": emulated(self._runs), **({"error": error} if error else {})}
+        tags = {"emulated": self._seen.emulated(), **({"error": error} if error else {})}
         for line in self._record.end(status, tags, files, self.history, self._said):
             self.say(line)
 
@@ -149,36 +153,26 @@ class Watch(Observer):
         if self._asked is None:
             self.say("no session of the chip was opened: nothing was emulated")
             return
-        if not self._begun:
-            self._begin(next((r.plan for r in self._runs if r.plan is not None), None))
-        lost = not_kept(self._asked[0].keep_dtype, self._runs)
+        self._begin()
+        lost = self._seen.not_kept(self._asked[0].keep_dtype)
         for text in (self.history.text(), *lost, *not_found(self.history)):
             self.say(text)
 
     def _captured(self, work: Callable[[Capture], None]) -> None:
-        """Do something for the capture, if there is one; what the system refuses ends it alone."""
+        """Do something for the capture, if there is one; what it can't do ends it alone."""
         if self._capture is None:
             return
         try:
             work(self._capture)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - TensorFlow writes, too, and has its own errors
             self._capture = None
-            self.say(f"no capture: {error.filename or 'its folder'}: {error.strerror or error}")
-
-    def _counted(self) -> Dict[str, Counted]:
-        found = {}
-        for name, prepared in _named(self._runs).items():
-            traces = prepared.run.traces if prepared.run is not None else None
-            if traces is not None:
-                found[name] = Counted(traces, self._tallies[id(prepared)])
-        return {name: each for name, each in found.items() if each.tally.calls}
+            said = in_a_line(error)
+            if isinstance(error, OSError):
+                said = f"{error.filename or 'its folder'}: {error.strerror or error}"
+            self.say(f"no capture: {said}")
 
     def _files(self, counted: Dict[str, Counted]) -> Dict[str, str]:
-        plans = {
-            name: report(prepared.plan)
-            for name, prepared in list(_named(self._runs).items())[:_MOST_PLANS]
-            if prepared.plan is not None and prepared.plan.operators
-        }
+        plans = self._seen.plans()
         made = {PLAN: as_csv_of_run(plans)} if plans else {}
         return {**made, OVERFLOWS: trace_report.as_csv(counted)} if counted else made
 
@@ -203,40 +197,12 @@ def first_line(asked: Asked, told: Sequence[str], plan: Optional[Plan]) -> str:
     return "; ".join(parts)
 
 
-def emulated(runs: Sequence[Prepared]) -> str:
-    """Return whether what was run was computed as the chip does: true, false or partly."""
-    if not any(prepared.reason for prepared in runs):
-        return "true"
-    return "partly" if any(prepared.run is not None for prepared in runs) else "false"
-
-
-def not_kept(names: Sequence[str], runs: Sequence[Prepared]) -> List[str]:
-    """Return what to say of names of keep_dtype that are in no graph that was run."""
-    graphs = [prepared.step.graph_def for prepared in runs if prepared.step is not None]
-    if not graphs:
-        return []
-    largest = max(graphs, key=lambda graph_def: len(graph_def.node))
-    lost = [n for n in names if not any(nodes_of(graph_def, n) for graph_def in graphs)]
-    problem = "changed nothing: no run of the script has such a node or name scope"
-    return [f"keep_dtype={name} {problem}; try {near(largest, name)}" for name in lost]
-
-
 def not_found(history: History) -> List[str]:
     """Return what to say of a metric that no training step fetched."""
     if history.metric is None or history.losses or not history.steps:
         return []
     names = ", ".join(list(history.numbers)[:_MOST_NAMES]) or "no number"
     return [f"metric={history.metric} was not found: the training steps fetched {names}"]
-
-
-def _named(runs: Sequence[Prepared]) -> Dict[str, Prepared]:
-    """Return the runs by name: train, train_2, run_1 ...; those that train first."""
-    training = [run for run in runs if run.trains]
-    others = [run for run in runs if not run.trains and run.run is not None]
-    names = ["train", *(f"train_{number}" for number in range(2, len(training) + 1))]
-    found = dict(zip(names, training))
-    found.update((f"run_{number}", run) for number, run in enumerate(others, 1))
-    return found
 
 
 def _tables(counted: Dict[str, Counted]) -> List[str]:
@@ -265,9 +231,9 @@ def _names(held: Sequence[Any]) -> str:
 
 
 def _scale(session: Any) -> Optional[float]:
-    """Return the scale of the script's last loss-scale manager; None if it has none here."""
-    made = sys.modules.get("lenet_exp.script.bridge.loss_scale")
-    of_graph = [
-        m for m in getattr(made, "MANAGERS", ()) if m.get_loss_scale().graph is session.graph
-    ]
-    return float(session.run(of_graph[-1].get_loss_scale())) if of_graph else None
+    """Return the scale of the graph's last loss-scale manager; None if it has none with a value."""
+    scale = getattr(session.graph, "_lenet_exp_loss_scale", None)
+    if scale is not None:
+        with contextlib.suppress(tf_compat.load().errors.OpError):
+            return float(session.run(scale))
+    return None

@@ -20,12 +20,12 @@ class Heard(Observer):
 
 
 @contextlib.contextmanager
-def taken_over(mode=None, **options):
+def taken_over(mode=None, observer=None, **options):
     """Yield what is heard of sessions that compute under a mode, None: as they say themselves."""
     tf_compat.load()
     from tensorflow.python.client import session
 
-    heard = Heard()
+    heard = observer or Heard()
     made = Takeover({"mode": mode} if mode else {}, heard, **options)
     installed = getattr(session.BaseSession, "_lenet_exp_takeover", None)
     if installed is None:

@@ -10,6 +10,9 @@ import pytest
 from taken_over import taken_over
 
 from lenet_exp import tf_compat
+from lenet_exp.script.capture import Capture
+from lenet_exp.script.record import Kept, ScriptRecord
+from lenet_exp.script.watch import Watch
 
 tf_compat.configure(hide_gpus=True, deterministic=True)
 DOUBLE = Path(__file__).resolve().parents[1] / "npu_bridge_double"
@@ -171,7 +174,37 @@ def test_a_run_makes_as_many_steps_as_its_loop_says():
             loop = util.set_iteration_per_loop(session, train, 5)
             session.run([loop, loss])
             assert session.run([step, w]) == [5, -10]
-    assert sum(call.steps for call in heard.calls if call.prepared.trains) == 5
+    assert sum(call.prepared.trains for call in heard.calls) == 5
+
+
+def test_each_step_of_a_loop_is_counted_traced_and_captured(tmp_path):
+    from npu_bridge.estimator.npu import util
+    from npu_bridge.npu_init import npu_config_proto
+
+    tf = tf_compat.load()
+    config = npu_config_proto()
+    config.graph_options.rewrite_options.custom_optimizers[0].parameter_map[
+        "iterations_per_loop"].i = 5  # fmt: skip
+    record = ScriptRecord(Kept("x.py", Path("x.py"), (), tmp_path / "record", "none", "x"))
+    watch = Watch(record, None, capture=Capture(tmp_path / "captured", "x.py"))
+    with taken_over("force_fp16", watch, trace=True), tf.Graph().as_default():
+        data = tf.data.make_initializable_iterator(tf.data.Dataset.range(100))
+        w = tf.get_variable("w", initializer=np.float32(1))
+        loss = tf.multiply(w * tf.cast(data.get_next(), tf.float32), 30000.0, name="loss")
+        train = tf.train.GradientDescentOptimizer(0.0).minimize(loss)
+        with tf.Session(config=config) as session:
+            session.run(data.initializer)
+            session.run(tf.global_variables_initializer())
+            loop = util.set_iteration_per_loop(session, train, 5)
+            session.run([loop, loss])
+    watch.let_go()
+    history = watch.history
+    assert [bool(count) for count in history.overflowed] == [False] * 3 + [True] * 2
+    assert "overflows in 2 of them, the first in step 4" in history.text()
+    assert history.losses == {1: 0, 2: 30000, 3: 60000, 4: 65504, 5: 65504}
+    assert {*watch.counted()["train"].tally.first} == {0, 4}
+    with np.load(str(tmp_path / "captured/feeds.npz")) as feeds:
+        assert [feeds[name].tolist() for name in feeds] == [[0, 1, 2]]
 
 
 def test_scopes_keep_types_and_leave_to_the_host():
@@ -242,6 +275,30 @@ def test_a_gru_of_attention_zero_is_the_plain_one(layer):
     assert len(found) == (7 if more else 6)
     kind = layer.lower()
     assert names[0] == f"{kind}/weight_input"
+
+
+@pytest.mark.parametrize(("layer", "given", "error", "said"), [
+    ("DynamicGRUV2", {"direction": "BIDIRECTIONAL"}, NotImplementedError, "=UNIDIRECTIONAL"),
+    ("DynamicAUGRU", {"direction": "BIDIRECTIONAL"}, NotImplementedError, "=UNIDIRECTIONAL"),
+    ("DynamicRNN", {"direction": "BIDIRECTION"}, ValueError, "Invalid direction: BIDIRECTION"),
+    ("DynamicGRUV2", {"gate_order": "hzr"}, ValueError, "expecting zrh or rzh"),
+    ("DynamicRNN", {"cell_clip": 3.0}, NotImplementedError, "cell_clip=3.0 of DynamicRNN"),
+    ("DynamicRNN", {"forget_bia": 1.0}, TypeError, "'forget_bia'"),
+    ("DynamicGRUV2", {"forget_bias": 1.0}, TypeError, "'forget_bias'"),
+])  # fmt: skip
+def test_an_option_of_a_layer_that_is_not_computed_is_refused(layer, given, error, said):
+    import npu_bridge.estimator.npu.npu_dynamic_rnn as layers
+
+    with pytest.raises(error, match=said):
+        getattr(layers, layer)(5, np.float32, **given)
+
+
+def test_the_options_of_a_layer_have_the_vendor_s_order():
+    from npu_bridge.estimator.npu.npu_dynamic_rnn import DynamicGRUV2, DynamicRNN
+
+    assert DynamicRNN(5, np.float32, "LSTM", "BIDIRECTIONAL")._given["direction"] == "BIDIRECTIONAL"
+    with pytest.raises(NotImplementedError, match="cell_depth=2 of DynamicGRUV2"):
+        DynamicGRUV2(5, np.float32, "UNIDIRECTIONAL", 2)
 
 
 def test_dropout_keeps_and_scales():

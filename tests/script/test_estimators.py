@@ -37,7 +37,7 @@ def test_an_estimator_trains_under_its_own_mode(loops, tmp_path):
     with taken_over() as heard:
         made.train(_data, max_steps=4)
     training = [call for call in heard.calls if call.prepared.trains]
-    assert [call.steps for call in training] == [loops] * (4 // loops)
+    assert len(training) == 4
     assert all(call.prepared.run is not None for call in training)
     w = made.get_variable_value("w")
     assert (w == w.astype(np.float16)).all()

@@ -87,7 +87,7 @@ def test_a_mode_changes_the_network_and_nothing_of_its_data(kind):
     with taken_over("force_fp16") as heard:
         forced = _losses(kind)
     assert [run.reason for run in heard.runs if run.reason] == []
-    assert sum(call.steps for call in heard.calls if call.prepared.trains) == STEPS
+    assert sum(call.prepared.trains for call in heard.calls) == STEPS
     for (loss, data), (_, own) in zip(forced, plain):
         assert loss == np.float16(loss)
         if kind is not dropout:  # whose operators are the chip's

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from lenet_exp import errors
+from lenet_exp.config.cli.mend import CommandLine
+from lenet_exp.config.cli.script_options import ScriptOptions, parts
 from lenet_exp.errors import ConfigError
-from lenet_exp.script import imports, interpreter, run
+from lenet_exp.script import asked, imports, interpreter, run
 
 pytestmark = pytest.mark.stackless
 
@@ -58,6 +60,28 @@ def test_a_compiled_file_is_run_as_python_runs_it(script, capsys):
     made = py_compile.compile(str(script), str(script.with_name("b.pyc")))
     assert interpreter.run_file(made, ["x"]).code == 0
     assert capsys.readouterr().out == "__main__ ['x']\n"
+
+
+_LIST = {"modify_mixlist": "/f"}
+
+
+@pytest.mark.parametrize(("words", "mode", "typed", "said"), [
+    (["modify_mixlist=f"], "force_fp16", _LIST,
+     "precision=allow_mix_precision precision.modify_mixlist=/f"),
+    (["precision=force_fp16", "modify_mixlist=f"], "origin", {**_LIST, "mode": "force_fp16"},
+     "precision=allow_mix_precision precision.modify_mixlist=/f"),
+    (["steps=3"], "fp17", {}, "steps=3 precision=allow_mix_precision"),
+])  # fmt: skip
+def test_what_a_script_is_refused_ends_with_the_line_that_was_typed(
+    words, mode, typed, said, script, capsys
+):
+    line = CommandLine(ScriptOptions.program(), *parts(["path=a.py", *words, "--", "--x=1"]))
+    with pytest.raises(ConfigError) as caught:
+        asked.chosen(asked.Asked(mode), typed)
+    script.write_text("from lenet_exp.errors import ConfigError\n"
+                      f"raise ConfigError{caught.value.args!r}\n")  # fmt: skip
+    assert interpreter.run_file(str(script), [], line.mended).code == 2
+    assert f"{line.program} path=a.py {said} -- --x=1\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("spoilt", [

@@ -102,9 +102,23 @@ def test_a_captured_graph_needs_no_script(made):
     (["plain.py"], "path=plain.py"),
     (["path=plain.py", "record=/proc/x"], "record=/proc/x is not possible"),
     (["path=plain.py", "capture=/proc/x/y"], "capture=/proc/x/y is not possible"),
+    (["path=plain.py", "tracking.uri=sqlite:////proc/x.db", "--", "-x"],
+     "path=plain.py tracking.uri=sqlite"),
+    (["path=plain.py", "tracking.uri=/proc/x"], "tracking.uri=/proc/x is not possible"),
+    (["path=plain.py", "tracking.uri=http://127.0.0.1:1"], "path=plain.py tracking.uri="),
     (["path=plain.py", "modify_mixlist=plain.py"], "modify_mixlist plain.py"),
     (["path=plain.py", "customize_dtypes=plain.py"], "customize_dtypes"),
     (["path=plain.py", "precision=force_fp16", "modify_mixlist=plain.py"], "has no lists"),
+    (["path=plain.py", "precision=force_fp16", "modify_mixlist=plain.py", "--", "--x"],
+     "path=plain.py precision=allow_mix_precision precision.modify_mixlist="),
+    (["path=plain.py", "precision=fp17", "--", "--x=1", "a b"],
+     "path=plain.py precision=allow_mix_precision -- --x=1 'a b'\n"),
+    (["path=plain.py", "--batch_size=64"], "allowed: -- before the script's arguments"),
+    (["path=plain.py", "--batch_size=64"], ".script path=plain.py -- --batch_size=64\n"),
+    (["path=plain.py", "--steps=100", "-v", "3"], " path=plain.py -- --steps=100 -v 3\n"),
+    (["-m", "plain.py", "-b", "64", "precision=fp16,origin"],
+     " -m path=plain.py precision=fp16,origin -- -b 64\n"),
+    (["path=plain.py", "--precision=fp16", "--", "-x"], "path=plain.py precision=fp16 -- -x\n"),
 ])  # fmt: skip
 @pytest.mark.stackless
 def test_a_wrong_line_is_refused_in_words(words, said, monkeypatch, capsys):
@@ -114,6 +128,27 @@ def test_a_wrong_line_is_refused_in_words(words, said, monkeypatch, capsys):
     monkeypatch.setattr(sys, "path", [*sys.path])
     assert main(words) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["path=a.py"], ["module=a"], ["module=json.tool"]])
+@pytest.mark.parametrize("sweeps", [False, True])
+@pytest.mark.stackless
+def test_the_folder_that_is_tried_is_the_one_of_the_record(
+    words, sweeps, tmp_path, monkeypatch, capsys
+):
+    from lenet_exp.script.__main__ import main
+
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.py").write_text("")
+    for place in (tmp_path, tmp_path / "in"):
+        (place / "outputs").write_text("a file")  # a sweep writes nothing there
+    monkeypatch.chdir(tmp_path / "in")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    more = ["-m", "precision=fp16,origin", "dry_run=true"] if sweeps else []
+    assert main([*more, *words]) == (0 if sweeps else 2)
+    place = tmp_path / "in" if words == ["module=json.tool"] else tmp_path
+    refused = f"record={place}/outputs/script-"
+    assert (refused in capsys.readouterr().err) != sweeps
 
 
 class Ending(NamedTuple):

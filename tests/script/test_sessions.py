@@ -10,6 +10,7 @@ from taken_over import taken_over
 from lenet_exp import tf_compat
 from lenet_exp.errors import ConfigError
 from lenet_exp.precision import emulated_session
+from lenet_exp.script import asked
 
 tf_compat.configure(hide_gpus=True, deterministic=True)
 STEPS = 3
@@ -134,7 +135,7 @@ def test_the_losses_are_those_of_an_emulated_session(kind, mode):
         assert any(run.run for run in heard.runs) or mode != "force_fp16"
         assert [run.reason for run in heard.runs if run.reason] == []
         assert str(graph.as_graph_def()) == str(nodes)  # what a Saver and write_graph see
-        assert sum(call.steps for call in heard.calls if call.prepared.trains) == STEPS
+        assert sum(call.prepared.trains for call in heard.calls) == STEPS
 
 
 @pytest.mark.parametrize("kind", [*KINDS, fed_inside], ids=lambda kind: kind.__name__)
@@ -224,9 +225,33 @@ def test_steps_that_can_not_be_planned_are_counted():
         losses = _losses(session, loss, train, feeds)
     assert losses[-1] != np.float16(losses[-1])
     training = [call for call in heard.calls if call.prepared.trains]
-    assert sum(call.steps for call in training) == STEPS
+    assert len(training) == STEPS
     assert {call.prepared.run for call in training} == {None}
     assert "nowhere.json" in training[0].prepared.reason
+
+
+@pytest.mark.parametrize(("texts", "mode", "refused"), [
+    ({}, "allow_fp32_to_fp16", ""),
+    ({"precision_mode": "force_fp16"}, "force_fp16", ""),
+    ({"precision_mode": "cube_fp16in_fp32out"}, "force_fp32", ""),
+    ({"precision_mode_v2": "origin"}, "must_keep_origin_dtype", ""),
+    ({"precision_mode": "force_fp16", "precision_mode_v2": "origin"}, "force_fp16",
+     "precision_mode=force_fp16 beside precision_mode_v2=origin"),
+    ({"precision_mode": ""}, "allow_fp32_to_fp16", "precision_mode="),
+    ({"precision_mode": "fp16"}, "force_fp16", "precision_mode=fp16"),
+    ({"precision_mode_v2": "force_fp16"}, "force_fp16", "precision_mode_v2=force_fp16"),
+])  # fmt: skip
+def test_what_today_s_adapter_refuses_of_a_mode_is_said(texts, mode, refused):
+    found = asked.read(_config(**texts)).asked
+    assert (found.mode, found.refused) == (mode, refused)
+    said = f"today's adapter refuses {refused}"
+    assert asked.chosen(found, {})[1] == ((said,) if refused else ())
+    assert said not in asked.chosen(found, {"mode": "force_fp16"}, "error")[1]
+    if refused:
+        with pytest.raises(ConfigError, match="precision_mode_v2=fp16"):
+            asked.chosen(found, {}, "error")
+    else:
+        assert asked.chosen(found, {}, "error")[0].mode == mode
 
 
 @pytest.mark.parametrize("mode", [None, "force_fp16"])

@@ -19,10 +19,14 @@ _NO_PLAIN_CHOICE = set("()[]{}'\"\\$")
 
 
 class CommandLine(NamedTuple):
-    """What was typed: the program, as it is typed anywhere, and its arguments."""
+    """What was typed: the program, as it is typed anywhere, and its arguments.
+
+    `rest`: what follows them and is another program's, after `--`.
+    """
 
     program: str
     words: Sequence[str]
+    rest: Sequence[str] = ()
 
     def mended(self, error: LenetExpError) -> LenetExpError:
         """Return the same refusal; its remedy is this line, mended.
@@ -33,7 +37,7 @@ class CommandLine(NamedTuple):
         if isinstance(error, WordError):
             line = [one for word in self.words for one in _with_good_word(word, error)]
             what, problem = map(str, said)
-            return PrecisionError(what, problem, " ".join([self.program, *map(shlex.quote, line)]))
+            return PrecisionError(what, problem, self._shown(line))
         first, *others = str(remedy).split("\n")
         if not f"{first} ".startswith(f"{self.program} "):
             return error
@@ -45,8 +49,11 @@ class CommandLine(NamedTuple):
             return error
         key, value = map(str, said[:2] if isinstance(error, ConfigError) else ("", ""))
         line = _mended_list(self.words, key, value, good) or _mended(self.words, key, value, good)
-        first = " ".join([self.program, *map(shlex.quote, line)])
-        return type(error)(*said, "\n".join([first, *others]))
+        return type(error)(*said, "\n".join([self._shown(line), *others]))
+
+    def _shown(self, words: Sequence[str]) -> str:
+        rest = ["--", *self.rest] if self.rest else []
+        return " ".join([self.program, *map(shlex.quote, [*words, *rest])])
 
 
 def _with_good_word(word: str, error: WordError) -> List[str]:

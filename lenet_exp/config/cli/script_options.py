@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -80,6 +81,7 @@ class ScriptOptions(Options):
             ConfigError: as `Options.read`; no script, two, or one that is not there; a key of
                 sweeps.
         """
+        cls._check_end(arguments)
         options = cls._read(arguments)
         for name in _OF_SWEEPS:
             if getattr(options, name):
@@ -98,6 +100,7 @@ class ScriptOptions(Options):
         Raises:
             ConfigError: as `read`; what is one run's alone.
         """
+        cls._check_end(arguments)
         ours, own = parts(arguments)
         choices = [_choices(word) for word in ours if word not in SWEEPS]
         found = []
@@ -114,6 +117,28 @@ class ScriptOptions(Options):
                 raise ConfigError("tracking.uri", NO_STORE, "a store, which a sweep needs", remedy)
             found.append(JobLine(words, options))
         return found
+
+    @classmethod
+    def _check_end(cls, arguments: Sequence[str]) -> None:
+        """Raise for arguments of the script that no -- is in front of, with the line that has it.
+
+        They begin at the first that has dashes; keys of ours may stand behind them.
+        """
+        ours = [word for word in parts(arguments)[0] if word not in SWEEPS]
+        at = next((n for n, word in enumerate(ours) if word.startswith("-")), None)
+        if at is None or END in arguments:
+            return
+        keys = cls.keys()
+        behind = [word for word in ours[at:] if word.partition("=")[0] in keys and "=" in word]
+        own = [word for word in ours[at:] if word not in behind]
+        before = [
+            f"path={w}" if "=" not in w and cls._meant_bare(w) else w for w in (*ours[:at], *behind)
+        ]
+        flags = [SWEEPS[0]] if sweeps(arguments) else []
+        line = " ".join([cls.program(), *map(shlex.quote, [*flags, *before, END, *own])])
+        name, _, value = ours[at].partition("=")
+        allowed = "-- before the script's arguments; ours are key=value, without dashes"
+        raise ConfigError(name, value or None, allowed, line)
 
     @classmethod
     def _read(cls, arguments: Sequence[str]) -> ScriptOptions:

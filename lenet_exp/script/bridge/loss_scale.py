@@ -14,7 +14,10 @@ from lenet_exp.config.schema.run import DynamicLossScale
 from lenet_exp.script.bridge.scopes import keep_dtype_scope
 from lenet_exp.training.loss_scale import ScaleState, advance, nothing_overflowed
 
-MANAGERS: List[Any] = []  # in the order they were made: whose scale is recorded
+
+def _is_recorded(scale: Any) -> None:
+    """Have the graph know the scale of the last manager made in it."""
+    tf.get_default_graph()._lenet_exp_loss_scale = scale  # noqa: SLF001 - ours
 
 
 class FixedLossScaleManager:
@@ -25,7 +28,7 @@ class FixedLossScaleManager:
             raise ValueError("loss scale must be at least 1.")
         self._loss_scale = tf.convert_to_tensor(loss_scale, tf.float32, name="loss_scale")
         self._enable_overflow_check = enable_overflow_check
-        MANAGERS.append(self)
+        _is_recorded(self._loss_scale)
 
     def get_loss_scale(self) -> Any:
         """Return it, float32 []."""
@@ -58,7 +61,7 @@ class ExponentialUpdateLossScaleManager:
                  (0, "bad_steps", tf.int32))  # fmt: skip
         made = [tf.Variable(v, trainable=False, name=name, dtype=dtype) for v, name, dtype in kinds]
         self._loss_scale, self._num_good_steps, self._num_bad_steps = made
-        MANAGERS.append(self)
+        _is_recorded(self._loss_scale)
 
     def get_loss_scale(self) -> Any:
         """Return the variable, float32 []."""

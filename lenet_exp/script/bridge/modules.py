@@ -11,7 +11,7 @@ import importlib.abc
 import importlib.machinery
 import sys
 import types
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 from lenet_exp import tf_compat
 from lenet_exp.script.bridge.refusal import refused
@@ -110,8 +110,6 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         if name == "npu_bridge.npu_init":
             module.__dict__.update(_besides())
             _take_every_session()
-        if name == f"{_NPU}.npu_convert_dropout":
-            return
         there = sorted(key for key in module.__dict__ if not key.startswith("_"))
         for lacking in _LACKING.get(name, "").split():
             module.__dict__[lacking] = refused(f"{name}.{lacking}", there)
@@ -164,11 +162,5 @@ def install() -> None:
     """Have this process find the vendor's modules here, `npu_bridge` itself being one."""
     if not any(isinstance(one, _Finder) for one in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
-    for name in ("npu_bridge",):
-        sys.modules.pop(name, None)
-        importlib.import_module(name)
-
-
-def names() -> List[str]:
-    """Return the modules that are there."""
-    return sorted(_MODULES)
+    sys.modules.pop("npu_bridge", None)
+    importlib.import_module("npu_bridge")

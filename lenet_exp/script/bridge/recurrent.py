@@ -16,26 +16,42 @@ import tensorflow.compat.v1 as tf
 from lenet_exp.script.bridge.refusal import NotOnCpuError
 
 _ONE, _BOTH = "UNIDIRECTIONAL", "BIDIRECTIONAL"
-# Options that have to be what they are without being given.
-_ALWAYS = {"cell_depth": 1, "keep_prob": 1.0, "cell_clip": -1.0, "num_proj": 0, "time_major": True,
-           "activation": "tanh", "cell_type": "LSTM", "use_peephole": False,
-           "reset_after": True}  # fmt: skip
+_DIRECTIONS, _GATE_ORDERS = (_ONE, _BOTH), ("zrh", "rzh")
+# The options of all kinds, in the vendor's order, those of the GRUs, and of the LSTM.
+_OF_ALL: Dict[str, Any] = {"cell_depth": 1, "keep_prob": 1.0, "cell_clip": -1.0, "num_proj": 0,
+                           "time_major": True, "activation": "tanh"}  # fmt: skip
+_OF_GRUS = {"direction": _ONE, **_OF_ALL, "gate_order": "zrh", "reset_after": True,
+            "is_training": True}  # fmt: skip
+
+_OF_LSTMS = {"cell_type": "LSTM", "direction": _ONE, "cell_depth": 1, "use_peephole": False,
+             **_OF_ALL, "forget_bias": 0.0, "is_training": True}  # fmt: skip
 
 
 class _Layer:
     """Makes its variables at its first call; called again, it shares them."""
 
     scope = ""
-    options: Dict[str, Any] = {}  # noqa: RUF012 - the defaults of a kind
+    options: Dict[str, Any] = {}  # noqa: RUF012 - the defaults of a kind, in the vendor's order
+    free: Tuple[str, ...] = ()  # those that may be given another value
 
-    def __init__(self, hidden_size: int, dtype: Any, **given: Any) -> None:
+    def __init__(self, hidden_size: int, dtype: Any, *values: Any, **given: Any) -> None:
+        kind = type(self).__name__
+        if len(values) > len(self.options):
+            raise TypeError(f"{kind} takes at most {len(self.options) + 2} values")
+        given = {**dict(zip(self.options, values)), **given}
+        for name, value in given.items():
+            if name not in self.options:
+                raise TypeError(f"{kind} got an unexpected keyword argument {name!r}")
+            if name == "direction" and value not in _DIRECTIONS:
+                raise ValueError(f"Invalid direction: {value}, expecting {_ONE} or {_BOTH}")
+            if name == "gate_order" and value not in _GATE_ORDERS:
+                raise ValueError(f"Invalid gate_order: {value}, expecting zrh or rzh")
+            if name not in self.free and value != self.options[name]:
+                only = [f"{name}={self.options[name]}"]
+                raise NotOnCpuError(f"{name}={value} of {kind}", only)
         self._hidden, self._dtype = hidden_size, dtype
         self._given = {**self.options, **given}
         self._variables: List[Any] = []
-        for name, value in given.items():
-            if name in _ALWAYS and value != _ALWAYS[name]:
-                kind = type(self).__name__
-                raise NotOnCpuError(f"{name}={value} of {kind}", [f"{name}={_ALWAYS[name]}"])
 
     def _make(self, *parts: Tuple[str, List[int], Any]) -> List[Any]:
         if not self._variables:
@@ -50,7 +66,8 @@ class DynamicRNN(_Layer):
     """An LSTM over [time, batch, input]: y, h, c, and the gates i, j, f, o and tanh(c)."""
 
     scope = "dynamic_rnn"
-    options = {"direction": _ONE, "forget_bias": 0.0}  # noqa: RUF012 - as above
+    options = _OF_LSTMS
+    free = ("direction", "forget_bias", "is_training")
 
     def __call__(
         self,
@@ -101,7 +118,7 @@ class DynamicGRUV2(_Layer):
     """A GRU over [time, batch, input]: y, h, and the gates z, r, h and the hidden part of h."""
 
     scope, prefix = "dynamic_gruv2", "dynamicgruv2"
-    options = {"gate_order": "zrh"}  # noqa: RUF012 - as above
+    options, free = _OF_GRUS, ("gate_order", "is_training")
 
     def __call__(self, x: Any, seq_length: Any = None, init_h: Any = None) -> List[Any]:
         """Return six tensors [time, batch, hidden]."""

@@ -16,7 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence
 
-from lenet_exp.config.cli.script_options import ScriptOptions
+from lenet_exp.config.cli.mend import CommandLine
+from lenet_exp.config.cli.script_options import ScriptOptions, parts
 from lenet_exp.errors import DataError, LenetExpError, wrap_os_error
 from lenet_exp.record.store.journal import Journal
 from lenet_exp.script import interpreter, run
@@ -53,7 +54,8 @@ def carry_out(order: Dict[str, Any]) -> int:
     try:
         copy(order["copied"])
         options = replace(ScriptOptions.read(order["words"]), record=folder)
-        return run.run(options, {**order["tags"], "config_hash": order["identity"]})
+        line = CommandLine(ScriptOptions.program(), *parts(order["words"]))
+        return run.run(options, line, {**order["tags"], "config_hash": order["identity"]})
     except (LenetExpError, OSError) as error:
         with contextlib.closing(Journal(folder)) as held:
             held.append("tags", {"error": interpreter.in_a_line(wrap_os_error(error))})

@@ -6,14 +6,14 @@ import hashlib
 import json
 import os
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from lenet_exp import tf_compat
 from lenet_exp.config.cli.script_options import END, JobLine, ScriptOptions
 from lenet_exp.errors import ConfigError
+from lenet_exp.script.record import file_of_module
 from lenet_exp.sweep.jobs import Job, deltas
 
 OWN = "out"  # of a job's folder: what the script writes
@@ -123,14 +123,6 @@ def _identity(line: JobLine) -> str:
         kept["path"] = [str(file.resolve()), _sha256(sorted(filter(Path.is_file, beside)))]
     more = [list(options.arguments), str(Path.cwd()), tf_compat.stack_of_this_python()]
     return hashlib.sha256(json.dumps([kept, more], sort_keys=True).encode()).hexdigest()[:12]
-
-
-def file_of_module(name: str) -> Optional[Path]:
-    """Return the file that `python -m NAME` runs from here; nothing is imported for it."""
-    inside = Path(*name.split("."))
-    places = [Path.cwd(), *map(Path, sys.path[1:])]
-    files = (one for at in places for one in (at / inside / "__main__.py", at / f"{inside}.py"))
-    return next(filter(Path.is_file, files), None)
 
 
 def _sha256(files: Sequence[Path]) -> str:

@@ -53,7 +53,7 @@ def main(lines: Sequence[JobLine], arguments: Sequence[str]) -> int:
     if why is not None:
         raise WriteError(folder, why, "the same command in a folder that you can write to")
     for line in lines:
-        refusals.check(line.options, kept)
+        refusals.check_files(line.options)
     jobs = jobs_of(lines, folder)
     request = _request(options, folder, ScriptExecutor(here), _command(arguments, name))
     view = View()
