@@ -11,6 +11,7 @@ from lenet_exp.comparison.runs import SelectedRuns
 from lenet_exp.comparison.scripts.table import are_scripts, compare_scripts, without_scripts
 from lenet_exp.config.cli.recorded_options import CompareOptions
 from lenet_exp.config.tracking import experiment_name
+from lenet_exp.errors import ConfigError
 from lenet_exp.record.next_steps import compare_command, next_steps, open_command
 from lenet_exp.record.store import store_check
 from lenet_exp.record.store.mlflow_store import Store
@@ -26,6 +27,7 @@ def main(options: CompareOptions) -> int:
         sweep = _sweep(store, options)
         found = _found(store, options, sweep)
         if are_scripts(found):
+            _check_reference(options)
             shown = compare_scripts(store, found)
         else:
             ours = without_scripts(found)
@@ -49,6 +51,14 @@ def main(options: CompareOptions) -> int:
     for line in missed:
         print(f"lenet-exp: {line}", file=sys.stderr)
     return 1 if missed else 0
+
+
+def _check_reference(options: CompareOptions) -> None:
+    """Refuse a reference for scripts, whose runs are held against none."""
+    if options.reference is not None:
+        allowed = "only for runs of lenet-exp itself; these are of scripts, whose cost is always"
+        allowed += " over must_keep_origin_dtype"
+        raise ConfigError("reference", options.reference, allowed, options.program())
 
 
 def _of_all_runs(options: CompareOptions) -> str:

@@ -47,6 +47,7 @@ def upload(folder: Path, elsewhere: Optional[str] = None) -> Uploaded:
         StoreError: the store refuses, or another process is at work on the run.
         DataError: the folder is not what it should be.
     """
+    elsewhere = store_check.absolute(elsewhere)
     tracking = _go_to_start(folder)
     with contextlib.closing(Journal(folder)) as journal:
         uri = store_check.chosen_uri(elsewhere or tracking.get("uri"))

@@ -9,11 +9,11 @@ from lenet_exp.comparison import plan_differences, table, verdicts
 from lenet_exp.comparison.configurations import Configuration, common
 from lenet_exp.comparison.headline import headline
 from lenet_exp.comparison.rows import TableRow, first_of, rows
-from lenet_exp.comparison.runs import Details, SelectedRuns
+from lenet_exp.comparison.runs import Details, Recorded, SelectedRuns
 from lenet_exp.record.pages.operators import share
 
 _MOST_PLANS = 6  # side by side
-_MOST_UNFINISHED = 4  # runs that are named
+_MOST_NAMED = 4  # runs that are left out
 _SETTINGS_SHOWN = ("precision.mode", "optimizer.name", "loss_scale.name", "stack")
 
 
@@ -101,7 +101,20 @@ def _notes(
     older = sum(run.status == "FINISHED" for one in made for run in one.others)
     if older:
         notes.append(f"left out: {older} earlier runs of a configuration and seed that ran again")
-    return notes
+    return notes + _strange(found.strange)
+
+
+def _strange(left: Sequence[Recorded]) -> List[str]:
+    """Return which runs, of another program most likely, have no seed of ours."""
+    names = [run.tags.get("mlflow.runName", run.run_id) for run in left]
+    said = [f"{name} (seed={run.params['seed']})" for name, run in zip(names, left)]
+    return [f"left out, the seed is no whole number: {_first(said)}"] if left else []
+
+
+def _first(names: Sequence[str]) -> str:
+    """Return the first of some names, and how many there are besides."""
+    shown, more = names[:_MOST_NAMED], len(names) - _MOST_NAMED
+    return ", ".join([*shown, *([f"{more} more"] if more > 0 else [])])
 
 
 def _unfinished(found: SelectedRuns, made: Sequence[Configuration]) -> List[str]:
@@ -111,11 +124,10 @@ def _unfinished(found: SelectedRuns, made: Sequence[Configuration]) -> List[str]
         return []
     counts = Counter(run.status for _, run in left)
     shown = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-    named = [f"{label} seed {run.seed}" for label, run in left[:_MOST_UNFINISHED]]
-    named += [f"{len(left) - len(named)} more"] if len(left) > len(named) else []
+    named = _first([f"{label} seed {run.seed}" for label, run in left])
     command = found.parent.tags.get("command") if found.parent else None
     goes_on = [f"to go on with the sweep:\n  {command}"] if command else []
-    return [f"left out, not finished: {shown} ({', '.join(named)})", *goes_on]
+    return [f"left out, not finished: {shown} ({named})", *goes_on]
 
 
 def _on_the_chip(made: Sequence[Configuration]) -> List[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 from pathlib import Path
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, TypeVar
 from urllib.parse import quote
@@ -17,13 +16,12 @@ from lenet_exp.comparison.rows import first_of
 from lenet_exp.comparison.runs import Details, Points, Recorded, SelectedRuns
 from lenet_exp.comparison.verdicts import single_pair
 from lenet_exp.record.pages import page
-from lenet_exp.record.run import run_files
+from lenet_exp.record.run import comparison_files
 from lenet_exp.record.run.plots import in_words
 from lenet_exp.record.store import store_check
-from lenet_exp.record.store.mlflow_store import NOTE, Run, Store
+from lenet_exp.record.store.mlflow_store import Store
 
 _TEMPLATE = Path(__file__).with_name("page.html")
-_ARTIFACTS = "comparison"
 _LONGEST_NOTE = 4900  # MLflow 1.30 refuses a tag above 5000 characters
 _LONGEST_LINK = 2000
 
@@ -92,8 +90,6 @@ def compare(store: Store, found: SelectedRuns, reference: Optional[str], width: 
     comparison = assembled(found, made, chosen, _details(store, made, chosen))
     drawn = plots.drawable(comparison.configurations)
     shown = plots.pictures(drawn, comparison.rows, _series(store, drawn))
-    name = re.sub(r"[^\w.-]+", "_", found.title).strip("._") or "runs"
-    folder = Path("outputs", "comparisons", name).resolve()
     text = _text(comparison, width)
     files = {
         "comparison.txt": (text + "\n").encode(),
@@ -102,13 +98,13 @@ def compare(store: Store, found: SelectedRuns, reference: Optional[str], width: 
         "comparison.html": _page(comparison, shown, _misread(store, drawn), len(drawn)),
         **{f"{picture.name}.png": picture.png for picture in shown},
     }
-    for name, content in files.items():
-        run_files.write_bytes(folder / name, content)
-    if found.parent is not None:
-        run = Run(store, found.parent.run_id)
-        for name in files:
-            run.artifact(folder / name, _ARTIFACTS)
-        run.tags({NOTE: note(comparison, run.link(f"{_ARTIFACTS}/comparison.html"))})
+    folder = comparison_files.keep(
+        store,
+        found.folder,
+        found.parent and found.parent.run_id,
+        files,
+        lambda link: note(comparison, f"{link}/comparison.html"),
+    )
     return Compared(comparison, text, folder)
 
 
@@ -207,7 +203,7 @@ def note(comparison: ComparisonReport, page_link: str) -> str:
     text = f"{links}\n\n{_markdown(comparison, table.IN_SHORT)}"
     if len(text) <= _LONGEST_NOTE:
         return text
-    return text[:_LONGEST_NOTE].rpartition("\n")[0] + f"\n\nThe rest is in {_ARTIFACTS}/.\n"
+    return text[:_LONGEST_NOTE].rpartition("\n")[0] + "\n\nThe rest is in comparison/.\n"
 
 
 def compare_link(found: Sequence[Configuration]) -> str:

@@ -51,14 +51,16 @@ def headline(rows: Sequence[TableRow], steps: Optional[int]) -> str:
         return _alone(reference)
     if reference.accuracy is None:
         return f"{reference.configuration}, the reference, has no finished run to compare with."
+    by_one = [row for row in rows if row.verdict.method == verdicts.MCNEMAR]
+    all_by_one = by_one == [row for row in rows if row.verdict.method in verdicts.METHODS]
     said: Dict[str, List[str]] = {}
     for row in rows:
         if row is not reference:
             text = _text(row, reference.accuracy >= _LEARNED)
-            said.setdefault(text, []).append(row.configuration)
+            mark = " (by one seed)" if row in by_one and not all_by_one else ""
+            said.setdefault(text, []).append(f"{row.configuration}{mark}")
     parts = [_filled(text, said[text], reference.configuration) for text in _ORDER if text in said]
-    single = any(row.verdict.method == verdicts.MCNEMAR for row in rows)
-    return ("With one seed: " if single else "") + "; ".join(parts) + "."
+    return ("With one seed: " if by_one and all_by_one else "") + "; ".join(parts) + "."
 
 
 def _alone(row: TableRow) -> str:

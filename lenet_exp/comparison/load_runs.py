@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import math
+import re
+import shlex
+import sys
 import zipfile
 import zlib
 from pathlib import Path
@@ -12,12 +17,13 @@ from urllib.parse import unquote, urlparse
 import numpy as np
 
 from lenet_exp.comparison.runs import Points, Recorded, SelectedRuns
-from lenet_exp.errors import DataError, StoreError
+from lenet_exp.errors import ConfigError, DataError, StoreError
 from lenet_exp.record.store.mlflow_store import Store, pages
 
 LATEST = "latest"
 _RUN = "python -m lenet_exp.run"
 _MOST_NAMED = 4  # runs in a title
+_SWEEP = "sweep"  # the tag that says of which one a run is
 
 
 def sweep(store: Store, name: str) -> SelectedRuns:
@@ -42,7 +48,7 @@ def sweep(store: Store, name: str) -> SelectedRuns:
     parent = next((run for run in runs if run.is_parent), None)
     if not children:
         raise _no_job_begun(name, parent)
-    return SelectedRuns(name, children, parent)
+    return _selected(name, children, _plain(name), parent)
 
 
 def _no_job_begun(name: str, parent: Optional[Recorded]) -> DataError:
@@ -58,7 +64,7 @@ def experiment(store: Store, name: str) -> SelectedRuns:
     runs = tuple(run for run in _search(store, "") if not run.is_parent)
     if not runs:
         raise DataError(f"experiment {name}", "has no runs", _RUN)
-    return SelectedRuns(name, runs, None)
+    return _selected(name, runs, f"experiment={_plain(name)}")
 
 
 def chosen(store: Store, run_ids: Sequence[str]) -> SelectedRuns:
@@ -66,17 +72,51 @@ def chosen(store: Store, run_ids: Sequence[str]) -> SelectedRuns:
 
     Raises:
         DataError: the store has no such run.
+        ConfigError: it is the parent of a sweep.
     """
-    runs = []
+    runs: List[Recorded] = []
     for run_id in run_ids:
         if store.find(run_id) is None:
             remedy = "the id that a run prints, or tracking.uri= of the store that has it"
             raise DataError(f"run {run_id}", "is not in this store", remedy)
         with store.errors():
             runs.append(_recorded(store.client.get_run(run_id)))
+        if runs[-1].is_parent:
+            raise _parent_named(run_ids, runs[-1])
     names = [run_id[:8] for run_id in run_ids[:_MOST_NAMED]]
     rest = [f"and {len(runs) - len(names)} more"] if len(runs) > len(names) else []
-    return SelectedRuns(" ".join(["runs", *names, *rest]), tuple(runs), None)
+    title = " ".join(["runs", *names, *rest])
+    of_ids = hashlib.sha256(" ".join(run_ids).encode()).hexdigest()[:8]
+    return _selected(title, runs, f"runs={of_ids}")
+
+
+def _parent_named(run_ids: Sequence[str], parent: Recorded) -> ConfigError:
+    name = parent.tags.get(_SWEEP, LATEST)
+    allowed = f"runs that train; {parent.run_id} is the parent of the sweep {name}"
+    remedy = f"python -m lenet_exp.compare {shlex.quote(f'sweep={name}')}"
+    return ConfigError("runs", f"[{','.join(run_ids)}]", allowed, remedy)
+
+
+def _selected(
+    title: str, runs: Sequence[Recorded], folder: str, parent: Optional[Recorded] = None
+) -> SelectedRuns:
+    """Return those of `runs` that can be compared.
+
+    Raises:
+        DataError: none of them can.
+    """
+    usual = tuple(run for run in runs if run.has_seed)
+    strange = tuple(run for run in runs if not run.has_seed)
+    if not usual:
+        seed = strange[0].params["seed"]
+        problem = f"has no run with a seed that is a whole number (seed={seed})"
+        raise DataError(title, problem, "runs of python -m lenet_exp.run")
+    return SelectedRuns(title, usual, parent, folder, strange)
+
+
+def _plain(name: str) -> str:
+    """Return a name as that of a folder; no sweep's has an equals sign."""
+    return re.sub(r"[^\w.-]+", "_", name).strip("._") or "runs"
 
 
 def latest_sweep(store: Store) -> Optional[str]:
@@ -86,7 +126,7 @@ def latest_sweep(store: Store) -> Optional[str]:
 
 def _sweeps(runs: Iterable[Recorded]) -> List[str]:
     newest_first = sorted(runs, key=lambda run: -run.started)
-    return list(dict.fromkeys(run.tags["sweep"] for run in newest_first if "sweep" in run.tags))
+    return list(dict.fromkeys(run.tags[_SWEEP] for run in newest_first if _SWEEP in run.tags))
 
 
 def _search(store: Store, text: str) -> List[Recorded]:
@@ -98,7 +138,13 @@ def _search(store: Store, text: str) -> List[Recorded]:
 def _recorded(run: Any) -> Recorded:
     info, data = run.info, run.data
     known = info.run_id, info.experiment_id, info.status, info.start_time or 0
-    return Recorded(*known, data.params, data.tags, data.metrics, info.artifact_uri or "")
+    metrics = {key: _number(value) for key, value in data.metrics.items()}
+    return Recorded(*known, data.params, data.tags, metrics, info.artifact_uri or "")
+
+
+def _number(value: float) -> float:
+    """Return a metric as it was recorded: a database keeps an infinity as the largest number."""
+    return math.copysign(math.inf, value) if abs(value) == sys.float_info.max else float(value)
 
 
 def text(store: Store, run: Recorded, name: str) -> Optional[str]:
@@ -150,7 +196,4 @@ def points(store: Store, run: Recorded, metric: str) -> Optional[Points]:
         listed = store.client.get_metric_history(run.run_id, metric)
     listed = sorted(listed, key=lambda point: (point.step, point.timestamp))
     steps = np.array([point.step for point in listed], np.int64)
-    values = np.array([point.value for point in listed], np.float64)
-    # A database keeps an infinity as the largest number there is.
-    infinite = np.abs(values) == np.finfo(np.float64).max
-    return Points(steps, np.where(infinite, np.copysign(np.inf, values), values))
+    return Points(steps, np.array([_number(point.value) for point in listed], np.float64))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 import zlib
 from pathlib import Path
@@ -57,17 +56,15 @@ def outcome(folder: Path) -> RunResult:
     try:
         with np.load(str(folder / "test_predictions.npz")) as kept:
             classes = kept["classes"]
-        recorded: Dict[str, Any] = json.loads((folder / conditions.NAME).read_text())
+        recorded = conditions.read(folder / conditions.NAME)
+        later = {
+            f"{path.stem}, after that step": conditions.differences(recorded, conditions.read(path))
+            for path in folder.glob(f"{Path(conditions.NAME).stem}-*.json")
+        }
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         reason = getattr(error, "strerror", None) or "its predictions or conditions are damaged"
         raise DataError(folder, f"can't be read ({reason})", "another run") from error
     settings = journal.merged(entries, "params")
-    later = {
-        f"{path.stem}, after that step": conditions.differences(
-            recorded, json.loads(path.read_text())
-        )
-        for path in folder.glob(f"{Path(conditions.NAME).stem}-*.json")
-    }
     return RunResult(metrics, classes, {**recorded, **later, "settings": settings})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Dict, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
@@ -25,6 +26,11 @@ class Recorded(NamedTuple):
         return int(self.params.get("seed", "0"))
 
     @property
+    def has_seed(self) -> bool:
+        """Whether `seed` is known: a run of somebody else's may call anything a seed."""
+        return re.fullmatch("[0-9]{1,18}", self.params.get("seed", "0"), re.ASCII) is not None
+
+    @property
     def is_sequential(self) -> bool:
         """Whether what others came to decided that it was made: no single look is left."""
         return self.tags.get("seeds_until") == "decided"
@@ -36,11 +42,16 @@ class Recorded(NamedTuple):
 
 
 class SelectedRuns(NamedTuple):
-    """The runs to compare, and the parent run of their sweep, if there is one."""
+    """The runs to compare, and the parent run of their sweep, if there is one.
+
+    `folder`: the name of the comparison's; `strange`: runs that no comparison can take.
+    """
 
     title: str
     runs: Tuple[Recorded, ...]
     parent: Optional[Recorded]
+    folder: str = "runs"
+    strange: Tuple[Recorded, ...] = ()
 
 
 class Points(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 import textwrap
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
@@ -47,10 +48,15 @@ def cost(row: TableRow) -> str:
     return _shown(row.float32_cost, "{:.2f}x")
 
 
+def count(value: Optional[float]) -> str:
+    """Return a number of steps, a median over runs too, with all its digits."""
+    return _shown(value, "{:.12g}")
+
+
 def number(value: Optional[float]) -> str:
-    """Return a count or a loss scale, powers of two as such."""
-    if value is None:
-        return UNKNOWN
+    """Return a loss scale, powers of two as such."""
+    if value is None or not math.isfinite(value):
+        return _shown(value, "{:g}")
     power = value.as_integer_ratio()[0].bit_length() - 1 if value >= 1 else 0
     return f"2^{power}" if value >= 2**14 and value == 2.0**power else f"{value:g}"
 
@@ -83,7 +89,7 @@ SPEED = (
     TableColumn("sec/step", lambda row: _time(row, row.sec_per_step, "{:.5f}")),
     TableColumn("images/s", lambda row: _time(row, row.images_per_sec, "{:.0f}")),
     TableColumn("cost", cost),
-    TableColumn("skipped", lambda row: number(row.skipped_steps)),
+    TableColumn("skipped", lambda row: count(row.skipped_steps)),
     TableColumn("loss scale", lambda row: number(row.loss_scale)),
     TableColumn("f16 ops", lambda row: _percent(row.float16_operators)),
     TableColumn("f16 FLOP", lambda row: _percent(row.float16_flops)),

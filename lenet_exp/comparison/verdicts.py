@@ -16,6 +16,7 @@ WITHIN_NOISE, IDENTICAL = "within noise", "identical"
 NO_SPREAD, NONE = "no spread seen", "no verdict"
 PAIRED, WELCH, MCNEMAR = "paired t", "Welch's t", "McNemar's exact test"
 SEQUENTIAL = "sequential paired t"
+METHODS = (PAIRED, WELCH, MCNEMAR, SEQUENTIAL)
 # No methods: two test sets have nothing to be paired or averaged, and of two trainings of which
 # one saw more images the difference says nothing of their modes.
 OTHER_DATA, OTHER_BUDGET = "other data", "other budget"

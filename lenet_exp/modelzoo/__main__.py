@@ -16,7 +16,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from typing import Optional, Sequence
+from typing import List, Optional, Sequence
 
 from lenet_exp.errors import end_quietly
 
@@ -26,7 +26,10 @@ if __name__ == "__main__":
 from lenet_exp import cli
 from lenet_exp.config.cli import versions
 from lenet_exp.config.cli.command_line import check_command_line
-from lenet_exp.modelzoo import flags
+from lenet_exp.config.cli.mend import CommandLine
+from lenet_exp.config.schema.run import Settings
+from lenet_exp.errors import ConfigError
+from lenet_exp.modelzoo import flags, own_paths
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -36,7 +39,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         return cli.exit_code(versions.show)
     wants_help = not arguments or {"-h", "--help"} & {*arguments}
     work = _help if wants_help else lambda: _train(arguments)
-    return cli.exit_code(work, "room and permission there, then the same command")
+    line = None if wants_help else CommandLine(flags.PROGRAM, flags.joined(arguments))
+    return cli.exit_code(work, "room and permission there, then the same command", line)
 
 
 def _help() -> int:
@@ -50,11 +54,27 @@ def _train(arguments: Sequence[str]) -> int:
     command = flags.read(arguments)
     chip = importlib.util.find_spec("npu_bridge") is not None and "hardware=cpu" not in arguments
     of_run = flags.run_arguments(command, chip)
-    # Before anything is fetched; the folder of MNIST may be made then.
-    check_command_line([argument for argument in of_run if not argument.startswith("data.path=")])
+    settings = _checked(command, of_run)
+    of_run += own_paths.from_here(settings)
     from lenet_exp.modelzoo import case  # noqa: PLC0415 - numpy
 
-    return case.train(command, of_run, os.environ.get("ASCEND_DEVICE_ID") or "0")
+    device = os.environ.get("ASCEND_DEVICE_ID") or "0"
+    return case.train(command, of_run, settings.schedule.batch_size, device)
+
+
+def _checked(command: flags.CommandLine, of_run: Sequence[str]) -> Settings:
+    """Return the settings of the run, before anything is fetched.
+
+    The folder of MNIST may be made then, so that it need not be there.
+    """
+    fetched = () if command.data is None else ("data.path=",)
+    found: List[Settings] = []
+    try:
+        check_command_line([word for word in of_run if not word.startswith(fetched)],
+                           check=found.extend)  # fmt: skip
+    except ConfigError as error:
+        raise flags.in_its_words(error, command) from error
+    return found[0]
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Iterator, List, Mapping, NamedTuple
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Sequence
 
 import numpy as np
 
@@ -106,23 +106,38 @@ def _case_log(made: Outcome, case: str, machine: str) -> str:
     return "".join(f"{key} = {value}\n" for key, value in values.items())
 
 
-def train(command: CommandLine, arguments: List[str], device: str) -> int:
-    """Run python -m lenet_exp.run with `arguments`; return its exit code, files made if it is 0."""
+def train(command: CommandLine, arguments: List[str], batch_size: int, device: str) -> int:
+    """Run python -m lenet_exp.run with `arguments`; return its exit code, files made if it is 0.
+
+    Of a run that was begun no earlier result is left; of one that is refused, all.
+    """
     check_environment({"ASCEND_DEVICE_ID": device})
-    _fetch(command.data)
+    if command.data is not None:
+        _fetch(command.data)
     folder = command.project / time.strftime(f"outputs/%Y-%m-%d_%H-%M-%S-{os.getpid()}")
-    batch = int(command.flags.get("batch_size", 64))
-    case = f"{NETWORK}_bs{batch}_1p_{CASES[command.case].suffix}"
+    case = f"{NETWORK}_bs{batch_size}_1p_{CASES[command.case].suffix}"
     files = CaseFiles.of(command.output, device, case)
     files.log.parent.mkdir(parents=True, exist_ok=True)
-    for earlier in (files.result, files.case_log, files.losses):
-        if earlier.exists():  # a training that fails leaves none
-            earlier.unlink()
     began = time.monotonic()
-    code = _run(command.project, [*arguments, f"hydra.run.dir={as_typed(str(folder))}"], files.log)
+    words = [*arguments, f"hydra.run.dir={as_typed(str(folder))}"]
+    aside = _set_aside([files.result, files.case_log, files.losses, files.log])
+    try:
+        code = _run(command.project, words, files.log)
+    finally:
+        is_begun = (folder / journal.NAME).exists()
+        for earlier, path in aside.items():
+            earlier.unlink() if is_begun else earlier.replace(path)
     if code == 0:
         _write(files, _outcome(folder, time.monotonic() - began), folder, case)
     return code
+
+
+def _set_aside(paths: Sequence[Path]) -> Dict[Path, Path]:
+    """Rename the files that are there; return new name -> old name."""
+    aside = {path.with_name(f".{path.name}.earlier"): path for path in paths if path.exists()}
+    for earlier, path in aside.items():
+        path.replace(earlier)
+    return aside
 
 
 def _fetch(folder: Path) -> None:
@@ -153,9 +168,18 @@ def _run(project: Path, arguments: List[str], log: Path) -> int:
         except BaseException as error:  # the run ends with us, and closes its record
             number = signal.SIGINT if isinstance(error, KeyboardInterrupt) else signal.SIGTERM
             child.send_signal(number)
-            child.wait(_SECONDS_TO_END)
+            _wait_or_kill(child)
             raise
     return code if code >= 0 else 128 - code  # as a shell tells of a signal
+
+
+def _wait_or_kill(child: subprocess.Popen[str]) -> None:
+    try:
+        child.wait(_SECONDS_TO_END)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)  # it is a session of its own
+        problem = f"the run did not end within {_SECONDS_TO_END} s and was killed"
+        print(f"lenet-exp: {problem}; the next run says how to go on with it", file=sys.stderr)
 
 
 def _show(line: str) -> None:

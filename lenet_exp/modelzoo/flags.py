@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp.config.cli import suggest
 from lenet_exp.config.cli.blanks import check_equals_signs
@@ -70,7 +71,17 @@ CASES = {
     "performance": Case("allow_mix_precision", 1, 500, 10, "perf"),
     "lenet": Case("allow_fp32_to_fp16", 1, 0, 1, "acc"),  # LeNet.py by itself
 }
+_CPU = "hardware=cpu"
 _OWN = {"case": "lenet", "output": "output", "project": "."}  # key: what it is by itself
+_DATA, _BATCH = "data.path", "schedule.batch_size"
+# The keys of a run that a flag sets.
+_FLAG_OF = {
+    "precision": "precision_mode", "loss_scale.value": "loss_scale_value", _BATCH: "batch_size",
+    "schedule.steps_per_epoch": "steps", "schedule.epochs": "epochs",
+    "schedule.log_every": "iteration_per_loop",
+    "hardware.iterations_per_loop": "iteration_per_loop",
+    "hardware.dump_step": "data_dump_step", "optimizer.learning_rate": "learing_rata",
+}  # fmt: skip
 
 
 class CommandLine(NamedTuple):
@@ -83,7 +94,7 @@ class CommandLine(NamedTuple):
     case: str
     flags: Dict[str, str]
     overrides: List[str]
-    data: Path  # the folder of MNIST
+    data: Optional[Path]  # the folder of MNIST, fetched if missing; None: `overrides` name one
     output: Path
     project: Path
 
@@ -92,7 +103,7 @@ def read(typed: Sequence[str]) -> CommandLine:
     """Return what the arguments of a command line ask: --flag=value, --flag value, and key=value.
 
     Raises:
-        ConfigError: a flag is unknown, has no value or an impossible one.
+        ConfigError: a flag is unknown, has no value or an impossible one; data is named twice.
     """
     check_equals_signs(PROGRAM, typed)
     flags, others = _split(typed)
@@ -100,20 +111,36 @@ def read(typed: Sequence[str]) -> CommandLine:
     case, output, project = (given.get(key, start) for key, start in _OWN.items())
     if case not in CASES:
         raise ConfigError("case", case, " | ".join(CASES), f"{PROGRAM} case=full")
-    if "data_path" not in flags and case != "lenet":
+    if _DATA in given and "data_path" in flags:
+        remedy = f"{PROGRAM} {shlex.quote('--data_path=' + flags['data_path'])}"
+        raise ConfigError(_DATA, given[_DATA], "one of it and --data_path", remedy)
+    if not {"data_path", _DATA} & {*flags, *given} and case != "lenet":
         example = f"{PROGRAM} case={case} --data_path={FLAGS['data_path'].good}"
         raise UsageError("the flag --data_path", "is missing", "the folder of MNIST", example)
     overrides = [argument for argument in others if argument.partition("=")[0] not in _OWN]
-    places = (flags.get("data_path", "MNIST"), output, project)
-    return CommandLine(case, flags, overrides, *(Path(place).absolute() for place in places))
+    data = None if _DATA in given else Path(flags.get("data_path", "MNIST")).absolute()
+    places = (Path(place).absolute() for place in (output, project))
+    return CommandLine(case, flags, overrides, data, *places)
+
+
+def joined(typed: Sequence[str]) -> List[str]:
+    """Return the arguments with each flag and its value as one word, `--flag=value`."""
+    words: List[str] = []
+    waiting = list(typed)
+    while waiting:
+        word = waiting.pop(0)
+        if word.startswith("-"):
+            word = f"--{word.lstrip('-')}"
+            if "=" not in word and waiting and not waiting[0].startswith(("--", "=")):
+                word = f"{word}={waiting.pop(0)}"
+        words.append(word)
+    return words
 
 
 def _split(typed: Sequence[str]) -> Tuple[Dict[str, str], List[str]]:
     flags: Dict[str, str] = {}
     others: List[str] = []
-    waiting = list(typed)
-    while waiting:
-        argument = waiting.pop(0)
+    for argument in joined(typed):
         name, equals, value = argument.lstrip("-").partition("=")
         if not argument.startswith("-"):
             if not equals:
@@ -125,8 +152,6 @@ def _split(typed: Sequence[str]) -> Tuple[Dict[str, str], List[str]]:
             remedy = f"{PROGRAM} --{meant}={value or FLAGS[meant].good}" if meant else ""
             allowed = ", ".join(f"--{flag}" for flag in FLAGS)
             raise ConfigError(argument, None, allowed, remedy or f"{PROGRAM} --help")
-        if not equals and waiting and not waiting[0].startswith("--"):
-            value = waiting.pop(0)
         flag = FLAGS[name]
         if not re.fullmatch(flag.pattern, value):
             raise ConfigError(f"--{name}", value, flag.allowed, f"{PROGRAM} --{name}={flag.good}")
@@ -146,15 +171,15 @@ def run_arguments(command: CommandLine, chip: bool) -> List[str]:
         ConfigError: flags that need the chip without one, or that exclude each other.
     """
     flags, case = command.flags, CASES[command.case]
-    batch = int(flags.get("batch_size", 64))
+    batch = _batch_size(command)
     steps = int(flags.get("steps", case.steps))
     loop = int(flags.get("iteration_per_loop", case.loop))
     arguments = [
-        f"data.path={as_typed(str(command.data))}",
+        *([] if command.data is None else [f"{_DATA}={as_typed(str(command.data))}"]),
         f"precision={flags.get('precision_mode', case.precision)}",
         f"schedule.epochs={flags.get('epochs', case.epochs)}",
         f"schedule.steps_per_epoch={steps or math.ceil(TRAINING_EXAMPLES / max(batch, 1))}",
-        f"schedule.batch_size={batch}",
+        f"{_BATCH}={batch}",
         f"schedule.log_every={loop}",
         *_loss_scale(flags),
         *([f"optimizer.learning_rate={flags['learing_rata']}"] if "learing_rata" in flags else []),
@@ -163,6 +188,23 @@ def run_arguments(command: CommandLine, chip: bool) -> List[str]:
     if chip:
         arguments += ["hardware=ascend910", f"hardware.iterations_per_loop={loop}"]
     return [*arguments, *_of_chip(command, chip), *command.overrides]
+
+
+def _batch_size(command: CommandLine) -> int:
+    """Return the images a step, which decide how many steps an epoch has."""
+    typed = dict(word.partition("=")[::2] for word in command.overrides).get(_BATCH, "")
+    return int(typed if re.fullmatch(_NUMBER, typed) else command.flags.get("batch_size", 64))
+
+
+def in_its_words(error: ConfigError, command: CommandLine) -> ConfigError:
+    """Return what a run refuses, as a refusal of this command line."""
+    key, value, allowed, remedy = error.args
+    flag = _FLAG_OF.get(key)
+    if flag not in command.flags or any(word.startswith(f"{key}=") for word in command.overrides):
+        return type(error)(key, value, allowed, remedy.replace(suggest.PROGRAM, PROGRAM))
+    good = dict(word.partition("=")[::2] for word in remedy.split()).get(key, FLAGS[flag].good)
+    allowed = allowed.replace("null or ", "")
+    return ConfigError(f"--{flag}", value, allowed, f"{PROGRAM} --{flag}={good}")
 
 
 def _loss_scale(flags: Dict[str, str]) -> List[str]:
@@ -184,6 +226,11 @@ def _loss_scale(flags: Dict[str, str]) -> List[str]:
 def _of_chip(command: CommandLine, chip: bool) -> List[str]:
     """Return what the switches for the chip's own tools say to the run."""
     flags, out = command.flags, command.output
+    if "data_dump_step" in flags and "data_dump_flag" not in flags:
+        typed = shlex.quote(f"--data_dump_step={flags['data_dump_step']}")
+        remedy = f"{PROGRAM} --data_dump_flag={chip} {typed}"
+        raise ConfigError("--data_dump_step", flags["data_dump_step"],
+                          "only beside --data_dump_flag", remedy)  # fmt: skip
     steps = flags.get("data_dump_step", "0|5|10")
     profile = (
         f"{{output:{as_typed(str(out / 'profiling'))},training_trace:'on',task_trace:'on',"
@@ -202,6 +249,7 @@ def _of_chip(command: CommandLine, chip: bool) -> List[str]:
         allowed = "one of --over_dump and --data_dump_flag: they exclude each other on the chip"
         raise ConfigError("--over_dump", "True", allowed, f"{PROGRAM} --over_dump=True")
     if on and not chip:
-        allowed = "False where there is no Ascend 910 (npu_bridge was not found)"
+        why = "where there is no Ascend 910 (npu_bridge was not found)"
+        allowed = f"False {'with hardware=cpu' if _CPU in command.overrides else why}"
         raise ConfigError(f"--{on[0]}", flags[on[0]], allowed, f"{PROGRAM} --{on[0]}=False")
     return [f"hardware.{argument}" for name in on for argument in switched[name]]

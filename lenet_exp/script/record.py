@@ -15,10 +15,10 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 from lenet_exp import tf_compat
 from lenet_exp.config.cli.script_options import NO_STORE
 from lenet_exp.config.passwords import without_password
-from lenet_exp.config.tracking import experiment_name
+from lenet_exp.config.tracking import environment_uri, experiment_name
 from lenet_exp.errors import LenetExpError, wrap_os_error
 from lenet_exp.record.run.run_files import write_bytes
-from lenet_exp.record.store import processes
+from lenet_exp.record.store import processes, store_check
 from lenet_exp.record.store.journal import Journal, merged
 from lenet_exp.script.asked import Asked
 from lenet_exp.script.history import History
@@ -39,7 +39,9 @@ class Kept:
         experiment: str,
     ) -> None:
         """`script`: as typed; `file`: None for a module; `folder`: None for a new one."""
-        self.script, self.arguments, self.uri = script, tuple(arguments), uri
+        self.script, self.arguments = script, tuple(arguments)
+        # Meant from here; None where it is neither typed nor may be shown.
+        self.uri = uri if uri == NO_STORE else store_check.absolute(uri or environment_uri())
         self.experiment = experiment_name(experiment)
         self.file, self._here = file, Path.cwd()
         self.tags: Dict[str, str] = {}  # of a sweep

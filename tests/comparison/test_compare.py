@@ -71,7 +71,8 @@ def test_a_sweep_is_a_table_with_verdicts(uri):
     text = compare_sweep(uri, "lenet-exp", "modes")
     lines = text.splitlines()
     assert max(map(len, lines)) <= 100
-    order = [line.split()[0] for line in lines if line.startswith(("allow", "must", "force"))]
+    below = text.partition("\n\n")[2].splitlines()
+    order = [line.split()[0] for line in below if line.startswith(("allow", "must", "force"))]
     assert order == 2 * ["allow_mix_precision", "must_keep_origin_dtype", "force_fp16"]
     # The figures of reference sweeps: three pairs decide what two means do not.
     assert "allow_mix_precision: better, +0.13 points +- 0.04 (paired t, n = 3)" in text
@@ -111,7 +112,7 @@ def test_the_page_needs_no_other_file_and_no_network(place, uri):
     assert page.count("data:image/png;base64,") == 4 + 3  # plots, confusion matrices
     assert re.search(r'name="viewport" content="width=device-width', page)
     conclusion = "allow_mix_precision trains more accurately than must_keep_origin_dtype"
-    assert f"<h1>With one seed: {conclusion}; force_fp16 does not learn.</h1>" in page
+    assert f"<h1>{conclusion}; force_fp16 (by one seed) does not learn.</h1>" in page
     assert "not reached by force_fp16 (0.1010)" in page
     assert "8 ms" not in page  # sec/step everywhere
     assert "force_fp16, seed 0" in page  # its confusion matrix
@@ -218,11 +219,64 @@ def test_what_is_no_number_is_read_back_as_such(tmp_path):
     values = [2.5, math.inf, -math.inf, math.nan]
     made = store.create("x", {})
     made.metrics([Point("loss", value, 1, 10 - step) for step, value in enumerate(values)])
+    made.metrics([Point("last", -math.inf, 1, 1)])
     (run,) = load_runs.experiment(store, "lenet-exp").runs
+    assert (run.metrics["loss"], run.metrics["last"]) == (2.5, -math.inf)
     found = load_runs.points(store, run, "loss")
     assert found.steps.tolist() == [7, 8, 9, 10]
     assert repr(found.values.tolist()) == repr(values[::-1])
     assert load_runs.points(store, run, "loss_scale") is None
+
+
+def test_a_run_whose_seed_is_no_number_is_left_out_by_name(tmp_path):
+    uri = new_store(tmp_path / "runs.db")
+    store = Store(uri, "lenet-exp")
+    store.create("theirs", {"sweep": "x"}).params({"seed": None})
+    with pytest.raises(DataError, match="no run with a seed that is a whole number"):
+        compare_sweep(uri, "lenet-exp", "x")
+    record_sweep(uri, tmp_path / "runs", "x", [((MIXED, "seed=1"), 9800, {})])
+    text = compare_sweep(uri, "lenet-exp", "x")
+    assert "left out, the seed is no whole number: theirs (seed=null)" in text
+    assert "x: 1 run, 1 configuration" in text
+
+
+def test_the_parent_of_a_sweep_is_no_run_to_compare(place, compare):
+    _, _, parent, children = place
+    code, said, problem = compare(f"runs=[{children[0]},{parent}]")
+    assert (code, said) == (2, "")
+    assert f"{parent} is the parent of the sweep modes" in problem
+    assert problem.endswith(" sweep=modes\n")
+    assert "runs=" not in problem.splitlines()[-1]
+
+
+def test_each_comparison_has_a_folder_of_its_own(tmp_path):
+    store = Store(new_store(tmp_path / "runs.db"), "x")
+    ids = [store.create("run", {"sweep": "x"}).run_id for _ in range(6)]
+    found = [load_runs.sweep(store, "x"), load_runs.experiment(store, "x")]
+    found += [load_runs.chosen(store, [*ids[:4], last]) for last in ids[4:]]
+    assert len({one.folder for one in found}) == 4
+    assert found[0].folder == "x"
+
+
+def test_nothing_of_an_earlier_comparison_stays(uri, tmp_path):
+    folder = tmp_path / "outputs" / "comparisons" / "lonely"
+    folder.mkdir(parents=True)
+    for name in ("loss_scale.png", "comparison.html", "mine.txt"):
+        (folder / name).write_text("earlier")
+    compare_sweep(uri, "lenet-exp", "lonely")
+    assert not (folder / "loss_scale.png").exists()
+    assert (folder / "comparison.html").read_text("utf-8") != "earlier"
+    assert (folder / "mine.txt").read_text() == "earlier"
+
+
+def test_a_reference_for_scripts_is_refused(tmp_path, capsys):
+    uri = new_store(tmp_path / "runs.db")
+    Store(uri, "of scripts").create("run", {"script": "x.py"})
+    words = [f"tracking.uri={uri}", "tracking.experiment=of scripts", "reference=force_fp16"]
+    code, (said, problem) = main(words), capsys.readouterr()
+    assert (code, said) == (2, "")
+    assert "reference=force_fp16 is not possible" in problem
+    assert problem.splitlines()[-1].endswith("'tracking.experiment=of scripts'")
 
 
 def test_seeds_of_one_configuration_are_held_against_nothing(tmp_path):

@@ -61,6 +61,12 @@ SINGLE = judged("within noise", 0.0002, None, "McNemar's exact test")
             "With one seed: these runs can't tell mix from float32.", id="one run far off",
         ),
         pytest.param(
+            [REFERENCE, row("mix", 0.98, ALIKE),
+             row("fp16", 0.1, SINGLE._replace(word="worse"), 1)],
+            "mix trains as accurately as float32; fp16 (by one seed) does not learn.",
+            id="one run beside several",
+        ),
+        pytest.param(
             [REFERENCE, row("mix", None, NONE)], "mix has no finished run.", id="unfinished"
         ),
         pytest.param(

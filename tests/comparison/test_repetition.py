@@ -102,9 +102,12 @@ def test_a_run_that_went_on_counts_with_its_last_accuracy(folder):
     assert found.conditions == {"python": "3.7", "settings": {"seed": 0}}
 
 
-@pytest.mark.parametrize("name", ["test_predictions.npz", "conditions.json"])
-def test_what_is_not_whole_is_no_run_to_repeat(folder, name):
-    (folder / name).write_bytes(b"{")
+@pytest.mark.parametrize("content", [b"{", b"[1]", b'{"tensorflow": "2"}'])
+@pytest.mark.parametrize(
+    "name", ["test_predictions.npz", "conditions.json", "conditions-20.json"]
+)  # fmt: skip
+def test_what_is_not_whole_is_no_run_to_repeat(folder, name, content):
+    (folder / name).write_bytes(content)
     with pytest.raises(DataError, match="can't be read"):
         repetition.outcome(folder)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 
 import pytest
 
@@ -50,6 +51,15 @@ def test_no_line_is_wider_than_the_terminal(width, label):
     shown = table.terminal([ROW, REFERENCE, ROW._replace(configuration=label)], width)
     assert max(map(len, shown.split("\n"))) <= max(84, width)
     assert width < 100 or set(label.split()) <= set(shown.split())
+
+
+def test_a_loss_scale_is_a_power_of_two_and_a_count_is_none():
+    assert [table.number(value) for value in (None, 8.0, 2.0**14, math.inf, math.nan)] == [
+        "-", "8", "2^14", "inf", "nan",
+    ]  # fmt: skip
+    assert [table.count(value) for value in (None, 2.5, 2.0**14, 1234567.0)] == [
+        "-", "2.5", "16384", "1234567",
+    ]  # fmt: skip
 
 
 def test_what_is_not_known_is_a_dash():

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.errors import ConfigError
-from lenet_exp.modelzoo import flags as flags
+from lenet_exp.modelzoo import flags, own_paths
 
 pytestmark = pytest.mark.stackless
+
+
+def refused(*typed, chip=False):
+    with pytest.raises(ConfigError) as caught:
+        words("case=full", "--data_path=.", *typed, chip=chip)
+    return str(caught.value)
 
 
 def words(*typed, chip=False):
@@ -17,8 +25,9 @@ def words(*typed, chip=False):
 
 def settings(*typed):
     """Return the settings that a run would have, but for its data."""
-    found = [w for w in words(*typed, "--data_path=.") if not w.startswith("data.path=")]
-    return settings_to_explain(found)
+    data = [] if any(word.startswith("data.path=") for word in typed) else ["--data_path=."]
+    found = words(*typed, *data)
+    return settings_to_explain([w for w in found if not (data and w.startswith("data.path="))])
 
 
 @pytest.mark.parametrize(
@@ -61,6 +70,7 @@ def test_each_case_has_the_defaults_of_the_original(case, precision, epochs, ste
         ("--data_dump_flag=0 --data_dump_step=0|5|10", "hardware.name", "auto"),
         ("seed=3", "seed", 3),
         ("--steps=7 schedule.steps_per_epoch=9", "schedule.steps_per_epoch", 9),
+        ("--steps=0 schedule.batch_size=128", "schedule.steps_per_epoch", 430),
     ],
 )
 def test_a_flag_is_a_setting(typed, dotted, value):
@@ -127,14 +137,39 @@ def test_on_the_chip_switches_are_its_options(typed, wanted):
         ("--autotune=True", "no Ascend 910"),
         ("--data_dump_flag=1", "no Ascend 910"),
         ("--over_dump=True --data_dump_flag=1", "exclude each other"),
+        ("--data_dump_step=5", "modelzoo --data_dump_flag=False --data_dump_step=5"),
+        ("hardware=cpu --profiling=True", "False with hardware=cpu"),
+        ("data.path=/x", "data.path=/x is not possible.\n  allowed: one of it and --data_path"),
         ("word", "--flag=value or key=value"),
         ("case=nope", "full | performance"),
     ],
 )
 def test_a_flag_that_is_not_possible_is_told(typed, told):
-    with pytest.raises(ConfigError) as caught:
-        words("case=full", "--data_path=.", *typed.split())
-    assert told in str(caught.value)
+    assert told in refused(*typed.split())
+
+
+def test_on_the_chip_the_steps_of_a_dump_are_refused_without_one():
+    assert "--data_dump_flag=True '--data_dump_step=0|5'" in refused(
+        "--data_dump_step=0|5", chip=True
+    )
+
+
+def test_images_that_are_named_as_a_run_s_are_not_fetched():
+    assert flags.read(["data.path=/x"]).data is None
+    assert words("case=full", "data.path=/x")[-1] == "data.path=/x"
+    assert flags.read([]).data == Path("MNIST").absolute()
+
+
+def test_what_is_relative_is_named_from_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "runs")
+    (tmp_path / "a b.json").write_text("{}")
+    found = settings("case=full", "precision.modify_mixlist='a b.json'")
+    assert own_paths.from_here(found) == [
+        f'precision.modify_mixlist="{tmp_path}/a b.json"', f"tracking.uri={tmp_path}/runs"
+    ]  # fmt: skip
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert own_paths.from_here(settings("case=full", f"data.path={tmp_path}")) == []
 
 
 @pytest.mark.parametrize("case", ["full", "performance"])

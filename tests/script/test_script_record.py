@@ -35,11 +35,38 @@ def test_what_no_store_had_is_uploaded_as_it_is_said(kept, tmp_path):
     said = record.end("FAILED", {"error": kept.script}, {}, history, [kept.script])
     assert said[-1] == f"python -m lenet_exp.upload run={kept.folder}"
     uri = new_store(tmp_path / "store.db")
-    done = upload.upload(kept.folder, uri)
+    done = upload.upload(kept.folder, "sqlite:///store.db")
     store = Store(uri, "mine")
     found = store.client.get_run(done.run_id)
     assert (found.info.status, found.data.params["script"]) == ("FAILED", "b\\udce9.py")
     assert found.info.experiment_id == store.experiment_id
+
+
+@pytest.mark.stackless
+@pytest.mark.parametrize("typed", [True, False])
+def test_a_relative_store_is_where_it_is_typed(typed, tmp_path, monkeypatch):
+    here = tmp_path / "own"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    uri = "sqlite:///x.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "" if typed else uri)
+    kept = Kept("x.py", here / "x.py", (), None, uri if typed else None, "mine")
+    assert kept.place == tmp_path
+    ScriptRecord(kept).settings(Asked())
+    assert (kept.uri, _tags(kept.folder)["uri"]) == 2 * (f"sqlite:///{here}/x.db",)
+
+
+def test_a_script_s_run_is_in_the_store_that_was_typed(tmp_path, monkeypatch):
+    here = tmp_path / "own"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    new_store(here / "x.db")
+    kept = Kept("x.py", here / "x.py", (), None, "sqlite:///x.db", "mine")
+    record = ScriptRecord(kept)
+    record.settings(Asked())
+    (said,) = record.end("FINISHED", {}, {}, Watch(record, None).history, [])
+    assert f"in sqlite:///{here}/x.db as run " in said
+    assert not (tmp_path / "x.db").exists()
 
 
 @pytest.mark.stackless

@@ -5,16 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import re
-from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
 from lenet_exp.comparison import labels
 from lenet_exp.comparison.runs import Recorded, SelectedRuns
-from lenet_exp.comparison.table import UNKNOWN, number
-from lenet_exp.record.run import run_files
-from lenet_exp.record.store.mlflow_store import NOTE, Run, Store
+from lenet_exp.comparison.table import UNKNOWN, count, number
+from lenet_exp.record.run import comparison_files
+from lenet_exp.record.store.mlflow_store import Store
 
-_ARTIFACTS = "comparison"
 _FLOAT32 = "must_keep_origin_dtype"
 _SHOWN = ("script", "arguments", "precision.keep_dtype", "precision.modify_mixlist",
           "precision.customize_dtypes")  # fmt: skip
@@ -51,18 +49,12 @@ def without_scripts(found: SelectedRuns) -> SelectedRuns:
 def compare_scripts(store: Store, found: SelectedRuns) -> str:
     """Keep the table of runs in outputs/comparisons, and with their parent run; return it."""
     made = rows(found.runs)
-    name = re.sub(r"[^\w.-]+", "_", found.title).strip("._") or "runs"
-    folder = Path("outputs", "comparisons", name).resolve()
     shown = text(made)
     markdown = _markdown(made)
     files = {"comparison.txt": shown, "comparison.csv": _csv(made), "comparison.md": markdown}
-    for file, content in files.items():
-        run_files.write_bytes(folder / file, f"{content}\n".encode())
-    if found.parent is not None:
-        run = Run(store, found.parent.run_id)
-        for file in files:
-            run.artifact(folder / file, _ARTIFACTS)
-        run.tags({NOTE: markdown})
+    written = {file: f"{content}\n".encode() for file, content in files.items()}
+    parent = found.parent and found.parent.run_id
+    comparison_files.keep(store, found.folder, parent, written, lambda link: markdown)
     return shown
 
 
@@ -122,10 +114,10 @@ def _cells(made: Sequence[Row]) -> List[List[str]]:
 
 
 def _of(row: Row) -> List[str]:
-    numbers = (row.overflowed_steps, row.skipped_steps, row.loss_scale)
-    loss = _shown(row.loss, "{:.6g}")
+    steps, hit, skipped = map(count, (row.steps, row.overflowed_steps, row.skipped_steps))
+    loss, scale = _shown(row.loss, "{:.6g}"), number(row.loss_scale)
     seconds, cost = _shown(row.sec_per_step, "{:.5f}"), _shown(row.cost, "{:.2f}x")
-    return [row.run, row.status, number(row.steps), loss, *map(number, numbers), seconds, cost]
+    return [row.run, row.status, steps, loss, hit, skipped, scale, seconds, cost]
 
 
 def _shown(value: Optional[float], form: str) -> str:

@@ -169,13 +169,25 @@ def cores() -> int:
 def recorded(folder: Path) -> Dict[str, Any]:
     """Return the conditions a run was begun with, as read from its folder; {} if unknown."""
     try:
-        found = json.loads((folder / NAME).read_text())
+        return read(folder / NAME)
     except (OSError, ValueError):
         return {}
+
+
+def read(path: Path) -> Dict[str, Any]:
+    """Return the conditions that are in a file.
+
+    Raises:
+        OSError: it can't be read.
+        ValueError: it is damaged.
+    """
+    found = json.loads(path.read_text())
     whole = isinstance(found, dict) and all(
         isinstance(found.get(key, kind()), kind) for key, kind in _KINDS.items()
     )
-    return found if whole else {}
+    if not whole:
+        raise ValueError(f"{path} holds no conditions")
+    return dict(found)
 
 
 def check_to_go_on(folder: Path, data_sha256: str, hashes: Dict[str, str], stack: str) -> None:

@@ -31,6 +31,19 @@ def chosen_uri(setting: Optional[str]) -> Optional[str]:
     return setting or os.environ.get("MLFLOW_TRACKING_URI", "").strip() or None
 
 
+def absolute(uri: Optional[str], root: Optional[Path] = None) -> Optional[str]:
+    """Return a URI that means in any folder the store that `uri` means in `root`, None: here."""
+    if uri is None:
+        return None
+    if sqlite_path(uri) is None:
+        known = re.match(r"[\w+.-]+:|databricks|uc$", uri)
+        return uri if known else str((root or Path.cwd()) / uri)
+    scheme, separator, path = uri.partition(":///")
+    # As `sqlite_path` reads it.
+    here = str(root or Path.cwd()).replace("%", "%25").replace("?", "%3F")
+    return uri if path.startswith("/") else f"{scheme}{separator}{here}/{path}"
+
+
 def check_root(uri: Optional[str], root: Path, stack: str) -> None:
     """Refuse MLflow's default in a root where it would not be read, or would hide a store.
 

@@ -12,6 +12,7 @@ from typing import Dict, Iterable, List, NamedTuple, Optional
 
 from lenet_exp.config.passwords import without_password
 from lenet_exp.errors import LeaseLostError, LeaseUnreadableError, StoreError
+from lenet_exp.record.store import store_check
 from lenet_exp.record.store.journal import Entry, Journal, merged
 from lenet_exp.record.store.mlflow_store import Point, Present, Run, Store, tag_value
 
@@ -87,9 +88,10 @@ def check_same_store(store: Store, journal: Journal, command: str) -> None:
     Raises:
         StoreError: another one is configured.
     """
-    recorded = merged(journal.entries, "run").get("uri")
-    here = without_password(store.uri)
-    if recorded not in (None, here):
+    known = merged(journal.entries, "run")
+    recorded, here = known.get("uri"), without_password(store.uri)
+    whole = store_check.absolute(recorded, Path(known.get("cwd", ""))), store_check.absolute(here)
+    if recorded not in (None, here) and whole[0] != whole[1]:
         problem = f"this run is recorded in {recorded}"
         raise StoreError(here, problem, f"MLFLOW_TRACKING_URI={recorded} {command}")
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shlex
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Dict, Iterator, List, Sequence
 
@@ -47,6 +48,7 @@ def main(lines: Sequence[JobLine], arguments: Sequence[str]) -> int:
     """
     options, here = lines[0].options, Path.cwd()
     kept = kept_of(options)
+    options = replace(options, uri=kept.uri)
     name = options.sweep or time.strftime(f"%Y-%m-%d_%H-%M-%S-{os.getpid()}")
     folder = kept.place / "multirun" / name
     why = obstacle(folder)

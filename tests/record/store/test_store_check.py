@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -136,6 +137,33 @@ def test_a_file_that_is_no_database_is_told(tmp_path):
     path.write_text("not a database, but longer than the header of one would have to be" * 20)
     with pytest.raises(StoreError, match="no usable database"):
         store_check.check_schema(f"sqlite:///{path}", "0123456789ab", "tf2")
+
+
+@pytest.mark.parametrize(
+    ("uri", "made"),
+    [
+        (None, None),
+        ("sqlite:///a/b.db?x=1", "sqlite:///{here}/a/b.db?x=1"),
+        ("sqlite:////a/b.db", "sqlite:////a/b.db"),
+        ("sqlite:///:memory:", "sqlite:///:memory:"),
+        ("mlruns", "{here}/mlruns"),
+        ("/mlruns", "/mlruns"),
+        ("file:///mlruns", "file:///mlruns"),
+        ("http://h:5000/x", "http://h:5000/x"),
+        ("databricks", "databricks"),
+    ],
+)
+def test_a_store_is_the_same_in_another_folder(uri, made, tmp_path, monkeypatch):
+    folder = tmp_path / "a b%20"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    found = store_check.absolute(uri)
+    here = str(folder).replace("%", "%25") if made and ":///" in made else folder
+    assert found == (made and made.format(here=here))
+    assert store_check.absolute(uri, tmp_path) == (made and made.format(here=tmp_path))
+    if found and "{here}" in made:
+        path = store_check.sqlite_path(found) or Path(found)
+        assert folder in path.parents
 
 
 @pytest.mark.parametrize(

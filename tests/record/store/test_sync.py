@@ -95,11 +95,13 @@ def test_a_run_that_is_gone_is_recorded_anew(store, journal):
     assert journal.run_id == second.run_id
 
 
-def test_a_run_goes_on_in_its_own_store_only(store, journal, tmp_path):
+def test_a_run_goes_on_in_its_own_store_only(store, journal, tmp_path, monkeypatch):
     from lenet_exp.record.store.mlflow_store import Store
 
     sync.open_run(store, journal, "name", {})
     sync.check_same_store(store, journal, "resume")
+    monkeypatch.chdir(tmp_path)
+    sync.check_same_store(Store("sqlite:///store.db", "lenet-exp"), journal, "resume")
     other = Store(new_store(tmp_path / "other.db"), "lenet-exp")
     with pytest.raises(StoreError, match=r"recorded in sqlite:.*store\.db") as caught:
         sync.check_same_store(other, journal, "resume")

@@ -1,5 +1,7 @@
 """Runs of scripts side by side, and beside runs of ours."""
 
+import math
+
 import pytest
 
 from lenet_exp.comparison.runs import Recorded, SelectedRuns
@@ -20,6 +22,14 @@ def test_runs_of_scripts_are_told_from_ours():
     assert not are_scripts(both)
     assert without_scripts(both).runs == (ours,)
     assert are_scripts(SelectedRuns("x", (script,), None))
+
+
+def test_a_number_of_steps_has_all_its_digits_and_a_loss_may_be_infinite():
+    (row,) = rows(
+        [_run(1, steps=16384.0, loss=math.inf, skipped_steps=1234567.0, loss_scale=2.0**15)]
+    )
+    shown = text([row]).splitlines()[1].split()
+    assert shown == ["force_fp16", "FINISHED", "16384", "inf", "-", "1234567", "2^15", "-", "-"]
 
 
 def test_the_table_has_the_last_of_equal_jobs_and_why_one_failed():
