@@ -70,8 +70,8 @@ def _checked(command: flags.CommandLine, of_run: Sequence[str]) -> Settings:
     fetched = () if command.data is None else ("data.path=",)
     found: List[Settings] = []
     try:
-        check_command_line([word for word in of_run if not word.startswith(fetched)],
-                           check=found.extend)  # fmt: skip
+        words = [word for word in of_run if not word.startswith(fetched)]
+        check_command_line(words, check=lambda jobs, sweeps: found.extend(jobs))
     except ConfigError as error:
         raise flags.in_its_words(error, command) from error
     return found[0]

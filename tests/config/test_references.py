@@ -72,7 +72,8 @@ def test_a_few_references_are_followed(tmp_path):
     text = "# @package _global_\ntracking:\n  experiment: a-${schedule.epochs}-${seed}\n"
     file.write_text(f"{text}threads: ${{schedule.epochs}}\n")
     taken = []
-    check_command_line(["--config-dir", str(tmp_path), "experiment=x"], check=taken.extend)
+    words = ["--config-dir", str(tmp_path), "experiment=x"]
+    check_command_line(words, check=lambda jobs, sweeps: taken.extend(jobs))
     assert (taken[0].tracking.experiment, taken[0].threads) == ("a-5-0", 5)
 
 

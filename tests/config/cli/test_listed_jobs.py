@@ -68,7 +68,7 @@ def test_a_presets_own_list_of_jobs_is_checked_as_what_is_typed(tmp_path):
     (tmp_path / "experiment" / "mine.yaml").write_text(PRESET)
     told = []
     words = [f"--config-dir={tmp_path}", "experiment=mine", "seed=3"]
-    check_command_line(words, check=told.extend)
+    check_command_line(words, check=lambda jobs, sweeps: told.extend(jobs))
     said = [(one.precision.mode, one.loss_scale.name, one.seed) for one in told]
     assert said == [("force_fp16", "dynamic", 3), ("must_keep_origin_dtype", "none", 3)]
     assert told[1].optimizer.learning_rate == 0.01
