@@ -86,7 +86,6 @@ def _made(
                 _set_aside(decisions, store, view)
                 failed = pool.run(decisions)
             finally:
-                view.close()
                 if not pool.ended:
                     view.say(f"to go on: {request.command}")
             held.check()
