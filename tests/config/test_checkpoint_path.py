@@ -48,6 +48,9 @@ def files(tmp_path):
         ("lost", None),
         ("empty", None),
         ("nothing", None),
+        (".", None),
+        ("/", None),
+        ("..", None),
         ("ckpt_npu/mode", None),
         ("~no-such-user/x", None),
         ("a\0b", None),
@@ -57,3 +60,9 @@ def files(tmp_path):
 def test_a_path_means_a_prefix_or_none(files, text, prefix):
     found = prefix_named(text)
     assert (None if found is None else str(found)) == prefix
+
+
+@pytest.mark.parametrize(("folder", "text"), [("run", "."), ("run/checkpoints/500", "../..")])
+def test_the_current_folder_may_be_meant(files, monkeypatch, folder, text):
+    monkeypatch.chdir(folder)
+    assert str(prefix_named(text)).endswith("checkpoints/1000/model")
