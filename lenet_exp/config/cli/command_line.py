@@ -88,8 +88,8 @@ def _check(
             with _commas(line), _composing(overrides):
                 cfg = compose("config", searched + job, return_hydra_config=True)
             with _commas(line), located(cfg, [*line.overrides, *listed]):
-                if searched:
-                    references.follow_all(cfg.hydra)
+                if searched or any("${" in word for word in job):
+                    references.follow_of_hydra(cfg)
                 check_made(cfg)
                 launchers.check(cfg)
                 settings.append(_settings(cfg))
