@@ -44,7 +44,8 @@ def prefix_named(text: str) -> Optional[Path]:
 
 def _last_saved(folder: Path) -> Optional[Path]:
     try:
-        text = (folder / "checkpoint").read_text()
+        told = folder / "checkpoint"
+        text = told.read_text() if told.is_file() else ""  # a pipe may have no end
     except (OSError, UnicodeDecodeError):
         return None
     named = re.search(r'^model_checkpoint_path: "([^"]+)"', text, re.MULTILINE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from lenet_exp.config.checkpoint_path import prefix_named
@@ -60,6 +62,11 @@ def files(tmp_path):
 def test_a_path_means_a_prefix_or_none(files, text, prefix):
     found = prefix_named(text)
     assert (None if found is None else str(found)) == prefix
+
+
+def test_a_pipe_is_not_read(files, tmp_path):
+    os.mkfifo(str(tmp_path / "empty" / "checkpoint"))
+    assert prefix_named("empty") is None
 
 
 @pytest.mark.parametrize(("folder", "text"), [("run", "."), ("run/checkpoints/500", "../..")])
