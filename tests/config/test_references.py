@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import logging
 import sys
 
 import pytest
+from omegaconf import OmegaConf
 
 from lenet_exp import cli, run
-from lenet_exp.config.cli.command_line import check_command_line
-from lenet_exp.errors import ConfigError, DataError
+from lenet_exp.config import literals
+from lenet_exp.config.cli.command_line import check_command_line, settings_to_explain
+from lenet_exp.config.cli.json_words import word
+from lenet_exp.config.compose import resolve
+from lenet_exp.errors import ConfigError
+from lenet_exp.experiment import resume
 from lenet_exp.record.run import run_folders
 
 pytestmark = pytest.mark.stackless
@@ -80,9 +87,37 @@ def test_a_few_references_are_followed(tmp_path):
 
 
 def test_a_run_s_own_settings_have_none(tmp_path):
-    (tmp_path / "config.yaml").write_text("seed: ${threads}\nthreads: 1\n")
-    with pytest.raises(DataError, match="no run has references"):
-        run_folders.config_of(tmp_path)
+    text, *_ = BOMBS["texts"]
+    (tmp_path / "config.yaml").write_text(f"seed: ${{threads}}\nthreads: 1\n{text}")
+    cfg = run_folders.config_of(tmp_path)
+    assert (cfg.seed, cfg.mine.r0) == ("${threads}", "${mine.r1}${mine.r1}")
+
+
+ODD = ["/d/${x}", "${", "a\\${x}", "a\\\\${x}", "\\", "${oc.env:HOME}", "{$}", "1e3", "é, ${b}"]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_folder_of_any_name_is_read_back(name, tmp_path):
+    """As it was written too, before ${ was told from a reference: as it is."""
+    settings = settings_to_explain([word("data.path", name)])
+    assert settings.data.path == name
+    text = literals.to_yaml(dataclasses.asdict(settings))
+    (tmp_path / "config.yaml").write_text(text)
+    assert run_folders.settings_of(tmp_path, to_run=False) == settings
+    assert resolve(literals.config_of(dataclasses.asdict(settings)), to_run=False) == settings
+    if "${" not in name:
+        assert text == OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(settings)))
+
+
+def test_the_log_of_a_run_may_be_in_a_folder_of_any_name(tmp_path):
+    folder = tmp_path / "${x}"
+    folder.mkdir()
+    handlers = logging.getLogger().handlers[:]
+    try:
+        resume.log_to(folder)
+        assert (folder / "run.log").is_file()
+    finally:
+        logging.getLogger().handlers[:] = handlers
 
 
 # typed; the key that is told; the line instead
