@@ -20,9 +20,10 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException, HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
+from omegaconf.errors import InterpolationResolutionError
 
 from lenet_exp import cli, tf_compat
-from lenet_exp.config import CONF
+from lenet_exp.config import CONF, references
 from lenet_exp.config.checks import check_contents
 from lenet_exp.config.cli import versions
 from lenet_exp.config.cli.command_line import check_command_line
@@ -114,6 +115,8 @@ def _train(arguments: Sequence[str]) -> int:
             register(check_command_line(arguments, follow, check))
             register_resolvers()
             _job()
+    except InterpolationResolutionError as error:  # of Hydra's own keys, before any job
+        raise references.unresolved(error) from error
     except HydraException as error:
         print(without_password(str(error)), file=sys.stderr)
         return 1

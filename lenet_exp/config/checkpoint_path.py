@@ -16,10 +16,9 @@ def prefix_of(path: Path) -> Optional[Path]:
     It is a prefix, one of its two files, a folder of a checkpoint of ours, a run folder (the
     newest one in it), or a folder that a Saver wrote to, with its file `checkpoint`.
     """
-    plain = path.with_name(re.sub(rf"{_FILE}|\.meta$", "", path.name))
-    for prefix in (path, plain):
-        if prefix.name and prefix.with_name(prefix.name + ".index").is_file():
-            return prefix
+    for name in (path.name, re.sub(rf"{_FILE}|\.meta$", "", path.name)):
+        if name and path.with_name(f"{name}.index").is_file():  # "." and "/" have no name
+            return path.with_name(name)
     if not path.is_dir():
         return None
     steps = [p.parent for p in path.glob("checkpoints/*/model.index") if p.parent.name.isdigit()]
@@ -45,7 +44,8 @@ def prefix_named(text: str) -> Optional[Path]:
 
 def _last_saved(folder: Path) -> Optional[Path]:
     try:
-        text = (folder / "checkpoint").read_text()
+        told = folder / "checkpoint"
+        text = told.read_text() if told.is_file() else ""  # a pipe may have no end
     except (OSError, UnicodeDecodeError):
         return None
     named = re.search(r'^model_checkpoint_path: "([^"]+)"', text, re.MULTILINE)

@@ -14,14 +14,13 @@ from dataclasses import fields, is_dataclass
 from typing import Any, Dict, Mapping, Union, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from lenet_exp.config import references
 from lenet_exp.config.checks import check_precision, check_runnable
 from lenet_exp.config.chip.checks import check_options
 from lenet_exp.config.cli import suggest
 from lenet_exp.config.schema.modes import by_one_name
-from lenet_exp.config.schema.run import FAMILIES, SWEEP_KEYS, Settings, Sweep, all_keys, what_works
+from lenet_exp.config.schema.run import FAMILIES, SWEEP_KEYS, Settings, Sweep, all_keys
 from lenet_exp.config.tracking import experiment_name
 from lenet_exp.errors import ConfigError
 
@@ -80,16 +79,8 @@ def resolve(cfg: DictConfig, to_run: bool = True) -> Settings:
 
 
 def _plain(cfg: DictConfig) -> Dict[str, Any]:
-    try:
-        with references.bounded():
-            plain: Any = OmegaConf.to_container(cfg, resolve=True)
-    except OmegaConfBaseException as error:
-        dotted = str(getattr(error, "full_key", None) or "a ${...} reference")
-        allowed = f"a reference that can be resolved ({str(error).splitlines()[0]})"
-        known = dotted in all_keys()
-        good = what_works(dotted)[1] if known else None
-        remedy = suggest.command(dotted, good, all_keys()[dotted]) if known else suggest.command()
-        raise ConfigError(dotted, None, allowed, remedy) from error
+    with references.resolved():
+        plain: Any = OmegaConf.to_container(cfg, resolve=True)
     return {str(key): value for key, value in plain.items() if key != "hydra"}
 
 

@@ -9,6 +9,7 @@ from typing import Any, Mapping, get_type_hints
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from lenet_exp.config import references
 from lenet_exp.config.cli import suggest
 from lenet_exp.config.compose import WRONG, shown, typed
 from lenet_exp.config.schema.launchers import LAUNCHERS
@@ -33,7 +34,8 @@ def check(cfg: DictConfig) -> None:
         allowed = f"only with hydra/launcher={' or '.join(_ENGINES)}"
         good = f"-m detach=true hydra/launcher={_ENGINES[0]}"
         raise suggest.not_possible("detach", "true", allowed, good)
-    given: Any = OmegaConf.to_container(cfg.hydra.launcher, resolve=True)
+    with references.resolved(cfg):
+        given: Any = OmegaConf.to_container(cfg.hydra.launcher, resolve=True)
     hints = get_type_hints(LAUNCHERS[name])
     known = {item.name: item.metadata for item in fields(LAUNCHERS[name])}
     for key, value in given.items():

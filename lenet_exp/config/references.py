@@ -7,17 +7,24 @@ double the time and the memory with each line.
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterable, Iterator, List, Optional
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import Container, DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import (
+    InterpolationToMissingValueError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
 
 from lenet_exp.config.cli import suggest
+from lenet_exp.config.schema.run import all_keys, what_works
 from lenet_exp.errors import ConfigError
 
 _MOST_FOLLOWED = 500  # references; a run's own settings have twenty
 _DEEPEST = 30  # references inside what another one stands for: Python's stack is finite too
 _MOST_CHARACTERS = 1_000_000  # of all that they stand for
+_AS_TYPED = ("hydra.overrides", "hydra.job.override_dirname")  # words, whose references are others'
 
 
 class _Budget:
@@ -87,18 +94,57 @@ def bounded() -> Iterator[None]:
         raise _refusal(budget.refused)
 
 
-def follow_all(cfg: DictConfig) -> None:
-    """Refuse a configuration of which any part would follow too many references."""
-    with bounded():
-        _follow(cfg)
+@contextlib.contextmanager
+def resolved(cfg: Optional[DictConfig] = None) -> Iterator[None]:
+    """Refuse in the block, as `bounded`, and what can't be resolved at all.
+
+    `cfg`: composed, with Hydra's own part, which `${hydra:...}` refers to.
+
+    Raises:
+        ConfigError: it names the key whose value it is.
+    """
+    held: Any = HydraConfig.instance()
+    before = held.cfg
+    held.cfg = before if cfg is None else cfg
+    try:
+        with bounded():
+            yield
+    except OmegaConfBaseException as error:
+        raise unresolved(error) from error
+    finally:
+        held.cfg = before
 
 
-def _follow(cfg: Any) -> None:
-    for key in cfg.keys() if isinstance(cfg, DictConfig) else range(len(cfg)):
-        with contextlib.suppress(OmegaConfBaseException):  # not known yet, or wrong elsewhere
+def unresolved(error: OmegaConfBaseException) -> ConfigError:
+    """Return in our words what OmegaConf says of a reference."""
+    key = str(getattr(error, "full_key", None) or "a ${...} reference").partition("[")[0]
+    allowed = f"a reference that can be resolved ({str(error).splitlines()[0]})"
+    known = key in all_keys()
+    good = what_works(key)[1] if known else None
+    remedy = suggest.command(key, good, all_keys()[key]) if known else suggest.command()
+    return ConfigError(key, None, allowed, remedy)
+
+
+def follow_of_hydra(cfg: DictConfig) -> None:
+    """Follow all references in Hydra's own part of `cfg` but what is known only while a job runs.
+
+    Raises:
+        ConfigError: as `resolved`.
+    """
+    with resolved(cfg):
+        _follow(cfg.hydra, "hydra")
+
+
+def _follow(cfg: Any, inside: str) -> None:
+    keys: Iterable[Any] = cfg if isinstance(cfg, DictConfig) else range(len(cfg))
+    for key in keys:
+        dotted = f"{inside}.{key}"
+        if dotted in _AS_TYPED:
+            continue
+        with contextlib.suppress(MissingMandatoryValue, InterpolationToMissingValueError):
             value = cfg[key]
             if isinstance(value, (DictConfig, ListConfig)):
-                _follow(value)
+                _follow(value, dotted)
 
 
 def _refusal(key: str) -> ConfigError:

@@ -18,6 +18,7 @@ from lenet_exp.errors import DataError
 _SIDE, _DIGIT = 28, 20  # pixels: of an image, and of the box MNIST's digits fit into
 _REMEDY = "images=DIR of PNGs, images=FILE.png, an idx file, KMNIST's npz, or images=mnist"
 _INK = 32  # of 255: fainter is paper, or a scanner's noise
+_LEAST_INK = 255  # of a digit's pixels together: less than one white pixel are specks of dust
 # What Pillow raises for a damaged, cut, enormous or wrongly named file.
 _NO_IMAGE = (
     OSError, ValueError, SyntaxError, EOFError, MemoryError, TypeError, LookupError,
@@ -87,7 +88,8 @@ def _read_idx(path: Path) -> Images:
 
 
 def _read_folder(folder: Path) -> Images:
-    paths = sorted(path for path in folder.rglob("*") if _is_png(path) and path.is_file())
+    named = (path for path in folder.rglob("*") if _is_png(path) and path.is_file())
+    paths = sorted(p for p in named if not any(map(layout.is_hidden, p.relative_to(folder).parts)))
     if not paths:
         raise DataError(folder, "holds no PNG and no MNIST test set", _REMEDY)
     return _read_pngs(paths, folder)
@@ -144,7 +146,10 @@ def as_mnist(pixels: np.ndarray, path: Path) -> np.ndarray:
     ink = np.clip(pixels.astype(np.int64) - paper, 0, None)
     if ink.max() <= _INK:
         raise DataError(path, "shows no digit: it is of one colour", _REMEDY)
-    return _centred(_fitted((ink * 255 // ink.max()).astype(np.uint8)))
+    digit = _fitted((ink * 255 // ink.max()).astype(np.uint8))
+    if digit.sum(dtype=np.int64) < _LEAST_INK:
+        raise DataError(path, "shows no digit: it is blank but for specks", _REMEDY)
+    return _centred(digit)
 
 
 def _fitted(ink: np.ndarray) -> np.ndarray:

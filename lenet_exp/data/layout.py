@@ -108,6 +108,11 @@ def is_without_data(folder: Path) -> bool:
     return not any(one.is_whole or one.name for one in found)
 
 
+def is_hidden(name: str) -> bool:
+    """Return whether a file of this name is none of a person's own, as macOS' `._x.png`."""
+    return name.startswith(".")
+
+
 def find_test_images(folder: Path) -> Optional[Path]:
     """Return the test images of a folder; None where it holds none or those of several sets."""
     role = Role("test", "images")
@@ -186,12 +191,12 @@ def _sets(folder: Path) -> List[FileSet]:
 
 def _named_so(folder: Path) -> Iterator[Path]:
     """Yield the files of a folder that are named so, and those in folders named like them."""
-    for path in folder.iterdir():
+    for path in _shown(folder):
         parsed = _parsed(path.name)
         if parsed is None:
             continue
         if path.is_dir():
-            inside = (file for file in path.iterdir() if _parsed(file.name) == parsed)
+            inside = (file for file in _shown(path) if _parsed(file.name) == parsed)
             yield from (file for file in inside if file.is_file())
         elif path.is_file():
             yield path
@@ -205,8 +210,11 @@ def _rank(path: Path) -> Tuple[bool, bool, str]:
 def _inside(folders: List[Path]) -> Iterator[Path]:
     for folder in folders:
         with contextlib.suppress(OSError):  # not ours to enter
-            inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-            yield from (path for path in inside if path.is_dir())
+            yield from (path for path in sorted(_shown(folder)) if path.is_dir())
+
+
+def _shown(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.iterdir() if not is_hidden(path.name))
 
 
 def _several(path: Path, whole: List[FileSet]) -> DataError:
@@ -235,7 +243,7 @@ def _incomplete(found: FileSet) -> DataError:
 
 def _nothing(folder: Path) -> DataError:
     problem = "holds none of the four MNIST files, raw or .gz, nor mnist.npz"
-    for path in itertools.chain(folder.iterdir(), *(p.iterdir() for p in _inside([folder]))):
+    for path in itertools.chain(_shown(folder), *map(_shown, _inside([folder]))):
         kind = next((what for end, what in _OTHERS.items() if end in path.name.lower()), None)
         if kind is not None:
             return DataError(folder, f"{problem}, but {kind}: {path.name}", REMEDY)

@@ -79,7 +79,7 @@ def load(path: Path) -> Mnist:
 def _notes(chosen: FileSet, path: Path, train: int, cut: int, test: int) -> Iterator[str]:
     if chosen.folder not in (path, path.parent):
         yield f"data: {chosen.folder}"
-    if is_transposed(chosen.name):
+    if chosen.npz is None and is_transposed(chosen.name):  # an npz has its own arrays
         yield TURNED
     if (train, test) != (FILES[1].examples, FILES[3].examples):
         yield (

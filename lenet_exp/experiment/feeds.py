@@ -52,6 +52,8 @@ def _inputs(nodes: Iterable[Any]) -> Iterator[str]:
 
 def _arrays(path: Path) -> Dict[str, np.ndarray]:
     try:
+        if path.exists() and not path.is_file():  # a pipe or /dev/zero has no end
+            raise DataError(path, "is no regular file", _REMEDY)
         held = np.load(str(path))
     except _DAMAGED as error:
         raise DataError(path, "is no npz that can be read", _REMEDY) from error
@@ -151,7 +153,7 @@ def captured_fetches(path: Path) -> Tuple[str, ...]:
         DataError: it is no such file.
     """
     try:
-        said = json.loads(path.read_text()) if path.exists() else {}
+        said = json.loads(path.read_text()) if path.is_file() else {}
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(path, "is no JSON that can be read", _CAPTURE) from error
     if not isinstance(said, dict):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Dict
 
-from omegaconf import OmegaConf
-
 from lenet_exp import tf_compat
+from lenet_exp.config import literals
 from lenet_exp.config.compose import flatten
 from lenet_exp.config.identity import config_hash, file_hashes, named_files, start_hash
 from lenet_exp.experiment.backends import Backend
@@ -48,7 +47,7 @@ def identify(
         **configured,
     }
     name = f"{mode}-{settings.loss_scale.name}-{settings.optimizer.name}-seed{settings.seed}"
-    text = OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(settings)))
+    text = literals.to_yaml(dataclasses.asdict(settings))
     hashes.update(start_hash(settings))
     kept = conditions.files(data_sha256, backend.device, configured, hashes)
     kept.update({PLAN_FILE: chip_plan.csv, **named_files(settings)})

@@ -9,7 +9,7 @@ from typing import Any, Dict, NamedTuple, Sequence
 
 from omegaconf import DictConfig, OmegaConf
 
-from lenet_exp.config import CONF
+from lenet_exp.config import CONF, literals
 from lenet_exp.config.cli.recorded_options import ResumeOptions
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.compose import resolve
@@ -76,5 +76,6 @@ def log_to(folder: Path) -> None:
     """Log to the run's own run.log, as Hydra had it."""
     logging.raiseExceptions = False  # a full disk: the run says so itself
     cfg = OmegaConf.load(str(CONF / "hydra" / "job_logging" / "run_log.yaml"))
-    whole = OmegaConf.create({"hydra": {"runtime": {"output_dir": str(folder)}}, "log": cfg})
+    whole = literals.config_of({"hydra": {"runtime": {"output_dir": str(folder)}}})
+    whole.log = cfg
     logging.config.dictConfig(OmegaConf.to_container(whole.log, resolve=True))  # type: ignore[arg-type]

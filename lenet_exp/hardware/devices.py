@@ -44,13 +44,21 @@ def locked(candidates: Sequence[int]) -> Iterator[int]:
     raise HardwareError("the chip", problem, _REMEDY)
 
 
+def _descriptor(path: Path) -> int:
+    # With fs.protected_regular no one, root included, may open another user's file with O_CREAT.
+    for flags in (0, os.O_CREAT | os.O_EXCL):
+        with contextlib.suppress(FileNotFoundError, FileExistsError):
+            return os.open(str(path), os.O_RDWR | flags, 0o666)
+    return os.open(str(path), os.O_RDWR)  # another process was faster
+
+
 def _open(path: Path) -> IO[str]:
     """Open a lock that processes of any user may hold; it is never removed, so it stays one."""
     try:
         if not path.parent.is_dir():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.parent.chmod(0o1777)
-        number = os.open(str(path), os.O_RDWR | os.O_CREAT, 0o666)
+        number = _descriptor(path)
         with contextlib.suppress(PermissionError):  # another user made it so already
             os.fchmod(number, 0o666)
         return os.fdopen(number, "r+")

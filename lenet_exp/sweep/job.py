@@ -12,8 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any, Dict
 
-from omegaconf import OmegaConf
-
+from lenet_exp.config import literals
 from lenet_exp.config.compose import resolve
 from lenet_exp.experiment import resume
 from lenet_exp.experiment.summary import announcement
@@ -34,7 +33,7 @@ def _run(order: Dict[str, Any]) -> int:
     lease = Lease(folder, order["attempt"], order["lease"])
     lease.check()
     resume.log_to(folder)
-    settings = resolve(OmegaConf.create(order["settings"]))
+    settings = resolve(literals.config_of(order["settings"]))
     say(announcement(settings))
     from lenet_exp.experiment.run import run_experiment  # noqa: PLC0415 - TensorFlow
 

@@ -54,7 +54,8 @@ class SweepLauncher(Launcher):
 
         def compose_once(master_config: DictConfig, sweep_overrides: List[str]) -> DictConfig:
             own = applicable(expanded(sweep_overrides))
-            overrides = (*master_config.hydra.overrides.hydra, *own)
+            typed: Any = OmegaConf.to_container(master_config.hydra.overrides.hydra)
+            overrides = (*typed, *own)  # with their references as they are
             if overrides not in made:
                 made[overrides] = compose(master_config, own)
             return made[overrides]

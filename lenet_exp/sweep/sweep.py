@@ -8,9 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
 
-from omegaconf import OmegaConf
-
 from lenet_exp import tf_compat
+from lenet_exp.config import literals
 from lenet_exp.config.schema.run import all_keys, precision_files
 from lenet_exp.config.tracking import experiment_notices
 from lenet_exp.errors import DataError, JobsFailedError, LenetExpError, wrap_os_error
@@ -131,7 +130,7 @@ def _added(request: Request, jobs: Sequence[SweepJob], view: View) -> List[Sweep
 
 
 def _about(request: Request) -> parent.About:
-    where = OmegaConf.to_yaml({"tracking": {**vars(request.jobs[0].settings.tracking)}})
+    where = literals.to_yaml({"tracking": vars(request.jobs[0].settings.tracking)})
     return parent.About(request.command, where, varied(request.jobs))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from lenet_exp.config.checkpoint_path import prefix_named
@@ -48,6 +50,9 @@ def files(tmp_path):
         ("lost", None),
         ("empty", None),
         ("nothing", None),
+        (".", None),
+        ("/", None),
+        ("..", None),
         ("ckpt_npu/mode", None),
         ("~no-such-user/x", None),
         ("a\0b", None),
@@ -57,3 +62,14 @@ def files(tmp_path):
 def test_a_path_means_a_prefix_or_none(files, text, prefix):
     found = prefix_named(text)
     assert (None if found is None else str(found)) == prefix
+
+
+def test_a_pipe_is_not_read(files, tmp_path):
+    os.mkfifo(str(tmp_path / "empty" / "checkpoint"))
+    assert prefix_named("empty") is None
+
+
+@pytest.mark.parametrize(("folder", "text"), [("run", "."), ("run/checkpoints/500", "../..")])
+def test_the_current_folder_may_be_meant(files, monkeypatch, folder, text):
+    monkeypatch.chdir(folder)
+    assert str(prefix_named(text)).endswith("checkpoints/1000/model")

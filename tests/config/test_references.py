@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
+import dataclasses
+import logging
+import sys
 
-from lenet_exp.config.cli.command_line import check_command_line
-from lenet_exp.errors import ConfigError, DataError
+import pytest
+from omegaconf import OmegaConf
+
+from lenet_exp import cli, run
+from lenet_exp.config import literals
+from lenet_exp.config.cli.command_line import check_command_line, settings_to_explain
+from lenet_exp.config.cli.json_words import word
+from lenet_exp.config.compose import resolve
+from lenet_exp.errors import ConfigError
+from lenet_exp.experiment import resume
 from lenet_exp.record.run import run_folders
 
 pytestmark = pytest.mark.stackless
@@ -78,6 +88,75 @@ def test_a_few_references_are_followed(tmp_path):
 
 
 def test_a_run_s_own_settings_have_none(tmp_path):
-    (tmp_path / "config.yaml").write_text("seed: ${threads}\nthreads: 1\n")
-    with pytest.raises(DataError, match="no run has references"):
-        run_folders.config_of(tmp_path)
+    text, *_ = BOMBS["texts"]
+    (tmp_path / "config.yaml").write_text(f"seed: ${{threads}}\nthreads: 1\n{text}")
+    cfg = run_folders.config_of(tmp_path)
+    assert (cfg.seed, cfg.mine.r0) == ("${threads}", "${mine.r1}${mine.r1}")
+
+
+ODD = ["/d/${x}", "${", "a\\${x}", "a\\\\${x}", "\\", "${oc.env:HOME}", "{$}", "1e3", "é, ${b}"]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_folder_of_any_name_is_read_back(name, tmp_path):
+    """As it was written too, before ${ was told from a reference: as it is."""
+    settings = settings_to_explain([word("data.path", name)])
+    assert settings.data.path == name
+    text = literals.to_yaml(dataclasses.asdict(settings))
+    (tmp_path / "config.yaml").write_text(text)
+    assert run_folders.settings_of(tmp_path, to_run=False) == settings
+    assert resolve(literals.config_of(dataclasses.asdict(settings)), to_run=False) == settings
+    if "${" not in name:
+        assert text == OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(settings)))
+
+
+def test_the_log_of_a_run_may_be_in_a_folder_of_any_name(tmp_path):
+    folder = tmp_path / "${x}"
+    folder.mkdir()
+    handlers = logging.getLogger().handlers[:]
+    try:
+        resume.log_to(folder)
+        assert (folder / "run.log").is_file()
+    finally:
+        logging.getLogger().handlers[:] = handlers
+
+
+# typed; the key that is told; the line instead
+NOWHERE = [
+    ("hydra.run.dir=outputs/${nope} seed=1", "hydra.run.dir", "seed=1"),
+    ("-m hydra.sweep.dir=x/${nope} seed=1,2", "hydra.sweep.dir", "-m seed=1,2"),
+    ("hydra.job.name=${nope:1} seed=1", "hydra.job.name", "seed=1"),
+    ("hydra.job_logging.root.level=${oc.decode:'{'}", "hydra.job_logging.root.level", ""),
+    (
+        "-m hydra/launcher=slurm hydra.launcher.account=${oc.env:NO_SUCH_NAME} seed=1",
+        "hydra.launcher.account", "-m hydra/launcher=slurm seed=1",
+    ),
+    ("-m hydra.launcher.n_jobs=${nope} seed=1,2", "hydra.launcher.n_jobs", "-m seed=1,2"),
+    ("-m hydra.sweep.dir=x/${hydra:job.name} dry_run=true", "hydra.sweep.dir", "-m dry_run=true"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("typed", "key", "good"), NOWHERE)
+def test_a_reference_of_hydra_s_own_that_leads_nowhere_is_refused(
+    typed, key, good, monkeypatch, capsys
+):
+    monkeypatch.setattr(cli, "handle_signals", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["lenet_exp/run.py"])
+    assert run.main(typed.split()) == 2
+    said = capsys.readouterr().err
+    assert f"{key} is not possible" in said
+    assert said.endswith(f"python -m lenet_exp.run {good}".strip() + "\n")
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "hydra.run.dir=x/${hydra:job.name}/${hydra:runtime.choices.precision}/${seed}",
+        "-m hydra.sweep.subdir=${hydra.job.num}_${hydra.job.id} sweep=${seed} seed=1",
+        "-m hydra.launcher.n_jobs=${seed} seed=1,2",
+        "-m hydra/launcher=slurm hydra.launcher.account=${hydra:job.name} seed=1,2",
+        "hydra.output_subdir=null schedule.epochs=${seed} seed=3",
+    ],
+)
+def test_what_a_job_knows_may_be_referred_to(typed):
+    check_command_line(typed.split())

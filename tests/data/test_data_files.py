@@ -106,6 +106,10 @@ READ = {
     "in folders of their names": lambda folder: write(
         folder, [f"{name}/{name}" for name in OFFICIAL]
     ),
+    "copied by macOS": lambda folder: write(
+        write(write(folder), renamed("._{}"), pack=lambda a: b"AppleDouble"),
+        renamed("__MACOSX/._{}"), pack=lambda a: b"AppleDouble",
+    ),
     "in folders, dotted": lambda folder: write(
         folder, [f"{name}/{name.replace('-idx', '.idx')}" for name in OFFICIAL]
     ),
@@ -389,8 +393,10 @@ def test_what_an_archive_unpacks_to_is_bounded(tmp_path, monkeypatch):
 
 
 def test_other_files_of_a_set_are_found_by_their_path(tmp_path):
-    keras(tmp_path, name="mine.npz")
-    assert len(mnist.load(tmp_path / "mine.npz").test.labels) == TEST
+    keras(tmp_path, name="my-emnist.npz")
+    data = mnist.load(tmp_path / "my-emnist.npz")
+    assert np.array_equal(data.test.images[..., 0], ARRAYS[2])  # as they are,
+    assert not any("turned" in note for note in data.notes)  # and nothing else is said
     (tmp_path / "x.csv").write_text("1")
     for name, told in (("x.csv", "not named like"), ("gone", "is not there")):
         with pytest.raises(DataError, match=told):

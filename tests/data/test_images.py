@@ -66,12 +66,23 @@ def test_a_thin_stroke_and_a_faint_one_are_seen(tmp_path):
     assert found.max() == 255
 
 
+def test_a_scan_that_is_blank_but_for_specks_shows_no_digit(tmp_path):
+    pixels = np.full((1200, 900), 255, np.uint8)
+    pixels[100:102, 100:102] = pixels[1100:1102, 800:802] = 0
+    with pytest.raises(DataError, match=r"x\.png: shows no digit"):
+        read(Image.fromarray(pixels), tmp_path / "x.png")
+
+
 def test_labels_are_those_of_folders_and_of_the_file_beside(test_set, mnist_folder, tmp_path):
     for label in (3, 5):
         (tmp_path / str(label)).mkdir()
         Image.fromarray(test_set.images[0, :, :, 0]).save(str(tmp_path / str(label) / "x.png"))
     found = images.read(tmp_path)
     assert (found.names, found.labels.tolist()) == (["3/x.png", "5/x.png"], [3, 5])
+    for name in ("3/._x.png", "._y.png", ".cache/x.png"):  # macOS', and what tools keep
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"AppleDouble")
+    assert images.read(tmp_path).names == found.names
     Image.fromarray(test_set.images[0, :, :, 0]).save(str(tmp_path / "y.PNG"))
     assert images.read(tmp_path).labels is None  # one is not known
 

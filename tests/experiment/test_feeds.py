@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
 from lenet_exp import tf_compat
-from lenet_exp.errors import DataError
+from lenet_exp.errors import DataError, GraphError
 from lenet_exp.experiment.feeds import captured_fetches, read_feeds
 from lenet_exp.experiment.steps import captured_step, graph_step
 from tests.networks.network import cross_entropy, dense
@@ -111,6 +113,15 @@ def test_a_file_that_is_no_npz_is_named(graph_def, tmp_path, content, says):
     with pytest.raises(DataError) as caught:
         read_feeds(path, graph_def)
     assert f"{path}: {says}" in str(caught.value)
+
+
+def test_what_may_have_no_end_is_not_read(graph_def, tmp_path):
+    for name in ("data.npz", "capture.json"):
+        os.mkfifo(str(tmp_path / name))
+    with pytest.raises(DataError, match=r"data\.npz: is no regular file"):
+        read_feeds(tmp_path / "data.npz", graph_def)
+    with pytest.raises(GraphError, match=r"graph\.meta"):  # which comes after capture.json
+        captured_step(tmp_path, ())
 
 
 def test_one_array_without_a_name_is_no_npz(graph_def, tmp_path):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -67,6 +69,23 @@ def test_a_process_that_dies_lets_go_of_its_device(hold, number):
     with devices.locked([0]) as taken:
         assert taken == device
     assert hold(0)[1] == 0
+
+
+def test_another_user_s_lock_is_opened_as_fs_protected_regular_demands(tmp_path, monkeypatch):
+    folder, opened = tmp_path / "lenet_exp_devices", os.open
+    folder.mkdir(mode=0o1777)
+    (folder / "0.lock").write_text("")
+
+    def protected(path, flags, mode=0o777):
+        if flags & os.O_CREAT and Path(path).exists():
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return opened(path, flags, mode)
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(os, "open", protected)
+    for device in (0, 1):  # one that is there, one that is made
+        with devices.locked([device]) as taken:
+            assert (folder / f"{taken}.lock").read_text() == str(os.getpid())
 
 
 def test_a_lock_that_may_not_be_made_is_told_in_words(tmp_path, monkeypatch):

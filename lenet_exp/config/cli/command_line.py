@@ -90,8 +90,8 @@ def _check(
             with _commas(line), _composing(overrides):
                 cfg = compose("config", searched + job, return_hydra_config=True)
             with _commas(line), located(cfg, [*line.overrides, *listed]):
-                if searched:
-                    references.follow_all(cfg.hydra)
+                if searched or any("${" in word for word in job):
+                    references.follow_of_hydra(cfg)
                 check_made(cfg)
                 launchers.check(cfg)
                 settings.append(_settings(cfg))
@@ -105,9 +105,14 @@ def _check(
 
 
 def settings_to_explain(
-    arguments: Sequence[str], program: str = suggest.PROGRAM, own: Sequence[str] = ()
+    arguments: Sequence[str],
+    program: str = suggest.PROGRAM,
+    own: Sequence[str] = (),
+    to_run: bool = False,
 ) -> Settings:
-    """Return the settings of plain key=value arguments, whether or not they can be trained here.
+    """Return the settings of plain key=value arguments.
+
+    `to_run`: whether they have to be ones that can be trained here.
 
     Raises:
         ConfigError: as `check_command_line`, with remedies of `program`, whose `own` keys are
@@ -126,7 +131,7 @@ def settings_to_explain(
                     raise suggest.not_possible(key, values, "one value", good)
             with _composing(overrides):
                 composed = compose("config", words, return_hydra_config=True)
-            return _settings(composed, to_run=False)
+            return _settings(composed, to_run)
     except ConfigError as error:  # its remedy is for a run, and works here too
         key, value, allowed, remedy = error.args
         if own and allowed.startswith(suggest.ONE_OF_ALL):

@@ -92,10 +92,15 @@ _REFERENCE = re.compile(r"(\\*)\$\{")  # to another key
 _PLAIN = re.compile(r"(?!(true|false|null|nan|inf)$)[a-z_./][\w./+-]*", re.IGNORECASE | re.ASCII)
 
 
+def escaped(text: str) -> str:
+    """Return what OmegaConf resolves to a text; only before ${ a backslash is special."""
+    return _REFERENCE.sub(r"\1\1\\${", text)
+
+
 def as_typed(value: Any) -> str:
     """Return a value in Hydra's grammar, in quotes only what needs them."""
     if isinstance(value, str):
-        return value if _PLAIN.fullmatch(value) else as_value(_REFERENCE.sub(r"\1\1\\${", value))
+        return value if _PLAIN.fullmatch(value) else as_value(escaped(value))
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(map(as_typed, value)) + "]"
     if isinstance(value, Mapping):

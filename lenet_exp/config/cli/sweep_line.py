@@ -6,6 +6,7 @@ import argparse
 import functools
 import math
 import operator
+import re
 import shlex
 from typing import Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
@@ -33,6 +34,7 @@ MOST_JOBS = 10_000  # each takes its time, and memory, before the first begins
 _LAUNCHERS, _SWEEPER = ("local", "slurm", "ray"), "basic"
 _N_JOBS = "hydra.launcher.n_jobs"
 _MAX_BATCH = "hydra.sweeper.max_batch_size"
+_REFERENCE = re.compile(r"(?<!\\)(\\\\)*\$\{")  # one that no backslash makes a text
 _PER_PROCESS = ("threads", "deterministic")  # what TensorFlow takes once a process
 
 # The jobs of a sweep as Hydra composes them, by all the overrides that they are composed of.
@@ -253,7 +255,7 @@ def _check_override(override: Override, in_sweep: bool) -> None:
 def quoted(override: Override) -> str:
     """Return what a shell takes where a text has a meaning in Hydra's grammar; else ""."""
     key, value = override.key_or_group, override.value()
-    refers = isinstance(value, str) and "${" in value and takes_text(key, value)
+    refers = isinstance(value, str) and _REFERENCE.search(value) and takes_text(key, value)
     return argument(key, value) if refers else with_comma(override)
 
 

@@ -14,6 +14,8 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from lenet_exp.config import literals
+from lenet_exp.config.cli.json_words import escaped
 from lenet_exp.config.cli.suggest import PROGRAM
 from lenet_exp.config.compose import resolve
 from lenet_exp.config.identity import config_hash, former_hash
@@ -100,7 +102,7 @@ def config_of(folder: Path) -> DictConfig:
         for group, key in itertools.product(("precision", "hardware"), PLAN_FILES):
             kept = folder / f"precision.{key}"  # the copy is what the run was made with
             if kept.is_file() and OmegaConf.select(cfg, f"{group}.{key}") is not None:
-                OmegaConf.update(cfg, f"{group}.{key}", str(kept.resolve()))
+                OmegaConf.update(cfg, f"{group}.{key}", escaped(str(kept.resolve())))
     except _NO_SETTINGS as error:
         reason = getattr(error, "strerror", None) or _shortened(str(error))
         raise DataError(path, f"can't be read ({reason})", PROGRAM) from error
@@ -119,12 +121,7 @@ def _loaded(path: Path) -> DictConfig:
     text = path.read_text()
     if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
         raise ValueError("no run has aliases (*), and they may stand for any number of values")
-    if "${" in text:
-        raise ValueError("no run has references (${...}), and they may stand for any number too")
-    cfg = OmegaConf.create(text)
-    if not isinstance(cfg, DictConfig):
-        raise TypeError("it holds no settings")
-    return cfg
+    return literals.from_yaml(text)  # no run has references: what looks like one is a text
 
 
 def _shortened(text: str) -> str:

@@ -10,10 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Dict, Iterator, List, Sequence
 
-from omegaconf import OmegaConf
-
 from lenet_exp.comparison import load_runs
 from lenet_exp.comparison.scripts.table import compare_scripts
+from lenet_exp.config import literals
 from lenet_exp.config.cli.mend import flags_first
 from lenet_exp.config.cli.script_options import END, JobLine, ScriptOptions
 from lenet_exp.config.passwords import without_password
@@ -137,7 +136,7 @@ def _about(request: Request, options: ScriptOptions, lines: Sequence[JobLine]) -
             key, _, text = word.partition("=")
             values.setdefault(key, {})[text] = None
     varied = {key: ",".join(texts) for key, texts in values.items() if len(texts) > 1}
-    return parent.About(request.command, OmegaConf.to_yaml({"tracking": tracking}), varied)
+    return parent.About(request.command, literals.to_yaml({"tracking": tracking}), varied)
 
 
 def _decide(job: ScriptJob) -> Decision:

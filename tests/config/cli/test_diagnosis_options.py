@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from lenet_exp.config.chip import machine
 from lenet_exp.config.cli.diagnosis_options import AdviseOptions, DiagnoseOptions
+from lenet_exp.config.cli.graph_options import PredictOptions
 from lenet_exp.errors import ConfigError
 
 pytestmark = pytest.mark.stackless
@@ -50,6 +52,22 @@ def test_what_means_nothing_is_refused(options, words, says):
     with pytest.raises(ConfigError) as caught:
         options.read(words)
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("word", ["data.path=/nope", "hardware=ascend910", "init_from=/nope"])
+@pytest.mark.parametrize("options", [DiagnoseOptions, AdviseOptions])
+def test_what_this_machine_lacks_is_told_with_a_line_of_the_verb(options, word, monkeypatch):
+    monkeypatch.setattr(machine, "missing_for_chip", lambda: "no chip here")
+    with pytest.raises(ConfigError) as caught:
+        options.read([word])
+    assert caught.value.args[3].startswith(f"{options.program()} {word.partition('=')[0]}=")
+
+
+def test_predict_s_remedy_is_one_of_predict(monkeypatch):
+    monkeypatch.setattr(machine, "missing_for_chip", lambda: "no chip here")
+    with pytest.raises(ConfigError) as caught:
+        PredictOptions.read(["model=latest", "images=mnist", "hardware=ascend910"])
+    assert caught.value.args[3] == "python -m lenet_exp.predict hardware=cpu"
 
 
 @pytest.mark.parametrize("text", ["1", "8", "020", "all"])
