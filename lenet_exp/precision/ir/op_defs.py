@@ -10,6 +10,7 @@ from lenet_exp import tf_compat
 from lenet_exp.errors import GraphError
 
 HANDLE = "_variable_dtype"  # of a function's argument: the type of the variable it hands in
+HANDLE_SHAPE = "_variable_shape"  # and its shape
 WRITTEN_SHAPES = "_output_shapes"  # of a node, as TensorFlow wrote it
 PLACES = "_class"  # the nodes whose device a node has: an import refuses one that is gone
 # The same in a plan's graph: an import refuses what another release of TensorFlow infers otherwise.
