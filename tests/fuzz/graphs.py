@@ -10,6 +10,11 @@ from tests.precision.small import floats, graph_of, halves
 
 _SIZES = (0, 1, -1, -2, 3, 127, 65536, 2**31 - 1, 2**31, 4_000_000_000, 2**62, -(2**63))
 _ENUMS = (0, 1, 2, 3, 7, 9, 19, 20, 21, 101, 120, 999, -1, 2**31 - 1)
+_CHIPS = (
+    *(b"Pow", b"Sub", b"Mul", b"AddN", b"Relu", b"ReluGrad", b"BiasAdd", b"MatMulV2", b"Conv2D"),
+    *(b"Cast", b"L2Loss", b"ReduceSumD", b"Exp", b"ApplyMomentumD", b"ClipByValue", b"Unheard"),
+    b"SparseSoftmaxCrossEntropyWithLogits",
+)
 _NAMES = (
     "",
     "x",
@@ -80,9 +85,18 @@ def _looped(tf):
     return [tf.add(looped[1], branch, name="sum")]
 
 
+def _fused(tf):
+    x, labels = floats(tf, "x"), tf.placeholder(tf.int32, [4], "labels")
+    weights = tf.get_variable("weights", [4, 8])
+    total = tf.add_n([0.5 * weights, tf.pow(x, 2.0), tf.nn.log_softmax(x)])
+    loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=total)
+    return [*tf.gradients(loss, weights), *tf.shape_n([x, weights])]
+
+
 def small_graphs():
-    """Return GraphDefs: a training step, control flow of version 1, and a function's call."""
-    return [graph_of(_trained)[0], graph_of(_looped)[0], called(tf_compat.load().GraphDef())]
+    """Return GraphDefs: a training step, control flow of version 1, a function's call, fusions."""
+    made = [graph_of(build)[0] for build in (_trained, _looped, _fused)]
+    return [*made[:2], called(tf_compat.load().GraphDef()), *made[2:]]
 
 
 def binary(message):
@@ -186,6 +200,16 @@ def _lose_inputs(rng, _graph, _body, node):
     del node.input[rng.randrange(len(node.input) + 1) :]
 
 
+def _no_tensors(_rng, _graph, body, _node):
+    for node in (each for each in body if "N" in each.attr):
+        node.attr["N"].i = 0
+        del node.input[:]
+
+
+def _stand_in(rng, _graph, _body, node):
+    node.attr["_ge_type"].s = rng.choice(_CHIPS)
+
+
 def _lose_node(rng, _graph, body, _node):
     del body[rng.randrange(len(body))]
 
@@ -220,4 +244,5 @@ def _function(rng, graph, body, node):
 _DAMAGES = (
     _lose_attribute, _spoil_attribute, _spoil_attribute, _spoil_constant, _rename, _other_operator,
     _input, _input, _lose_inputs, _lose_node, _repeat_node, _versions, _function, _function,
+    _no_tensors, _stand_in,
 )  # fmt: skip

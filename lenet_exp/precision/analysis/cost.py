@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from lenet_exp.errors import GraphError
-from lenet_exp.precision.analysis.shapes import Shape, all_shapes, elements
+from lenet_exp.precision.analysis.shapes import Shape, all_shapes, elements, with_variables
 from lenet_exp.precision.ir.graph import Graph, read_graph
 from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.op_defs import attribute
@@ -113,7 +113,7 @@ def cost_of(plan: Plan) -> Costs:
     """
     graph, refusal = read_graph(plan.graph_def), ""
     try:
-        shapes = _Shapes(graph, all_shapes(graph, plan.generation))
+        shapes = _Shapes(graph, with_variables(graph, all_shapes(graph, plan.generation)))
     except GraphError as error:  # nothing is counted, and all named
         shapes, refusal = _Shapes(graph, {}), f"{error.args[0]}: {error.args[1]}"
     names = {row.name for row in plan.operators}

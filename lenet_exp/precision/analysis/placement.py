@@ -41,18 +41,28 @@ def support(operator: GraphOperator, library: OperatorLibrary, reduces: bool) ->
     entry = library.operators.get(operator.ge_type)
     if entry is None:
         return _without_entry(operator, library)
-    columns = node_columns(entry, len(operator.inputs), len(operator.outputs))
-    if columns is None:
+    known = with_kernels(operator, library)
+    columns = known.columns
+    if not columns:
         return _undecided("its kernels' types are not known")
     index = first_failing(columns, operator.origin, reduces)
     if index is None and operator.ge_type == "Cast" and operator.origin not in columns:
         return together(operator, library)
     if index is None:
-        return Support(Engine.NONE if entry.null else Engine.AI_CORE, columns)
+        return known
     if entry.null:
         why = "a null operator of a type without float kernels: type kept"
         return Support(Engine.NONE, (), Rule.GRAY, why)
     return _failing(operator, index, library)
+
+
+def with_kernels(operator: GraphOperator, library: OperatorLibrary) -> Support:
+    """Return where an operator runs whose types no test refuses; no columns: none are known."""
+    entry = library.operators.get(operator.ge_type)
+    if entry is None:
+        return Support(Engine.NONE, ())
+    columns = node_columns(entry, len(operator.inputs), len(operator.outputs))
+    return Support(Engine.NONE if entry.null else Engine.AI_CORE, columns or ())
 
 
 def _without_entry(operator: GraphOperator, library: OperatorLibrary) -> Support:

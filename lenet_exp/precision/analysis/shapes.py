@@ -17,6 +17,7 @@ from lenet_exp.precision.analysis.constants import (
 from lenet_exp.precision.analysis.dtypes import output_types
 from lenet_exp.precision.analysis.scratch import Scratch
 from lenet_exp.precision.ir.graph import Graph, in_order, reachable
+from lenet_exp.precision.ir.handles import is_handle, variable_shape
 from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.op_defs import (
     KEPT_SHAPES,
@@ -29,7 +30,6 @@ from lenet_exp.precision.ir.op_traits import (
     CONSTANTS,
     CONTROL_FLOW,
     JOINS_AND_PARTS,
-    LOOPS,
     OF_SHAPES,
     PAIRWISE,
 )
@@ -78,6 +78,16 @@ def static_shapes(
     found = {tensor: _written(graph.nodes[tensor.node], tensor.slot) for tensor in tensors}
     unwritten = [tensor for tensor, shape in found.items() if shape is None]
     return {**found, **_inferred(graph, types, unwritten)} if unwritten else found
+
+
+def with_variables(graph: Graph, shapes: Mapping[Tensor, Shape]) -> Dict[Tensor, Shape]:
+    """Return shapes where a handle has that of its variable, and not its own, a scalar's."""
+    found = dict(shapes)
+    for tensor in shapes:
+        if is_handle(graph.nodes[tensor.node], tensor.slot):
+            said = variable_shape(graph, tensor)
+            found[tensor] = None if said is None else _static(said)
+    return found
 
 
 def _written(node: Any, slot: int) -> Shape:
@@ -164,7 +174,7 @@ class _Copy:
         node, graph = self._graph.nodes[name], self._graph
         if not _registered(node):
             for slot, dtype in enumerate(self._types[name]):
-                raw = "resource" if _is_handle(node, slot) else dtype
+                raw = "resource" if is_handle(node, slot) else dtype
                 shape = _written_proto(node, slot)
                 self._others[Tensor(name, slot)] = f"{self._placeholder(name, raw, shape)}:0"
             return None
@@ -266,14 +276,6 @@ def _blank_long_vectors(node: Any, types: Sequence[str]) -> None:
             if size > SMALL and dtype.partition("_ref")[0] in _INDEXES:
                 shape.Clear()
                 shape.unknown_rank = True
-
-
-def _is_handle(node: Any, slot: int) -> bool:
-    """Return whether a function's argument, or what a loop gives, is the handle of a variable."""
-    handle = tf_compat.load().resource.as_datatype_enum
-    if node.op in LOOPS:
-        return bool(node.attr["T"].list.type[slot] == handle)
-    return bool(node.op == "_Arg" and node.attr["T"].type == handle)
 
 
 def _is_large(node: Any, dtype: str) -> bool:

@@ -9,9 +9,9 @@ from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.op_traits import LOOPS
 from lenet_exp.precision.plan import Rule
 from lenet_exp.precision.planning.compilation import Compilation, Decided
+from lenet_exp.precision.planning.dtype_overrides import agrees, wanted_types
 from lenet_exp.precision.planning.select import looked_through
 from lenet_exp.precision.reporting.letters import compact
-from lenet_exp.precision.target.modes import Mode
 from lenet_exp.precision.target.operator_library import column_types, node_columns
 
 _MOST_KERNELS = 6
@@ -127,18 +127,18 @@ class _Chain:
 
     def _fixed(self, one: Decided) -> Optional[str]:
         """Return the line of customize_dtypes that counts for an operator, as it begins."""
-        custom = self._options.custom
-        if custom is None or self._options.mode is Mode.MUST_KEEP:
+        row, fixed = one.row, self._options.fixed(one.row)
+        types = (*row.inputs, *row.outputs)
+        if fixed is None or not agrees(wanted_types(row, fixed), types):
             return None
-        if custom.names.get(one.operator.name):
-            return f"{one.operator.name}::"
-        return f"OpType::{one.row.ge_type}:" if custom.types.get(one.row.ge_type) else None
+        named = self._options.custom and row.name in self._options.custom.names
+        return f"{row.name}::" if named else f"OpType::{row.ge_type}:"
 
     def _beginning(self, one: Decided) -> Iterator[Link]:
         """Yield what is behind a decision that followed nothing."""
         row, line = one.row, self._fixed(one)
         if line is not None:
-            why = f'the line "{line}" of customize_dtypes leaves these kernels'
+            why = f'the line "{line}" of customize_dtypes leaves these types'
             yield Link("option", row.name, _types(one), why)
         elif row.rule in _LISTED:
             yield self._of_a_list(one)

@@ -12,9 +12,11 @@ from lenet_exp import tf_compat
 from lenet_exp.errors import GraphError
 from lenet_exp.precision.ir.builder import Nodes, copied, data_inputs, set_inputs
 from lenet_exp.precision.ir.graph import MOST_NODES, Graph, graph_of, topological_order
-from lenet_exp.precision.ir.names import is_control, node_of, slot_of
+from lenet_exp.precision.ir.handles import variable_shape
+from lenet_exp.precision.ir.names import Tensor, is_control, node_of, slot_of
 from lenet_exp.precision.ir.op_defs import (
     HANDLE,
+    HANDLE_SHAPE,
     IMPORTED,
     WRITTEN_SHAPES,
     argument_types,
@@ -159,11 +161,12 @@ def called_functions(graph: Graph, name: str, dtypes: Sequence[str]) -> List[Fun
         GraphError: a function does not fit its call, or is no graph.
     """
     node = graph.nodes[name]
+    handed = tuple(zip(graph.data[name][leading_inputs(node.op) :], dtypes))
     found = []
     for function in _names_called(node, graph.library):
         called = graph.library[function]
         _check_signature(node, called.signature, dtypes)
-        found.append(_graph_of_function(graph, f"{name}/{function}", called, dtypes))
+        found.append(_graph_of_function(graph, f"{name}/{function}", called, handed))
     return found
 
 
@@ -236,7 +239,7 @@ def _inlined(
 
 
 def _graph_of_function(
-    graph: Graph, prefix: str, function: Any, dtypes: Sequence[str]
+    graph: Graph, prefix: str, function: Any, handed: Sequence[Tuple[Tensor, str]]
 ) -> FunctionGraph:
     tf = tf_compat.load()
     signature, inner = function.signature, {node.name: node for node in function.node_def}
@@ -246,7 +249,11 @@ def _graph_of_function(
         made = tf.NodeDef(name=where[arg.name], op="_Arg")
         made.attr["T"].type = arg.type
         if arg.type == tf.resource.as_datatype_enum:
-            made.attr[HANDLE].type = tf.as_dtype(dtypes[index]).as_datatype_enum
+            variable, dtype = handed[index]
+            made.attr[HANDLE].type = tf.as_dtype(dtype).as_datatype_enum
+            shape = variable_shape(graph, variable)
+            if shape is not None:
+                made.attr[HANDLE_SHAPE].shape.CopyFrom(shape)
         if index in function.arg_attr and WRITTEN_SHAPES in function.arg_attr[index].attr:
             made.attr[WRITTEN_SHAPES].CopyFrom(function.arg_attr[index].attr[WRITTEN_SHAPES])
         nodes.append(made)

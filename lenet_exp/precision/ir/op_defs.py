@@ -10,6 +10,7 @@ from lenet_exp import tf_compat
 from lenet_exp.errors import GraphError
 
 HANDLE = "_variable_dtype"  # of a function's argument: the type of the variable it hands in
+HANDLE_SHAPE = "_variable_shape"  # and its shape
 WRITTEN_SHAPES = "_output_shapes"  # of a node, as TensorFlow wrote it
 PLACES = "_class"  # the nodes whose device a node has: an import refuses one that is gone
 # The same in a plan's graph: an import refuses what another release of TensorFlow infers otherwise.
@@ -44,25 +45,37 @@ def argument_types(node: Any, arguments: Any) -> Tuple[str, ...]:
     """Return the dtype names of a node's tensors; `arguments` are its op def's, in or out.
 
     Raises:
-        GraphError: the node lacks an attribute that says a type, or has too many tensors.
+        GraphError: the node lacks an attribute that says a type, or has too many tensors or fewer
+            than its operator has.
     """
     types: List[str] = []
     for argument in arguments:
         listed, named = argument.type_list_attr, argument.type_attr
         if listed:
-            found = [dtype_name(enum) for enum in attribute(node, listed).list.type]
+            enums = attribute(node, listed).list.type
+            _check_count(node, listed, len(enums))
+            found = [dtype_name(enum) for enum in enums]
         else:
             enum = attribute(node, named).type if named else argument.type
-            count = attribute(node, argument.number_attr).i if argument.number_attr else 1
-            if count > MOST_TENSORS:
-                problem = f"this {node.op} has {count} tensors"
-                raise GraphError(node.name, problem, f"at most {MOST_TENSORS}")
+            number = argument.number_attr
+            count = attribute(node, number).i if number else 1
+            if number:
+                _check_count(node, number, count)
             found = [dtype_name(enum)] * count
         if "" in found:
             problem = f"this {node.op} has no attribute {listed or named} that is a type"
             raise GraphError(node.name, problem, IMPORTED)
         types.extend(found)
     return tuple(types)
+
+
+def _check_count(node: Any, name: str, count: int) -> None:
+    """Refuse a number of tensors, the attribute `name`, that TensorFlow's operator can't have."""
+    least = next(attr.minimum for attr in tf_compat.op_def(node.op).attr if attr.name == name)
+    if not least <= count <= MOST_TENSORS:
+        problem = f"this {node.op} has {count} tensors"
+        allowed = f"at least {least}" if count < least else f"at most {MOST_TENSORS}"
+        raise GraphError(node.name, problem, allowed)
 
 
 def output_offsets(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Callable, FrozenSet, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, FrozenSet, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from lenet_exp.precision.ir.graph import Graph
 from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.operators import GraphOperator, Input
 from lenet_exp.precision.plan import CastEdge, Engine, Operator, RemovedCast, Rule
-from lenet_exp.precision.planning.dtype_overrides import CustomDtypes
+from lenet_exp.precision.planning.dtype_overrides import CustomDtypes, Fixed
 from lenet_exp.precision.target.modes import Colour, Generation, Mode
 from lenet_exp.precision.target.operator_library import OperatorLibrary
 
@@ -30,6 +30,15 @@ class PlanOptions(NamedTuple):
     keeps: Tuple[str, ...]
     off: FrozenSet[str]
     warnings: Tuple[str, ...]
+
+    def fixed(self, operator: Union[GraphOperator, Operator]) -> Optional[Fixed]:
+        """Return what customize_dtypes fixes for an operator.
+
+        The documentation: no effect with must_keep_origin_dtype (6.6).
+        """
+        if self.custom is None or self.mode is Mode.MUST_KEEP:
+            return None
+        return self.custom.of(operator)
 
     def colour(self, ge_type: str) -> Colour:
         """Return the list of a GE type, NONE if the library lacks it."""

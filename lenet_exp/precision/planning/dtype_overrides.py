@@ -21,6 +21,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 
 from lenet_exp.errors import PrecisionError
 from lenet_exp.precision.ir.operators import GraphOperator
+from lenet_exp.precision.plan import Operator
 from lenet_exp.precision.target.operator_library import NodeColumn, column_types
 from lenet_exp.precision.target.vendor_files import read_text
 
@@ -59,7 +60,7 @@ class CustomDtypes(NamedTuple):
     names: Mapping[str, Fixed]
     types: Mapping[str, Fixed]
 
-    def of(self, operator: GraphOperator) -> Optional[Fixed]:
+    def of(self, operator: Union[GraphOperator, Operator]) -> Optional[Fixed]:
         """Return what the file fixes for an operator: by its name, else by its type."""
         return self.names.get(operator.name) or self.types.get(operator.ge_type)
 
@@ -120,23 +121,33 @@ def _types(number: int, text: str) -> Types:
 def allowed_columns(
     operator: GraphOperator, fixed: Fixed, columns: Sequence[NodeColumn]
 ) -> Tuple[NodeColumn, ...]:
-    """Return the columns that have exactly the types fixed, in library order.
+    """Return the columns that have exactly the types fixed, in library order."""
+    wanted = wanted_types(operator, fixed)
+    fits = (agrees(wanted, column_types(column, operator.origin)) for column in columns)
+    return tuple(itertools.compress(columns, fits))
+
+
+def no_kernel(operator: GraphOperator, columns: Sequence[NodeColumn]) -> PrecisionError:
+    """Return the error of a line that leaves none of the columns: the chip refuses to compile."""
+    count = len(operator.inputs)
+    types = (column_types(column, operator.origin) for column in columns)
+    has = " or ".join(as_line("", each[:count], each[count:]) for each in types)
+    problem = f"{operator.ge_type} has no kernel for these types"
+    return PrecisionError(f"customize_dtypes {operator.name}", problem, has)
+
+
+def wanted_types(operator: Union[GraphOperator, Operator], fixed: Fixed) -> Types:
+    """Return what a line fixes of an operator's inputs and outputs, None where it does not.
 
     A type for an index that the operator lacks fixes nothing.
-
-    Raises:
-        PrecisionError: none is left: the chip refuses to compile.
     """
-    count = len(operator.inputs)
-    wanted = (*_fitted(fixed.inputs, count), *_fitted(fixed.outputs, len(operator.outputs)))
-    types = [column_types(column, operator.origin) for column in columns]
-    fits = [all(w in (None, have) for w, have in zip(wanted, each)) for each in types]
-    left = tuple(itertools.compress(columns, fits))
-    if not left:
-        has = " or ".join(as_line("", each[:count], each[count:]) for each in types)
-        problem = f"{operator.ge_type} has no kernel for these types"
-        raise PrecisionError(f"customize_dtypes {operator.name}", problem, has)
-    return left
+    sides = ((fixed.inputs, operator.inputs), (fixed.outputs, operator.outputs))
+    return tuple(each for types, ends in sides for each in _fitted(types, len(ends)))
+
+
+def agrees(wanted: Types, types: Sequence[str]) -> bool:
+    """Return whether types are those that are wanted."""
+    return all(one in (None, each) for one, each in zip(wanted, types))
 
 
 def _fitted(types: Types, count: int) -> Types:

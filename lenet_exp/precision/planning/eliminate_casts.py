@@ -7,9 +7,11 @@ rounds; so what is merged here must not be rounded by an emulator.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple
 
-from lenet_exp.precision.ir.names import Tensor
+from lenet_exp.precision.ir.graph import Graph
+from lenet_exp.precision.ir.handles import is_handle
+from lenet_exp.precision.ir.names import Port, Tensor
 from lenet_exp.precision.ir.op_traits import LAYOUTS
 from lenet_exp.precision.plan import RemovedCast
 from lenet_exp.precision.planning.compilation import Compilation, Decided
@@ -38,11 +40,13 @@ def eliminate_casts(state: Compilation) -> Compilation:
 class _Cast:
     """A Cast of `producer`: on an edge, or an operator of the graph with an `output`.
 
-    `front` is the last Cast in front of it that counts, `inverse` that one if both merge;
-    `reads` the tensor in front of both, where its consumer can read that.
+    `value` is what can be read of the producer: itself, of a variable's handle what reads that.
+    `front` is the last Cast in front of it that counts, `inverse` that one if both merge; `reads`
+    the value in front of both, where its consumer can read that.
     """
 
     producer: Tensor
+    value: Tensor
     source: str
     target: str
     output: Optional[Tensor] = None
@@ -59,7 +63,7 @@ class _Cast:
         self.front = found
         if found is not None and (found.target, found.source) == (self.source, self.target):
             self.inverse, self.removed = found, True
-            self.reads = found.producer if adjacent else None
+            self.reads = found.value if adjacent else None
 
 
 class _CastGraph:
@@ -67,10 +71,15 @@ class _CastGraph:
 
     def __init__(self, state: Compilation) -> None:
         self._leaving = state.leaving
+        graphs = list(_graphs(state))
+        self._nodes = {name: node for graph in graphs for name, node in graph.nodes.items()}
+        self._data = {name: data for graph in graphs for name, data in graph.data.items()}
         self._made_by: Dict[Tensor, Decided] = {}
         self._uses: Dict[Tensor, List[_Use]] = {}
         self.on_edges = {
-            (edge.consumer, edge.slot): _Cast(edge.producer, edge.source, edge.target)
+            (edge.consumer, edge.slot): self._cast(
+                edge.port, edge.producer, edge.source, edge.target
+            )
             for edge in state.casts
         }
         self.operators: Dict[str, _Cast] = {}
@@ -81,7 +90,15 @@ class _CastGraph:
                 self._uses.setdefault(value.source, []).append((row.name, slot))
             if row.ge_type == "Cast" and {*row.inputs, *row.outputs} == {HALF, SINGLE}:
                 types = row.inputs[0], row.outputs[0]
-                self.operators[row.name] = _Cast(inputs[0].source, *types, Tensor(row.name, 0))
+                made = self._cast(inputs[0].port, inputs[0].source, *types)
+                made.output = Tensor(row.name, 0)
+                self.operators[row.name] = made
+
+    def _cast(self, port: Optional[Port], producer: Tensor, source: str, target: str) -> _Cast:
+        node, value = self._nodes.get(producer.node), producer
+        if port is not None and node is not None and is_handle(node, producer.slot):
+            value = self._data[port.node][port.slot]
+        return _Cast(producer, value, source, target)
 
     def pair(self, one: Decided) -> None:
         """Merge the Casts at an operator's inputs, and itself, with an inverse one in front."""
@@ -142,3 +159,11 @@ class _CastGraph:
             if first is not None and narrowed and row.name not in self._leaving:
                 for cast in (first, *behind):
                     cast.removed = True
+
+
+def _graphs(state: Compilation) -> Iterator[Graph]:
+    """Yield a compilation's graph, and those of all functions."""
+    yield state.graph
+    for functions in state.functions.values():
+        for function in functions:
+            yield from _graphs(function.state)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, List, Optional, Sequence, Tuple
 
+from lenet_exp import tf_compat
+from lenet_exp.errors import GraphError
 from lenet_exp.precision.analysis.dtypes import output_types
 from lenet_exp.precision.ir.names import Port, Tensor
 from lenet_exp.precision.ir.op_traits import (
@@ -75,7 +77,37 @@ def _operator(state: Compilation, name: str, node: Any) -> GraphOperator:
     entry = library.operators.get(ge_type)
     if entry is not None and (writes(node) or updates(node)):
         outputs.extend(_chip_only(name, entry, left, len(outputs)))
-    return GraphOperator(name, node.op, ge_type, (name,), left, tuple(outputs))
+    made = GraphOperator(name, node.op, ge_type, (name,), left, tuple(outputs))
+    if stand_in(node) or tf_compat.op_def(node.op) is None:
+        _check_ends(made, entry, bool(stand_in(node)))
+    return made
+
+
+def _check_ends(operator: GraphOperator, entry: Optional[GeOperator], stands_in: bool) -> None:
+    """Refuse what is called an operator of the chip, or TensorFlow's, and lacks ends of that.
+
+    Of an operator that TensorFlow doesn't know, only that it has inputs can be said.
+
+    Raises:
+        GraphError: so.
+    """
+    names = _ends_of(operator.ge_type) if entry is None else (entry.inputs, entry.outputs)
+    counts = len(operator.inputs), len(operator.outputs)
+    for side, has, count in zip(("inputs", "outputs"), names, counts):
+        lacks = side == "inputs" and not count and not accepts(has, 0)
+        if lacks or (stands_in and not accepts(has, count)):
+            problem = f"it has {count} {side}, which a {operator.ge_type} can't have"
+            raise GraphError(operator.name, problem, f"{side} for {', '.join(has) or 'nothing'}")
+
+
+def _ends_of(tf_type: str) -> Tuple[Tuple[str, ...], ...]:
+    """Return how TensorFlow names an operator's inputs and outputs, as the library would."""
+    known = tf_compat.op_def(tf_type)
+    sides = () if known is None else (known.input_arg, known.output_arg)
+    return tuple(
+        tuple(f"{a.name}*" if a.number_attr or a.type_list_attr else a.name for a in arguments)
+        for arguments in sides
+    )
 
 
 def _input(state: Compilation, name: str, slot: int) -> Input:

@@ -11,8 +11,8 @@ from lenet_exp.precision.analysis.composites import (
 )
 from lenet_exp.precision.analysis.integers import LARGEST, LARGEST_EXACT, Lost, lost_integers
 from lenet_exp.precision.plan import Engine, Operator, Rule
-from lenet_exp.precision.planning.compilation import Compilation
-from lenet_exp.precision.planning.dtype_overrides import CustomDtypes
+from lenet_exp.precision.planning.compilation import Compilation, PlanOptions
+from lenet_exp.precision.planning.dtype_overrides import agrees, wanted_types
 from lenet_exp.precision.planning.selection_rules import HALF, SINGLE, Candidates, Choice
 from lenet_exp.precision.target.modes import Mode
 
@@ -113,8 +113,7 @@ def warnings_of(state: Compilation) -> Tuple[str, ...]:
         for (ge_type, why), names in _grouped(slow).items():
             warnings.append(f"{ge_type} {why}: {meaning} ({abbreviated(names)})")
     warnings += _composites(state)
-    custom = state.options.custom
-    return (*warnings, *_lost(state, rows), *(_unmatched(rows, custom) if custom else ()))
+    return (*warnings, *_lost(state, rows), *_lines(rows, state.options))
 
 
 def _lost(state: Compilation, rows: Sequence[Operator]) -> Iterator[str]:
@@ -186,8 +185,27 @@ def abbreviated(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _unmatched(rows: Sequence[Operator], custom: CustomDtypes) -> List[str]:
+def _lines(rows: Sequence[Operator], options: PlanOptions) -> Iterator[str]:
+    """Say which lines of customize_dtypes fit no operator, and for which they do nothing."""
+    if options.custom is None:
+        return
     names, types = {row.name for row in rows}, {row.ge_type for row in rows}
-    lacking = [f'has the name "{name}"' for name in custom.names if name not in names]
-    lacking += [f'is a "{name}"' for name in custom.types if name not in types]
-    return [f"customize_dtypes: no operator {each}, so its line does nothing" for each in lacking]
+    lacking = [f'has the name "{name}"' for name in options.custom.names if name not in names]
+    lacking += [f'is a "{name}"' for name in options.custom.types if name not in types]
+    yield from (
+        f"customize_dtypes: no operator {each}, so its line does nothing" for each in lacking
+    )
+    left: Dict[Tuple[str, str], List[str]] = {}
+    for row in rows:
+        fixed = options.fixed(row)
+        if fixed and not agrees(wanted_types(row, fixed), (*row.inputs, *row.outputs)):
+            left.setdefault((row.ge_type, _no_line(row)), []).append(row.name)
+    for (ge_type, why), several in left.items():
+        yield f"customize_dtypes: its line for {ge_type} {abbreviated(several)} does nothing: {why}"
+
+
+def _no_line(row: Operator) -> str:
+    if row.engine is Engine.HOST or row.rule in (Rule.REFUSED, Rule.UNKNOWN):
+        return row.reason
+    origin = dict.fromkeys((*row.origin_inputs, *row.origin_outputs))
+    return f"it would make another kind of number of {', '.join(origin)}, which no plan shows"

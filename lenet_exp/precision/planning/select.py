@@ -5,21 +5,29 @@ Source: precision-modes.md 4, 5 and 6.7.
 
 from __future__ import annotations
 
-from typing import Dict, Iterator, List, Mapping, Sequence
+from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
 
-from lenet_exp.precision.analysis.placement import Support, same_kinds, support, together
+from lenet_exp.precision.analysis.placement import (
+    Support,
+    same_kinds,
+    support,
+    together,
+    with_kernels,
+)
 from lenet_exp.precision.ir.graph import topological_order
 from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.op_traits import BACK_EDGES, SHAPES_OF_HANDLES
 from lenet_exp.precision.ir.operators import GraphOperator, Input
-from lenet_exp.precision.plan import Operator, Rule
+from lenet_exp.precision.plan import Engine, Operator, Rule
 from lenet_exp.precision.planning.compilation import Compilation, Decided, PlanOptions, row_of
-from lenet_exp.precision.planning.dtype_overrides import allowed_columns
+from lenet_exp.precision.planning.dtype_overrides import allowed_columns, no_kernel, wanted_types
 from lenet_exp.precision.planning.reasons import followed_input, reason
 from lenet_exp.precision.planning.selection_rules import HALF, SINGLE, Candidates, Producer, choose
 from lenet_exp.precision.planning.subgraphs import select_call
 from lenet_exp.precision.target.modes import Colour, Mode
 from lenet_exp.precision.target.operator_library import NodeColumn, column_types
+
+_SET = (Engine.AI_CPU, Engine.NONE)  # where customize_dtypes sets types that no kernel has
 
 
 def select(state: Compilation) -> Compilation:
@@ -95,9 +103,10 @@ def decide(operator: GraphOperator, producers: Sequence[Producer], options: Plan
     """
     keeps = operator.keeps and options.mode is not Mode.MUST_KEEP
     found = support(operator, options.library, _reduces(operator, options, keeps))
-    if not found.columns:
+    found, left = _by_line(operator, options, found)
+    if not left:
         return Decided(operator, _unchosen(operator, options, found))
-    candidates = _candidates(operator, producers, options, found, keeps)
+    candidates = _candidates(operator, producers, options, (found.columns, left), keeps)
     choice = choose(candidates, options.mode)
     types = column_types(choice.column, operator.origin)
     if operator.tf_type in SHAPES_OF_HANDLES:  # a handle is never cast
@@ -120,30 +129,49 @@ def _reduces(operator: GraphOperator, options: PlanOptions, keeps: bool) -> bool
     return not (black and options.mode in (Mode.ALLOW_MIX_PRECISION, Mode.FORCE_FP32))
 
 
+def _by_line(
+    operator: GraphOperator, options: PlanOptions, found: Support
+) -> Tuple[Support, Sequence[NodeColumn]]:
+    """Return where an operator runs, and the columns that a line of customize_dtypes leaves.
+
+    The line stands for the test of types, but where it would make a float of an integer: there it
+    is left out. A Cast writes the type that it says itself.
+    Source: hicann/ge, sub_ops_store.cc, `CheckCustomizeDtype` and `CheckFormatAndDtypeNormalMode`.
+
+    Raises:
+        PrecisionError: it leaves none of an operator that the chip would take without it.
+    """
+    fixed = options.fixed(operator)
+    if fixed is None:
+        return found, found.columns
+    forced = found if operator.ge_type == "Cast" else with_kernels(operator, options.library)
+    allowed = allowed_columns(operator, fixed, forced.columns)
+    if not allowed and found.columns:
+        raise no_kernel(operator, found.columns)
+    origin = operator.origin
+    left = [column for column in allowed if same_kinds(column_types(column, origin), origin)]
+    return (forced, left) if left else (found, found.columns)
+
+
 def _candidates(
     operator: GraphOperator,
     producers: Sequence[Producer],
     options: PlanOptions,
-    found: Support,
+    columns: Tuple[Sequence[NodeColumn], Sequence[NodeColumn]],
     keeps: bool,
 ) -> Candidates:
-    columns = found.columns
-    # The documentation: no effect with must_keep_origin_dtype (6.6).
-    if options.custom is not None and options.mode is not Mode.MUST_KEEP:
-        fixed = options.custom.of(operator)
-        if fixed is not None:
-            columns = allowed_columns(operator, fixed, columns)
+    """Return what an operator may become; `columns` are all of its own, and those that are left."""
     entry = options.library.operators[operator.ge_type]
     complex_tensor = any(dtype.startswith("complex") for dtype in operator.origin)
     return Candidates(
-        columns=columns,
+        columns=tuple(columns[1]),
         origin=operator.origin,
         producers=tuple(producers),
         colour=options.colour(operator.ge_type),
         null=entry.null,
         kept=keeps or operator.ge_type == "Cast" or complex_tensor,
         first=operator.ge_type in options.library.fp16_first and not keeps,
-        widens=entry.unit == "cube" and _widens(operator, found.columns),
+        widens=entry.unit == "cube" and _widens(operator, columns[0]),
     )
 
 
@@ -154,5 +182,14 @@ def _widens(operator: GraphOperator, columns: Sequence[NodeColumn]) -> bool:
 
 
 def _unchosen(operator: GraphOperator, options: PlanOptions, found: Support) -> Operator:
-    """Return the row of an operator that keeps the graph's types without a choice."""
-    return row_of(operator, options, operator.origin, (found.rule, found.why, found.engine))
+    """Return the row of an operator without a choice: it has the types of the graph.
+
+    Where the compiler or the AI CPU runs it, customize_dtypes can set others all the same.
+    Source: hicann/ge, format_dtype_setter.cc, `SetNodeDtypeByCustomDtypes`.
+    """
+    types, why, fixed = operator.origin, found.why, options.fixed(operator)
+    if fixed is not None and found.rule in (Rule.AI_CPU, Rule.KEEP) and found.engine in _SET:
+        wanted = column_types(wanted_types(operator, fixed), operator.origin)
+        if wanted != types and same_kinds(wanted, types):
+            types, why = wanted, f"{why}, but for those that customize_dtypes gives"
+    return row_of(operator, options, types, (found.rule, why, found.engine))

@@ -54,10 +54,12 @@ def test_totals_of_lenet(mode, generation, float16_flops, casts, float16):
     assert float16 in (None, found.float16)
 
 
-def test_bytes_are_those_of_inputs_and_outputs_in_their_decided_types():
+@pytest.mark.parametrize("use_resource", [False, True])
+def test_bytes_are_those_of_inputs_and_outputs_in_their_decided_types(use_resource):
     # Product of float16 [4, 8] and [8, 8], then a mean of [4, 8] in float32 (black).
     def build(tf):
-        made = tf.matmul(floats(tf, "x"), tf.get_variable("w", [8, 8]), name="product")
+        weights = tf.get_variable("w", [8, 8], use_resource=use_resource)
+        made = tf.matmul(floats(tf, "x"), weights, name="product")
         return tf.reduce_mean(made, name="mean")
 
     plan = plan_of(build)
@@ -80,10 +82,18 @@ def test_a_cast_of_a_constant_moves_nothing_and_a_null_operator_neither():
     assert cost_of(plan).operators["flat"].moved == {}
 
 
-def test_adam_s_outputs_are_as_large_as_its_variables():
+@pytest.mark.parametrize("in_branch", [False, True])
+@pytest.mark.parametrize("use_resource", [False, True])
+def test_adam_s_outputs_are_as_large_as_its_variables(use_resource, in_branch):
     def build(tf):
-        loss = tf.reduce_sum(tf.get_variable("w", [3, 5]) * floats(tf, "x", (3, 5)))
-        return tf.train.AdamOptimizer().minimize(loss, name="train")
+        weights = tf.get_variable("w", [3, 5], use_resource=use_resource)
+        loss = tf.reduce_sum(weights * floats(tf, "x", (3, 5)))
+        train = tf.train.AdamOptimizer()
+        pairs = train.compute_gradients(loss)
+        if not in_branch:
+            return train.apply_gradients(pairs, name="train")
+        made = tf.placeholder(tf.bool, [], "made")
+        return tf.cond(made, lambda: train.apply_gradients(pairs), tf.no_op, name="train")
 
     plan = plan_of(build)
     (row,) = [row for row in plan.operators if row.ge_type == "ApplyAdamD"]

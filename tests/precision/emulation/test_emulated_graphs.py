@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -232,6 +234,19 @@ def test_force_leaves_float16_values_in_every_variable(reference):
     assert powers["beta1_power"] == np.float16(np.float32(first) * np.float32(first))
     assert powers["beta2_power"] == np.float16(np.float32(second) * np.float32(second))
     assert not overflows(powers["fc1/kernel"]).any()
+
+
+@BOTH
+@pytest.mark.parametrize("use_resource", [False, True])
+def test_a_cast_pair_of_a_variable_reads_the_variable(reference, use_resource):
+    def build(tf):
+        variable = tf.get_variable("v", [3], use_resource=use_resource)
+        return tf.lgamma(tf.cast(tf.cast(variable, tf.float16), tf.float32), name="end")
+
+    value = np.array([1.0001, 1e6, 1e-9], np.float32)
+    (got,), flag = compute(build, {}, KEEP, {"v": value}, reference)
+    assert not flag
+    np.testing.assert_allclose(got, [math.lgamma(each) for each in value], rtol=1e-5)
 
 
 @BOTH

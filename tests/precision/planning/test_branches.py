@@ -220,6 +220,26 @@ def test_the_handle_whose_shape_is_asked_for_is_never_cast(version_2, resources,
     assert {(cell(row).split()[1], row.casts) for row in shapes} == {("f>i", ())}
 
 
+@pytest.mark.parametrize(("size", "fused"), [([], True), ([8], False)])
+@pytest.mark.parametrize("of", ["a branch", "a loop"])
+def test_a_function_knows_the_shape_of_a_variable_that_it_is_handed(
+    version_2, resources, of, size, fused
+):
+    def build(tf):
+        x, scale = floats(tf, "x"), tf.get_variable("scale", size)
+
+        def total(x):
+            return tf.add_n([scale * x, tf.exp(x)], name="total")
+
+        if of == "a loop":
+            return tf.while_loop(lambda i, _: i < 3, lambda i, x: (i + 1, total(x)), [0, x])[1]
+        choice = tf.placeholder(tf.bool, [], "choice")
+        return tf.cond(choice, lambda: total(x), lambda: x)
+
+    row = by_last_name(plan_of(build, FORCE))["total"]
+    assert row.startswith("FusedMulAddN hhh>h" if fused else "AddN hh>h")
+
+
 def test_what_keep_dtype_names_is_kept_in_its_functions_too(version_2, resources):
     graph_def, fetches = graph_of(resource_if)
     call = next(node.name for node in graph_def.node if node.op in ("If", "StatelessIf"))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from lenet_exp.errors import PrecisionError
 from lenet_exp.precision import assign
 from lenet_exp.precision.planning.dtype_overrides import read_custom_dtypes
 from tests.precision import lenet_graph
+from tests.precision.chip import compute
 from tests.precision.small import (
     ALLOW,
     FORCE,
@@ -168,6 +170,106 @@ def test_what_changes_nothing_where_every_type_is_kept_is_told(key, value):
     told = f"{key}: {KEEP} keeps every type, so it changes nothing"
     assert plan_of(product, KEEP, **{key: value}).warnings == (told,)
     assert plan_of(product, MIX, **{key: value}).warnings == ()
+
+
+def expanded(tf):
+    return tf.exp(tf.expand_dims(floats(tf, "x"), 0, name="same"), name="end")
+
+
+def unique(tf):
+    return tf.exp(tf.unique(floats(tf, "x", (8,)), name="same").y, name="end")
+
+
+@pytest.mark.parametrize(
+    ("build", "line", "row"),
+    [
+        (expanded, "OpType::ExpandDims:InputDtype:float16,OutputDtype:float16", "hi>h keep *0"),
+        (expanded, "same::InputDtype:float16", "hi>f keep *0"),
+        (unique, "OpType::Unique:InputDtype:float16,OutputDtype:float16", "h>hi ai_cpu *0"),
+        (unique, "same::InputDtype:float16,OutputDtype:float16,int64", "h>hl ai_cpu *0"),
+    ],
+)
+def test_what_chooses_no_types_takes_those_of_a_line(build, line, row):
+    plan = plan_of(build, customize_dtypes=line)
+    assert cell(plan.operators[0]).split(" ", 1)[1] == row
+    assert plan.operators[0].reason.endswith(", but for those that customize_dtypes gives")
+    assert not any(text.startswith("customize_dtypes") for text in plan.warnings)
+    assert plan_of(build, KEEP, customize_dtypes=line).operators[0].casts == ()
+
+
+def test_what_a_line_gives_is_computed():
+    line = "OpType::ExpandDims:InputDtype:float16,OutputDtype:float16"
+    x = np.full((4, 8), 1.0001, np.float32)
+    (got,), _ = compute(expanded, {"x:0": x}, MIX, customize_dtypes=line)
+    assert set(got.ravel()) == {np.float16(np.exp(1))}
+
+
+def integers(tf):
+    whole = tf.placeholder(tf.int32, [4], "whole")
+    return tf.multiply(whole, whole, name="same")
+
+
+def reshaped(tf):
+    return tf.reshape(tf.placeholder(tf.int32, [2, 2], "whole"), [4], name="same")
+
+
+@pytest.mark.parametrize(
+    ("build", "line", "row", "told"),
+    [
+        (integers, "OpType::Mul:InputDtype:float16,float16", "Mul ii>i gray", "int32, which"),
+        (reshaped, "OpType::Reshape:InputDtype:float16", "Reshape ii>i gray", "int32, which"),
+        (expanded, "same::InputDtype:,float16", "ExpandDims fi>f keep", "float32, int32, which"),
+    ],
+)
+def test_no_line_makes_a_float_of_an_integer(build, line, row, told):
+    plan = plan_of(build, customize_dtypes=line)
+    (warning,) = plan.warnings
+    assert cell(plan.operators[0]) == row
+    assert warning.startswith(f"customize_dtypes: its line for {plan.operators[0].ge_type} same")
+    assert f"does nothing: it would make another kind of number of {told}" in warning
+
+
+def convolution(tf):
+    kernel = tf.get_variable("kernel", [3, 3, 2, 2])
+    return tf.nn.conv2d(floats(tf, "x", (1, 8, 8, 2)), kernel, [1] * 4, "SAME", name="same")
+
+
+def pooled(tf):
+    return tf.nn.max_pool(
+        floats(tf, "x", (1, 8, 8, 2)), [1, 2, 2, 1], [1, 2, 2, 1], "SAME", name="same"
+    )
+
+
+@pytest.mark.parametrize(
+    ("build", "line", "row"),
+    [
+        (convolution, "same::InputDtype:float16,float16,float16,OutputDtype:float16", "hh>h"),
+        (convolution, "same::OutputDtype:float32", "hh>f"),
+        (pooled, "same::InputDtype:float16", "h>h"),
+    ],
+)
+def test_a_line_stands_for_the_test_of_types(build, line, row):
+    (found,) = plan_of(build, keep_dtype=["same"], customize_dtypes=line).operators
+    assert (found.engine, cell(found).split()[1]) == ("ai_core", row)
+
+
+def test_a_line_without_a_kernel_is_refused_where_the_chip_runs_the_operator():
+    # Where it is refused anyway, or on the AI CPU, the line changes nothing of that.
+    line = "OpType::MaxPool:InputDtype:float32"
+    with pytest.raises(PrecisionError, match="MaxPool has no kernel for these types"):
+        plan_of(pooled, customize_dtypes=line)
+    (row,) = plan_of(pooled, keep_dtype=["same"], customize_dtypes=line).operators
+    assert cell(row) == "MaxPool f>f ai_cpu"
+
+
+def test_a_line_for_what_no_kernel_is_known_of_is_told():
+    def build(tf):
+        return tf.sigmoid(floats(tf, "x"), name="same")
+
+    graph_def, fetches = graph_of(build)
+    graph_def.node[-1].attr["_ge_type"].s = b"Unheard"
+    plan = assign(graph_def, MIX, fetches=fetches, customize_dtypes="same::InputDtype:float16")
+    assert "its line for Unheard same does nothing: not decided" in plan.warnings[-1]
 
 
 def test_february_2021_has_no_such_file():

@@ -211,6 +211,17 @@ def test_momentum_unscales_in_its_own_type(generation, expected, use_resource):
     assert update == expected
 
 
+@pytest.mark.parametrize("use_resource", [False, True])
+def test_momentum_takes_no_mask_for_the_scale(use_resource):
+    def build(tf):
+        variable = tf.get_variable("v", [4, 8], use_resource=use_resource)
+        mask = tf.get_variable("mask", [8], trainable=False, use_resource=use_resource)
+        pairs = [(tf.multiply(halves(tf), mask, name="masked"), variable)]
+        return tf.train.MomentumOptimizer(0.1, 0.9).apply_gradients(pairs, name="train")
+
+    assert "masked" in cells(build, fetches=["train"])
+
+
 @pytest.mark.parametrize("scale_first", [False, True])
 def test_momentum_takes_the_gradient_and_then_the_scale(scale_first):
     def build(tf):

@@ -159,6 +159,41 @@ REFUSED = {
 }
 
 
+def one_node(op, chips="", inputs=1, **attributes):
+    """Return x -> one node, which stands for an operator of the chip's."""
+    graph_def = tf_compat.load().GraphDef()
+    graph_def.node.add(name="x", op="Placeholder").attr["dtype"].type = FLOAT
+    node = graph_def.node.add(name="n", op=op, input=["x"] * inputs)
+    for key, value in attributes.items():
+        setattr(node.attr[key], "type" if key == "T" else "i", value)
+    if chips:
+        node.attr["_ge_type"].s = chips.encode()
+    return graph_def
+
+
+LACKING = [
+    ("AddN", "", 0, {"T": FLOAT, "N": 0}, "this AddN has 0 tensors"),
+    ("ShapeN", "", 0, {"T": FLOAT, "N": 0}, "this ShapeN has 0 tensors"),
+    ("AddN", "", 0, {"T": FLOAT, "N": -1}, "this AddN has -1 tensors"),
+    ("AddN", "", 0, {"T": FLOAT}, "this AddN has 0 tensors"),
+    ("IdentityN", "", 0, {}, "this IdentityN has 0 tensors"),
+    ("Neg", "Pow", 1, {"T": FLOAT}, "it has 1 inputs, which a Pow can't have"),
+    ("Neg", "Sub", 1, {"T": FLOAT}, "it has 1 inputs, which a Sub can't have"),
+    ("Neg", "BiasAdd", 1, {"T": FLOAT}, "it has 1 inputs, which a BiasAdd can't have"),
+    ("Neg", "SparseSoftmaxCrossEntropyWithLogits", 1, {"T": FLOAT}, "it has 1 inputs, which a Sp"),
+    ("NoOp", "Relu", 0, {}, "it has 0 inputs, which a Relu can't have"),
+    ("ReduceSumD", "", 0, {}, "it has 0 inputs, which a ReduceSumD can't have"),
+]
+
+
+@pytest.mark.parametrize(("op", "chips", "inputs", "attributes", "told"), LACKING)
+@pytest.mark.parametrize("fetches", [[], ["n"]])
+def test_an_operator_that_lacks_its_ends_is_named(op, chips, inputs, attributes, told, fetches):
+    with pytest.raises(GraphError, match="^n: .*") as caught:
+        assign(one_node(op, chips, inputs, **attributes), MIX, fetches=fetches)
+    assert told in str(caught.value)
+
+
 @pytest.mark.parametrize("kind", REFUSED)
 def test_what_no_plan_can_be_made_of_is_told_in_words(kind):
     make, told = REFUSED[kind]

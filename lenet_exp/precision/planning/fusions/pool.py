@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Iterator, Optional, Tuple
 
 from lenet_exp.precision.analysis.constants import constant_value
-from lenet_exp.precision.analysis.shapes import static_shapes
+from lenet_exp.precision.analysis.shapes import static_shapes, with_variables
 from lenet_exp.precision.ir.names import Tensor
 from lenet_exp.precision.ir.op_traits import MOMENTUMS
 from lenet_exp.precision.ir.operators import Input, OperatorGraph
@@ -20,7 +20,9 @@ class Pool(OperatorGraph):
         super().__init__(state.operators.values(), state.leaving)
         self.library = state.options.library
         self._nodes = state.graph.nodes
-        self.shapes = static_shapes(state.graph, state.types, sorted(set(self._shapes_needed())))
+        needed = sorted(set(self._shapes_needed()))
+        known = static_shapes(state.graph, state.types, needed)
+        self.shapes = with_variables(state.graph, known)
 
     def _shapes_needed(self) -> Iterator[Tensor]:
         """Yield the tensors of whose shapes a fusion asks."""

@@ -135,6 +135,16 @@ def test_a_sum_of_two_whose_first_is_scaled_is_one_operator(scale, changes, fuse
     assert rows["total"].startswith("FusedMulAddN hhh>h gray *02" if fused else "AddN ")
 
 
+@pytest.mark.parametrize("use_resource", [False, True])
+@pytest.mark.parametrize(("shape", "fused"), [([], True), ([1], True), ([4, 8], False)])
+def test_a_variable_scales_if_it_is_one_number(shape, fused, use_resource):
+    def scale(tf):
+        return tf.get_variable("scale", shape, use_resource=use_resource)
+
+    rows = cells(lambda tf: scaled(tf, scale, swapped=True))
+    assert ("part" not in rows) is fused
+
+
 def test_what_the_fusion_changes_is_the_type():
     assert cells(scaled)["total"] == "FusedMulAddN hhh>h gray *02"
     rows = cells(scaled, fusion_switch_file=OFF)
