@@ -5,7 +5,18 @@ Source: precision-modes.md 8, and 6.8 for the Casts.
 
 from __future__ import annotations
 
-from typing import AbstractSet, Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import (
+    AbstractSet,
+    Any,
+    Dict,
+    FrozenSet,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from lenet_exp import tf_compat
 from lenet_exp.errors import GraphError
@@ -13,7 +24,7 @@ from lenet_exp.precision.analysis.frames import Frame, after_entries, find_frame
 from lenet_exp.precision.emulation.exact import float_status
 from lenet_exp.precision.emulation.exact.context import Context, Lookup, look_up
 from lenet_exp.precision.emulation.exact.float_status import FloatStatus, all_true, kind
-from lenet_exp.precision.emulation.exact.rewrite import Rewriter, without_hints
+from lenet_exp.precision.emulation.exact.rewrite import Rewriter
 from lenet_exp.precision.emulation.fast.compute import compute_fast
 from lenet_exp.precision.emulation.fast.held import rounding_casts
 from lenet_exp.precision.emulation.fast.overflow_flags import OverflowFlags
@@ -33,10 +44,11 @@ from lenet_exp.precision.emulation.optimizer_updates import (
     is_float16_update,
 )
 from lenet_exp.precision.emulation.trace.counters import Tracer, Traces
+from lenet_exp.precision.emulation.unplanned import unplanned
 from lenet_exp.precision.emulation.writers import Writers
 from lenet_exp.precision.ir.builder import Nodes, set_inputs
-from lenet_exp.precision.ir.graph import Graph, reachable, read_graph
-from lenet_exp.precision.ir.names import node_of, split
+from lenet_exp.precision.ir.graph import Graph, read_graph
+from lenet_exp.precision.ir.names import node_of
 from lenet_exp.precision.ir.op_traits import EXITS, writes
 from lenet_exp.precision.plan import Operator, Plan
 
@@ -48,12 +60,14 @@ class Emulated(NamedTuple):
     variable `float_status` (float32 []) counts overflows since they were last read and cleared;
     the operation `reset` sets it to 0, and has to be run before the first step. `traces` names
     what counts each rounding, and has a reset of its own; None if nothing was to be traced.
+    `inner` are the nodes whose tensors, in a step that overflows, are not what the chip has.
     """
 
     graph_def: Any
     float_status: str
     reset: str
     traces: Optional[Traces] = None
+    inner: FrozenSet[str] = frozenset()
 
 
 def emulate(
@@ -93,9 +107,9 @@ def emulate(
     probe = tracer.rounding if tracer else None
     quiet = reference and not (counted or trace or flush_subnormals or _reads_status(graph))
     context = Context(lookup, nodes, [], flush_subnormals, probe, Saturating if quiet else None)
-    frames = _rewrite(context, graph, fetches, exactly)
+    frames, inner = _rewrite(context, graph, fetches, exactly)
     traces, made = tracer.end(frames) if tracer else None, _assembled(context, graph_def)
-    return Emulated(made, f"{float_status.NAME}:0", float_status.RESET, traces)
+    return Emulated(made, f"{float_status.NAME}:0", float_status.RESET, traces, inner)
 
 
 def _reads_status(graph: Graph) -> bool:
@@ -141,10 +155,10 @@ def _widened(row: Operator) -> bool:
 
 def _rewrite(
     context: Context, graph: Graph, fetches: Sequence[str], reference: bool
-) -> Mapping[str, Frame]:
+) -> Tuple[Mapping[str, Frame], FrozenSet[str]]:
     """Append all nodes of the plan's graph: what only computes first, then the rest in order.
 
-    Returns the while loops that each is in.
+    Returns the while loops that each is in, and `inner` of what is emulated.
     """
     lookup, status = context.lookup, FloatStatus(context)
     frames = find_frames(graph, run_order(graph))
@@ -175,10 +189,17 @@ def _rewrite(
             writers.updates(frames.of[name]).write(fused[name])
         elif name not in region and name not in updates:
             writers.nodes(frames.of[name]).node(node)
+    writers.connect_data()
     _count_at_the_end(context, frames.of, status, flags)
     status.connect_buffers()
     _connect_choices(context.nodes.made)
-    return frames.of
+    return frames.of, frozenset() if reference else _inner(parts)
+
+
+def _inner(parts: Parts) -> FrozenSet[str]:
+    """Return the nodes that have a right value only in functions of the letter."""
+    again = {name for part in parts.parts for name in part.names if parts.roles[name].altered}
+    return frozenset(again.difference(name for part in parts.parts for name in part.border))
 
 
 def _to_the_letter(context: Context, found: Parts) -> List[List[str]]:
@@ -246,29 +267,8 @@ def _connect_choices(made: Sequence[Any]) -> None:
 def _assembled(context: Context, graph_def: Any) -> Any:
     made = tf_compat.load().GraphDef(library=graph_def.library, versions=graph_def.versions)
     made.node.extend(context.nodes.made)
-    made.node.extend(_unplanned(graph_def, context.nodes.made))
+    made.node.extend(unplanned(graph_def, context.nodes))
     have = {function.signature.name for function in made.library.function}
     functions = {function.signature.name: function for function in context.library}
     made.library.function.extend(f for name, f in functions.items() if name not in have)
     return made
-
-
-def _unplanned(graph_def: Any, made: Sequence[Any]) -> List[Any]:
-    """Return the nodes that a plan doesn't speak of, such as initialisers.
-
-    Without those that take a value which the compiler folded away or left out, and without the
-    shapes and places that the graph's writer gave them, which needn't fit any more.
-    """
-    before = {node.name: node.op for node in graph_def.node}
-    now = {node.name: node.op for node in made}
-    left = [node for node in graph_def.node if node.name not in now]
-    gone = {name for name, op in now.items() if op == "NoOp" and before.get(name, op) != op}
-    folded = {name for name, op in now.items() if op == "Const" and name in before}
-    consumers: Dict[str, List[str]] = {}
-    for node in left:
-        for text in node.input:
-            consumers.setdefault(node_of(text), []).append(node.name)
-            if split(text)[2] and node_of(text) in folded:  # one output is left
-                gone.add(node.name)
-    gone |= reachable(gone, lambda name: consumers.get(name, ())).keys()
-    return [without_hints(node) for node in left if node.name not in gone]

@@ -52,7 +52,8 @@ def emulated_session(
     plan = assign(graph_def, mode, fetches=names, **plan_options)
     made = emulate(graph_def, plan, fetches=names, reference=reference)
     emulated = _graph_class()()
-    emulated.source, emulated.plan, emulated.apart = graph, plan, _apart(graph_def, plan)
+    emulated.source, emulated.plan, emulated.inner = graph, plan, made.inner
+    emulated.apart = _apart(graph_def, plan)
     emulated.float_status, emulated.reset = made.float_status, made.reset
     with emulated.as_default():
         tf_compat.load().import_graph_def(made.graph_def, name="")
@@ -78,8 +79,9 @@ def _checked(
         owner = getattr(_element(fetch), "graph", graph)
         if owner is not graph and hasattr(graph, "as_graph_def"):
             raise GraphError(f"fetch {_name(fetch)}", "it is of another graph", "one of this graph")
-    if not isinstance(threads, int) or threads < 0:
-        raise PrecisionError(f"threads={threads!r}", "it is no number", "0 (every core), 1, 2 ...")
+    if type(threads) is not int or threads < 0:
+        problem = "it is no number of threads"
+        raise PrecisionError(f"threads={threads!r}", problem, "0 (every core), 1, 2 ...")
     for name in plan_options.keys() - inspect.signature(assign).parameters.keys():
         raise TypeError(f"emulated_session() got an unexpected keyword argument {name!r}")
     graph_def = graph.as_graph_def() if hasattr(graph, "as_graph_def") else graph
@@ -146,6 +148,7 @@ def _graph_class() -> Any:
         source: Any
         plan: Plan
         apart: FrozenSet[str]
+        inner: FrozenSet[str]
         float_status: str
         reset: str
 
@@ -162,9 +165,13 @@ def _graph_class() -> Any:
             known = obj if owner is self or not of_source else element.name
             found = super().as_graph_element(known, *args, **options)
             name = getattr(found, "op", found).name
-            if name in self.apart:
-                remedy = f"emulated_session(graph, mode, [..., {name!r}])"
-                raise GraphError(name, "it is not planned, for it is not among the fetches", remedy)
+            if name in self.apart or name in self.inner:
+                problem = "it is not planned, for it is not among the fetches"
+                if name in self.inner:
+                    problem = "it is right only where nothing overflows, unless it is a fetch"
+                asked = name if getattr(found, "op", None) is None else found.name
+                remedy = f"emulated_session(graph, mode, [..., {asked!r}])"
+                raise GraphError(name, problem, remedy)
             return found
 
     return EmulatedGraph

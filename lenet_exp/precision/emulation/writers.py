@@ -17,7 +17,7 @@ from lenet_exp.precision.emulation.exact.rewrite import Rewriter
 from lenet_exp.precision.emulation.fast.bounds import Bounds
 from lenet_exp.precision.emulation.fast.guarded import Guarded
 from lenet_exp.precision.emulation.optimizer_updates import UpdateWriter
-from lenet_exp.precision.ir.builder import Nodes
+from lenet_exp.precision.ir.builder import Nodes, set_inputs
 from lenet_exp.precision.ir.names import node_of, slot_of
 from lenet_exp.precision.ir.op_traits import CONTROL_FLOW, PASS_THROUGH
 from lenet_exp.precision.plan import CastEdge
@@ -78,6 +78,17 @@ class Writers:
     def updates(self, frame: Frame) -> UpdateWriter:
         """Return what appends updates in float16 of a frame."""
         return self._writers(frame)[1]
+
+    def connect_data(self) -> None:
+        """Have all take what the chip sees of float16 data; only what casts that has these."""
+        read: Dict[str, str] = {}
+        for rewriter, _ in self._made.values():
+            read.update(rewriter.read)
+        half = self._context.nodes.tf.float16.as_datatype_enum
+        for node in self._context.nodes.made if read else ():
+            is_cast = "SrcT" in node.attr and node.attr["SrcT"].type == half
+            if not is_cast and not read.keys().isdisjoint(node.input):
+                set_inputs(node, [read.get(text, text) for text in node.input])
 
     def _writers(self, frame: Frame) -> Tuple[Rewriter, UpdateWriter]:
         if frame not in self._made:

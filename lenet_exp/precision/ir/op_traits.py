@@ -16,6 +16,8 @@ def _types(names: str) -> FrozenSet[str]:
 PASS_THROUGH = _types("Identity RefIdentity ReadVariableOp StopGradient PreventGradient Snapshot")
 READS = _types("Identity ReadVariableOp")  # of a variable
 VARIABLES = _types("Variable VariableV2 TemporaryVariable VarHandleOp AutoReloadVariable")
+# Rows of a variable's value, by its handle.
+VARIABLE_GATHERS = _types("ResourceGather ResourceGatherNd")
 SHAPES_OF_HANDLES = _types("VariableShape")  # take a handle, and read nothing behind it
 CONSTANTS = _types("Const")
 # What the compiler calls Data: the type of the graph is kept (3.3).
@@ -78,13 +80,13 @@ MOMENTUMS = _types("ApplyMomentum ApplyMomentumD")
 LAYOUTS = _types("Reshape Squeeze ExpandDims")
 # Of TensorFlow's types: what adds up, so that its inputs may cancel.
 ADDING = _types("Add AddN AddV2 BiasAdd BiasAddGrad Mean SegmentSum Sub Sum UnsortedSegmentSum")
-# Move or choose values: nothing to round where what comes in is float16.
+# Move or choose values: nothing to round where what comes in is float16. Not the largest of some,
+# which is infinite if there are none.
 EXACT = _types("""Abs Assign BroadcastTo BroadcastToD Concat ConcatD ConcatV2 ConcatV2D
     DepthToSpace Fill FillD Gather GatherNd GatherV2 GatherV2D MaxPool Maximum Minimum Neg OneHot
-    OneHotD OnesLike Pack Pad PadD ReduceMax ReduceMaxD ReduceMin ReduceMinD Relu ReluGrad
-    ReluGradV2 ReluV2 ReverseV2 ReverseV2D Select SelectV2 Sign Slice SliceD SpaceToDepth Split
-    SplitD SplitV SplitVD StridedSlice StridedSliceD Tile TileD Transpose TransposeD Unpack
-    ZerosLike""")
+    OneHotD OnesLike Pack Pad PadD Relu ReluGrad ReluGradV2 ReluV2 ReverseV2 ReverseV2D Select
+    SelectV2 Sign Slice SliceD SpaceToDepth Split SplitD SplitV SplitVD StridedSlice StridedSliceD
+    Tile TileD Transpose TransposeD Unpack ZerosLike""")
 # Made of several operators by a fusion, and computed one after the other: each rounds (8.2).
 STEPWISE = _types("AdamApplyOne AdamApplyOneWithDecay ClipByNormNoDivSum FusedMulAddN")
 PLAIN_WRITES = _types("Assign AssignVariableOp")  # what they write was rounded before

@@ -109,8 +109,8 @@ def test_it_says_in_words_what_is_not_possible(network):
     for wrong in ("model.meta", None, 3):
         with pytest.raises(GraphError, match="is no graph"):
             emulated_session(wrong, "force_fp16", ["loss"])
-    for wrong in (-1, "2", 1.5):
-        with pytest.raises(PrecisionError, match="threads"):
+    for wrong in (-1, "2", 1.5, True):
+        with pytest.raises(PrecisionError, match=r"threads=.*: it is no number of threads"):
             emulated_session(graph, "force_fp16", ["loss"], threads=wrong)
     with pytest.raises(TypeError, match=r"emulated_session\(\) got an unexpected .* 'foo'"):
         emulated_session(graph, "force_fp16", ["loss"], foo=1)
@@ -134,6 +134,25 @@ def test_what_is_of_another_graph_is_refused_as_by_any_session(network):
         with pytest.raises(GraphError, match="norm: it is not planned"):
             session.run("norm:0")  # of variables alone
         assert session.run(network.missing).size == 0
+
+
+def test_an_inner_tensor_that_was_not_named_is_refused():
+    """In a step that overflows it is infinite in the fast path, and was computed nowhere else."""
+    tf = tf_compat.load()
+    with tf.Graph().as_default() as graph:
+        rows = tf.placeholder(tf.float32, [2, 2], "rows")
+        inner = tf.matmul(rows, rows, name="inner")
+        end = tf.sigmoid(inner * 0.5, name="end")
+        shape = tf.shape(inner, name="shape")
+    large = {rows: np.full((2, 2), 1e5)}
+    with emulated_session(graph, "force_fp16", [end, shape]) as session:
+        for asked in (inner, "inner:0", "inner"):
+            with pytest.raises(GraphError, match=r"inner: it is right only .*\n.*'inner"):
+                session.run(asked, large)
+        session.run([end, shape, rows], large)
+    for named, reference in (([end, inner], False), ([end], True)):
+        with emulated_session(graph, "force_fp16", named, reference=reference) as session:
+            same_bits(session.run(inner, large), np.full((2, 2), 65504.0))
 
 
 def test_one_call_does_for_a_graph_def_what_it_does_for_a_graph(network):

@@ -28,6 +28,13 @@ from lenet_exp.precision.emulation.exact import rounding
 from lenet_exp.precision.emulation.exact.arithmetic import Arithmetic
 from lenet_exp.precision.emulation.exact.context import Lookup
 from lenet_exp.precision.emulation.exact.kernels import KERNELS
+from lenet_exp.precision.emulation.exact.own_types import (
+    is_apart,
+    keeps_types,
+    own_halves,
+    read_by_chip,
+    rounded_apart,
+)
 from lenet_exp.precision.ir.builder import (
     Handle,
     Nodes,
@@ -37,9 +44,15 @@ from lenet_exp.precision.ir.builder import (
     set_attribute,
     set_inputs,
 )
-from lenet_exp.precision.ir.names import node_of, slot_of
+from lenet_exp.precision.ir.names import Tensor, as_input, node_of, slot_of
 from lenet_exp.precision.ir.op_defs import KEPT_SHAPES, PLACES, WRITTEN_SHAPES, argument_types
-from lenet_exp.precision.ir.op_traits import CONVOLUTIONS, EXACT, STEPWISE
+from lenet_exp.precision.ir.op_traits import (
+    CONVOLUTIONS,
+    DATA,
+    EXACT,
+    STEPWISE,
+    VARIABLE_GATHERS,
+)
 from lenet_exp.precision.plan import CastEdge, Operator
 
 _HALF = 19  # DT_HALF
@@ -70,6 +83,7 @@ class Rewriter:
         self._rounded: Dict[str, str] = {}
         self._drawn, self.appended = drawn, {}  # type: Mapping[str, Handle], Dict[str, Handle]
         self.rounded_from: Dict[str, str] = {}  # the tensor of each rounded input
+        self.read: Dict[str, str] = {}  # what the chip sees of data, by its tensor
         self.shared: List[str] = []  # rounded inputs that others may take, too, in turn
 
     def rewrite(self, names: Iterable[str]) -> None:
@@ -121,7 +135,7 @@ class Rewriter:
             inputs = inputs if instead is None else [instead, *inputs[1:]]
         slots = rounded_outputs(self._lookup, node, self._shortcuts)
         if not slots:
-            self.append(node, inputs)
+            self._unrounded(node, inputs)
             return
         tensors = data_inputs(inputs)
         kind = node.op if row is None or len(row.parts) > 1 else row.ge_type
@@ -135,27 +149,64 @@ class Rewriter:
             made.node.input.extend(inputs[len(tensors) :])
             return
         wide = self.append(node, inputs, self._nodes.free(f"{node.name}/float32"))
-        self._round_outputs(node, wide, slots)
+        self._replace_outputs(node, wide, slots, self.arithmetic.rounded)
 
-    def append(self, node: Any, inputs: List[str], name: Optional[str] = None) -> Handle:
-        """Append a copy of a node with other inputs, unless it was made elsewhere."""
+    def _unrounded(self, node: Any, inputs: List[str]) -> None:
+        """Append a node that the AI core does not round, and what it reads of its float16."""
+        keeps = node.name not in self._lookup.removed and keeps_types(self._lookup, node)
+        slots = own_halves(node) if keeps else rounded_apart(self._lookup, node)
+        if keeps:
+            inputs = self._as_halves(node, inputs)
+        if not slots or node.op in DATA:
+            made = self.append(node, inputs, keeps=keeps)
+            for slot in slots:  # it has its name: it is fed by that
+                text = as_input(Tensor(node.name, slot))
+                self.read[text] = read_by_chip(self._nodes, text, True, f"{made}/output_{slot}")
+            return
+        made = self.append(node, inputs, self._nodes.free(f"{node.name}/own"), keeps)
+        self._replace_outputs(
+            node, made, slots, lambda *given: read_by_chip(self._nodes, given[0], keeps, *given[1:])
+        )
+
+    def _as_halves(self, node: Any, inputs: List[str]) -> List[str]:
+        """Return inputs, as float16 where a node takes that."""
+        types = argument_types(node, tf_compat.op_def(node.op).input_arg)
+        data = data_inputs(inputs)
+        halves = [
+            self._nodes.cast(text, "float32", "float16", f"{node.name}/taken")
+            if kind == "float16"
+            else text
+            for text, kind in zip(data, types)
+        ]
+        return [*halves, *inputs[len(data) :]]
+
+    def append(
+        self, node: Any, inputs: List[str], name: Optional[str] = None, keeps: bool = False
+    ) -> Handle:
+        """Append a copy of a node with other inputs, unless it was made elsewhere.
+
+        `keeps`: what is float16 in it stays so.
+        """
         if node.name in self._drawn:
             return self._drawn[node.name]
-        copy = widened(node)
+        copy = without_hints(node) if keeps else widened(node)
         copy.name = name or node.name
         set_inputs(copy, inputs)
         self.appended[node.name] = _append(self._nodes, copy)
         return self.appended[node.name]
 
-    def _round_outputs(self, node: Any, wide: Handle, slots: Tuple[int, ...]) -> None:
+    def _replace_outputs(
+        self, node: Any, made: Handle, slots: Tuple[int, ...], replace: Callable[..., Handle]
+    ) -> None:
+        """Append what `replace` makes of some outputs; what is last has the node's name."""
         types = emulated_dtypes(node)
         count = max(len(types), max(slots) + 1)
         if count == 1:
-            self.arithmetic.rounded(wide, node.name, final=node.name)
+            replace(made, node.name, node.name)
             return
-        tensors: List[str] = wide.outputs(count)
+        tensors: List[str] = made.outputs(count)
         for slot in slots:
-            tensors[slot] = self.arithmetic.rounded(tensors[slot], f"{node.name}/output_{slot}")
+            tensors[slot] = replace(tensors[slot], f"{node.name}/output_{slot}")
         self._nodes.add("IdentityN", tensors, node.name, final=node.name, T=types)
 
 
@@ -191,7 +242,7 @@ def rounded_outputs(lookup: Lookup, node: Any, shortcuts: bool) -> Tuple[int, ..
         return ()
     if row is None:
         return _rounded_read(lookup, node)
-    if row.unit == "none" or (shortcuts and _moves(row, node)):
+    if is_apart(row) or (shortcuts and _moves(row, node)):
         return ()
     found = tuple(
         result.slot
@@ -222,7 +273,9 @@ def _rounded_read(lookup: Lookup, node: Any) -> Tuple[int, ...]:
 
 
 def _moves(row: Operator, node: Any) -> bool:
-    """Return whether an operator only moves or chooses values."""
+    """Return whether an operator only moves or chooses values that float16 holds."""
+    if node.op in VARIABLE_GATHERS:  # a variable is float32 in memory, and cast in front of it
+        return False
     if row.ge_type == "MaxPoolGrad":  # windows that don't overlap: nothing is added up
         sizes = zip(node.attr["ksize"].list.i, node.attr["strides"].list.i)
         return all(size <= step for size, step in sizes)
@@ -262,7 +315,8 @@ def widened(node: Any) -> Any:
             if kind == _HALF:
                 attribute.list.type[index] = tf.float32.as_datatype_enum
         if attribute.tensor.dtype == _HALF:
-            set_attribute(node, key, tf.make_ndarray(attribute.tensor).astype(np.float32))
+            value = tf.make_ndarray(attribute.tensor).astype(np.float32)
+            set_attribute(node, key, rounding.round_array(value))  # as the compiler reads it
     return node
 
 

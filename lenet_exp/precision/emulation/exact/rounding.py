@@ -31,12 +31,13 @@ def round_array(values: np.ndarray, flush: bool = False) -> np.ndarray:
     return np.asarray(rounded, np.float32)
 
 
-def saturated(nodes: Nodes, tensor: str, name: str) -> str:
+def saturated(nodes: Nodes, tensor: str, name: str, final: Optional[str] = None) -> Handle:
     """Return float32 `tensor` within +-65504, NaN as 0; anything below 65520 rounds the same."""
     is_nan = nodes.float_op("IsNan", [tensor], f"{name}/nan")
     number = without_nan(nodes, tensor, is_nan, name, "finite")
     most = nodes.float_op("Minimum", [number, nodes.constant(LARGEST)], f"{name}/most")
-    return nodes.float_op("Maximum", [most, nodes.constant(-LARGEST)], f"{name}/saturated")
+    ends = [most, nodes.constant(-LARGEST)]
+    return nodes.float_op("Maximum", ends, f"{name}/saturated", final=final)
 
 
 def without_nan(nodes: Nodes, tensor: str, is_nan: str, name: str, result: str) -> Handle:

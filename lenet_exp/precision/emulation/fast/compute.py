@@ -137,7 +137,7 @@ def _letter_beside(
     nodes = context.nodes.scratch()
     if not tf_compat.has_fast_float16():
         return Saturating(nodes), []
-    exact = {name for name, role in roles.items() if not role.altered}
+    exact = {name for name, role in roles.items() if not role.repeated}
     cast = {tensor: half for tensor, half in fast.cast.items() if node_of(tensor) in exact}
     return _letter(context, nodes, cast), [*cast.values()]
 

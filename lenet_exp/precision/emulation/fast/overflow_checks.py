@@ -18,7 +18,7 @@ _SUM = "BiasAddGrad"  # tested in place of what it adds up: smaller, and far bel
 # How many first inputs have every element take part in a sum or product of the result: what is
 # not finite there is not finite here either, whatever the other values are (0 * infinity is NaN).
 _CARRIED = {
-    "Identity": 1, "Cast": 1, "Reshape": 1, "Squeeze": 1, "ExpandDims": 1, "Transpose": 1,
+    "Identity": 1, "Reshape": 1, "Squeeze": 1, "ExpandDims": 1, "Transpose": 1,
     "Neg": 1, "Square": 1, "BiasAddGrad": 1, "Tile": 1, "Pad": 1, "Sum": 1, "Mean": 1, "L2Loss": 1,
     "Add": 2, "AddV2": 2, "Sub": 2, "Mul": 2, "BiasAdd": 2, "MatMul": 2, "BatchMatMul": 2,
     "BatchMatMulV2": 2, "SquaredDifference": 2, "TanhGrad": 2,
@@ -38,7 +38,7 @@ _VARYING = frozenset(
         "Abs", "Elu", "Exp", "Gather", "GatherV2", "LeakyRelu", "Log", "Log1p", "MaxPool",
         "Maximum", "Minimum", "Reciprocal", "Relu", "Relu6", "Rsqrt", "Selu", "Sigmoid", "Slice",
         "Softmax", "Softplus", "Split", "SplitV", "Sqrt", "StridedSlice", "Tanh", "Unpack",
-        *_CARRIED, *_JOINED,
+        "Cast", *_CARRIED, *_JOINED,
     )
 )  # fmt: skip
 
@@ -89,6 +89,8 @@ def _carries(node: Any, index: int, known: AbstractSet[str]) -> bool:
     data = data_inputs(node.input)
     if node.op == "Sub" and data[0] == data[1]:
         return False  # 0, by the same optimizer
+    if node.op == "Cast":
+        return bool(tf_compat.load().as_dtype(attribute(node, "DstT").type).is_floating)
     if node.op in _PRODUCTS:
         other = data[len(data) - 2 if index == len(data) - 1 else -1]
         if node_of(other) not in known and other != data[index]:

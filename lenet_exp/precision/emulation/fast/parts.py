@@ -88,7 +88,7 @@ def find_parts(
     parts = tuple(
         Part(
             tuple(names),
-            tuple(name for name in names if roles[name].altered),
+            tuple(name for name in names if roles[name].repeated),
             tuple(name for name in names if name in border),
             {name: waits[name] for name in names if name in waits},
             frozenset().union(*(before[name] for name in names)) - {index},
@@ -109,7 +109,7 @@ def ordered_after(
         return [*map(node_of, nodes[name].input)] if roles.get(name) is Role.ONCE else []
 
     found = reachable(names, before)
-    return [name for name in found if name in roles and roles[name].altered]
+    return [name for name in found if name in roles and roles[name].repeated]
 
 
 def _union(sets: Iterable[int]) -> int:
@@ -172,11 +172,11 @@ def _border(
     part_of: Mapping[str, int],
 ) -> Set[str]:
     """Return what is computed twice and seen from outside its part."""
-    border = {name for name in seen if roles[name].altered}
+    border = {name for name in seen if roles[name].repeated}
     for name in order:
-        if roles[name].altered:
+        if roles[name].repeated:
             others = (each for each in reads[name] if part_of.get(each) != part_of[name])
-            border.update(each for each in others if roles[each].altered)
+            border.update(each for each in others if roles[each].repeated)
     return border
 
 
@@ -209,7 +209,7 @@ def _members(
         outside = roles[name] is Role.OUTSIDE
         level[name] = max(
             (
-                level.get(each, 0) + (outside and each in roles and roles[each].altered)
+                level.get(each, 0) + (outside and each in roles and roles[each].repeated)
                 for each in (*graph.producers(name), *reads[name])
             ),
             default=0,

@@ -10,6 +10,8 @@ from lenet_exp.precision.analysis.shapes import all_shapes
 from lenet_exp.precision.emulation.exact import float_status
 from lenet_exp.precision.emulation.exact.context import Lookup, source, tensors_read
 from lenet_exp.precision.emulation.exact.rewrite import casts_on, output_dtypes, rounded_outputs
+from lenet_exp.precision.emulation.fast.safety import safe
+from lenet_exp.precision.ir.builder import data_inputs
 from lenet_exp.precision.ir.functions import calls
 from lenet_exp.precision.ir.graph import Graph
 from lenet_exp.precision.ir.names import Tensor, as_input, node_of
@@ -26,6 +28,7 @@ from lenet_exp.precision.ir.op_traits import (
     ORDER_ONLY,
     READS,
     SWITCHES,
+    VARIABLE_GATHERS,
     VARIABLES,
     stand_in,
     writes,
@@ -35,10 +38,7 @@ from lenet_exp.precision.target.modes import Generation
 Shape = Tuple[int, ...]
 
 # Of a variable, without changing it.
-_LOOKS = READS | {
-    "IsVariableInitialized", "ResourceGather", "ResourceGatherNd", "VarIsInitializedOp",
-    "VariableShape",
-}  # fmt: skip
+_LOOKS = READS | VARIABLE_GATHERS | {"IsVariableInitialized", "VarIsInitializedOp", "VariableShape"}
 # What a random generator's state is taken from: no other operator reads that.
 _GENERATORS = ("Rng", "StatefulRandom", "StatefulStandard", "StatefulTruncated", "StatefulUniform")
 _UNFED = frozenset(("Placeholder", "PlaceholderV2"))  # without a default
@@ -48,18 +48,25 @@ class Role(Enum):
     """How a node is computed.
 
     OUTSIDE: by itself, to the letter. ONCE: among the fast ones, and the letter takes its value.
-    DRAWN: likewise, and both round that. TWICE: fast, and once more to the letter.
+    DRAWN: likewise, and both round that. TWICE: fast, and once more to the letter. LATE: likewise,
+    for its place in the order alone: both give the same.
     """
 
     OUTSIDE = "outside"
     ONCE = "once"
     DRAWN = "drawn"
+    LATE = "late"
     TWICE = "twice"
 
     @property
     def altered(self) -> bool:
         """Whether the fast value may be another than the letter's."""
         return self in (Role.DRAWN, Role.TWICE)
+
+    @property
+    def repeated(self) -> bool:
+        """Whether the letter has a node of its own for it."""
+        return self.altered or self is Role.LATE
 
 
 def known_shapes(graph: Graph, generation: Generation) -> Dict[str, Shape]:
@@ -97,7 +104,7 @@ def find_roles(
         if name in behind or depth[name] or name in apart or not _is_operation(graph, name):
             roles[name] = Role.OUTSIDE
         else:
-            waits = any(roles[each].altered for each in graph.control[name] if each in roles)
+            waits = any(roles[each].repeated for each in graph.control[name] if each in roles)
             if waits or not late.isdisjoint(before):
                 late.add(name)
             roles[name] = _role(lookup, graph, name, roles, name in late)
@@ -189,16 +196,28 @@ def _role(lookup: Lookup, graph: Graph, name: str, roles: Dict[str, Role], late:
     """
     node = graph.nodes[name]
     if node.op in OF_SHAPES:
-        return Role.ONCE  # of any value: only its shape counts
-    given = (roles.get(node_of(text), Role.OUTSIDE) for text in tensors_read(lookup, node))
+        return Role.ONCE  # of any value: only its shape counts, and that is the letter's
+    given = [roles.get(node_of(text), Role.OUTSIDE) for text in tensors_read(lookup, node)]
     altered = any(role.altered for role in given) or bool(casts_on(lookup, node))
     rounds = bool(rounded_outputs(lookup, node, shortcuts=True))
-    if not happens_once(graph, name):
-        ends = late and node.op not in CONSTANTS | ORDER_ONLY
-        return Role.TWICE if altered or rounds or ends else Role.ONCE
-    if altered:
-        return Role.OUTSIDE
-    return Role.DRAWN if rounds else Role.ONCE
+    if happens_once(graph, name):
+        outside = altered or any(role.repeated for role in given)
+        return Role.OUTSIDE if outside else Role.DRAWN if rounds else Role.ONCE
+    if altered and not safe(lookup, node, _altered_inputs(lookup, node, roles)):
+        return Role.OUTSIDE  # it fails on what is wrong, or has another shape
+    if altered or rounds:
+        return Role.TWICE
+    return Role.LATE if late and node.op not in CONSTANTS | ORDER_ONLY else Role.ONCE
+
+
+def _altered_inputs(lookup: Lookup, node: Any, roles: Dict[str, Role]) -> List[bool]:
+    """Return of each data input whether it may be wrong before the chosen value is known."""
+    texts = enumerate(data_inputs(node.input))
+    taken = [node_of(lookup.past.get((node.name, index), text)) for index, text in texts]
+    cast = casts_on(lookup, node)
+    return [
+        index in cast or roles.get(each, Role.OUTSIDE).altered for index, each in enumerate(taken)
+    ]
 
 
 def is_state(graph: Graph, tensor: Tensor) -> bool:

@@ -105,6 +105,19 @@ def test_an_overflow_that_a_constant_hides_is_seen(factor, scale):
     assert both_paths(build, {"x:0": feed / 1e4}, initial=initial) is (scale > 1)
 
 
+@pytest.mark.parametrize("kind", ["bool", "int8", "uint8", "int16", "int32"])
+@pytest.mark.parametrize("scale", [1.0, 1e30], ids=["usual", "too large"])
+def test_an_overflow_that_a_cast_loses_is_seen(kind, scale):
+    """Infinity is true, and some integer; 0 times it is NaN, and 0 on the chip."""
+
+    def build(tf):
+        product = tf.matmul(floats(tf, "x", (4, 4)), tf.get_variable("weights", [4, 4]))
+        return tf.cast(tf.cast(product, kind), tf.float32) * floats(tf, "y", (4, 4))
+
+    feeds = {"x:0": np.eye(4, dtype=np.float32) * np.float32(scale), "y:0": np.ones((4, 4))}
+    assert both_paths(build, feeds, initial={"weights": np.eye(4)}) is (scale > 1)
+
+
 MODES = (MIX, ALLOW, FORCE, CUBE)
 
 

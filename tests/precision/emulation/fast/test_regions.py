@@ -155,3 +155,62 @@ def test_an_update_rounds_its_variable_only_after_what_it_waits_for():
     plan = assign(graph_def, FORCE, fetches=fetches, generation="2021")
     reads = [node for node in emulate(graph_def, plan).graph_def.node if "before/read" in node.name]
     assert ["^decayed" in node.input for node in reads] == [True]
+
+
+def overflowing(tf):
+    """Return what is infinite in the fast path where x is large, and what is NaN there."""
+    product = tf.matmul(floats(tf, "x", (6, 4)), tf.get_variable("weights", [4, 4]))
+    return product, product - tf.reverse(product, [0])
+
+
+def mean_of_some(tf):
+    value, _ = overflowing(tf)
+    chosen = tf.boolean_mask(value, value[:, 0] * 0.25 < 20000.0)
+    return tf.reduce_sum(chosen) / tf.cast(tf.size(chosen), tf.float32)
+
+
+def gradient_of_some(tf):
+    value, _ = overflowing(tf)
+    chosen = tf.boolean_mask(value, value[:, 0] * 0.25 < 20000.0)
+    return tf.gradients(tf.reduce_sum(chosen * chosen), value)
+
+
+def rows_at_a_difference(tf):
+    places = tf.cast(overflowing(tf)[1], tf.int32)
+    return tf.gather(tf.get_variable("table", [4, 3]), tf.minimum(tf.abs(places), 3))
+
+
+def as_long_as_a_value(tf):
+    length = tf.cast(tf.reduce_max(overflowing(tf)[1]), tf.int32)
+    return tf.fill([tf.minimum(length, 5)], 2.5)
+
+
+def range_of_floats(tf):
+    return tf.range(0.0, tf.reduce_max(overflowing(tf)[0]), 30000.0)
+
+
+def root_of_a_matrix(tf):
+    return tf.linalg.cholesky(tf.eye(4) * 3.0 + overflowing(tf)[1][:4] * 0.0)
+
+
+def largest_of_none(tf):
+    value, _ = overflowing(tf)
+    return tf.reduce_max(tf.boolean_mask(value, value[:, 0] > 65504.0))
+
+
+VALUES_DECIDE = [
+    mean_of_some, gradient_of_some, rows_at_a_difference, as_long_as_a_value, range_of_floats,
+    root_of_a_matrix, largest_of_none,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("build", VALUES_DECIDE, ids=lambda build: build.__name__)
+@pytest.mark.parametrize("scale", [1.0, 1e5], ids=["usual", "too large"])
+def test_what_a_value_decides_is_of_the_chosen_one(build, scale):
+    """A shape, a row, whether an operator fails: infinity and what is made of it have no say."""
+    values = np.float32([[1, 1], [1, 0], [2, 0], [1, 1], [-1, 0], [0, 0]]).repeat(2, axis=1)
+    initial = {"weights": np.eye(4)}
+    if build is rows_at_a_difference:
+        initial["table"] = np.arange(12.0).reshape(4, 3)
+    flag = both_paths(build, {"x:0": values * np.float32(scale)}, initial=initial)
+    assert flag is (scale > 1 or build is largest_of_none)

@@ -231,7 +231,14 @@ def counted(tf, hidden, x):
 def gathered(tf, hidden, x):
     table = tf.get_variable("table", [20, 8], use_resource=True)
     rows = tf.nn.embedding_lookup(table, tf.argmax(x, axis=1))
-    return after(tf, hidden * rows)
+    return after(tf, hidden * rows), tf.concat([rows, rows], 0)
+
+
+def gathered_by_places(tf, hidden, x):
+    table = tf.get_variable("table", [20, 8], use_resource=True)
+    kinds = {"dtype": tf.float32, "indices": tf.argmax(x, axis=1)[:, None]}
+    rows = tf.raw_ops.ResourceGatherNd(resource=table.handle, **kinds)
+    return after(tf, hidden * rows), tf.concat([rows, rows], 0)
 
 
 def a_generator(tf, hidden, x):
@@ -265,7 +272,8 @@ KINDS = [
     dropout, dropout_at_a_given_rate, noise_of_a_computed_shape, two_layers_of_noise, truncated,
     of_given_parameters, multinomial, gamma, poisson, shuffled, whole_numbers, stateless,
     pooled_at_random, sampled, printed, asserted, checked, dequeued, enqueued, staged, iterated,
-    looked_up, an_array, a_stack, accumulated, counted, gathered, a_generator, a_file, distinct,
+    looked_up, an_array, a_stack, accumulated, counted, gathered, gathered_by_places,
+    a_generator, a_file, distinct,
 ]  # fmt: skip
 
 
