@@ -111,6 +111,10 @@ def read(typed: Sequence[str]) -> CommandLine:
     case, output, project = (given.get(key, start) for key, start in _OWN.items())
     if case not in CASES:
         raise ConfigError("case", case, " | ".join(CASES), f"{PROGRAM} case=full")
+    if "resume" in given:
+        allowed = "a run goes on by itself, with its own settings, in the folder of its outputs/"
+        remedy = f"{suggest.PROGRAM} {shlex.quote('resume=' + given['resume'])}"
+        raise ConfigError("resume", given["resume"], allowed, remedy)
     if _DATA in given and "data_path" in flags:
         remedy = f"{PROGRAM} {shlex.quote('--data_path=' + flags['data_path'])}"
         raise ConfigError(_DATA, given[_DATA], "one of it and --data_path", remedy)

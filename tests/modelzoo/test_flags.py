@@ -140,6 +140,7 @@ def test_on_the_chip_switches_are_its_options(typed, wanted):
         ("--data_dump_step=5", "modelzoo --data_dump_flag=False --data_dump_step=5"),
         ("hardware=cpu --profiling=True", "False with hardware=cpu"),
         ("data.path=/x", "data.path=/x is not possible.\n  allowed: one of it and --data_path"),
+        ("resume=latest", "try:     python -m lenet_exp.run resume=latest"),
         ("word", "--flag=value or key=value"),
         ("case=nope", "full | performance"),
     ],
