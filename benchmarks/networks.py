@@ -39,7 +39,18 @@ import numpy as np
 from network_parts.feeds import Network, drawn, read_network
 from network_parts.races import in_order, races
 from network_parts.session import Variables, graph_of, initial_values, variables_of
-from network_parts.table import ALL, BASE, MODES, TWICE, add, empty, missing, problems_of, table
+from network_parts.table import (
+    ALL,
+    BASE,
+    MODES,
+    PROCESS,
+    TWICE,
+    add,
+    empty,
+    missing,
+    problems_of,
+    table,
+)
 from paired import measure, ratio
 
 from lenet_exp import tf_compat
@@ -66,7 +77,7 @@ def plans(network: Network, options: argparse.Namespace, told: Dict[str, Any]) -
     """Return the plans by mode; tell what they hold and how long they took."""
     found = {}
     for short in options.modes:
-        with problems(told, short):
+        with problems(told, short, "plan"):
             begun = time.perf_counter()
             found[short] = plan = assign(
                 network.graph_def,
@@ -86,16 +97,17 @@ def plans(network: Network, options: argparse.Namespace, told: Dict[str, Any]) -
 
 
 @contextlib.contextmanager
-def problems(told: Dict[str, Any], mode: str) -> Iterator[None]:
-    """Tell an error in words, and go on."""
+def problems(told: Dict[str, Any], mode: str, part: str) -> Iterator[None]:
+    """Tell an error in words, and go on; what went wrong in this part before is forgotten."""
+    told["problems"].setdefault(mode, {}).setdefault(part, [])
     try:
         yield
     except Exception as error:  # noqa: BLE001 - whatever it is, the next one follows
-        tell(told, mode, f"{type(error).__name__}: {in_a_line(error)}")
+        tell(told, mode, part, f"{type(error).__name__}: {in_a_line(error)}")
 
 
-def tell(told: Dict[str, Any], mode: str, problem: str) -> None:
-    told["problems"].setdefault(mode, []).append(problem)
+def tell(told: Dict[str, Any], mode: str, part: str, problem: str) -> None:
+    told["problems"].setdefault(mode, {}).setdefault(part, []).append(problem)
 
 
 def in_a_line(error: Exception) -> str:
@@ -176,18 +188,19 @@ def compare(network: Network, plan: Plan, first: Any, short: str, told: Dict[str
             fast, exact = (steps(*path, network, first, overflow) for path in paths)
             found = difference(fast, exact)
             if found:
-                tell(told, short, f"with {words}, {found}")
+                tell(told, short, "bits", f"with {words}, {found}")
                 equal = False
             if overflow and told["float16"][short] and not exact[overflow - 1].overflowed:
-                tell(told, short, f"with {words}, no overflow came about")
+                tell(told, short, "bits", f"with {words}, no overflow came about")
     told["bits"][short] = "yes" if equal else "no"
 
 
 def cost(network: Network, found: Mapping[str, Plan], first: Any, rounds: int) -> Dict[str, str]:
     """Return each mode's seconds per step / float32's, and the control."""
     graphs = dict.fromkeys((BASE, TWICE), (network.graph_def, ()))
+    asked = [name for name in network.fetches if ":" in name]
     for short, plan in found.items():
-        made = emulate(network.graph_def, plan)
+        made = emulate(network.graph_def, plan, fetches=asked)
         graphs[short] = (made.graph_def, [made.reset])
     (feeds,) = drawn(network.feeds, network.seed, 1)
     with contextlib.ExitStack() as stack:
@@ -221,9 +234,9 @@ def window(
 
 
 def examine(path: Path, options: argparse.Namespace) -> Dict[str, Any]:
-    """Return what there is to tell of one network."""
+    """Return what there is to tell of one network; each part is said when it is done."""
     told = empty()
-    with problems(told, ALL):
+    with problems(told, ALL, PROCESS):
         network = read_network(path)
         found_races = races(network.graph_def, network.fetches)
         ordered = in_order(network.graph_def, network.fetches) if found_races else network.graph_def
@@ -232,11 +245,18 @@ def examine(path: Path, options: argparse.Namespace) -> Dict[str, Any]:
         told["races"] = [str(race) for race in found_races]
         found = plans(network, options, told)
         for short, plan in found.items():
-            with problems(told, short):
+            with problems(told, short, "import"):
                 graph_of(plan.graph_def)
+        say(told, options)
         if not network.plan_only and network.fetches and options.parts != ["plan"]:
             run_all(network, found, options, told)
     return told
+
+
+def say(told: Dict[str, Any], options: argparse.Namespace) -> None:
+    """Print what is told so far, for whoever started this process: it may be ended any time."""
+    if options.one:
+        print(json.dumps(told), flush=True)
 
 
 def run_all(
@@ -247,33 +267,43 @@ def run_all(
     known = [name for name in variables_of(network.graph_def) if name in planned]
     first = initial_values(network, known)
     for short, plan in found.items() if "bits" in options.parts else ():
-        with problems(told, short):
+        with problems(told, short, "bits"):
             compare(network, plan, first, short, told)
         gc.collect()
+        say(told, options)
     if "cost" in options.parts and options.rounds:
-        told["cost"] = cost(network, found, first, options.rounds)
+        with problems(told, ALL, "cost"):
+            told["cost"] = cost(network, found, first, options.rounds)
 
 
 def in_a_process(path: Path, options: argparse.Namespace) -> Dict[str, Any]:
-    """Return what a process of its own tells of a network."""
+    """Return what a process of its own tells of a network, also if it comes to no end."""
     said = ["--modes", *options.modes, "--parts", *options.parts, "--rounds", str(options.rounds)]
     said += ["--generation", options.generation, "--one", str(path)]
     command = [sys.executable, __file__, str(options.folder), *said]
     try:
-        done = subprocess.run(
-            command, stdout=subprocess.PIPE, text=True, timeout=options.seconds,
-            check=False,
-        )  # fmt: skip
-        return dict(json.loads(done.stdout.splitlines()[-1]))
-    except subprocess.TimeoutExpired:
-        return add(empty(), {"problems": {ALL: [f"not done after {options.seconds:.0f} s"]}})
-    except (IndexError, ValueError):
-        return add(empty(), {"problems": {ALL: [f"the process ended with {done.returncode}"]}})
+        done = subprocess.run(command, stdout=subprocess.PIPE, timeout=options.seconds, check=False)
+        output, end = done.stdout, done.returncode and f"the process ended with {done.returncode}"
+    except subprocess.TimeoutExpired as error:
+        output, end = error.stdout or b"", f"not done after {options.seconds:.0f} s"
+    told = last_told(output)
+    if end:
+        tell(told, ALL, PROCESS, end)
+    return told
+
+
+def last_told(output: bytes) -> Dict[str, Any]:
+    """Return what the last whole line of a process's output tells."""
+    for line in output.decode(errors="replace").splitlines()[::-1]:
+        with contextlib.suppress(ValueError):
+            return dict(json.loads(line))
+    return empty()
 
 
 def known_or_found(path: Path, options: argparse.Namespace) -> Dict[str, Any]:
     """Return what is to tell of a network: what is kept of it, and what was missing."""
-    kept = options.results / f"{path.stem}.json" if options.results else None
+    stack = tf_compat.stack_of_this_python()
+    kept = options.results and options.results / f"{path.stem}.{stack}.{options.generation}.json"
     told = json.loads(kept.read_text()) if kept and kept.exists() else empty()
     left = missing(told, options.modes, options.parts)
     if left:
@@ -299,7 +329,17 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=9, help="of the cost")
     parser.add_argument("--seconds", type=float, default=1800, help="for a network, at most")
     parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
-    return parser.parse_args(given)
+    options = parser.parse_args(given)
+    found = sorted(options.folder.glob("*.meta"))
+    options.networks = [path for path in found if fnmatch.fnmatch(path.stem, options.only)]
+    if not found:
+        parser.error(f"{options.folder}: no .meta file is there; name the folder that holds some")
+    if not options.networks:
+        names = ", ".join(path.stem for path in found)
+        parser.error(f"--only {options.only}: it fits none of {names}")
+    if not options.rounds:
+        options.parts = [part for part in options.parts if part != "cost"]
+    return options
 
 
 def main(given: Sequence[str]) -> int:
@@ -308,11 +348,11 @@ def main(given: Sequence[str]) -> int:
         tf_compat.configure(hide_gpus=True, deterministic=False)
         print(json.dumps(examine(options.one, options)))
         return 0
-    found = {
-        path.stem: known_or_found(path, options)
-        for path in sorted(options.folder.glob("*.meta"))
-        if fnmatch.fnmatch(path.stem, options.only)
-    }
+    found = {path.stem: known_or_found(path, options) for path in options.networks}
+    old = [f"{path.stem}.json" for path in options.networks] if options.results else []
+    old = [name for name in old if (options.results / name).exists()]
+    if old:
+        print(f"\nnot read, of an unknown stack and generation: {', '.join(old)}")
     load = os.getloadavg()[0]
     print(f"\n{tf_compat.stack_of_this_python()}, {options.generation}, load {load:.1f}\n")
     print(table(found))

@@ -1,7 +1,8 @@
 """What is told of a network, as a value that is kept as JSON, and as lines of a table.
 
 By mode: `plan` (seconds), `float16`, `casts`, `refused` and `ai_cpu` (operators), `bits` ("yes" or
-"no"), `cost` (of the emulated step / of the float32 step, with its interval), `problems` (words).
+"no"), `cost` (of the emulated step / of the float32 step, with its interval), `problems` (words, by
+the part in which they came about; "process": of all parts).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ MODES = {
     "keep": "must_keep_origin_dtype",
 }
 BASE, TWICE, ALL = "float32", "float32, twice", "all"
+PROCESS = "process"
 DASH = "-"
 SHOWN = 2  # of the variables that a graph reads and writes in no order
 BY_MODE = ("plan", "float16", "casts", "refused", "ai_cpu", "bits", "cost", "problems")
@@ -29,8 +31,10 @@ def empty() -> Dict[str, Any]:
 
 
 def add(known: Mapping[str, Any], found: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return what is told by both; of the same mode what was found last."""
+    """Return what is told by both; of the same mode, and part, what was found last."""
     merged = {key: {**known[key], **found.get(key, {})} for key in BY_MODE}
+    for mode, parts in known["problems"].items():
+        merged["problems"][mode] = {**parts, **found["problems"].get(mode, {})}
     others = {key: value for key, value in found.items() if key not in BY_MODE and value != DASH}
     return {**known, **others, **merged}
 
@@ -43,7 +47,12 @@ def missing(told: Mapping[str, Any], modes: Sequence[str], parts: Sequence[str])
 
 def problems_of(told: Mapping[str, Any]) -> List[str]:
     """Return what went wrong, a line each."""
-    return [f"{mode}: {each}" for mode, found in told["problems"].items() for each in found]
+    return [
+        f"{mode}: {each}"
+        for mode, parts in told["problems"].items()
+        for found in parts.values()
+        for each in found
+    ]
 
 
 def by_mode(found: Mapping[str, Any], form: str = "{}") -> str:

@@ -129,3 +129,56 @@ def test_a_variable_read_and_written_in_no_order_is_named(networks, ordered, res
         [] if ordered else [f"step: {reader} and {count.name}"]
     )
     assert networks.races(networks.in_order(graph.as_graph_def(), ["train"]), ["train"]) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nosuchdir"], "nosuchdir: no .meta file is there"),
+        (["."], ".: no .meta file is there"),
+        ([".", "--only", "x*"], "--only x*: it fits none of one"),
+    ],
+    ids=["no folder", "an empty folder", "nothing fits"],
+)
+def test_a_folder_without_networks_is_refused(networks, capsys, words, said):
+    if "--only" in words:
+        Path("one.meta").write_bytes(b"")
+    with pytest.raises(SystemExit) as refused:
+        networks.main(words)
+    assert refused.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_what_is_kept_is_of_one_stack_and_generation(networks, capsys):
+    write_network(Path("one.meta"))
+    Path("kept").mkdir()
+    Path("kept/one.json").write_text("{}")
+    common = ("--results", "kept", "--rounds", "0", "--modes", "mix", "--parts", "plan", "cost")
+    _, first = lines_of(networks, capsys, *common)
+    _, again = lines_of(networks, capsys, *common)
+    _, other = lines_of(networks, capsys, *common, "--generation", "2021")
+    ran = [lines[0].startswith("one: ") for lines in (first, again, other)]
+    assert ran == [True, False, True]  # no rounds: a cost is not missing
+    assert "not read, of an unknown stack and generation: one.json" in again
+    stack = tf_compat.stack_of_this_python()
+    names = {f"one.{stack}.{generation}.json" for generation in ("today", "2021")}
+    assert {path.name for path in Path("kept").iterdir()} == {"one.json", *names}
+
+
+def test_a_problem_is_gone_once_its_part_went_well(networks):
+    table = importlib.import_module("network_parts.table")
+    broken, well = table.empty(), table.empty()
+    networks.tell(broken, "mix", "bits", "step 1 differs in x")
+    networks.tell(broken, "all", "process", "not done after 1 s")
+    for mode, part in (("mix", "plan"), ("all", "process")):
+        with networks.problems(well, mode, part):
+            pass
+    assert table.problems_of(table.add(broken, well)) == ["mix: step 1 differs in x"]
+    with networks.problems(well, "mix", "bits"):
+        pass
+    assert table.problems_of(table.add(broken, well)) == []
+
+
+def test_a_process_that_comes_to_no_end_leaves_what_it_told(networks):
+    assert networks.last_told(b'{"nodes": 1}\n{"nodes": 2}\n{"nod') == {"nodes": 2}
+    assert networks.last_told(b"") == importlib.import_module("network_parts.table").empty()

@@ -169,7 +169,6 @@ def _rewrite(
     parts = find_parts(lookup, graph, order, roles, fetches)
     clean = (_to_the_letter if reference else compute_fast)(context, parts)
     flags = OverflowFlags(graph, parts, clean)
-    region = {name for name in order if roles[name] is not Role.OUTSIDE}
     updates = {
         name: rows[name]
         for name in order
@@ -187,7 +186,7 @@ def _rewrite(
             status.append(node, flags.at(name))
         elif name in fused:
             writers.updates(frames.of[name]).write(fused[name])
-        elif name not in region and name not in updates:
+        elif roles[name] is Role.OUTSIDE and name not in updates:
             writers.nodes(frames.of[name]).node(node)
     writers.connect_data()
     _count_at_the_end(context, frames.of, status, flags)

@@ -8,7 +8,7 @@ from typing import Any, Dict, FrozenSet, List, Mapping, Sequence, Tuple
 
 from lenet_exp import cpu_session, tf_compat
 from lenet_exp.errors import GraphError, PrecisionError
-from lenet_exp.precision.emulation.emulate import emulate
+from lenet_exp.precision.emulation.emulate import Emulated, emulate
 from lenet_exp.precision.emulation.exact.rewrite import output_dtypes
 from lenet_exp.precision.ir.graph import reachable
 from lenet_exp.precision.ir.names import node_of
@@ -52,8 +52,7 @@ def emulated_session(
     plan = assign(graph_def, mode, fetches=names, **plan_options)
     made = emulate(graph_def, plan, fetches=names, reference=reference)
     emulated = _graph_class()()
-    emulated.source, emulated.plan, emulated.inner = graph, plan, made.inner
-    emulated.apart = _apart(graph_def, plan)
+    emulated.source, emulated.plan, emulated.refused = graph, plan, _refused(graph_def, plan, made)
     emulated.float_status, emulated.reset = made.float_status, made.reset
     with emulated.as_default():
         tf_compat.load().import_graph_def(made.graph_def, name="")
@@ -86,6 +85,17 @@ def _checked(
         raise TypeError(f"emulated_session() got an unexpected keyword argument {name!r}")
     graph_def = graph.as_graph_def() if hasattr(graph, "as_graph_def") else graph
     return graph_def, [_name(fetch) for fetch in found]
+
+
+def _refused(graph_def: Any, plan: Plan, made: Emulated) -> Dict[str, str]:
+    """Return why each node that is not run by itself isn't."""
+    inner = dict.fromkeys(
+        made.inner, "it is right only where nothing overflows, unless it is a fetch"
+    )
+    apart = dict.fromkeys(
+        _apart(graph_def, plan), "it is not planned, for it is not among the fetches"
+    )
+    return {**inner, **apart}
 
 
 def _apart(graph_def: Any, plan: Plan) -> FrozenSet[str]:
@@ -147,8 +157,7 @@ def _graph_class() -> Any:
 
         source: Any
         plan: Plan
-        apart: FrozenSet[str]
-        inner: FrozenSet[str]
+        refused: Mapping[str, str]
         float_status: str
         reset: str
 
@@ -165,13 +174,9 @@ def _graph_class() -> Any:
             known = obj if owner is self or not of_source else element.name
             found = super().as_graph_element(known, *args, **options)
             name = getattr(found, "op", found).name
-            if name in self.apart or name in self.inner:
-                problem = "it is not planned, for it is not among the fetches"
-                if name in self.inner:
-                    problem = "it is right only where nothing overflows, unless it is a fetch"
-                asked = name if getattr(found, "op", None) is None else found.name
-                remedy = f"emulated_session(graph, mode, [..., {asked!r}])"
-                raise GraphError(name, problem, remedy)
+            if name in self.refused:
+                remedy = f"emulated_session(graph, mode, [..., {found.name!r}])"
+                raise GraphError(name, self.refused[name], remedy)
             return found
 
     return EmulatedGraph

@@ -95,7 +95,7 @@ class Tracer:
         return self._count(nodes, tensor, name, self._site(name))
 
     def _site(self, name: str) -> Site:
-        if name.endswith(_TO_FLOAT16):
+        if name.endswith(_TO_FLOAT16) and name not in self._graph:
             return Site(name[: -len(_TO_FLOAT16)], "", CAST, "float16")
         owner, part = name, ""
         while owner not in self._rows and "/" in owner:
@@ -121,10 +121,11 @@ class Tracer:
         kinds = {"T": tf.bool, "N": 2, "Tidx": tf.int32}
         axis = nodes.constant(0, np.int32)
         both = nodes.add("ConcatV2", [above, nan, axis], f"{name}/columns", **kinds)
-        ones = nodes.cast(both, "bool", "float32", f"{name}/ones")
+        ones = nodes.cast(both, "bool", "int32", f"{name}/ones")  # float32 counts to 2^24
         along = nodes.constant(np.array([1], np.int32), np.int32)
-        sums = nodes.float_op("Sum", [ones, along], f"{name}/sums", Tidx=tf.int32, keep_dims=False)
-        added = nodes.cast(sums, "float32", "int64", f"{name}/added")
+        kinds = {"T": tf.int32, "Tidx": tf.int32, "keep_dims": False}
+        sums = nodes.add("Sum", [ones, along], f"{name}/sums", **kinds)
+        added = nodes.cast(sums, "int32", "int64", f"{name}/added")
         number = rounding.without_nan(nodes, size, nan, name, "no_nan")
         axes = nodes.constant(np.array([0, 1], np.int32), np.int32)
         most = nodes.float_op("Max", [number, axes], f"{name}/most", Tidx=tf.int32, keep_dims=False)

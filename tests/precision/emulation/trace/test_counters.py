@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lenet_exp import tf_compat
 from lenet_exp.precision import assign, emulate
 from lenet_exp.precision.emulation.trace import tally
 from lenet_exp.precision.emulation.trace.counters import COLUMNS
@@ -218,3 +219,22 @@ def test_a_one_hot_that_a_fusion_made_is_no_constant(labels):
     inner = [edge for edge in plan.casts if edge.producer.node.endswith("/OneHotD")]
     assert [(edge.target, edge.on_host) for edge in inner] == [("float16", True)]
     assert emulate(graph_def, plan, trace=True).traces.constants == ()
+
+
+def test_an_operator_whose_name_ends_as_a_cast_s_is_no_cast():
+    def build(tf):
+        return tf.square(tf.matmul(floats(tf, "x"), tf.ones([8, 8])), name="net/float16")
+
+    graph_def, fetches = graph_of(build)
+    made = emulate(graph_def, assign(graph_def, FORCE, fetches=fetches), trace=True)
+    sites = {site.operator: site.ge_type for site in made.traces.sites}
+    assert sites == {"x": "Cast", "MatMul": "MatMulV2", "net/float16": "Square"}
+
+
+def test_many_values_are_counted_as_whole_numbers():
+    """In float32 2^24 and 1 are 2^24; a tensor that has that many is too large for a test."""
+    graph_def, fetches = graph_of(transposed)
+    made = emulate(graph_def, assign(graph_def, FORCE, fetches=fetches), trace=True).graph_def
+    kinds = [n.attr["T"].type for n in made.node if n.op == "Sum" and n.name.endswith("/sums")]
+    assert kinds
+    assert set(kinds) == {tf_compat.load().int32.as_datatype_enum}
