@@ -81,7 +81,6 @@ def row(option):
         notes.append(f"a bool to adapters until {option.boolean_until}, and is sent so")
     if option.init:
         notes.append("of the process")
-    allowed = allowed.replace("|", "\\|")
     cells = [
         f"`{option.key}`",
         FIELDS[option.field],
@@ -90,8 +89,7 @@ def row(option):
         option.since,
         "; ".join(notes),
     ]
-    cells = [str(cell).replace("0|5|10", "0\\|5\\|10") for cell in cells]
-    return "| " + " | ".join(cells) + " |"
+    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
 
 
 def page():

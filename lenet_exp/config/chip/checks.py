@@ -87,8 +87,8 @@ def _own_key(option: Option, value: Any) -> str:
 
 def _wrong_value(option: Optional[Option], value: Any) -> str:
     """Return what is allowed instead of a value of a key in `extra`, or nothing."""
-    if type(value) not in (bool, int, str):
-        return "true | false, a whole number, or text"
+    if type(value) not in (bool, int, str) or not options.can_be_sent(value):
+        return "true | false, a whole number of 64 bits, or text in UTF-8"
     if option is None:
         return ""
     if option.field != options.field_for(value):
@@ -98,7 +98,8 @@ def _wrong_value(option: Optional[Option], value: Any) -> str:
 
 def _instead(option: Optional[Option], value: Any) -> Any:
     if option is None or option.field == "s":
-        return value if isinstance(value, str) else json.dumps(value)
+        text = value if isinstance(value, str) else json.dumps(value)
+        return text.encode(errors="replace").decode()
     return option.field == "b" or option.good
 
 

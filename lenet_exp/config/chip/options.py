@@ -60,7 +60,8 @@ class Option(NamedTuple):
         if self.field == "b":
             return "true | false"
         if self.field == "i":
-            return "a whole number" + ("" if self.low is None else _range(self.low, self.high))
+            bits = " of 32 bits"
+            return "a whole number" + (bits if self.low is None else _range(self.low, self.high))
         return _FORMS[self.form][0]
 
     @property
@@ -75,9 +76,16 @@ class Option(NamedTuple):
         if self.values:
             return value in (*self.values, *self.today_also)
         if self.field == "i":
-            high = 2**31 - 1 if self.high is None else self.high
-            return bool((self.low is None or value >= self.low) and value <= high)
-        return not self.form or _FORMS[self.form][2](value)
+            low, high = self.low, self.high
+            return bool((-(2**31) if low is None else low) <= value <= (high or 2**31 - 1))
+        return can_be_sent(value) and (not self.form or _FORMS[self.form][2](value))
+
+
+def can_be_sent(value: Any) -> bool:
+    """Return whether a field of the session's configuration holds a value: 64 bits, or UTF-8."""
+    if isinstance(value, str):
+        return re.search("[\ud800-\udfff]", value) is None  # bytes that are none
+    return bool(-(2**63) <= value < 2**63)
 
 
 def _range(low: int, high: Optional[int]) -> str:

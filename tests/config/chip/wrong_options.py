@@ -213,8 +213,12 @@ _SENT = {
     ),
     "hccl_timeout:a": ({}, "a whole number", "-", "-"),
     "hcom_parallel:1": ({"hcom_parallel": ("i", 1)}, "true | false", "IGN", "IGN"),
-    "anything:1.5": ({}, "a whole number, or text", "-", "-"),
-    "anything:[1]": ({}, "a whole number, or text", "-", "-"),
+    "hccl_timeout:-99999999999": ({}, "of 32 bits", "-", "-"),
+    "anything:99999999999999999999": ({}, "of 64 bits", "-", "-"),
+    "anything:-9223372036854775809": ({}, "of 64 bits", "-", "-"),
+    'anything:"a\udcff"': ({}, "text in UTF-8", "-", "-"),
+    "anything:1.5": ({}, "or text", "-", "-"),
+    "anything:[1]": ({}, "or text", "-", "-"),
 }  # fmt: skip
 EXTRA = [
     (f"extra {text}", (f"hardware.extra={{{text}}}",), ("hardware.extra.", told), sent, old, today)

@@ -44,7 +44,7 @@ MENDED = [
     ("schedule={epochs:x} seed=3", "whole", "'schedule={epochs:x}' seed=3 schedule.epochs=5"),
     ("-m seeds=0,1 threads=2", "seed is one", "-m seed=0,1 threads=2"),
     ("tracking.experimnt='a b' seed=3", "is one", "'tracking.experiment=a b' seed=3"),
-    ("'data.path=/d/${x}' seed=3", "resolved", "'data.path=\"/d/\\${x}\"' seed=3"),
+    ("'data.path=/x/${x}' seed=3", "resolved", "'data.path=\"/x/\\${x}\"' seed=3"),
     ("'data.path=\"/d/\\${x}\"' seed=3", "that exists", "data.path=null seed=3"),
     ("-m hydra/launcher=joblib seed=0,1", "basic | local", "-m hydra/launcher=local seed=0,1"),
     ("-m hydra/sweeper=optuna seed=0,1", "basic", "-m hydra/sweeper=basic seed=0,1"),
