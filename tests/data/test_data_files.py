@@ -260,6 +260,7 @@ def without(name, make_instead=lambda path: None):
 TERABYTES = struct.pack(">4I", 2051, 2**32 - 1, 28, 28)
 TWICE = gzip.compress(gzip.compress(bytes(99)))
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+BITS = np.arange(TEST * 784).reshape(TEST, 784) % 2
 OTHER = "t10k-labels-idx1-ubyte"
 REFUSED = {
     "26 classes": (
@@ -296,14 +297,8 @@ REFUSED = {
         with_array("x_train", np.ones((TRAIN, 784), "f4")),
         "multiply them by 255",
     ),
-    "whole pixels of 0 and 1": (
-        with_array("x_train", np.arange(TRAIN * 784, dtype="u1").reshape(TRAIN, 784) % 2),
-        "multiply them by 255",
-    ),
-    "pixels that are on or off": (
-        with_array("x_test", np.arange(TEST * 784).reshape(TEST, 784) % 2 == 1),
-        "multiply them by 255",
-    ),
+    "whole pixels of 0 and 1": (with_array("x_test", BITS.astype("u1")), "multiply them by 255"),
+    "pixels that are on or off": (with_array("x_test", BITS == 1), "multiply them by 255"),
     "pixels that are fractions": (
         with_array("x_train", np.full((TRAIN, 784), 1.5)),
         "not whole numbers",

@@ -38,7 +38,6 @@ MENDED = [
     ("precision=bf16", "no bfloat16", "precision=allow_mix_precision"),
     ("-m seed=", "whole number", "-m seed=0"),
     ("-m seed=1,x,2 optimizer=sgd", "whole number", "-m seed=1,0,2 optimizer=sgd"),
-    ("-m seed=0,x", "whole number", "-m seed=0"),
     ("optimizer=sgd seed=x threads=2", "whole number", "optimizer=sgd seed=0 threads=2"),
     ("--multirun seed=x", "whole number", "--multirun seed=0"),
     ("schedule={epochs:x} seed=3", "whole", "'schedule={epochs:x}' seed=3 schedule.epochs=5"),
