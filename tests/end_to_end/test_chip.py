@@ -302,3 +302,16 @@ def test_a_device_that_fails_is_told_in_words_and_the_run_is_failed(chip):
     assert "Traceback" not in done.stderr
     assert chip.sessions()[0]["closed"]
     assert chip.project.recorded_in(chip.project.folder / "failing").info.status == "FAILED"
+
+
+@pytest.mark.full
+def test_a_run_that_was_killed_while_it_was_tested_is_tested(chip):
+    _, session = chip.trained("tested", *SMALL)
+    record = chip.project.folder / "tested" / journal.NAME
+    lines = record.read_text().splitlines(keepends=True)
+    tested = next(n for n, line in enumerate(lines) if "accuracy" in json.loads(line)["values"])
+    record.write_text("".join(lines[:tested]))
+    done = chip.run("resume=tested", hardware="")
+    assert done.returncode == 0, done.stderr
+    assert "accuracy " in done.stdout
+    assert (session["steps"], chip.sessions()[0]["steps"]) == (20, 0)
