@@ -189,7 +189,7 @@ LACKING = [
 @pytest.mark.parametrize(("op", "chips", "inputs", "attributes", "told"), LACKING)
 @pytest.mark.parametrize("fetches", [[], ["n"]])
 def test_an_operator_that_lacks_its_ends_is_named(op, chips, inputs, attributes, told, fetches):
-    with pytest.raises(GraphError, match="^n: .*") as caught:
+    with pytest.raises(GraphError, match=r"^n: ") as caught:
         assign(one_node(op, chips, inputs, **attributes), MIX, fetches=fetches)
     assert told in str(caught.value)
 
