@@ -9,6 +9,7 @@ A feed has one `value`, or is drawn anew in each step, evenly from `range`, both
 range included. `fetches` are the operations and tensors of one step; by default what the MetaGraph
 names. `init` initialises all variables; by default the initialisers of the MetaGraph's collections.
 A graph that is `plan_only` is too large to be run. Other keys (a source, a note) are not read.
+A random operator without a seed gets one.
 
 Without a JSON the placeholders are fed: unknown dimensions are 4, floats are from 0 to 1, integers
 0 or 1, a bool is true.
@@ -44,6 +45,7 @@ class Network(NamedTuple):
 def read_network(path: Path) -> Network:
     """Return the graph in a .meta file and what is said beside it."""
     loaded = load_graph(path)
+    _seed(loaded.graph_def)
     beside = path.with_suffix(".json")
     said = json.loads(beside.read_text()) if beside.exists() else {}
     return Network(
@@ -56,6 +58,15 @@ def read_network(path: Path) -> Network:
         seed=said.get("seed", 0),
         plan_only=said.get("plan_only", False),
     )
+
+
+def _seed(graph_def: Any) -> None:
+    """Give each random operator without a seed one: two sessions then draw the same numbers."""
+    bodies = (graph_def.node, *(function.node_def for function in graph_def.library.function))
+    nodes = [node for body in bodies for node in body]
+    for number, node in enumerate(nodes, 1):
+        if "seed2" in node.attr and not (node.attr["seed"].i or node.attr["seed2"].i):
+            node.attr["seed2"].i = number
 
 
 def feeds_of_placeholders(graph_def: Any) -> Dict[str, Dict[str, Any]]:

@@ -24,15 +24,15 @@ def networks(monkeypatch):
 
 
 def write_network(path, said=None, resource=False):
-    """Write the MetaGraph of a dense layer under Adam."""
+    """Write the MetaGraph of a dense layer, with dropout that has no seed, under Adam."""
     tf = tf_compat.load()
     with tf.Graph().as_default():
-        tf.set_random_seed(1)
         x, keep = tf.placeholder(tf.float32, [None, 8], "x"), tf.placeholder(tf.bool, [], "keep")
         with tf.variable_scope("layer", use_resource=resource):
             weights = tf.get_variable("weights", [8, 4])
         hidden = tf.where(keep, tf.matmul(x, weights), tf.zeros_like(tf.matmul(x, weights)))
-        loss = tf.reduce_mean(tf.square(hidden), name="loss")
+        dropped = tf.nn.dropout(hidden, rate=0.5)
+        loss = tf.reduce_mean(tf.square(dropped), name="loss")
         train = tf.train.AdamOptimizer(0.1, epsilon=1e-3).minimize(loss, name="train")
         tf.add_to_collection("train_op", train)
         tf.add_to_collection("losses", loss)
