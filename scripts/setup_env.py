@@ -8,7 +8,9 @@ Ascend 910 host needs, where the vendor installed them. An environment made so s
 """
 # Any Python 3 must be able to read this file and get a message: no syntax newer than 3.5.
 
+import contextlib
 import email
+import fcntl
 import glob
 import hashlib
 import os
@@ -149,23 +151,48 @@ def read(path):
         return stream.read()
 
 
+@contextlib.contextmanager
+def alone(folder):
+    """Wait until no other process makes this environment; keep others waiting meanwhile."""
+    os.makedirs(os.path.dirname(folder), exist_ok=True)
+    with open(folder + ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.stderr.write("lenet-exp: waiting for another process to set up\n")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def wanted_host(folder, arguments):
+    """Return what the environment was made from, "" where it was not, and whether over a host's."""
+    stamp = os.path.join(folder, READY)
+    made = read(stamp) if os.path.exists(stamp) else ""
+    keeps = made.startswith("host") and "--no-host" not in arguments
+    return made, "--host" in arguments or keeps
+
+
+def make_anew(folder, stack, host):
+    sys.stderr.write(
+        "lenet-exp: setting up .venv/{} with Python {}.{} (once; takes minutes)\n".format(
+            stack, *sys.version_info[:2]
+        )
+    )
+    make_environment(folder, host)
+    install(folder, stack, host)
+    with open(os.path.join(folder, READY), "w") as stream:
+        stream.write(fingerprint(stack, host))
+
+
 def main(arguments):
     stack = stack_for(sys.version_info)
     folder = os.path.join(ROOT, ".venv", stack)
-    stamp = os.path.join(folder, READY)
-    made = read(stamp) if os.path.exists(stamp) else ""
-    host = "--host" in arguments or (made.startswith("host") and "--no-host" not in arguments)
-    wanted = fingerprint(stack, host)
-    if made != wanted:
-        sys.stderr.write(
-            "lenet-exp: setting up .venv/{} with Python {}.{} (once; takes minutes)\n".format(
-                stack, *sys.version_info[:2]
-            )
-        )
-        make_environment(folder, host)
-        install(folder, stack, host)
-        with open(stamp, "w") as stream:
-            stream.write(wanted)
+    made, host = wanted_host(folder, arguments)
+    if made != fingerprint(stack, host):
+        with alone(folder):
+            made, host = wanted_host(folder, arguments)  # another process may have made it
+            if made != fingerprint(stack, host):
+                make_anew(folder, stack, host)
     print(folder)
 
 

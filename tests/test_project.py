@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,31 @@ def test_an_environment_is_made_by_a_python_outside_it(setup_env, tmp_path):
     inside = [str(folder / "bin" / "python"), "-c", script]
     subprocess.run(inside, check=True, env={**os.environ, "PYTHONPATH": str(ROOT / "scripts")})
     subprocess.run([*inside[:2], "import pip"], check=True)
+
+
+def test_two_first_calls_make_one_environment(setup_env, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(setup_env, "ROOT", str(tmp_path))
+    monkeypatch.setattr(setup_env, "fingerprint", lambda stack, host: "own")
+    begun, go_on, made = threading.Event(), threading.Event(), []
+
+    def make(folder, host):
+        made.append(folder)
+        Path(folder).mkdir()
+        begun.set()
+        assert go_on.wait(60)
+
+    monkeypatch.setattr(setup_env, "make_environment", make)
+    monkeypatch.setattr(setup_env, "install", lambda *_: None)
+    calls = [threading.Thread(target=setup_env.main, args=([],)) for _ in range(2)]
+    calls[0].start()
+    assert begun.wait(60)
+    calls[1].start()
+    while "waiting for another process" not in capsys.readouterr().err:
+        assert calls[1].is_alive()
+    go_on.set()
+    for call in calls:
+        call.join()
+    assert len(made) == 1
 
 
 def set_up(copy, *words, python=sys.executable):
