@@ -156,6 +156,8 @@ def _installed(place: Path) -> Iterator[Finding]:
         remedy = "install the driver; in a container, give it the devices"
         yield Finding(MISSING, "devices", detail, remedy)
     taken = "auto takes the chip" if adapter.loads else "auto takes npu_bridge, and fails"
+    if machine.found("auto") == "cpu":
+        taken = "auto takes the CPU"
     yield Finding(NOTE, "hardware", f"{taken}; hardware=cpu stays on the CPU")
 
 

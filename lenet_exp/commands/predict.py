@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, List, Optional, Tuple
@@ -50,7 +52,7 @@ def main(options: PredictOptions) -> int:
                 notes.append("warning: something overflowed float16; the chip goes on with 65504")
     rows = _rows(shown, found)
     if options.format == "csv":
-        print("\n".join(",".join(row) for row in rows), flush=True)
+        print(_as_csv(rows), end="", flush=True)
         return 0
     device = "the CPU" if machine.emulates else machine.device
     summary = _summary(shown, found, options.batch, device)
@@ -173,6 +175,12 @@ def _table(rows: List[List[str]]) -> List[str]:
     if len(rows) > len(kept):
         lines.append(f"... and {len(rows) - len(kept)} more: format=csv has them all")
     return lines
+
+
+def _as_csv(rows: List[List[str]]) -> str:
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows(rows)
+    return stream.getvalue()
 
 
 def _rows(shown: images.Images, found: classifier.Classified) -> List[List[str]]:

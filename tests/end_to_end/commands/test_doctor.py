@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lenet_exp.commands import doctor
+from lenet_exp.config.chip import machine
 from lenet_exp.hardware import presence
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -129,15 +130,20 @@ def test_a_chip_without_npu_bridge_is_told(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("adapter", "level", "told"),
+    ("loads", "lacks", "level", "told"),
     [
-        (presence.InstalledAdapter(True, "of today"), doctor.OK, "auto takes the chip"),
-        (presence.InstalledAdapter(False, "x.so"), doctor.MISSING, "auto takes npu_bridge, and"),
+        (True, None, doctor.OK, "auto takes the chip"),
+        (False, None, doctor.MISSING, "auto takes npu_bridge, and fails"),
+        (False, "Python finds no hccl", doctor.MISSING, "auto takes the CPU"),
     ],
 )
-def test_what_auto_comes_to_is_told_as_the_adapter_is(monkeypatch, tmp_path, adapter, level, told):
+def test_what_auto_comes_to_is_told_as_the_adapter_is(
+    monkeypatch, tmp_path, loads, lacks, level, told
+):
     """Not that it is there, where it does not load."""
+    adapter = presence.InstalledAdapter(loads, "x.so")
     monkeypatch.setattr(doctor, "_VERSION", (3, 7, 5))
+    monkeypatch.setattr(machine, "missing_for_chip", lambda: lacks)
     for name, value in (("found", tmp_path / "x"), ("adapter", adapter), ("devices", [0])):
         monkeypatch.setattr(presence, name, lambda value=value: value)
     found = found_in(doctor._chip)

@@ -88,6 +88,13 @@ def test_ten_pngs_in_all_forms_give_the_right_table(trained, folder):
     assert "a first run was left out" in done.stdout
 
 
+def test_a_name_with_a_comma_is_one_cell(rows_of, folder, tmp_path):
+    name = 'a,"b".png'
+    shutil.copy(str(folder / "7" / "form7.png"), str(tmp_path / name))
+    (row,) = rows_of("model=outputs/it", f"images={tmp_path / name}")
+    assert (row["image"], row["class"]) == (name, "7")
+
+
 @pytest.mark.parametrize("batch", [1, 3, 64])
 def test_the_batch_changes_no_answer(rows_of, folder, batch):
     rows = rows_of("model=outputs/it", f"images={folder}", f"batch={batch}")
