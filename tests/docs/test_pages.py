@@ -65,6 +65,34 @@ def test_links_between_pages_lead_somewhere():
 
 
 @pytest.mark.stackless
+def test_every_row_of_a_table_has_as_many_cells_as_its_head():
+    for page in (*DOCS.glob("*.md"), *DOCS.parent.glob("*.md")):
+        head = 0
+        text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+        for line in text.splitlines():
+            cells = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else 0
+            head = head if head and cells else cells
+            assert cells == head, f"{page.name}: {line}"
+
+
+@pytest.mark.stackless
+def test_the_page_on_settings_names_every_key_and_exit_code():
+    from lenet_exp.config.schema.run import all_keys
+
+    text, chip = ((DOCS / name).read_text() for name in ("settings.md", "ascend910.md"))
+    chosen = ("name", "precision.mode")  # by the group's own option
+    keys = [key for key in all_keys() if not key.endswith(chosen)]
+    pages = {key: text + chip if key.startswith("hardware.") else text for key in keys}
+    lacking = [
+        key for key, page in pages.items()
+        if f"`{key}" not in page and f"`{key.partition('hardware.')[2] or '-'}`" not in page
+    ]  # fmt: skip
+    assert lacking == []
+    codes = text.partition("Exit codes: ")[2]
+    assert [code for code in ("0", "1", "2", "130", "143") if code not in codes.split()] == []
+
+
+@pytest.mark.stackless
 def test_the_page_on_the_modelzoo_names_every_flag_and_every_fault():
     from lenet_exp.modelzoo.flags import FLAGS
 
