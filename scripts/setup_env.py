@@ -159,9 +159,7 @@ def alone(folder):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            sys.stderr.write(
-                "lenet-exp: waiting for another process that sets up {}\n".format(folder)
-            )
+            sys.stderr.write("lenet-exp: waiting for another process to set up\n")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
