@@ -182,6 +182,7 @@ LACKING = [
     ("Neg", "BiasAdd", 1, {"T": FLOAT}, "it has 1 inputs, which a BiasAdd can't have"),
     ("Neg", "SparseSoftmaxCrossEntropyWithLogits", 1, {"T": FLOAT}, "it has 1 inputs, which a Sp"),
     ("NoOp", "Relu", 0, {}, "it has 0 inputs, which a Relu can't have"),
+    ("NoOp", "AddN", 0, {}, "it has 0 inputs, which a AddN can't have"),
     ("ReduceSumD", "", 0, {}, "it has 0 inputs, which a ReduceSumD can't have"),
 ]
 
@@ -189,7 +190,7 @@ LACKING = [
 @pytest.mark.parametrize(("op", "chips", "inputs", "attributes", "told"), LACKING)
 @pytest.mark.parametrize("fetches", [[], ["n"]])
 def test_an_operator_that_lacks_its_ends_is_named(op, chips, inputs, attributes, told, fetches):
-    with pytest.raises(GraphError, match="^n: .*") as caught:
+    with pytest.raises(GraphError, match=r"^n: ") as caught:
         assign(one_node(op, chips, inputs, **attributes), MIX, fetches=fetches)
     assert told in str(caught.value)
 
