@@ -89,8 +89,10 @@ def _plan(options: ExplainOptions, report: records.Report, width: int) -> Tuple[
     if options.format == "table":
         return (tables.summary_table if options.summary else tables.table)(report, width), ()
     rows = read.records if read is report else read.groups
+    fields = groups.GroupSums._fields if options.group is not None else records.Group._fields
     same = {"mode": read.mode, "generation": read.generation}
-    return _as_data(options, read, rows, same), (*_notes(read.view), *read.warnings)
+    head = records.FIELDS if read is report else fields
+    return _as_data(options, read, (rows, head), same), (*_notes(read.view), *read.warnings)
 
 
 def _notes(view: View) -> Tuple[str, ...]:
@@ -106,8 +108,11 @@ def _difference(
     grouping = groups.read_grouping(options.group or groups.SCOPE)
     by_group = groups.grouped_comparison(found, grouping)
     if options.format != "table":
-        whole, rows = (by_group, by_group.groups) if options.group else (found, found.differences)
-        return _as_data(options, whole, rows, {}), (*_notes(found.view), *warnings)
+        if options.group:
+            grouped = (by_group.groups, groups.DifferenceSums._fields)
+            return _as_data(options, by_group, grouped, {}), (*_notes(found.view), *warnings)
+        rows = (found.differences, records.fields_of_differences())
+        return _as_data(options, found, rows, {}), (*_notes(found.view), *warnings)
     if options.group or large:
         text = grouped_comparison_table(found, by_group, width)
     else:
@@ -131,7 +136,7 @@ def _after_phase(
         return phases.phase_table(found, width), plan_options.warnings
     same = {"phase": phase, "mode": found.mode, "generation": found.generation}
     notes = (*_notes(found.view), *plan_options.warnings)
-    return _as_data(options, found, found.rows, same), notes
+    return _as_data(options, found, (found.rows, phases.fields(state)), same), notes
 
 
 def _plan_options(settings: Settings, mode: str, generation: str) -> Dict[str, Any]:
@@ -172,6 +177,12 @@ def _graph(options: ExplainOptions) -> Tuple[Any, Tuple[str, ...]]:
     return step.graph_def, step.fetches
 
 
-def _as_data(options: ExplainOptions, whole: Any, rows: Sequence[Any], same: Dict[str, str]) -> str:
+def _as_data(
+    options: ExplainOptions,
+    whole: Any,
+    rows: Tuple[Sequence[Any], Sequence[str]],
+    same: Dict[str, str],
+) -> str:
+    """Return a whole as JSON, or its rows, with their fields, as CSV."""
     as_csv = options.format == "csv"
-    return records.as_csv(rows, same).rstrip("\n") if as_csv else records.as_json(whole)
+    return records.as_csv(rows[0], same, rows[1]).rstrip("\n") if as_csv else records.as_json(whole)

@@ -42,7 +42,9 @@ class Operator(NamedTuple):
     `origin_outputs` what the graph itself says. `ports[i]` is where input i enters the GraphDef
     and `results[i]` the tensor that output i is there; both are None for tensors that only the
     chip has (the mask of ReluV2, Adam's second output). `casts` are the indexes of the inputs
-    that get a Cast. An operator of a function's body is named `owner/function/node`, and its
+    that get a Cast. `sources` are the tensors behind the inputs, Identity and variable reads looked
+    through; one that only the chip has is named by the operator that makes it, `name:output`. An
+    operator of a function's body is named `owner/function/node`, and its
     ports and results are those of the function's own nodes.
     """
 
@@ -62,6 +64,7 @@ class Operator(NamedTuple):
     results: Tuple[Optional[Tensor], ...]
     origin_inputs: Tuple[str, ...]
     origin_outputs: Tuple[str, ...]
+    sources: Tuple[Tensor, ...] = ()
 
 
 class CastEdge(NamedTuple):

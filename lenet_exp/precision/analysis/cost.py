@@ -113,7 +113,8 @@ def cost_of(plan: Plan) -> Costs:
     """
     graph, refusal = read_graph(plan.graph_def), ""
     try:
-        shapes = _Shapes(graph, with_variables(graph, all_shapes(graph, plan.generation)))
+        known = with_variables(graph, all_shapes(graph, plan.generation))
+        shapes = _Shapes(graph, {**known, **_only_of_the_chip(plan, known)})
     except GraphError as error:  # nothing is counted, and all named
         shapes, refusal = _Shapes(graph, {}), f"{error.args[0]}: {error.args[1]}"
     names = {row.name for row in plan.operators}
@@ -136,6 +137,22 @@ def cost_of(plan: Plan) -> Costs:
     return Costs(found, refusal)
 
 
+def _only_of_the_chip(plan: Plan, known: Mapping[Tensor, Shape]) -> Dict[Tensor, Shape]:
+    """Return the shapes of what a fusion puts in front of a cross entropy of integer labels.
+
+    Its OneHotD is as large as what the cross entropy gives for the logits, output 1.
+    """
+    found: Dict[Tensor, Shape] = {}
+    for row in plan.operators:
+        if not row.tf_type:
+            one_hot = row.ge_type == "OneHotD"
+            found[Tensor(row.name, 0)] = known.get(
+                Tensor(row.parts[0], 1) if one_hot else row.sources[0]
+            )
+            found.update((value, ()) for value in row.sources[1:] if one_hot)
+    return found
+
+
 class _Shapes(NamedTuple):
     graph: Graph
     known: Mapping[Tensor, Shape]
@@ -154,14 +171,20 @@ def _moved(shapes: _Shapes, operator: Operator) -> Optional[Dict[str, int]]:
     if operator.engine is Engine.NONE:
         return {}
     cudnn = _CUDNN_SLOT if operator.tf_type in _WITH_CUDNN else None
-    inputs = [port and shapes.of_input(*port) for port in operator.ports]
+    inputs = [
+        shapes.known.get(source) if port is None else shapes.of_input(*port)
+        for port, source in zip(operator.ports, operator.sources)
+    ]
     sizes: List[Tuple[str, Shape]] = [
         (dtype, shape)
         for dtype, shape, port in zip(operator.inputs, inputs, operator.ports)
-        if port is not None and port.slot != cudnn
+        if (shape is not None if port is None else port.slot != cudnn)
     ]
     for index, (dtype, result) in enumerate(zip(operator.outputs, operator.results)):
-        if result is None:
+        own = shapes.known.get(Tensor(operator.name, index)) if result is None else None
+        if own is not None:
+            sizes.append((dtype, own))
+        elif result is None:
             sizes += [(dtype, shape) for shape in inputs[index : index + 1]]
         elif result.slot != cudnn:
             sizes.append((dtype, shapes.known.get(result)))

@@ -13,6 +13,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 from lenet_exp.errors import WordError
 from lenet_exp.precision.analysis.scratch import RefusedError
 from lenet_exp.precision.analysis.shapes import all_shapes
+from lenet_exp.precision.ir.builder import copied
 from lenet_exp.precision.ir.graph import read_graph
 from lenet_exp.precision.ir.names import node_of, slot_of
 from lenet_exp.precision.ir.op_defs import WRITTEN_SHAPES
@@ -46,7 +47,8 @@ class _Entry(NamedTuple):
 def open_inputs(graph_def: Any) -> List[str]:
     """Return the names of the inputs of which the graph leaves a dimension open."""
     any_shape = graph_def.versions.producer <= _EMPTY_IS_ANY
-    entries = [entry for node in graph_def.node for entry in _entries(node, any_shape)]
+    inputs = (copied(node) for node in graph_def.node if node.op in _PLACEHOLDERS + _ITERATORS)
+    entries = [entry for node in inputs for entry in _entries(node, any_shape)]
     return [entry.name for entry in entries if entry.dims is None or -1 in entry.dims]
 
 
@@ -93,6 +95,7 @@ def _check(made: Any, given: Any) -> None:
 
 
 def _entries(node: Any, empty_is_any: bool) -> List[_Entry]:
+    """Return a node's inputs of the graph; an unknown number of dimensions is written into it."""
     if node.op in _PLACEHOLDERS:
         known = "shape" in node.attr
         said = [node.attr["shape"].shape]

@@ -101,8 +101,11 @@ def _narrowed(
         yield from ((row.name, origins[tensor]) for tensor in taken if tensor in origins)
     for edge in casts:
         narrows = edge.target == "float16" and not edge.removed
-        # Rounded before or after, a small maximum is the same.
-        if narrows and edge.producer in origins and not _limits(graph, edge.consumer):
+        # Rounded before or after, a small maximum is the same; a fused operator may have it.
+        ports = [edge.port, *edge.others] if edge.port else []
+        takers = [port.node for port in ports] or [edge.consumer]
+        limited = all(_limits(graph, taker) for taker in takers)
+        if narrows and edge.producer in origins and not limited:
             yield edge.consumer, origins[edge.producer]
 
 

@@ -14,8 +14,8 @@ from lenet_exp import tf_compat
 from lenet_exp.precision.ir.op_traits import TAKEN_APART
 from lenet_exp.precision.ir.operators import GraphOperator
 from lenet_exp.precision.plan import Engine, Rule
+from lenet_exp.precision.target.library_file import LETTERS
 from lenet_exp.precision.target.operator_library import (
-    LETTERS,
     NodeColumn,
     OperatorLibrary,
     first_failing,

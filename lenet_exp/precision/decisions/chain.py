@@ -10,6 +10,7 @@ from lenet_exp.precision.ir.op_traits import LOOPS
 from lenet_exp.precision.plan import Rule
 from lenet_exp.precision.planning.compilation import Compilation, Decided
 from lenet_exp.precision.planning.dtype_overrides import agrees, wanted_types
+from lenet_exp.precision.planning.lower import lowered
 from lenet_exp.precision.planning.select import looked_through
 from lenet_exp.precision.reporting.letters import compact
 from lenet_exp.precision.target.operator_library import column_types, node_columns
@@ -48,10 +49,12 @@ class _Chain:
         self._handed: Dict[str, Tensor] = {}  # an argument of a function -> what its call is given
         self._nodes: Dict[str, Any] = {}
         self._types: Dict[str, Tuple[str, ...]] = {}
+        self._homes: Dict[str, Compilation] = {}  # of a node, the graph or function that has it
         self._enter(state)
 
     def _enter(self, state: Compilation) -> None:
         self._nodes.update(state.graph.nodes)
+        self._homes.update(dict.fromkeys(state.graph.nodes, state))
         self._types.update(state.types)
         for call, functions in state.functions.items():
             operator = state.operators[call]
@@ -82,10 +85,15 @@ class _Chain:
     def _made_of(self, one: Decided) -> Iterator[Link]:
         """Yield what made this operator of TensorFlow's nodes."""
         row = one.row
+        home = self._homes.get(row.name)
+        before = lowered(home, row.name).ge_type if home is not None else ""
         if len(row.parts) > 1:
             yield Link("fuse", row.name, row.ge_type, f"one operator of {', '.join(row.parts)}")
-        if row.tf_type and row.tf_type != row.ge_type:
-            yield Link("lower", row.name, row.ge_type, f"the chip's form of {row.tf_type}")
+        elif before != row.ge_type:
+            made_of = f"made of the {before}" if before else f"made of {row.parts[0]}"
+            yield Link("fuse", row.name, row.ge_type, made_of)
+        if before and row.tf_type != before:
+            yield Link("lower", row.name, before, f"the chip's form of {row.tf_type}")
 
     def _in_front(self, one: Decided) -> Iterator[Link]:
         """Yield the Casts of an operator, the last phase first."""

@@ -6,18 +6,16 @@ Sources: precision-modes.md 2 and 6.4 to 6.6.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
 
 from lenet_exp.precision.plan import Operator
 from lenet_exp.precision.planning.compilation import PlanOptions
-from lenet_exp.precision.planning.dtype_overrides import as_line
+from lenet_exp.precision.planning.dtype_overrides import as_line, text_of
 from lenet_exp.precision.planning.options import unread
 from lenet_exp.precision.target.modes import Colour, Generation, Mode, TextEnum
 from lenet_exp.precision.target.op_lists import Change as ListChange
 from lenet_exp.precision.target.op_lists import as_lists, read_changes
 from lenet_exp.precision.target.operator_library import column_types, node_columns
-from lenet_exp.precision.target.vendor_files import read_text
 
 HALF = "float16"
 _FLOATS = ("float16", "float32")
@@ -106,8 +104,7 @@ def _by_lines(
 def _text(source: Any) -> str:
     if source is None:
         return ""
-    inline = isinstance(source, str) and "Dtype:" in source
-    return str(source) if inline else read_text(_LINES, Path(source), "text")
+    return text_of(source)
 
 
 def _by_names(row: Operator, arguments: Mapping[str, Any]) -> Iterator[Change]:

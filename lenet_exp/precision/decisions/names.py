@@ -6,10 +6,12 @@ import difflib
 from typing import Any, List, Optional, Sequence
 
 from lenet_exp.errors import PrecisionError
+from lenet_exp.precision.ir.graph import Graph, reachable, read_graph
 from lenet_exp.precision.ir.names import Tensor, node_of
-from lenet_exp.precision.ir.op_traits import NO_OPERATOR, PASS_THROUGH
+from lenet_exp.precision.ir.op_traits import NO_OPERATOR, ORDER_ONLY, PASS_THROUGH
 from lenet_exp.precision.plan import Operator
 from lenet_exp.precision.planning.compilation import Compilation
+from lenet_exp.precision.planning.prune import needed
 
 _SHOWN = 8
 _COMPARED = 20_000  # of a graph's names: each costs time
@@ -36,10 +38,12 @@ def operator_named(state: Compilation, graph_def: Any, name: str) -> Operator:
     if given is None:
         problem = "the graph has no operator of that name"
         raise PrecisionError(f"operator {name}", problem, _one_of(_near(rows, node)))
-    raise PrecisionError(f"operator {name}", *_no_operator(state, given, rows))
+    raise PrecisionError(f"operator {name}", *_no_operator(state, graph_def, given, rows))
 
 
-def _no_operator(state: Compilation, node: Any, rows: Sequence[Operator]) -> Sequence[str]:
+def _no_operator(
+    state: Compilation, graph_def: Any, node: Any, rows: Sequence[Operator]
+) -> Sequence[str]:
     """Return why a node of the graph is no operator of the plan, and what to ask instead."""
     if node.op in NO_OPERATOR and node.name in state.graph.nodes:
         source = state.graph.source(Tensor(node.name, 0)).node
@@ -53,8 +57,23 @@ def _no_operator(state: Compilation, node: Any, rows: Sequence[Operator]) -> Seq
     if now is not None and now.op == "Const":
         said = "it depends on nothing but constants, so the compiler computes it before"
         return said, _one_of(_readers(state, node.name))
+    given = read_graph(graph_def)
+    if node.name in needed(given, state.fetched):
+        said = "what it gives is used for constants and shapes alone, which the compiler computes"
+        return f"{said} before", _one_of(_behind_folded(state, given, node.name))
     said = f"this {node.op} is left out: nothing that is fetched needs it"
     return said, f"fetches= what needs it, or {_one_of(_near(rows, node.name))}"
+
+
+def _behind_folded(state: Compilation, given: Graph, name: str) -> List[str]:
+    """Return the operators that take what came of a node that was folded away."""
+    taken, left = given.consumers(by_order=False), state.graph.nodes
+    stays = {each for each, node in left.items() if node.op not in ORDER_ONLY}
+    found = reachable([name], lambda each: () if each in stays else taken.get(each, ()))
+    ends = [each for each in found if each in stays]
+    made = {one.row.name for one in state.decided}
+    read = [reader for each in ends for reader in _readers(state, each)]
+    return [*(each for each in ends if each in made), *read]
 
 
 def _readers(state: Compilation, name: str) -> List[str]:

@@ -91,6 +91,7 @@ def row_of(
         parts=operator.parts,
         ports=tuple(value.port for value in operator.inputs),
         results=tuple(output.key if output.real else None for output in operator.outputs),
+        sources=tuple(value.source for value in operator.inputs),
         origin_inputs=origin[:count],
         origin_outputs=origin[count:],
     )

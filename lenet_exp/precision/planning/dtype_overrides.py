@@ -86,13 +86,22 @@ def read_custom_dtypes(source: CustomInput) -> CustomDtypes:
 
 
 def _lines(source: CustomInput) -> List[str]:
-    inline = isinstance(source, str) and any(word in source for word in _WORDS)
-    lines = (str(source) if inline else read_text("customize_dtypes", source, "text")).split("\n")
+    lines = text_of(source).split("\n")
     if lines[-1] == "":  # the end of the last line
         lines.pop()
     if not lines:
         raise PrecisionError(f"customize_dtypes {source}", "it is empty", _FORM)
     return lines
+
+
+def text_of(source: CustomInput) -> str:
+    """Return the text of a file's path; what has the words of a line in it is the text itself.
+
+    Raises:
+        PrecisionError: the file can't be read.
+    """
+    inline = isinstance(source, str) and any(word in source for word in _WORDS)
+    return str(source) if inline else read_text("customize_dtypes", source, "text")
 
 
 def _match(number: int, text: str, line: str) -> Any:

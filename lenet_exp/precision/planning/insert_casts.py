@@ -34,9 +34,8 @@ def _edges(state: Compilation, one: Decided) -> Iterator[CastEdge]:
     for slot, (value, target) in enumerate(zip(one.operator.inputs, one.row.inputs)):
         source = state.type_of(value)
         if source != target:
-            # What a fusion made inside itself has no port, and counts as a constant.
-            on_host = value.constant or value.port is None
-            edge = CastEdge(value.source, one.row.name, slot, value.port, source, target, on_host)
+            where = one.row.name, slot, value.port
+            edge = CastEdge(value.source, *where, source, target, on_host=value.constant)
             yield edge._replace(others=value.others)
 
 

@@ -57,7 +57,7 @@ def lower(state: Compilation) -> Compilation:
     for name, node in state.graph.nodes.items():
         if not invisible(node):
             keep = name in named or name.startswith(scopes) or _marked(node)
-            found[name] = _operator(state, name, node)._replace(keeps=keep)
+            found[name] = lowered(state, name)._replace(keeps=keep)
     return state._replace(operators=found, functions=functions_of(state, found, lower))
 
 
@@ -68,7 +68,9 @@ def _marked(node: Any) -> bool:
     return bool(node.attr["_keep_dtype"].b or node.attr["_keep_dtype"].i)
 
 
-def _operator(state: Compilation, name: str, node: Any) -> GraphOperator:
+def lowered(state: Compilation, name: str) -> GraphOperator:
+    """Return the chip's operator that a node becomes, before any is fused."""
+    node = state.graph.nodes[name]
     library = state.options.library
     inputs = [_input(state, name, slot) for slot in range(len(state.graph.data[name]))]
     outputs = [Output(Tensor(name, slot), dtype) for slot, dtype in enumerate(state.types[name])]

@@ -13,6 +13,7 @@ from lenet_exp.precision.analysis.integers import LARGEST, LARGEST_EXACT, Lost, 
 from lenet_exp.precision.plan import Engine, Operator, Rule
 from lenet_exp.precision.planning.compilation import Compilation, PlanOptions
 from lenet_exp.precision.planning.dtype_overrides import agrees, wanted_types
+from lenet_exp.precision.planning.options import unread
 from lenet_exp.precision.planning.selection_rules import HALF, SINGLE, Candidates, Choice
 from lenet_exp.precision.target.modes import Mode
 
@@ -153,10 +154,19 @@ def _composites(state: Compilation) -> List[str]:
         f"{several if len(composites) > 1 else one} {abbreviated([c.name for c in composites])} "
         f"{_be(composites)} written with single operators, and {_squares(composites)}: "
         "there the square of what is below 0.00017 is 0, and of what is above 255 65504; "
-        "keep_dtype, or their types on the black list, keeps them in float32"
+        f"{_remedy(state.options)}"
         for (one, several), composites in found.items()
         if composites
     ]
+
+
+def _remedy(options: PlanOptions) -> str:
+    """Return what of this mode and generation keeps operators in float32."""
+    if options.mode is Mode.MUST_KEEP:  # float16 in the graph itself
+        return "float32 in the graph keeps them so"
+    lists = unread("modify_mixlist", options.mode.value, options.generation.value) is None
+    black = ", or their types on the black list," if lists else ""
+    return f"keep_dtype{black} keeps them in float32"
 
 
 def _squares(composites: Sequence[Composite]) -> str:

@@ -35,9 +35,9 @@ def edges_of(plan: Plan) -> Dict[str, Tuple[Edge, ...]]:
 
     def edge(row: Operator, slot: int, port: Optional[Port]) -> Edge:
         cast = casts.get((row.name, slot))
-        tensor = _entering(graph, port) or (cast and cast.producer)
-        producer, tensor = (None, None) if tensor is None else _behind(graph, tensor, made_by)
-        return Edge(producer, str(tensor or ""), row.inputs[slot], cast)
+        entering = _entering(graph, port) or row.sources[slot]
+        producer, tensor = _behind(graph, entering, made_by)
+        return Edge(producer, str(tensor), row.inputs[slot], cast)
 
     return {
         row.name: tuple(edge(row, slot, port) for slot, port in enumerate(row.ports))
@@ -49,7 +49,8 @@ def _makers(plan: Plan) -> Mapping[Tensor, str]:
     """Return which operator makes a tensor."""
     found: Dict[Tensor, str] = {}
     for row in plan.operators:
-        found.update({result: row.name for result in row.results if result is not None})
+        made = (result or Tensor(row.name, slot) for slot, result in enumerate(row.results))
+        found.update((tensor, row.name) for tensor in made)
     return found
 
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 import itertools
 from typing import Sequence
 
-from lenet_exp.precision.target.operator_library import LETTERS as LIBRARY_LETTERS
+from lenet_exp.precision.target.library_file import LETTERS as LIBRARY_LETTERS
 
-_OTHERS = {"d": "float64", "g": "bfloat16", "s": "string", "y": "resource", "v": "variant"}
+_OTHERS = {
+    "g": "bfloat16",
+    "z": "string",
+    "y": "resource",
+    "x": "variant",
+}  # no letter of the library
 LETTERS = {**LIBRARY_LETTERS, **_OTHERS}
 _OF_DTYPE = {dtype: letter for letter, dtype in LETTERS.items()}
 ANY_OTHER = "?"

@@ -45,13 +45,22 @@ def after_phase(
     Raises:
         PrecisionError: a word that means nothing in this graph or after this phase.
     """
-    rows = _selected if state.decided else _lowered if state.operators else _nodes
-    found, options = list(rows(state)), state.options
+    found, options = list(_rows(state)), state.options
     scopes = scopes_of([row["name"] for row in found])
     view, chosen = seen([(_facts(row, scopes[row["name"]]),) for row in found], only, without)
     kept = tuple(itertools.compress(found, chosen))
     mode, generation = options.mode.value, options.generation.value
     return AfterPhase(name, mode, generation, kept, state.fetched, view)
+
+
+def fields(state: Compilation) -> Tuple[str, ...]:
+    """Return the keys of every row, if there is any."""
+    return tuple(next(_rows(state), {}))
+
+
+def _rows(state: Compilation) -> Iterator[Row]:
+    rows = _selected if state.decided else _lowered if state.operators else _nodes
+    return rows(state)
 
 
 def _facts(row: Row, scope: str) -> Facts:

@@ -281,15 +281,20 @@ def _decided(record: Record) -> Tuple[object, ...]:
     return row.inputs, row.outputs, row.casts, row.engine
 
 
-def as_csv(records: Sequence[Any], prefix: Optional[Mapping[str, str]] = None) -> str:
+def as_csv(
+    records: Sequence[Any],
+    prefix: Optional[Mapping[str, str]] = None,
+    fields: Sequence[str] = (),
+) -> str:
     """Return records, groups, differences or rows as CSV with a head; lists joined by spaces.
 
-    `prefix` are columns in front that are the same in every row.
+    `prefix` are columns in front that are the same in every row; `fields` the others, where there
+    may be no row that has them.
     """
     made = io.StringIO()
     same = dict(prefix or {})
     rows = [{**same, **_flat(record)} for record in records]
-    head = list(rows[0]) if rows else list(same)
+    head = list(rows[0]) if rows else [*same, *fields]
     writer = csv.DictWriter(made, head, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
@@ -299,7 +304,11 @@ def as_csv(records: Sequence[Any], prefix: Optional[Mapping[str, str]] = None) -
 def as_csv_of_run(graphs: Mapping[str, Report]) -> str:
     """Return the records of several graphs as one CSV; the first column is the graph's name."""
     parts = [
-        as_csv(read.records, {"graph": name, "mode": read.mode, "generation": read.generation})
+        as_csv(
+            read.records,
+            {"graph": name, "mode": read.mode, "generation": read.generation},
+            FIELDS,
+        )
         for name, read in graphs.items()
     ]
     bodies = [part.partition("\n")[2] for part in parts[1:]]
@@ -314,6 +323,12 @@ def _flat(record: Any) -> Dict[str, object]:
         return {key: _cell(value) for key, value in record.items()}
     shown = record.shown() if isinstance(record, Record) else record._asdict()
     return {key: _cell(value) for key, value in shown.items()}
+
+
+def fields_of_differences() -> Tuple[str, ...]:
+    """Return what a difference shows: the name, and every other field of both sides."""
+    sides = (key for which in ("first", "second") for key in _side(which, None))
+    return ("name", *sides)
 
 
 def _side(which: str, record: Optional[Record]) -> Dict[str, object]:

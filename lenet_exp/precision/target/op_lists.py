@@ -63,6 +63,11 @@ def recoloured(
                 )
         if change.added and change.added[0] is not Colour.GRAY:
             made[name] = change.added[0]
+        elif change.added and not change.removed and colours[name] is not Colour.GRAY:
+            warnings.append(
+                f"modify_mixlist: {name} is on the {colours[name]} list, and adding it to the gray "
+                f'list alone does nothing: "{colours[name]}-list" "to-remove" makes it gray'
+            )
     return made, tuple(warnings)
 
 

@@ -12,23 +12,8 @@ import json
 from pathlib import Path
 from typing import Any, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
-from lenet_exp.errors import PrecisionError
+from lenet_exp.precision.target.library_file import LETTERS, library_content
 from lenet_exp.precision.target.modes import Colour, Generation
-
-LETTERS = {
-    "h": "float16",
-    "f": "float32",
-    "i": "int32",
-    "l": "int64",
-    "b": "bool",
-    "c": "int8",
-    "u": "uint8",
-    "d": "float64",
-    "s": "int16",
-    "t": "uint16",
-    "v": "uint32",
-    "w": "uint64",
-}
 
 _COLOURS = {True: Colour.WHITE, False: Colour.BLACK, None: Colour.GRAY}
 _SHIPPED = Path(__file__).with_name("ascend910_ops.json")
@@ -87,30 +72,16 @@ def load_library(library: LibraryInput, generation: Generation) -> OperatorLibra
         generation: "2021" reads the fields `*_2021` and has no float16-first list (5.2).
 
     Raises:
-        PrecisionError: the file is missing, is no JSON, or lacks a section.
+        PrecisionError: the file is missing, is no JSON, or is not of the form.
     """
-    return _shipped(generation) if library is None else _parsed(_content(library), generation)
+    return (
+        _shipped(generation) if library is None else _parsed(library_content(library), generation)
+    )
 
 
 @functools.lru_cache(maxsize=None)
 def _shipped(generation: Generation) -> OperatorLibrary:
     return _parsed(json.loads(_SHIPPED.read_text()), generation)
-
-
-def _content(library: Union[str, Path, Mapping[str, Any]]) -> Mapping[str, Any]:
-    content: Any = library
-    if isinstance(library, (str, Path)):
-        try:
-            content = json.loads(Path(library).read_text())
-        except (OSError, ValueError) as error:
-            raise _not_a_library(str(library), f"can't be read as JSON ({error})") from error
-    if not isinstance(content, Mapping) or not isinstance(content.get("ops"), Mapping):
-        raise _not_a_library("library", 'has no object "ops"')
-    return content
-
-
-def _not_a_library(what: str, problem: str) -> PrecisionError:
-    return PrecisionError(what, problem, "a file of the form of lenet_exp/precision/*_ops.json")
 
 
 def _parsed(content: Mapping[str, Any], generation: Generation) -> OperatorLibrary:
@@ -171,7 +142,7 @@ def _operator(name: str, entry: Mapping[str, Any], old: bool) -> GeOperator:
         tuple(entry["in"]),
         tuple(entry["out"]),
         # Empty: columns of other types only, so not known either (3.2).
-        tuple(_column(name, text) for text in (*texts, *other)) if texts else None,
+        tuple(_column(text) for text in (*texts, *other)) if texts else None,
         _COLOURS[colour],
         bool(entry.get("null", False)),
         entry.get("unit", "none"),
@@ -179,14 +150,9 @@ def _operator(name: str, entry: Mapping[str, Any], old: bool) -> GeOperator:
     )
 
 
-def _column(name: str, text: str) -> Column:
-    try:
-        inputs, outputs = text.split(">")
-        return Column(tuple(LETTERS[c] for c in inputs), tuple(LETTERS[c] for c in outputs))
-    except (KeyError, ValueError) as error:
-        allowed = " ".join(f"{letter} {dtype}" for letter, dtype in LETTERS.items())
-        problem = f'{name} has the column "{text}"; a column is like "hf>f" of {allowed}'
-        raise _not_a_library("library", problem) from error
+def _column(text: str) -> Column:
+    inputs, outputs = text.split(">")
+    return Column(tuple(LETTERS[c] for c in inputs), tuple(LETTERS[c] for c in outputs))
 
 
 def node_columns(
@@ -225,9 +191,12 @@ def positions(names: Sequence[str], count: int) -> Tuple[int, ...]:
 
 
 def accepts(names: Sequence[str], count: int) -> bool:
-    """Return whether a GE type with these input names can have `count` inputs."""
+    """Return whether a GE type with these input names can have `count` inputs.
+
+    A repeated one is there once at least. Source: hicann/ge, sub_ops_store.cc, `CheckParamType`.
+    """
     if any(name.endswith("*") for name in names):
-        return count >= len(names) - 1
+        return count >= len(names)
     return sum(not name.endswith("?") for name in names) <= count <= len(names)
 
 

@@ -37,11 +37,11 @@ def why_unlisted(name: str, library: OperatorLibrary) -> str:
         return "is a node of the compiler's own, without types to choose, so its entry does nothing"
     if name in _MADE_BY_PASSES:
         return "is made by a fusion that a plan does not make, so its entry changes no plan"
-    if name in library.ai_cpu_only:
-        return "runs on the AI CPU in the types of the graph, so its entry does nothing"
     if name in library.forms:
         chips = ", ".join(library.forms[name])
         return f"is TensorFlow's name, so its entry does nothing; names are the chip's: {chips}"
+    if name in library.ai_cpu_only:
+        return "runs on the AI CPU in the types of the graph, so its entry does nothing"
     problem = "is no type of the operator library, so its entry does nothing"
     alike = _alike(name, library)
     return f"{problem}; names are the chip's: {', '.join(alike) or 'MatMulV2'}"

@@ -91,6 +91,24 @@ def test_an_update_is_told_by_its_parameter_alone(square, update, names):
     assert f"and square{'' if several else 's'} in float16 (squared" in warning
 
 
+@pytest.mark.parametrize(
+    ("mode", "generation", "remedy"),
+    [
+        (MIX, "today", "keep_dtype, or their types on the black list, keeps them in float32"),
+        (MIX, "2021", "keep_dtype keeps them in float32"),
+        (FORCE, "today", "keep_dtype keeps them in float32"),
+    ],
+)
+def test_the_remedy_is_one_that_the_mode_takes(mode, generation, remedy):
+    def build(tf):
+        x = halves(tf)
+        return ROOTS["Sqrt"](tf, x, tf.reduce_mean(tf.square(x), 1, keepdims=True))
+
+    warnings = plan_of(build, mode, generation=generation).warnings
+    (warning,) = [text for text in warnings if "single operators" in text]
+    assert warning.endswith(f"; {remedy}")
+
+
 def test_an_average_and_powers_of_a_constant_are_no_updates_with_squares():
     def build(tf):
         power, mean = (tf.get_variable(name, []) for name in ("power", "mean"))

@@ -6,7 +6,7 @@ import pytest
 
 from lenet_exp.precision.analysis.cost import cost_of, totals
 from tests.precision import lenet_graph
-from tests.precision.small import ALLOW, FORCE, KEEP, MIX, floats, plan_of
+from tests.precision.small import ALLOW, FORCE, KEEP, MIX, floats, halves, plan_of
 
 # 2 x multiply-adds; MFLOP of performance-notes.md 2: 15.1, 60.2, 12.0, 1.3, 0.1.
 LENET = {
@@ -151,6 +151,25 @@ def test_batch_normalisation_is_counted_without_what_only_a_gpu_keeps():
     assert found.uncounted == ()
     # x and y, scale and offset, mean and variance and the two kept for the gradient
     assert cost_of(plan).operators["norm"].moved == {"float32": 4 * (2 * 256 + 6 * 8)}
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+def test_what_stands_in_front_of_a_sparse_cross_entropy_is_counted(dtype):
+    def build(tf):
+        labels = tf.placeholder(dtype, [4], "labels")
+        make = tf.nn.sparse_softmax_cross_entropy_with_logits
+        return make(labels=labels, logits=halves(tf), name="xent")
+
+    plan = plan_of(build)
+    costs = {row.ge_type: cost_of(plan).operators[row.name] for row in plan.operators}
+    assert totals(plan).uncounted == ()
+    # labels, the values on and off, and one row of 8 classes for each of 4 labels
+    assert costs["OneHotD"].moved == {"int32": 4 * 4, "float32": 4 * (2 + 32)}
+    entropy = costs["SoftmaxCrossEntropyWithLogits"]  # logits, labels, the loss, its gradient
+    assert entropy.moved == {"float16": 2 * (32 + 32 + 4 + 32)}
+    assert (entropy.casts, entropy.cast_bytes) == (1, 6 * 32)
+    if dtype == "int64":
+        assert costs["Cast"].moved == {"int64": 8 * 4, "int32": 4 * 4}
 
 
 def test_what_has_no_static_shape_is_named():

@@ -7,7 +7,7 @@ import pytest
 from lenet_exp.errors import PrecisionError, WordError
 from lenet_exp.precision import assign, emulate
 from lenet_exp.precision.analysis.cost import totals
-from lenet_exp.precision.analysis.input_shapes import with_input_shapes
+from lenet_exp.precision.analysis.input_shapes import open_inputs, with_input_shapes
 from tests.precision.small import MIX, graph_of
 
 
@@ -46,6 +46,18 @@ def test_a_shape_makes_arithmetic_and_bytes_known(graph, options, batch):
     assert found.uncounted == ()
     assert found.cube_flops == found.cube_flops_float16 == batch * FLOPS
     assert found.moved_bytes_float16 > 0
+
+
+@pytest.mark.parametrize("shape", ["missing", "empty"])
+def test_asking_which_inputs_are_open_modifies_nothing(shape):
+    graph_def, _ = graph_of(lambda tf: tf.exp(tf.placeholder(tf.float32, None, "x")))
+    graph_def.versions.producer = 21  # up to which an empty shape means any
+    del graph_def.node[0].attr["shape"]
+    if shape == "empty":
+        graph_def.node[0].attr["shape"].shape.SetInParent()
+    before = graph_def.SerializeToString(deterministic=True)
+    assert open_inputs(graph_def) == ["x"]
+    assert graph_def.SerializeToString(deterministic=True) == before
 
 
 def test_without_shapes_the_graph_stays_as_it_is(graph):

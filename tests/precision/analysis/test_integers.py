@@ -91,6 +91,15 @@ def test_integers_that_stay_small_or_go_nowhere_are_not_told(make):
     assert told(lambda tf: make(tf, halves(tf)), MIX) == []
 
 
+def test_a_clipped_float_of_integers_is_not_told_where_it_is_one_operator():
+    def build(tf):
+        return halves(tf) * tf.clip_by_value(tf.to_float(fed(tf, "int64")), 0.0, 9.0)
+
+    plan = plan_of(build, FORCE)
+    assert "ClipByValue" in [row.ge_type for row in plan.operators]
+    assert told(build, FORCE) == []
+
+
 def fed(tf, dtype):
     return tf.placeholder(dtype, [], "n")
 

@@ -49,6 +49,14 @@ def of_a_variable(tf):
     return tf.sigmoid(tf.get_variable("weights", [4]) * 2.0, "after")
 
 
+def powered(tf):
+    return tf.pow(halves(tf), 2.0, name="power")
+
+
+def summed(tf):
+    return tf.add_n([halves(tf) * 0.5, floats(tf, "y")], name="total")
+
+
 CASES = [
     (activated, "outer", MIX, {}, ["select outer h>h", "select inner h>h", "select half hh>h",
                                    "lower half MatMulV2", "list MatMulV2 hh>h"]),
@@ -64,6 +72,9 @@ CASES = [
     (activated, "half", KEEP, {}, ["select half ff>f", "lower half MatMulV2"]),
     (activated, "outer", MIX, {"keep_dtype": ["inner"]},
      ["select outer f>f", "select inner f>f"]),
+    (powered, "power", MIX, {}, ["select power h>h", "fuse power Square", "select half hh>h",
+                                 "lower half MatMulV2", "list MatMulV2 hh>h"]),
+    (summed, "total", KEEP, {}, ["select total fff>f", "fuse total FusedMulAddN"]),
     (activated, "outer", MIX, {"customize_dtypes": "inner::InputDtype:float32,OutputDtype:"},
      ["select outer f>f", "select inner f>f", "option inner f>f"]),
     (activated, "outer", MIX, {"modify_mixlist": {"black-list": {"to-add": ["Sigmoid"]}}},
@@ -76,6 +87,12 @@ def test_a_chain_ends_at_what_began_it(build, name, mode, options, expected):
     found = links(build, name, mode, **options)
     kept = [each for each in found if each.split()[0] != "insert_casts" or each in expected]
     assert kept == expected
+
+
+def test_what_a_fusion_made_of_one_operator_is_no_form_of_it():
+    state = finished(*graph_of(powered), MIX)
+    (fused,) = [link for link in chain(state, "power") if link.phase == "fuse"]
+    assert fused.why == "made of the Pow"
 
 
 def test_a_person_s_list_is_told_from_the_library_s():
@@ -118,8 +135,11 @@ def test_a_name_in_another_case_comes_first():
 
 def spoiled(tf):
     tf.square(floats(tf, "y"), "unfetched")
-    scale = tf.add(tf.constant(1.0), tf.constant(2.0), name="folded")
-    return tf.identity(activated(tf), "copy") * scale
+    inner = tf.constant(1.0, name="inner_constant")
+    scale = tf.add(inner, tf.constant(2.0), name="folded")
+    shape = tf.raw_ops.Shape(input=tf.exp(floats(tf, "z", (32,)), "asked_for_shape"))
+    product = tf.multiply(tf.identity(activated(tf), "copy"), scale, name="mul")
+    return product, tf.reshape(product, shape, name="shaped")
 
 
 @pytest.mark.parametrize(
@@ -127,6 +147,8 @@ def spoiled(tf):
     [
         ("outre", "no operator of that name", "operator=outer"),
         ("SIGMOID", "no operator of that name", "operator=inner"),
+        ("inner_constant", "the compiler computes before", "operator=mul"),
+        ("asked_for_shape", "the compiler computes before", "operator=shaped"),
         ("unfetched", "this Square is left out", "fetches="),
         ("folded", "the compiler computes it before", "operator=mul"),
         ("copy", "looks through this Identity", "operator=outer"),

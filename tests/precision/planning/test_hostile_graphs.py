@@ -182,6 +182,7 @@ LACKING = [
     ("Neg", "BiasAdd", 1, {"T": FLOAT}, "it has 1 inputs, which a BiasAdd can't have"),
     ("Neg", "SparseSoftmaxCrossEntropyWithLogits", 1, {"T": FLOAT}, "it has 1 inputs, which a Sp"),
     ("NoOp", "Relu", 0, {}, "it has 0 inputs, which a Relu can't have"),
+    ("NoOp", "AddN", 0, {}, "it has 0 inputs, which a AddN can't have"),
     ("ReduceSumD", "", 0, {}, "it has 0 inputs, which a ReduceSumD can't have"),
 ]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lenet_exp.errors import PrecisionError
 from lenet_exp.precision.target import operator_library
 from tests.precision.small import ALLOW, FORCE, KEEP, MIX, cell, cells, floats, halves, plan_of
 
@@ -245,6 +246,40 @@ def test_support_test_of_an_operator_without_float32_kernels(mode, expected):
         return tf.nn.max_pool(images(tf), [1, 2, 2, 1], [1, 2, 2, 1], "SAME", name="pool")
 
     assert cells(build, mode)["pool"] == expected
+
+
+EXP = {"in": ["x"], "out": ["y"], "cols": ["h>h"], "pr": False, "tf": ["Exp"]}
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ({}, 'has no object "ops"'),
+        ({"ops": {"Exp": 3}}, "library Exp is 3, and not an object"),
+        ({"ops": {"Exp": {}}}, 'library Exp "in" is None, and not an array of names'),
+        (
+            {"ops": {"Exp": {**EXP, "pr": "white"}}},
+            'library Exp "pr" is white, and not true (white)',
+        ),
+        ({"ops": {"Exp": {**EXP, "tf": "Exp"}}}, 'library Exp "tf" is Exp, and not an array'),
+        ({"ops": {"Exp": {**EXP, "cols": ["h"]}}}, 'library: Exp has the column "h"; a column is'),
+        ({"ops": {"Exp": {**EXP, "cols": ["q>h"]}}}, 'library: Exp has the column "q>h"'),
+        ({"ops": {"Exp": {**EXP, "in": ["x", "n"]}}}, 'library: Exp has the column "h>h"'),
+        ({"ops": {"Exp": {**EXP, "out": []}}}, 'library: Exp has the column "h>h"'),
+        ({"ops": {"Exp": {**EXP, "cols_2021": ["hh>h"]}}}, 'library: Exp has the column "hh>h"'),
+        ({"ops": {}, "fp16_first": [3]}, 'library "fp16_first" is [3], and not an array of names'),
+        ({"ops": {}, "ai_cpu_only": []}, 'library "ai_cpu_only" is [], and not an object'),
+        ({"ops": {}, "ai_cpu_only": {"ops": {"X": []}}}, 'library "ai_cpu_only" X is [], and not'),
+        ({"ops": {}, "own_engines": {"local": "X"}}, 'library "own_engines" "local" is X, and not'),
+        ("/dev/zero", "library /dev/zero: it can't be read (it is no regular file)"),
+        ("nowhere.json", "library nowhere.json: it can't be read"),
+    ],
+)
+def test_a_wrong_table_is_refused_in_words(table, told):
+    with pytest.raises(PrecisionError) as caught:
+        cells(lambda tf: tf.exp(floats(tf, "x")), library=table)
+    assert told in str(caught.value)
+    assert "*_ops.json" not in str(caught.value)
 
 
 def test_a_black_operator_is_not_reduced_in_mix():

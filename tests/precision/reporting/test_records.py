@@ -184,6 +184,15 @@ def test_csv_has_a_row_an_operator_and_survives_its_commas(reports):
 
 def test_csv_of_nothing_is_its_head():
     assert records.as_csv([], {"mode": MIX}) == "mode\n"
+    head = ",".join(("mode", *records.FIELDS))
+    assert records.as_csv([], {"mode": MIX}, records.FIELDS) == f"{head}\n"
+
+
+def test_a_graph_without_operators_leaves_the_head_of_a_run_s_csv(reports):
+    empty = reports[MIX]._replace(records=())
+    text = records.as_csv_of_run({"inference": empty, "train": reports[MIX]})
+    assert len(list(csv.DictReader(io.StringIO(text)))) == 55
+    assert text.splitlines()[0].endswith(",".join(records.FIELDS))
 
 
 def test_csv_of_a_run_names_the_graph(reports):

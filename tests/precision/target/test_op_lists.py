@@ -70,8 +70,9 @@ def test_only_the_listed_combinations_are_possible(added, removed):
         ("W", "", "white", "G", False),
         ("W", "", "black", "W", True),
         ("G", "", "white", "G", True),
-        ("B", "gray", "", "B", False),  # the trap: adding to gray alone changes nothing
-        ("W", "gray", "", "W", False),
+        ("B", "gray", "", "B", True),  # the trap: adding to gray alone changes nothing
+        ("W", "gray", "", "W", True),
+        ("G", "gray", "", "G", False),
         ("B", "gray", "black", "G", False),
         ("W", "gray", "black", "W", True),
         ("G", "black", "", "B", False),
@@ -102,6 +103,13 @@ def test_effect_on_an_operator(given, added, removed, colour, warns):
         ("HcomAllReduce", "is a node of the compiler's own"),
         ("Unique", "runs on the AI CPU in the types of the graph"),
         ("Mean", "is TensorFlow's name, so its entry does nothing; names are the chip's: Reduce"),
+        *(
+            (
+                name,
+                f"is TensorFlow's name, so its entry does nothing; names are the chip's: {chips}",
+            )
+            for name, chips in (("Softmax", "SoftmaxV2"), ("ArgMax", "ArgMax"))
+        ),
         ("MatMulV3", "is no type of the operator library, so its entry does nothing; names"),
         ("BatchMatMulV2", "names are the chip's: BatchMatMul"),
         ("SigmoidGrd", "names are the chip's: SigmoidGrad"),
@@ -152,6 +160,12 @@ def test_errors_of_a_file_name_it_or_its_key(tmp_path, text, problem):
     assert problem in str(caught.value)
     assert "try:" in str(caught.value)
     assert caught.value.exit_code == 2
+
+
+def test_what_takes_an_operator_to_the_gray_list_is_told():
+    change = {"gray-list": {"to-add": ["X"]}}
+    _, (warning,) = op_lists.recoloured(change, library(X=Colour.BLACK))
+    assert warning.endswith('does nothing: "black-list" "to-remove" makes it gray')
 
 
 def test_a_slash_in_a_name_is_no_comment_and_a_byte_order_mark_is_skipped(tmp_path):
