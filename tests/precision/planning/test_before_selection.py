@@ -318,7 +318,7 @@ def test_a_mode_has_the_names_of_both_keys(name, mode):
         ({"mode": "allow_mixed"}, "precision mode allow_mixed"),
         ({"mode": "cube_hif8"}, "precision mode cube_hif8"),
         ({"generation": "2022"}, "generation 2022"),
-        ({"library": "nowhere.json"}, "nowhere.json: can't be read"),
+        ({"library": "nowhere.json"}, "nowhere.json: it can't be read"),
         ({"library": {}}, 'has no object "ops"'),
         ({"library": {"ops": {"A": {"in": [], "out": ["y"], "cols": ["x"]}}}}, 'the column "x"'),
     ],
