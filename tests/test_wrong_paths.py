@@ -26,7 +26,7 @@ def typed(monkeypatch):
 
 
 def small_set(path):
-    arrays = {"x": np.ones((24, 28, 28), np.uint8), "y": np.zeros(24, np.uint8)}
+    arrays = {"x": np.full((24, 28, 28), 9, np.uint8), "y": np.zeros(24, np.uint8)}
     np.savez(
         str(path), **{f"{k}_{part}": a for k, a in arrays.items() for part in ("train", "test")}
     )

@@ -123,13 +123,20 @@ def test_the_log_of_a_run_may_be_in_a_folder_of_any_name(tmp_path):
 
 # typed; the key that is told; the line instead
 NOWHERE = [
-    ("hydra.run.dir=outputs/${nope} seed=1", "hydra.run.dir", "seed=1"),
-    ("-m hydra.sweep.dir=x/${nope} seed=1,2", "hydra.sweep.dir", "-m seed=1,2"),
+    (
+        "hydra.run.dir=outputs/${nope} seed=1",
+        "hydra.run.dir=outputs/${nope}", "'hydra.run.dir=\"outputs/\\${nope}\"' seed=1",
+    ),
+    (
+        "-m hydra.sweep.dir=x/${nope} seed=1,2",
+        "hydra.sweep.dir=x/${nope}", "-m 'hydra.sweep.dir=\"x/\\${nope}\"' seed=1,2",
+    ),
     ("hydra.job.name=${nope:1} seed=1", "hydra.job.name", "seed=1"),
     ("hydra.job_logging.root.level=${oc.decode:'{'}", "hydra.job_logging.root.level", ""),
     (
         "-m hydra/launcher=slurm hydra.launcher.account=${oc.env:NO_SUCH_NAME} seed=1",
-        "hydra.launcher.account", "-m hydra/launcher=slurm seed=1",
+        "hydra.launcher.account=${oc.env:NO_SUCH_NAME}",
+        "-m hydra/launcher=slurm 'hydra.launcher.account=\"\\${oc.env:NO_SUCH_NAME}\"' seed=1",
     ),
     ("-m hydra.launcher.n_jobs=${nope} seed=1,2", "hydra.launcher.n_jobs", "-m seed=1,2"),
     ("-m hydra.sweep.dir=x/${hydra:job.name} dry_run=true", "hydra.sweep.dir", "-m dry_run=true"),

@@ -217,7 +217,7 @@ def test_a_one_hot_that_a_fusion_made_is_no_constant(labels):
     graph_def, names = graph_of(build)
     plan = assign(graph_def, MIX, fetches=names)
     inner = [edge for edge in plan.casts if edge.producer.node.endswith("/OneHotD")]
-    assert [(edge.target, edge.on_host) for edge in inner] == [("float16", True)]
+    assert [(edge.target, edge.on_host) for edge in inner] == [("float16", False)]
     assert emulate(graph_def, plan, trace=True).traces.constants == ()
 
 
