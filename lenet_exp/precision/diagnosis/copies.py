@@ -14,7 +14,7 @@ numbers of the exact step. Each writes variables of its own.
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Set, Tuple
+from typing import AbstractSet, Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from lenet_exp.precision.diagnosis.refusals import ALONE, EMULATED, EXACT
 from lenet_exp.precision.emulation.emulate import check_known, emulate
 from lenet_exp.precision.emulation.exact.context import Lookup, look_up, source
 from lenet_exp.precision.emulation.exact.float_status import kind as status_kind
+from lenet_exp.precision.emulation.exact.own_types import own_halves, read_by_chip
 from lenet_exp.precision.emulation.exact.rewrite import output_dtypes, takes_reference
 from lenet_exp.precision.emulation.fast.region import brings_values, run_order
 from lenet_exp.precision.ir.builder import Nodes, copied, data_inputs, set_attribute, set_inputs
@@ -71,7 +72,10 @@ class _Source(NamedTuple):
 
 
 class _Placeholders:
-    """Placeholders for tensors of the whole graph, one for each."""
+    """Placeholders for tensors of the whole graph, one for each; float32 for float16.
+
+    What they stand for is float32: an emulation reads float16 data once more as the chip does.
+    """
 
     def __init__(self, graph_def: Any) -> None:
         """Begin with none; a node of `graph_def` may have any name."""
@@ -83,9 +87,9 @@ class _Placeholders:
     def placeholder(self, source: _Source, dtype: Any) -> str:
         """Return the name of the placeholder for a tensor."""
         if source not in self._known:
-            name = self._names.free("given")
-            node = tf_compat.load().NodeDef(name=name, op="Placeholder")
-            set_attribute(node, "dtype", dtype)
+            name, tf = self._names.free("given"), tf_compat.load()
+            node = tf.NodeDef(name=name, op="Placeholder")
+            set_attribute(node, "dtype", tf.float32 if dtype == tf.float16 else dtype)
             self._known[source], self.sources[name], self.made[name] = name, source, node
         return self._known[source]
 
@@ -121,7 +125,10 @@ def copies_of(
         parts[EMULATED] = _with_given_data(whole, graph, frames, given)
     if ALONE in wanted:
         parts[ALONE], alone = _cut(whole, graph, frames, given)
-    short = functools.lru_cache(maxsize=None)(functools.partial(_shortened, nodes))
+    data = (node for node in graph.nodes.values() if node.op in DATA)
+    short = (Tensor(node.name, slot) for node in data for slot in own_halves(node))
+    halves = {f"{EXACT}/{as_input(tensor)}" for tensor in short}
+    taken = functools.lru_cache(maxsize=None)(functools.partial(_taken, nodes, halves))
     resets = []
     for prefix, each in parts.items():
         flushes = flush and prefix != EXACT
@@ -129,7 +136,7 @@ def copies_of(
             each.graph_def, each, reference=True, counted=False, flush_subnormals=flushes
         )
         _merge_library(library, made.graph_def.library)
-        nodes.made.extend(_prefixed(made.graph_def, prefix, given, short))
+        nodes.made.extend(_prefixed(made.graph_def, prefix, given, taken))
         resets.append(f"{prefix}/{made.reset}")
     variables = _state(nodes, whole, parts, resets)
     looping = {name for name, node in graph.nodes.items() if frames[name] or node.op in ENTERS}
@@ -315,11 +322,11 @@ def _stands_alone(
 
 
 def _prefixed(
-    graph_def: Any, prefix: str, given: _Placeholders, short: Callable[[str], str]
+    graph_def: Any, prefix: str, given: _Placeholders, taken: Callable[[_Source], str]
 ) -> List[Any]:
     """Return nodes under other names, with what is given in the place of its placeholders.
 
-    `short(tensor)` is what eleven bits have of it.
+    `taken(source)` is the tensor that has it.
     """
     made = []
     for node in graph_def.node:
@@ -330,12 +337,11 @@ def _prefixed(
         texts = []
         for text in node.input:
             mark, name, slot = split(text)
-            stands_for = given.sources.get(name, _Source(f"{prefix}/{name}{slot}"))
-            taken = stands_for.tensor
-            if mark:
-                texts.append(f"^{node_of(taken)}")
-            else:
-                texts.append(short(taken) if stands_for.is_short else taken)
+            stands_for = given.sources.get(name)
+            if stands_for is None:
+                texts.append(f"{mark}{prefix}/{name}{slot}")
+                continue
+            texts.append(f"^{node_of(stands_for.tensor)}" if mark else taken(stands_for))
         set_inputs(copy, texts)
         if "frame_name" in copy.attr:
             copy.attr["frame_name"].s = f"{prefix}/".encode() + copy.attr["frame_name"].s
@@ -373,6 +379,17 @@ def _assign(nodes: Nodes, variable: str, value: str, dtype: Any, handle: bool) -
         return nodes.add("AssignVariableOp", [variable, value], f"{variable}/load", dtype=dtype)
     kinds = {"T": dtype, "validate_shape": False}
     return nodes.add("Assign", [variable, value], f"{variable}/load", **kinds)
+
+
+def _taken(nodes: Nodes, halves: AbstractSet[str], given: _Source) -> str:
+    """Return what has a tensor of the whole graph as float32, appended where it is another.
+
+    `halves`: data that are fed as float16.
+    """
+    tensor = given.tensor
+    if tensor in halves:
+        tensor = read_by_chip(nodes, tensor, True, f"given/{tensor.replace(':', '_')}")
+    return _shortened(nodes, tensor) if given.is_short else tensor
 
 
 def _shortened(nodes: Nodes, tensor: str) -> str:

@@ -6,7 +6,8 @@ size. They may not select rows, say how many there are, or be what a matrix is i
 
 from __future__ import annotations
 
-from typing import Any, Container, Sequence
+from types import MappingProxyType
+from typing import Any, Container, Mapping, Sequence
 
 from lenet_exp import tf_compat
 from lenet_exp.precision.emulation.exact.context import Lookup
@@ -16,27 +17,36 @@ from lenet_exp.precision.ir.op_traits import JOINS_AND_PARTS, PASS_THROUGH, WHOL
 
 # Value by value: of all inputs, whatever their types are.
 _EACH = PASS_THROUGH | {
-    "Abs", "Add", "AddN", "AddV2", "Cast", "Ceil", "Equal", "Floor", "Greater", "GreaterEqual",
-    "IsFinite", "IsInf", "IsNan", "Less", "LessEqual", "LogicalAnd", "LogicalNot", "LogicalOr",
-    "Maximum", "Minimum", "Mul", "Neg", "NotEqual", "OnesLike", "Pack", "Relu", "Rint", "Round",
-    "Select", "SelectV2", "Sign", "Square", "SquaredDifference", "Sub", "ZerosLike",
+    "Abs", "Add", "AddN", "AddV2", "Cast", "Ceil", "Einsum", "EnsureShape", "Equal", "Floor",
+    "Greater", "GreaterEqual", "IdentityN", "IsFinite", "IsInf", "IsNan", "Less", "LessEqual",
+    "LogicalAnd", "LogicalNot", "LogicalOr", "MatrixSetDiag", "Maximum", "Minimum", "Mul", "Neg",
+    "NotEqual", "OnesLike", "Pack", "Relu", "Rint", "Round", "Select", "SelectV2",
+    "Sign", "Square", "SquaredDifference", "Sub", "ZerosLike",
 }  # fmt: skip
-_OF_FIRST = (JOINS_AND_PARTS | WHOLE_OF_FIRST | {"OneHot", "TopKV2"}) - {
+_OF_FIRST = (JOINS_AND_PARTS | WHOLE_OF_FIRST | {
+    "DynamicPartition", "MatrixBandPart", "MatrixDiag", "MatrixDiagPart", "MatrixDiagPartV3",
+    "MatrixDiagV3", "MirrorPad", "MirrorPadGrad", "OneHot", "ReverseSequence", "Roll",
+    "SegmentSum", "TopKV2",
+}) - {
     "BroadcastArgs", "BroadcastGradientArgs", "Concat", "ConcatOffset", "ConcatV2",
     "InvertPermutation", "ListDiff", "Split", "Unique", "Where",
 }  # fmt: skip
-# Of the AI core, yet floating inputs decide how many values there are, or are refused.
-_RANGES = frozenset(("HistogramFixedWidth", "Range"))
+# Of the AI core, yet these inputs decide how many values there are, are refused, or say where to
+# read.
+_RANGES: Mapping[str, Container[int]] = MappingProxyType(
+    {"CropAndResize": (1,), "HistogramFixedWidth": range(3), "Range": range(3)}
+)
 
 
 def safe(lookup: Lookup, node: Any, altered: Sequence[bool]) -> bool:
     """Return whether a node may take wrong values; `altered` says of each data input if it does."""
     row = lookup.rows.get(node.name)
-    on_core = row is not None and not is_apart(row) and node.op not in _RANGES
+    on_core, ranges = row is not None and not is_apart(row), _RANGES.get(node.op, ())
     types = argument_types(node, tf_compat.op_def(node.op).input_arg)
     values = _values(node.op, len(types))
     return all(
-        index in values or (on_core and tf_compat.load().as_dtype(types[index]).is_floating)
+        index in values
+        or (on_core and index not in ranges and tf_compat.load().as_dtype(types[index]).is_floating)
         for index, wrong in enumerate(altered)
         if wrong
     )
@@ -48,4 +58,7 @@ def _values(op: str, count: int) -> Container[int]:
         return range(count)
     if op == "ConcatV2":
         return range(count - 1)
-    return {"Fill": (1,), "Split": (1,)}.get(op, (0,) if op in _OF_FIRST else ())
+    if op == "DynamicStitch":
+        return range(count // 2, count)
+    found = {"Fill": (1,), "MatrixSetDiagV3": (0, 1), "Split": (1,)}
+    return found.get(op, (0,) if op in _OF_FIRST else ())

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from lenet_exp.precision import assign, emulate
+from lenet_exp.precision.emulation.exact.context import look_up
+from lenet_exp.precision.emulation.fast.region import Role, find_roles, run_order
+from lenet_exp.precision.ir.graph import read_graph
 from tests.precision.chip import Run, same_bits, session_of
 from tests.precision.emulation.fast.test_fast_path import both_paths
 from tests.precision.emulation.test_emulate import check_random_graph
 from tests.precision.planning.test_random_graphs import training_graph
-from tests.precision.small import FORCE, MIX, floats, graph_of
+from tests.precision.small import FORCE, MIX, floats, graph_of, plan_of
 
 LARGE = (64, 128)
 
@@ -193,6 +196,12 @@ def root_of_a_matrix(tf):
     return tf.linalg.cholesky(tf.eye(4) * 3.0 + overflowing(tf)[1][:4] * 0.0)
 
 
+def crops_at_a_difference(tf):
+    boxes = overflowing(tf)[1] * 0.0 + tf.constant([0.0, 0.0, 1.0, 1.0])
+    image = tf.reshape(tf.get_variable("table", [4, 3]), [1, 4, 3, 1])
+    return tf.image.crop_and_resize(image, boxes, [0] * 6, [2, 2])
+
+
 def largest_of_none(tf):
     value, _ = overflowing(tf)
     return tf.reduce_max(tf.boolean_mask(value, value[:, 0] > 65504.0))
@@ -200,7 +209,7 @@ def largest_of_none(tf):
 
 VALUES_DECIDE = [
     mean_of_some, gradient_of_some, rows_at_a_difference, as_long_as_a_value, range_of_floats,
-    root_of_a_matrix, largest_of_none,
+    root_of_a_matrix, crops_at_a_difference, largest_of_none,
 ]  # fmt: skip
 
 
@@ -210,7 +219,48 @@ def test_what_a_value_decides_is_of_the_chosen_one(build, scale):
     """A shape, a row, whether an operator fails: infinity and what is made of it have no say."""
     values = np.float32([[1, 1], [1, 0], [2, 0], [1, 1], [-1, 0], [0, 0]]).repeat(2, axis=1)
     initial = {"weights": np.eye(4)}
-    if build is rows_at_a_difference:
+    if build in (rows_at_a_difference, crops_at_a_difference):
         initial["table"] = np.arange(12.0).reshape(4, 3)
     flag = both_paths(build, {"x:0": values * np.float32(scale)}, initial=initial)
     assert flag is (scale > 1 or build is largest_of_none)
+
+
+# Names, types and places of values, with what only says where to.
+MOVED = {
+    "IdentityN": lambda raw, value: raw.IdentityN(input=[value, [1]])[0],
+    "Einsum": lambda raw, value: raw.Einsum(inputs=[value, value], equation="ij,kj->ik"),
+    "MirrorPadGrad": lambda raw, value: raw.MirrorPadGrad(
+        input=value, paddings=[[1, 1], [0, 1]], mode="SYMMETRIC"
+    ),
+    "EnsureShape": lambda raw, value: raw.EnsureShape(input=value, shape=[6, 4]),
+    "ReverseSequence": lambda raw, value: raw.ReverseSequence(
+        input=value, seq_lengths=[1, 2, 3, 4, 1, 2], seq_dim=1
+    ),
+    "Roll": lambda raw, value: raw.Roll(input=value, shift=[1], axis=[0]),
+    "MatrixBandPart": lambda raw, value: raw.MatrixBandPart(input=value, num_lower=1, num_upper=1),
+    "MatrixDiag": lambda raw, value: raw.MatrixDiag(diagonal=value),
+    "MatrixDiagPart": lambda raw, value: raw.MatrixDiagPart(input=value),
+    "MatrixSetDiag": lambda raw, value: raw.MatrixSetDiag(input=value, diagonal=value[0]),
+    "DynamicStitch": lambda raw, value: raw.DynamicStitch(
+        indices=[[0, 2], [3, 1]], data=[value[:2], value[2:4]]
+    ),
+    "DynamicPartition": lambda raw, value: raw.DynamicPartition(
+        data=value, partitions=[0, 1, 0, 1, 0, 1], num_partitions=2
+    )[0],
+    "SegmentSum": lambda raw, value: raw.SegmentSum(data=value, segment_ids=[0, 0, 1, 1, 1, 2]),
+}
+
+
+@pytest.mark.parametrize(("op", "move"), MOVED.items(), ids=MOVED)
+def test_what_moves_or_adds_values_cuts_no_region(op, move):
+    def build(tf):
+        return tf.sigmoid(move(tf.raw_ops, overflowing(tf)[1]))
+
+    plan = plan_of(build, FORCE)
+    graph = read_graph(plan.graph_def)
+    roles = find_roles(look_up(plan), graph, run_order(graph))
+    assert {roles[name] for name, node in graph.nodes.items() if node.op == op} == {Role.TWICE}
+    values = np.random.RandomState(8).randn(6, 4).astype(np.float32)
+    for scale in (1, 1e6):
+        feeds = {"x:0": values * np.float32(scale)}
+        assert both_paths(build, feeds, initial={"weights": np.eye(4)}) is (scale > 1)
