@@ -204,6 +204,20 @@ def test_what_a_line_gives_is_computed():
     assert set(got.ravel()) == {np.float16(np.exp(1))}
 
 
+def lgamma(tf):
+    return tf.lgamma(floats(tf, "x"), name="same")
+
+
+@pytest.mark.parametrize("reference", [False, True])
+@pytest.mark.parametrize("line", ["InputDtype:float16,OutputDtype:float16", "OutputDtype:float16"])
+@pytest.mark.parametrize(("x", "expected"), [(2.5, np.float16(0.2846829)), (3e4, 65504.0)])
+def test_what_a_line_gives_is_computed_on_the_ai_cpu(reference, line, x, expected):
+    # The chip reads infinity as its largest value, and no flag is set.
+    feeds, line = {"x:0": np.full((4, 8), x, np.float32)}, f"OpType::Lgamma:{line}"
+    (got,), flag = compute(lgamma, feeds, MIX, reference=reference, customize_dtypes=line)
+    assert (set(got.ravel()), flag) == ({np.float32(expected)}, False)
+
+
 def integers(tf):
     whole = tf.placeholder(tf.int32, [4], "whole")
     return tf.multiply(whole, whole, name="same")
