@@ -50,6 +50,7 @@ from network_parts.table import (
     missing,
     problems_of,
     table,
+    to_what_is_left,
 )
 from paired import measure, ratio
 
@@ -289,6 +290,7 @@ def in_a_process(path: Path, options: argparse.Namespace) -> Dict[str, Any]:
     told = last_told(output)
     if end:
         tell(told, ALL, PROCESS, end)
+    to_what_is_left(told, options.modes, options.parts)
     return told
 
 
@@ -296,7 +298,9 @@ def last_told(output: bytes) -> Dict[str, Any]:
     """Return what the last whole line of a process's output tells."""
     for line in output.decode(errors="replace").splitlines()[::-1]:
         with contextlib.suppress(ValueError):
-            return dict(json.loads(line))
+            told = json.loads(line)
+            if isinstance(told, dict):
+                return told
     return empty()
 
 

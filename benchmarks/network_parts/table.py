@@ -2,7 +2,7 @@
 
 By mode: `plan` (seconds), `float16`, `casts`, `refused` and `ai_cpu` (operators), `bits` ("yes" or
 "no"), `cost` (of the emulated step / of the float32 step, with its interval), `problems` (words, by
-the part in which they came about; "process": of all parts).
+the part in which they came about; "process": of all parts, "process mix bits": of what it left).
 """
 
 from __future__ import annotations
@@ -45,14 +45,29 @@ def missing(told: Mapping[str, Any], modes: Sequence[str], parts: Sequence[str])
     return [mode for mode in modes if any(mode not in told[part] for part in parts)]
 
 
+def to_what_is_left(told: Dict[str, Any], modes: Sequence[str], parts: Sequence[str]) -> None:
+    """Say what went wrong with a process of what it was asked for and did not tell.
+
+    So it is forgotten once that is told, and not before.
+    """
+    asked = {(mode, part): missing(told, [mode], [part]) for mode in modes for part in parts}
+    problems = told["problems"].setdefault(ALL, {})
+    found = problems.get(PROCESS, [])
+    if any(asked.values()):
+        problems[PROCESS] = []
+    for (mode, part), left in asked.items():
+        problems[f"{PROCESS} {mode} {part}"] = found if left else []
+
+
 def problems_of(told: Mapping[str, Any]) -> List[str]:
     """Return what went wrong, a line each."""
-    return [
+    lines = (
         f"{mode}: {each}"
         for mode, parts in told["problems"].items()
         for found in parts.values()
         for each in found
-    ]
+    )
+    return [*dict.fromkeys(lines)]
 
 
 def by_mode(found: Mapping[str, Any], form: str = "{}") -> str:

@@ -179,6 +179,29 @@ def test_a_problem_is_gone_once_its_part_went_well(networks):
     assert table.problems_of(table.add(broken, well)) == []
 
 
+def test_a_process_s_problem_stays_until_what_it_left_is_told(networks):
+    table = importlib.import_module("network_parts.table")
+
+    def told(modes, part, *problem):
+        found = table.empty()
+        with networks.problems(found, "all", "process"):
+            found[part] = {} if problem else dict.fromkeys(modes, "yes")
+        for each in problem:
+            networks.tell(found, "all", "process", each)
+        table.to_what_is_left(found, modes, [part])
+        return found
+
+    known = table.add(table.empty(), told(["mix", "allow"], "bits", "it ended with -9"))
+    for modes, part, left in (
+        (["mix", "allow"], "cost", ["all: it ended with -9"]),
+        (["mix"], "bits", ["all: it ended with -9"]),
+        (["allow"], "bits", []),
+    ):
+        known = table.add(known, told(modes, part))
+        assert table.problems_of(known) == left
+
+
 def test_a_process_that_comes_to_no_end_leaves_what_it_told(networks):
     assert networks.last_told(b'{"nodes": 1}\n{"nodes": 2}\n{"nod') == {"nodes": 2}
+    assert networks.last_told(b'{"nodes": 1}\n3\nnull\n[]\n') == {"nodes": 1}
     assert networks.last_told(b"") == importlib.import_module("network_parts.table").empty()

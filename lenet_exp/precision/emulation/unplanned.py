@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Sequence
 
-from lenet_exp.precision.emulation.exact.context import source
 from lenet_exp.precision.emulation.exact.rewrite import (
     output_dtypes,
     takes_reference,
@@ -19,7 +18,7 @@ from lenet_exp.precision.ir.builder import Nodes, control_inputs, data_inputs, s
 from lenet_exp.precision.ir.graph import reachable
 from lenet_exp.precision.ir.names import node_of, slot_of, split
 from lenet_exp.precision.ir.op_defs import attribute
-from lenet_exp.precision.ir.op_traits import DATA, VARIABLES
+from lenet_exp.precision.ir.op_traits import DATA, MERGES, VARIABLES
 
 
 def unplanned(graph_def: Any, nodes: Nodes) -> List[Any]:
@@ -93,9 +92,14 @@ class _Crossing:
         """Return whether a node takes a float16 variable itself, which is float32 here."""
         for index, text in enumerate(data_inputs(node.input)):
             if takes_reference(node, index):
-                variable = self._graph[node_of(source(self._graph, text))]
-                while variable.op not in VARIABLES and variable.input:  # an Assign gives it on
-                    variable = self._graph[node_of(variable.input[0])]
-                if variable.op in VARIABLES and variable.name in self._emulated:
+                behind = [self._graph[name] for name in reachable([node_of(text)], self._given_on)]
+                variable = next((each for each in behind if each.op in VARIABLES), None)
+                if variable is not None and variable.name in self._emulated:
                     return bool(attribute(variable, "dtype").type == self._half.as_datatype_enum)
         return False
+
+    def _given_on(self, name: str) -> List[str]:
+        """Return the nodes whose variable a node gives on, as an Assign does; of a loop, both."""
+        node = self._graph[name]
+        data = data_inputs(node.input)
+        return [node_of(text) for text in (data if node.op in MERGES else data[:1])]

@@ -10,9 +10,10 @@ from lenet_exp.precision.analysis.composites import (
     float16_updates,
 )
 from lenet_exp.precision.analysis.integers import LARGEST, LARGEST_EXACT, Lost, lost_integers
+from lenet_exp.precision.analysis.placement import same_kinds
 from lenet_exp.precision.plan import Engine, Operator, Rule
 from lenet_exp.precision.planning.compilation import Compilation, PlanOptions
-from lenet_exp.precision.planning.dtype_overrides import agrees, wanted_types
+from lenet_exp.precision.planning.dtype_overrides import Types, agrees, wanted_types
 from lenet_exp.precision.planning.options import unread
 from lenet_exp.precision.planning.selection_rules import HALF, SINGLE, Candidates, Choice
 from lenet_exp.precision.target.modes import Mode
@@ -208,14 +209,23 @@ def _lines(rows: Sequence[Operator], options: PlanOptions) -> Iterator[str]:
     left: Dict[Tuple[str, str], List[str]] = {}
     for row in rows:
         fixed = options.fixed(row)
-        if fixed and not agrees(wanted_types(row, fixed), (*row.inputs, *row.outputs)):
-            left.setdefault((row.ge_type, _no_line(row)), []).append(row.name)
+        wanted = wanted_types(row, fixed) if fixed else ()
+        if not agrees(wanted, (*row.inputs, *row.outputs)):
+            left.setdefault((row.ge_type, _no_line(row, wanted)), []).append(row.name)
     for (ge_type, why), several in left.items():
         yield f"customize_dtypes: its line for {ge_type} {abbreviated(several)} does nothing: {why}"
 
 
-def _no_line(row: Operator) -> str:
+def _no_line(row: Operator, wanted: Types) -> str:
     if row.engine is Engine.HOST or row.rule in (Rule.REFUSED, Rule.UNKNOWN):
         return row.reason
-    origin = dict.fromkeys((*row.origin_inputs, *row.origin_outputs))
-    return f"it would make another kind of number of {', '.join(origin)}, which no plan shows"
+    count, origin = len(row.inputs), (*row.origin_inputs, *row.origin_outputs)
+    other = [
+        f"{f'input {index}' if index < count else f'output {index - count}'} ({kind})"
+        for index, (one, kind) in enumerate(zip(wanted, origin))
+        if one is not None and not same_kinds((one,), (kind,))
+    ]
+    if row.ge_type == "Cast" and not other:
+        return "a Cast writes the type that it says itself"
+    what = " and ".join(other) or "another tensor"  # that the kernel for these types changes too
+    return f"it would make another kind of number of {what}, which no plan shows"

@@ -184,12 +184,14 @@ def _widens(operator: GraphOperator, columns: Sequence[NodeColumn]) -> bool:
 def _unchosen(operator: GraphOperator, options: PlanOptions, found: Support) -> Operator:
     """Return the row of an operator without a choice: it has the types of the graph.
 
-    Where the compiler or the AI CPU runs it, customize_dtypes can set others all the same.
+    Where the compiler or the AI CPU runs it, customize_dtypes can set others all the same, but no
+    line does that changes what a Cast writes.
     Source: hicann/ge, format_dtype_setter.cc, `SetNodeDtypeByCustomDtypes`.
     """
     types, why, fixed = operator.origin, found.why, options.fixed(operator)
     if fixed is not None and found.rule in (Rule.AI_CPU, Rule.KEEP) and found.engine in _SET:
-        wanted = column_types(wanted_types(operator, fixed), operator.origin)
-        if wanted != types and same_kinds(wanted, types):
+        wanted = column_types(wanted_types(operator, fixed), types)
+        writes = operator.ge_type == "Cast" and wanted[1:] != types[1:]
+        if wanted != types and same_kinds(wanted, types) and not writes:
             types, why = wanted, f"{why}, but for those that customize_dtypes gives"
     return row_of(operator, options, types, (found.rule, why, found.engine))

@@ -142,7 +142,7 @@ def _operator(name: str, entry: Mapping[str, Any], old: bool) -> GeOperator:
         tuple(entry["in"]),
         tuple(entry["out"]),
         # Empty: columns of other types only, so not known either (3.2).
-        tuple(_column(text) for text in (*texts, *other)) if texts else None,
+        tuple(_column(text) for text in (*texts, *(other or ()))) if texts else None,
         _COLOURS[colour],
         bool(entry.get("null", False)),
         entry.get("unit", "none"),

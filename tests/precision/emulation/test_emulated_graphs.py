@@ -316,3 +316,21 @@ def test_shapes_and_places_that_do_not_fit_are_left_out(reference):
         run("unplanned")
         (got,) = run(names, {"x:0": np.ones((4, 8), np.float32)})
     same_bits(got, np.full((4, 8), 8.0))
+
+
+@BOTH
+def test_an_unplanned_loop_may_have_its_back_edge_first(reference):
+    def build(tf):
+        variable = tf.get_variable("w", [8, 8], use_resource=True)
+        given = (tf.constant(0), variable.handle)
+        tf.while_loop(lambda i, _: i < 3, lambda i, handle: (i + 1, handle), given, name="loop")
+        return tf.matmul(floats(tf, "x"), variable)
+
+    graph_def, names = graph_of(build)
+    merges = [node for node in graph_def.node if node.op == "Merge"]
+    assert merges
+    for node in merges:
+        node.input[:] = [*node.input][::-1]
+    with emulated(graph_def, names, FORCE, {"w": np.ones((8, 8))}, reference) as run:
+        (got,) = run(names, {"x:0": np.ones((4, 8), np.float32)})
+    same_bits(got, np.full((4, 8), 8.0))

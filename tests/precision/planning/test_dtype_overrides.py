@@ -204,6 +204,20 @@ def test_what_a_line_gives_is_computed():
     assert set(got.ravel()) == {np.float16(np.exp(1))}
 
 
+def lgamma(tf):
+    return tf.lgamma(floats(tf, "x"), name="same")
+
+
+@pytest.mark.parametrize("reference", [False, True])
+@pytest.mark.parametrize("line", ["InputDtype:float16,OutputDtype:float16", "OutputDtype:float16"])
+@pytest.mark.parametrize(("x", "expected"), [(2.5, np.float16(0.2846829)), (3e4, 65504.0)])
+def test_what_a_line_gives_is_computed_on_the_ai_cpu(reference, line, x, expected):
+    # The chip reads infinity as its largest value, and no flag is set.
+    feeds, line = {"x:0": np.full((4, 8), x, np.float32)}, f"OpType::Lgamma:{line}"
+    (got,), flag = compute(lgamma, feeds, MIX, reference=reference, customize_dtypes=line)
+    assert (set(got.ravel()), flag) == ({np.float32(expected)}, False)
+
+
 def integers(tf):
     whole = tf.placeholder(tf.int32, [4], "whole")
     return tf.multiply(whole, whole, name="same")
@@ -216,17 +230,31 @@ def reshaped(tf):
 @pytest.mark.parametrize(
     ("build", "line", "row", "told"),
     [
-        (integers, "OpType::Mul:InputDtype:float16,float16", "Mul ii>i gray", "int32, which"),
-        (reshaped, "OpType::Reshape:InputDtype:float16", "Reshape ii>i gray", "int32, which"),
-        (expanded, "same::InputDtype:,float16", "ExpandDims fi>f keep", "float32, int32, which"),
+        (integers, "OpType::Mul:InputDtype:float16,float16", "Mul ii>i gray",
+         "input 0 (int32) and input 1 (int32), which"),
+        (reshaped, "OpType::Reshape:InputDtype:float16", "Reshape ii>i gray",
+         "input 0 (int32), which"),
+        (expanded, "same::InputDtype:,float16", "ExpandDims fi>f keep",
+         "input 1 (int32), which"),
     ],
-)
+)  # fmt: skip
 def test_no_line_makes_a_float_of_an_integer(build, line, row, told):
     plan = plan_of(build, customize_dtypes=line)
     (warning,) = plan.warnings
     assert cell(plan.operators[0]) == row
     assert warning.startswith(f"customize_dtypes: its line for {plan.operators[0].ge_type} same")
     assert f"does nothing: it would make another kind of number of {told}" in warning
+
+
+@pytest.mark.parametrize("line", ["OutputDtype:float32", "InputDtype:float64,OutputDtype:float32"])
+def test_no_line_changes_what_a_cast_writes(line):
+    def build(tf):
+        return tf.cast(tf.placeholder(tf.float64, [4], "x"), tf.float16, name="same")
+
+    plan = plan_of(build, customize_dtypes=f"OpType::Cast:{line}")
+    assert cell(plan.operators[0]) == "Cast d>h ai_cpu"
+    told = "its line for Cast same does nothing: a Cast writes the type that it says itself"
+    assert plan.warnings[-1] == f"customize_dtypes: {told}"
 
 
 def convolution(tf):

@@ -9,6 +9,7 @@ import pytest
 
 from lenet_exp.errors import PrecisionError
 from lenet_exp.precision.target import operator_library
+from lenet_exp.precision.target.modes import Generation
 from tests.precision.small import ALLOW, FORCE, KEEP, MIX, cell, cells, floats, halves, plan_of
 
 STRIDES = [1, 1, 1, 1]
@@ -280,6 +281,16 @@ def test_a_wrong_table_is_refused_in_words(table, told):
         cells(lambda tf: tf.exp(floats(tf, "x")), library=table)
     assert told in str(caught.value)
     assert "*_ops.json" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["tf", "cols", "other", "cols_2021", "other_2021"])
+@pytest.mark.parametrize("generation", [*Generation])
+def test_null_in_a_table_is_a_list_of_nothing(key, generation):
+    told = [
+        operator_library.load_library({"ops": {"Exp": {**EXP, key: value}}}, generation)
+        for value in (None, [])
+    ]
+    assert told[0] == told[1]
 
 
 def test_a_black_operator_is_not_reduced_in_mix():

@@ -59,12 +59,16 @@ def keeps_types(lookup: Lookup, node: Any) -> bool:
 
 
 def rounded_apart(lookup: Lookup, node: Any) -> Tuple[int, ...]:
-    """Return the outputs that are float16 of a node's own, and made where nothing saturates."""
+    """Return the outputs that are float16 of a node's own, and made where nothing saturates.
+
+    Of its own is what the graph says, and on the AI CPU what a line of customize_dtypes gives.
+    """
     row = lookup.rows.get(node.name)
     if row is None or not is_apart(row) or node.op in _MOVING or _is_of_one_run(node):
         return ()
     halves = {each.slot for each, kind in zip(row.results, row.outputs) if each and kind == _HALF}
-    return tuple(slot for slot, kind in enumerate(_given(node)) if kind == _HALF and slot in halves)
+    own = (_HALF, "float32") if row.engine is Engine.AI_CPU else (_HALF,)
+    return tuple(slot for slot, kind in enumerate(_given(node)) if kind in own and slot in halves)
 
 
 def own_halves(node: Any) -> Tuple[int, ...]:
