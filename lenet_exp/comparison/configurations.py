@@ -7,6 +7,7 @@ from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence
 
 from lenet_exp.comparison import labels
 from lenet_exp.comparison.runs import Recorded
+from lenet_exp.config.chip.options import TABLE
 from lenet_exp.config.compose import flatten
 from lenet_exp.config.identity import is_part
 from lenet_exp.config.schema.hardware import Hardware, chip_of
@@ -22,6 +23,8 @@ _OF_CHIP = {
     key: "null" if value is None else str(value)
     for key, value in flatten(chip_of(Hardware("auto", "today", "warn")), "hardware.").items()
 }
+# A run that names the chip lacks an option only where it is not sent.
+_NOT_SENT = {key: "null" for key in _OF_CHIP if key.partition(".")[2] in TABLE}
 _EPOCHS = "schedule.epochs"  # of a run that went on the tag knows better
 
 
@@ -63,7 +66,10 @@ class Configuration(NamedTuple):
 
 def settings_of(run: Recorded) -> Dict[str, str]:
     """Return what a run computes, its seed apart."""
-    params = {**(_OF_CHIP if run.tags.get("hardware") == "ascend910" else {}), **run.params}
+    by_default: Mapping[str, str] = {}
+    if run.tags.get("hardware") == "ascend910":
+        by_default = _OF_CHIP if run.params.get("hardware.name") == "auto" else _NOT_SENT
+    params = {**by_default, **run.params}
     kept = {k: v for k, v in params.items() if is_part(k) and k not in _SAID_OTHERWISE}
     newer = {_EPOCHS: run.tags[_EPOCHS]} if _EPOCHS in run.tags else {}
     for key, tag in labels.FILE_TAGS.items():  # what is in a file counts, not its name

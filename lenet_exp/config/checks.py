@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Callable, Dict
 
 from lenet_exp.config.checkpoint_path import prefix_named
-from lenet_exp.config.chip.machine import check_machine
+from lenet_exp.config.chip.checks import check_emulated
+from lenet_exp.config.chip.machine import check_machine, found
 from lenet_exp.config.chip.options import TABLE
 from lenet_exp.config.cli import suggest
 from lenet_exp.config.cli.json_words import argument
@@ -17,6 +18,16 @@ from lenet_exp.config.schema.run import PRECISION_FILES, Settings, precision_fil
 
 def check_runnable(settings: Settings) -> None:
     """Raise ConfigError where this machine, the data or the start don't allow the run."""
+    if found(settings.hardware.name) != "cpu":
+        check_emulated(settings)
+    check_steps(settings)
+
+
+def check_steps(settings: Settings) -> None:
+    """Raise ConfigError where steps of a network can't be made here, on the CPU whatever is found.
+
+    That the CPU alone takes a setting is no reason, so a chip that `auto` finds changes nothing.
+    """
     check_machine(settings)
     check_generation(settings)
     _check_data_path(settings)

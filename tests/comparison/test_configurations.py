@@ -58,6 +58,12 @@ OF_MODES = [run(f"precision={mode}", f"seed={seed}") for mode in MODES for seed 
              run("hardware=ascend910", "hardware.debug_dir=x", hardware="ascend910")],
             ["allow_mix_precision"], id="a chip that auto found is that chip",
         ),
+        pytest.param(
+            [run("hardware=ascend910", f"hardware.op_compiler_cache_mode={mode}",
+                 hardware="ascend910") for mode in ("enable", "null")],
+            ["hardware.op_compiler_cache_mode=enable", "no op_compiler_cache_mode"],
+            id="an option of the chip that was left out",
+        ),
         pytest.param([run(), run(stack="tf1")],
                      ["stack=tf2", "stack=tf1"], id="two stacks"),
         pytest.param([run(), run(data_sha256="cd" * 32)],

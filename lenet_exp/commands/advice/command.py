@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from lenet_exp.config import checks
+from lenet_exp.config.chip import machine
+from lenet_exp.config.chip.checks import EMULATED
 from lenet_exp.config.cli import json_words
 from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.config.cli.graph_options import ExplainOptions
@@ -16,7 +18,7 @@ from lenet_exp.config.cli.options import list_of
 from lenet_exp.config.input_shapes import InputShapes
 from lenet_exp.config.run_words import words_of
 from lenet_exp.config.schema.hardware import Chip, Hardware
-from lenet_exp.config.schema.run import PRECISION_FILES, Settings
+from lenet_exp.config.schema.run import PRECISION_FILES, Precision, Settings
 from lenet_exp.errors import ConfigError
 
 _FILES = tuple(f"precision.{key}" for key in PRECISION_FILES)
@@ -27,24 +29,26 @@ def under(
 ) -> Settings:
     """Return settings with this mode, these kept operators and the vendor's files, by key, alone.
 
-    Only a CPU's graph is marked with `keep_dtype`, so of a chip the chip's mode is emulated then,
-    unless an option that only the chip has decides types too.
+    Only a CPU's graph is marked with `keep_dtype`, so of a chip, also one that `auto` finds, the
+    chip's mode is emulated then, unless an option that only the chip has decides types too.
     """
     named: Dict[str, Any] = {key: files.get(key) for key in PRECISION_FILES}
     precision = dataclasses.replace(
         settings.precision, mode=mode, keep_dtype=tuple(keep_dtype), **named
     )
     return dataclasses.replace(
-        settings, precision=precision, hardware=_hardware(settings, mode, bool(keep_dtype))
+        settings, precision=precision, hardware=_hardware(settings, precision)
     )
 
 
-def _hardware(settings: Settings, mode: str, is_marked: bool) -> Hardware:
-    chip = settings.hardware
+def _hardware(settings: Settings, precision: Precision) -> Hardware:
+    chip, mode = settings.hardware, precision.mode
+    is_emulated = any(getattr(precision, key) for key in EMULATED)
+    on_chip = machine.found(chip.name) != "cpu"
+    if on_chip and is_emulated and getattr(chip, "fusion_switch_file", None) is None:
+        return Hardware("cpu", chip.cann, chip.on_refused)
     if not isinstance(chip, Chip):
         return chip
-    if is_marked and getattr(chip, "fusion_switch_file", None) is None:
-        return Hardware("cpu", chip.cann, chip.on_refused)
     said: Dict[str, Any] = dict.fromkeys(PRECISION_FILES)
     said.update({} if mode == settings.precision.mode else {"precision_mode_v2": None})
     return dataclasses.replace(chip, **said)

@@ -20,6 +20,8 @@ from lenet_exp.config.schema.run import Settings
 from lenet_exp.errors import ConfigError
 
 LONGEST_LOOP = 10  # steps a session call where nobody chose: the ModelZoo's
+# Keys of a precision that are marked in, or imitated by, the CPU's graph only.
+EMULATED = ("keep_dtype", "trace_overflow", "flush_subnormals")
 
 
 def check_options(settings: Settings) -> None:
@@ -135,7 +137,7 @@ def _check_precision(settings: Settings, values: Mapping[str, Any]) -> None:
 
 def check_emulated(settings: Settings) -> None:
     """Raise ConfigError for what is marked in, or imitated by, the CPU's graph only."""
-    for key in ("keep_dtype", "trace_overflow", "flush_subnormals"):
+    for key in EMULATED:
         value = getattr(settings.precision, key)
         if value:
             shown = f"[{','.join(value)}]" if isinstance(value, tuple) else suggest.shown(value)

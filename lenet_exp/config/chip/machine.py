@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Callable, Container, Dict, Iterator, Mapping, Optional, Tuple
 
 from lenet_exp.config.chip import options, rank_table
-from lenet_exp.config.chip.checks import check_emulated, impossible
+from lenet_exp.config.chip.checks import impossible
 from lenet_exp.config.chip.options import TABLE
 from lenet_exp.config.cli import suggest
 from lenet_exp.config.schema.hardware import Chip
@@ -30,7 +30,6 @@ def check_machine(settings: Settings) -> None:
     """4 to 25: Raise ConfigError where this machine, its files or environment can't run a chip."""
     if not isinstance(settings.hardware, Chip):
         if found(settings.hardware.name) != "cpu":
-            check_emulated(settings)
             check_environment()
         return
     missing = missing_for_chip()

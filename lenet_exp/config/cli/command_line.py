@@ -12,7 +12,7 @@ import json
 import re
 import shlex
 from pathlib import Path
-from typing import Callable, Iterable, Iterator, List, NoReturn, Sequence, Tuple
+from typing import Callable, Iterable, Iterator, List, NoReturn, Optional, Sequence, Tuple
 
 from hydra import compose
 from hydra._internal.utils import get_args_parser
@@ -108,11 +108,11 @@ def settings_to_explain(
     arguments: Sequence[str],
     program: str = suggest.PROGRAM,
     own: Sequence[str] = (),
-    to_run: bool = False,
+    check: Optional[Callable[[Settings], None]] = None,
 ) -> Settings:
     """Return the settings of plain key=value arguments.
 
-    `to_run`: whether they have to be ones that can be trained here.
+    `check`: raises ConfigError where they are not what is to be done with them.
 
     Raises:
         ConfigError: as `check_command_line`, with remedies of `program`, whose `own` keys are
@@ -131,7 +131,10 @@ def settings_to_explain(
                     raise suggest.not_possible(key, values, "one value", good)
             with _composing(overrides):
                 composed = compose("config", words, return_hydra_config=True)
-            return _settings(composed, to_run)
+            settings = _settings(composed, to_run=False)
+            if check is not None:
+                check(settings)
+            return settings
     except ConfigError as error:  # its remedy is for a run, and works here too
         key, value, allowed, remedy = error.args
         if own and allowed.startswith(suggest.ONE_OF_ALL):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Dict, List, Optional, Sequence, Tuple, Type, TypeVar
 
+from lenet_exp.config.checks import check_steps
 from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.config.cli.options import Options, typed_values
 from lenet_exp.config.schema.keys import key, one_of, switch, within
@@ -56,7 +57,7 @@ class StepOptions(Options):
             _check_beside(cls, typed, others, _OF_ANY_GRAPH)
         if "run" in given:
             _check_beside(cls, typed, others, cls.BESIDE_A_RUN)
-        settings = settings_to_explain(others, cls.program(), cls.keys(), to_run=True)
+        settings = settings_to_explain(others, cls.program(), cls.keys(), check_steps)
         chosen = any(each.startswith(("precision=", "precision.")) for each in others)
         return cls(settings, chosen, **given)
 

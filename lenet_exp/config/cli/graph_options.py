@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Optional, Sequence, Tuple
 
+from lenet_exp.config.checks import check_runnable
 from lenet_exp.config.cli import suggest
 from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.config.cli.options import Options, typed_values
@@ -243,4 +244,4 @@ class PredictOptions(Options):
                 raise cls.unknown(argument, typed_values(arguments))
         chosen = any(argument.startswith("precision=") for argument in others)
         of_run = [*([] if chosen else ["precision=must_keep_origin_dtype"]), *others]
-        return cls(settings_to_explain(of_run, cls.program(), to_run=True), **given)
+        return cls(settings_to_explain(of_run, cls.program(), check=check_runnable), **given)

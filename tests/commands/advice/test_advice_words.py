@@ -9,6 +9,8 @@ import pytest
 
 from lenet_exp import tf_compat
 from lenet_exp.commands.advice.words import command, nearest, of_epsilon, scale_words
+from lenet_exp.config.checks import check_runnable
+from lenet_exp.config.chip import machine
 from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.config.cli.diagnosis_options import AdviseOptions
 from lenet_exp.config.cli.graph_options import ExplainOptions
@@ -127,6 +129,23 @@ def test_the_command_has_what_the_advice_is_of(
     if ".run " in line:
         write(tmp_path, files)
         settings_to_explain(shlex.split(line)[3:])
+
+
+@pytest.mark.parametrize("recorded", [[], ["seed=3"]])
+@pytest.mark.parametrize(
+    ("words", "names", "on_a_cpu"),
+    [([], ("a",), True), ([FLUSH], (), True), (["precision.keep_dtype=[fc_3]"], (), True),
+     ([], (), False)],
+)  # fmt: skip
+def test_beside_a_chip_the_command_is_one_that_run_takes(
+    words, names, on_a_cpu, recorded, monkeypatch
+):
+    monkeypatch.setattr(machine, "missing_for_chip", lambda: None)
+    options = AdviseOptions.read([*words, *(["run=latest"] if recorded else [])])
+    settings = settings_to_explain([*words, *recorded])
+    line = command(options, settings, point(names=names), scale_words(1.0, bool(names)), {})
+    assert ("hardware=cpu" in line.split()) == on_a_cpu
+    settings_to_explain(shlex.split(line)[3:], check=check_runnable)
 
 
 def test_a_typed_mixlist_is_said_in_the_mode_that_has_lists(tmp_path, monkeypatch):

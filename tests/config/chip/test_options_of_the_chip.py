@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lenet_exp.config.checks import check_contents
+from lenet_exp.config.checks import check_contents, check_runnable
 from lenet_exp.config.chip import machine
 from lenet_exp.config.chip.checks import check_jobs
 from lenet_exp.config.chip.options import FIRST, TABLE
@@ -62,10 +62,10 @@ def test_a_file_of_fusions_is_read_before_a_run_begins(tmp_path):
 @pytest.mark.parametrize("key", ["keep_dtype=[fc_3]", "trace_overflow=true"])
 def test_auto_refuses_what_the_chip_it_finds_can_not_do(key, monkeypatch):
     settings = settings_to_explain(["hardware=auto", f"precision.{key}"])
-    machine.check_machine(settings)
+    check_runnable(settings)
     monkeypatch.setattr(machine, "missing_for_chip", lambda: None)
     with pytest.raises(ConfigError, match="only with hardware=cpu") as caught:
-        machine.check_machine(settings)
+        check_runnable(settings)
     assert caught.value.args[3].endswith(f"hardware=cpu {shlex.quote(f'precision.{key}')}")
 
 

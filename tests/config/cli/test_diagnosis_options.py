@@ -63,6 +63,14 @@ def test_what_this_machine_lacks_is_told_with_a_line_of_the_verb(options, word, 
     assert caught.value.args[3].startswith(f"{options.program()} {word.partition('=')[0]}=")
 
 
+@pytest.mark.parametrize("key", ["keep_dtype=[a]", "flush_subnormals=true"])
+@pytest.mark.parametrize("source", [["graph=g.meta", "feeds=f.npz"], ["capture=c"], ["run=x"], []])
+@pytest.mark.parametrize("options", [DiagnoseOptions, AdviseOptions])
+def test_steps_are_made_on_the_cpu_beside_a_chip(options, source, key, monkeypatch):
+    monkeypatch.setattr(machine, "missing_for_chip", lambda: None)
+    assert options.read([*source, f"precision.{key}"]).settings.hardware.name == "auto"
+
+
 def test_predict_s_remedy_is_one_of_predict(monkeypatch):
     monkeypatch.setattr(machine, "missing_for_chip", lambda: "no chip here")
     with pytest.raises(ConfigError) as caught:
