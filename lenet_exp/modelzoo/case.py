@@ -29,6 +29,7 @@ from lenet_exp.training.history import History, summarize
 
 NETWORK = "LeNet_ID0127_for_TensorFlow"
 RESULT = "performance_precision.txt"
+_REFUSED = 2  # the run's exit code
 _SECONDS_TO_END = 120  # for a run that is to end: it closes its record
 
 
@@ -109,7 +110,7 @@ def _case_log(made: Outcome, case: str, machine: str) -> str:
 def train(command: CommandLine, arguments: List[str], batch_size: int, device: str) -> int:
     """Run python -m lenet_exp.run with `arguments`; return its exit code, files made if it is 0.
 
-    Of a run that was begun no earlier result is left; of one that is refused, all.
+    Earlier results are left where the run is refused, and nowhere else; the log is its own.
     """
     check_environment({"ASCEND_DEVICE_ID": device})
     if command.data is not None:
@@ -120,24 +121,26 @@ def train(command: CommandLine, arguments: List[str], batch_size: int, device: s
     files.log.parent.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     words = [*arguments, f"hydra.run.dir={as_typed(str(folder))}"]
-    aside = _set_aside([files.result, files.case_log, files.losses, files.log])
-    try:
-        code = _run(command.project, words, files.log)
-    finally:
-        is_begun = (folder / journal.NAME).exists()
-        for earlier, path in aside.items():
-            earlier.unlink() if is_begun else earlier.replace(path)
+    files.log.write_text("")  # first: where it can't be written nothing else is touched
+    earlier = _taken_away([files.result, files.case_log, files.losses])
+    code = _run(command.project, words, files.log)
+    if code == _REFUSED and not (folder / journal.NAME).exists():
+        for path, content in earlier.items():
+            write_bytes(path, content)
     if code == 0:
         _write(files, _outcome(folder, time.monotonic() - began), folder, case)
     return code
 
 
-def _set_aside(paths: Sequence[Path]) -> Dict[Path, Path]:
-    """Rename the files that are there; return new name -> old name."""
-    aside = {path.with_name(f".{path.name}.earlier"): path for path in paths if path.exists()}
-    for earlier, path in aside.items():
-        path.replace(earlier)
-    return aside
+def _taken_away(paths: Sequence[Path]) -> Dict[Path, bytes]:
+    """Remove the files that are there; return their content.
+
+    They are in no file meanwhile: a call that is killed leaves none that nobody looks for.
+    """
+    content = {path: path.read_bytes() for path in paths if path.exists()}
+    for path in content:
+        path.unlink()
+    return content
 
 
 def _fetch(folder: Path) -> None:

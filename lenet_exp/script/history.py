@@ -10,8 +10,8 @@ import numpy as np
 
 _LOSS = re.compile(r"(^|[/_])(total_)?loss(es)?(_\d+)?($|[/:])|loss$", re.IGNORECASE)
 # What else is computed in a scope of that name.
-_MEASURE = re.compile(r"(^|_)(acc(uracy)?|precision|recall|auc|f1|iou|correct|scale|rate|step)",
-                      re.IGNORECASE)  # fmt: skip
+_MEASURE = re.compile(r"(^|_)((acc(uracy)?|precision|recall|auc|f1|iou|correct)s?(_|\d|$)"
+                      r"|(scale|rate|step)s?(_?\d+)?$)", re.IGNORECASE)  # fmt: skip
 _SUMMARIES = ("ScalarSummary",)
 _UNSPOKEN = ("truediv", "value")  # names that TensorFlow gives, besides an operator's type
 _NO_LOSS = 4

@@ -85,14 +85,24 @@ def train(tmp_path, monkeypatch):
     return called
 
 
-def test_a_run_that_is_refused_leaves_all_earlier_results(train):
-    assert train("echo no; exit 2") == (2, 4 * ["earlier"])
+BEGIN = 'folder="${last#*=}"; mkdir -p "$folder"; echo > "$folder/record.jsonl"'
 
 
-def test_a_run_that_fails_leaves_none(train, tmp_path):
-    begin = 'folder="${last#*=}"; mkdir -p "$folder"; echo > "$folder/record.jsonl"'
-    assert train(begin, "echo begun; exit 1") == (1, ["begun\n"])
-    assert [path.name for path in tmp_path.rglob("*.earlier")] == []
+@pytest.mark.parametrize(("lines", "code", "results"), [
+    (["exit 2"], 2, 3),  # refused
+    ([BEGIN, "exit 2"], 2, 0),
+    (["exit 1"], 1, 0),  # before its record begins
+    ([BEGIN, "exit 1"], 1, 0),
+    (["kill -KILL $$"], 137, 0),
+])  # fmt: skip
+def test_earlier_results_are_left_where_a_run_is_refused(lines, code, results, train):
+    assert train("echo said", *lines) == (code, ["said\n", *results * ["earlier"]])
+
+
+def test_nothing_is_hidden_while_a_run_is_made(train):
+    assert train("ls -A output output/0", "exit 1") == (
+        1, ["output:\n0\n\noutput/0:\ntrain_0.log\n"],
+    )  # fmt: skip
 
 
 def test_a_run_that_does_not_end_is_killed(train, monkeypatch, capsys, tmp_path):

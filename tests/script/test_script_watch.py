@@ -82,7 +82,11 @@ def test_a_metric_that_is_not_found_is_said(metric, said):
     (["accuracy", "loss"], "loss"),
     (["loss/cross", "loss/add", "loss/total_loss"], "loss/total_loss"),
     (["loss/penalty", "loss/add_1"], "loss/add_1"),
-    (["loss/accuracy"], None),
+    *(([f"loss/{name}"], None) for name in (
+        "accuracy", "Accuracy_1", "top_acc", "acc1", "correct_prediction", "learning_rate_1",
+        "scale", "steps")),
+    *(([f"loss/{name}"], f"loss/{name}") for name in (
+        "AccumulateNV2", "scaled_sum", "rate_distortion", "stepwise", "correction")),
     (["loss/learning_rate", "softmax_cross_entropy_loss/value"],
      "softmax_cross_entropy_loss/value"),
     (["accuracy", "cost"], "cost"),  # by its summary

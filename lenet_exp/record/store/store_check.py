@@ -35,6 +35,8 @@ def absolute(uri: Optional[str], root: Optional[Path] = None) -> Optional[str]:
     """Return a URI that means in any folder the store that `uri` means in `root`, None: here."""
     if uri is None:
         return None
+    if re.match("file:[^/]", uri):
+        return Path(Path.cwd(), root or "", unquote(uri[len("file:") :])).as_uri()
     if sqlite_path(uri) is None:
         known = re.match(r"[\w+.-]+:|databricks|uc$", uri)
         return uri if known else str((root or Path.cwd()) / uri)
@@ -193,7 +195,7 @@ def folder_path(uri: str) -> Optional[Path]:
     """Return the folder of a store of files, None for any other."""
     if "://" in uri and not uri.startswith("file://"):
         return None
-    return Path(unquote(uri.partition("file://")[2] or uri))
+    return Path(unquote(re.sub("^file:(//)?", "", uri)))
 
 
 def file_number(uri: str) -> Optional[int]:

@@ -5,6 +5,7 @@ While a run is made by a thread of its own, and once more by `complete` at its e
 
 from __future__ import annotations
 
+import shlex
 import threading
 import time
 from pathlib import Path
@@ -93,7 +94,17 @@ def check_same_store(store: Store, journal: Journal, command: str) -> None:
     whole = store_check.absolute(recorded, Path(known.get("cwd", ""))), store_check.absolute(here)
     if recorded not in (None, here) and whole[0] != whole[1]:
         problem = f"this run is recorded in {recorded}"
-        raise StoreError(here, problem, f"MLFLOW_TRACKING_URI={recorded} {command}")
+        raise StoreError(here, problem, _in_store(str(whole[0]), command))
+
+
+def _in_store(uri: str, command: str) -> str:
+    """Return a command with another store, where it was typed: that goes before the environment."""
+    ours, end, arguments = command.partition(" -- ")
+    for word in shlex.split(ours):
+        if word.startswith("tracking.uri="):
+            other = shlex.quote(f"tracking.uri={uri}")
+            return ours.replace(shlex.quote(word), other) + end + arguments
+    return f"MLFLOW_TRACKING_URI={shlex.quote(uri)} {command}"
 
 
 def complete(run: Run, journal: Journal) -> None:

@@ -183,6 +183,16 @@ def test_only_sqlite_files_are_looked_into(uri, path):
     assert (None if found is None else str(found)) == path
 
 
+@pytest.mark.parametrize("uri", ["file:./a%20b%2520", "file:a%20b%2520"])
+def test_a_folder_in_the_file_form_of_mlflow_is_the_same_one_elsewhere(uri, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert store_check.folder_path(uri) == Path("a b%20")
+    found = store_check.absolute(uri)
+    assert found == f"file://{tmp_path}/a%20b%2520"
+    assert store_check.folder_path(found) == tmp_path / "a b%20"
+    assert store_check.absolute(uri, tmp_path / "c").endswith("/c/a%20b%2520")
+
+
 @pytest.mark.parametrize("exists", [True, False], ids=["the file", "its folder"])
 def test_a_store_that_cannot_be_written_is_told_at_once(exists, tmp_path, monkeypatch):
     path = tmp_path / "own" / "mlflow.db"

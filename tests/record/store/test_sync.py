@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
+import types
 
 import pytest
 
@@ -106,6 +108,30 @@ def test_a_run_goes_on_in_its_own_store_only(store, journal, tmp_path, monkeypat
     with pytest.raises(StoreError, match=r"recorded in sqlite:.*store\.db") as caught:
         sync.check_same_store(other, journal, "resume")
     assert f"MLFLOW_TRACKING_URI={store.uri} resume" in str(caught.value)
+
+
+@pytest.mark.parametrize(("command", "told"), [
+    ("script -m path=a.py", "MLFLOW_TRACKING_URI={uri} script -m path=a.py"),
+    ("script -m tracking.uri=sqlite:///mlflow.db sweep=a -- tracking.uri=x",
+     "script -m tracking.uri={uri} sweep=a -- tracking.uri=x"),
+    ("script 'tracking.uri=sqlite:///a b.db'", "script tracking.uri={uri}"),
+])  # fmt: skip
+def test_a_store_that_was_meant_from_another_folder_is_named_whole(
+    command, told, tmp_path, monkeypatch
+):
+    script = tmp_path / "script"
+    script.mkdir()
+    with contextlib.closing(Journal(tmp_path)) as recorded:
+        place = {"cwd": str(tmp_path), "uri": "sqlite:///mlflow.db"}
+        recorded.append("run", {"run_id": "a", "name": "b", **place})
+        here = types.SimpleNamespace(uri=f"sqlite:///{script}/mlflow.db")
+        monkeypatch.chdir(script)
+        with pytest.raises(StoreError) as caught:
+            sync.check_same_store(here, recorded, command)
+        uri = f"sqlite:///{tmp_path}/mlflow.db"
+        assert caught.value.args[2] == told.format(uri=uri)
+        here.uri = uri
+        sync.check_same_store(here, recorded, command)
 
 
 def test_a_store_that_was_taken_away_is_noticed(store, journal, tmp_path):
