@@ -60,7 +60,8 @@ class Emulated(NamedTuple):
     variable `float_status` (float32 []) counts overflows since they were last read and cleared;
     the operation `reset` sets it to 0, and has to be run before the first step. `traces` names
     what counts each rounding, and has a reset of its own; None if nothing was to be traced.
-    `inner` are the nodes whose tensors, in a step that overflows, are not what the chip has.
+    `inner` are the nodes whose tensors, in a step that overflows, are not what the chip has;
+    `twice` those in whose place nothing can be fed: what is behind them may take another node.
     """
 
     graph_def: Any
@@ -68,6 +69,7 @@ class Emulated(NamedTuple):
     reset: str
     traces: Optional[Traces] = None
     inner: FrozenSet[str] = frozenset()
+    twice: FrozenSet[str] = frozenset()
 
 
 def emulate(
@@ -107,9 +109,9 @@ def emulate(
     probe = tracer.rounding if tracer else None
     quiet = reference and not (counted or trace or flush_subnormals or _reads_status(graph))
     context = Context(lookup, nodes, [], flush_subnormals, probe, Saturating if quiet else None)
-    frames, inner = _rewrite(context, graph, fetches, exactly)
+    frames, inner, twice = _rewrite(context, graph, fetches, exactly)
     traces, made = tracer.end(frames) if tracer else None, _assembled(context, graph_def)
-    return Emulated(made, f"{float_status.NAME}:0", float_status.RESET, traces, inner)
+    return Emulated(made, f"{float_status.NAME}:0", float_status.RESET, traces, inner, twice)
 
 
 def _reads_status(graph: Graph) -> bool:
@@ -155,10 +157,10 @@ def _widened(row: Operator) -> bool:
 
 def _rewrite(
     context: Context, graph: Graph, fetches: Sequence[str], reference: bool
-) -> Tuple[Mapping[str, Frame], FrozenSet[str]]:
+) -> Tuple[Mapping[str, Frame], FrozenSet[str], FrozenSet[str]]:
     """Append all nodes of the plan's graph: what only computes first, then the rest in order.
 
-    Returns the while loops that each is in, and `inner` of what is emulated.
+    Returns the while loops that each is in, and `inner` and `twice` of what is emulated.
     """
     lookup, status = context.lookup, FloatStatus(context)
     frames = find_frames(graph, run_order(graph))
@@ -192,13 +194,15 @@ def _rewrite(
     _count_at_the_end(context, frames.of, status, flags)
     status.connect_buffers()
     _connect_choices(context.nodes.made)
-    return frames.of, frozenset() if reference else _inner(parts)
+    return (frames.of, *_twice(parts, reference))
 
 
-def _inner(parts: Parts) -> FrozenSet[str]:
-    """Return the nodes that have a right value only in functions of the letter."""
-    again = {name for part in parts.parts for name in part.names if parts.roles[name].altered}
-    return frozenset(again.difference(name for part in parts.parts for name in part.border))
+def _twice(parts: Parts, reference: bool) -> Tuple[FrozenSet[str], FrozenSet[str]]:
+    """Return `inner` and `twice` of what is emulated."""
+    if reference:
+        return frozenset(), frozenset()
+    twice = frozenset(n for part in parts.parts for n in part.names if parts.roles[n].altered)
+    return twice.difference(*(part.border for part in parts.parts)), twice
 
 
 def _to_the_letter(context: Context, found: Parts) -> List[List[str]]:

@@ -53,7 +53,7 @@ def emulated_session(
     made = emulate(graph_def, plan, fetches=names, reference=reference)
     emulated = _graph_class()()
     emulated.source, emulated.plan, emulated.refused = graph, plan, _refused(graph_def, plan, made)
-    emulated.float_status, emulated.reset = made.float_status, made.reset
+    _, emulated.float_status, emulated.reset, _, _, emulated.twice = made
     with emulated.as_default():
         tf_compat.load().import_graph_def(made.graph_def, name="")
     session = cpu_session.open_session(emulated, threads)
@@ -148,6 +148,11 @@ def _element(value: Any) -> Any:
     return of_graph() if of_graph is not None else value
 
 
+def _may_be_operation(allow_tensor: bool = True, allow_operation: bool = True) -> bool:
+    """Return the last of what tf.Graph.as_graph_element takes: a Session feeds tensors alone."""
+    return allow_operation
+
+
 @functools.lru_cache(maxsize=None)
 def _graph_class() -> Any:
     """Return the class of these sessions' graphs; with the first one TensorFlow is loaded."""
@@ -160,6 +165,7 @@ def _graph_class() -> Any:
         refused: Mapping[str, str]
         float_status: str
         reset: str
+        twice: FrozenSet[str]
 
         def as_graph_def(self, *args: Any, **options: Any) -> Any:
             """Return the GraphDef of the graph it was made of, as a Saver writes it."""
@@ -174,6 +180,10 @@ def _graph_class() -> Any:
             known = obj if owner is self or not of_source else element.name
             found = super().as_graph_element(known, *args, **options)
             name = getattr(found, "op", found).name
+            if name in self.twice and not _may_be_operation(*args, **options):  # it is fed
+                problem = "what is fed for it is not what all operators behind it take"
+                error = GraphError(name, problem, "emulated_session(..., reference=True)")
+                raise TypeError(str(error))  # the Session shows an error's first argument alone
             if name in self.refused:
                 remedy = f"emulated_session(graph, mode, [..., {found.name!r}])"
                 raise GraphError(name, self.refused[name], remedy)

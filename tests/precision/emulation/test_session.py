@@ -155,6 +155,17 @@ def test_an_inner_tensor_that_was_not_named_is_refused():
             same_bits(session.run(inner, large), np.full((2, 2), 65504.0))
 
 
+def test_an_inner_tensor_is_fed_where_all_behind_it_take_that(network):
+    graph, feeds = graph_of(network), {"rows:0": ROWS, "product:0": np.full((4, 3), 3.0)}
+    refused = pytest.raises(TypeError, match=r"product: what is fed .*\n.*reference=True")
+    for named in (["loss"], ["loss", "product"]):
+        with emulated_session(graph, "force_fp16", named) as session, refused:
+            session.run("loss:0", feeds)
+    with emulated_session(graph, "force_fp16", ["loss"], reference=True) as session:
+        session.run("init")
+        assert session.run("loss:0", feeds) == 9
+
+
 def test_one_call_does_for_a_graph_def_what_it_does_for_a_graph(network):
     graph_def = graph_of(network).as_graph_def()
     with emulated_session(graph_def, "force_fp16", "loss") as session:
