@@ -49,7 +49,7 @@ def decide(job: Job, code_sha256: str, redo_other_code: bool) -> Decision:
         action, why = Action.REDO, "was being set aside"
     elif other and redo_other_code:
         action, why = Action.REDO, "was made by other code"
-    elif journal.merged(entries, "tags").get("config_hash", job.identity) != job.identity:
+    elif journal.merged(entries, "tags").get("config_hash", job.identity) not in job.known_by:
         action, why = Action.REDO, "was given other settings since"
     elif status == "FINISHED":
         accuracy = journal.merged(entries, "metrics").get("accuracy", float("nan"))

@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Seq
 
 from lenet_exp.config.cli.suggest import shown
 from lenet_exp.config.compose import flatten
-from lenet_exp.config.identity import is_part
+from lenet_exp.config.identity import config_hash, is_part
 from lenet_exp.config.schema.run import SWEEP_KEYS, Settings, Sweep
 from lenet_exp.record.run import run_folders
 from lenet_exp.record.store import journal
@@ -65,6 +65,11 @@ class Job(abc.ABC):
     folder: Path
 
     @property
+    def known_by(self) -> Tuple[str, ...]:
+        """What the tag config_hash of its run may be."""
+        return (self.identity,)
+
+    @property
     @abc.abstractmethod
     def steps(self) -> int:
         """Steps that it makes in all; 0: not known."""
@@ -95,12 +100,18 @@ class Job(abc.ABC):
 
 @dataclass(frozen=True)
 class SweepJob(Job):
-    """A training of ours."""
+    """A training of ours; `today`: what its run is tagged with, if not with `identity`."""
 
     composed: ComposedJob
     delta: str
     identity: str
     folder: Path
+    today: str = ""
+
+    @property
+    def known_by(self) -> Tuple[str, ...]:
+        """Its folder's name, of an earlier version perhaps, and its identity of today."""
+        return self.identity, self.today
 
     @property
     def settings(self) -> Settings:
@@ -143,7 +154,8 @@ def jobs_of(
         settings = composed.settings
         data = hash_once(settings.data.path)
         identity = run_folders.job_identity(request.folder, settings, data, stack)
-        found.append(SweepJob(composed, delta, identity, request.folder / identity))
+        today = config_hash(settings, data, stack)
+        found.append(SweepJob(composed, delta, identity, request.folder / identity, today))
     return found
 
 

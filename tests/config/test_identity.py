@@ -81,6 +81,16 @@ def test_of_a_chip_s_file_what_is_in_it_makes_the_job_not_its_name(key, beside, 
     assert list(named_files(settings).values()) == [b"[]"]
 
 
+@pytest.mark.parametrize("status", ["FINISHED", "KILLED", "FAILED"])
+def test_what_is_redone_under_a_former_identity_is_found(status, chip, tmp_path):
+    settings = settings_to_explain([CHIP, "hardware.debug_dir=a"])
+    now, before = (by(settings, "data", "tf1") for by in (config_hash, former_hash))
+    with contextlib.closing(Journal(tmp_path / before)) as journal:
+        journal.append("tags", {"config_hash": now})
+        journal.append("status", {"status": status})
+    assert job_identity(tmp_path, settings, "data", "tf1") == before
+
+
 @pytest.mark.parametrize(("status", "kept"), [("FINISHED", True), ("KILLED", False), (None, False)])
 def test_what_an_earlier_version_finished_is_found(status, kept, chip, tmp_path):
     settings = settings_to_explain([CHIP, "hardware.debug_dir=a"])

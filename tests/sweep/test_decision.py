@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 
 import pytest
@@ -52,6 +53,12 @@ def test_a_job_is_kept_gone_on_with_or_made_anew(tmp_path, made, redo, action, w
     assert decision.action is action
     assert why in decision.why
     assert decision.other_code == (made.get("code") == "old")
+
+
+def test_a_job_redone_in_the_folder_of_an_earlier_version_is_kept(tmp_path):
+    job = job_in(tmp_path / "job", "FINISHED", identity="f" * 12)
+    redone = dataclasses.replace(job, today="f" * 12)
+    assert decide(redone, "today", True).action is Action.KEEP
 
 
 def test_a_damaged_record_is_made_anew(tmp_path):

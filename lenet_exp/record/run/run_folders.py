@@ -158,14 +158,18 @@ def _from(start: Path, settings: Settings) -> Settings:
 
 
 def job_identity(sweep: Path, settings: Settings, data_sha256: str, stack: str) -> str:
-    """Return the identity of a job of a sweep: the former one where it was finished under that."""
+    """Return the identity of a job of a sweep: the former one where it was finished under that.
+
+    What is redone there is tagged with the identity of today.
+    """
     identity = config_hash(settings, data_sha256, stack)
     if sweep.is_dir() and not (sweep / identity / journal.NAME).is_file():
         former = former_hash(settings, data_sha256, stack)
         with contextlib.suppress(OSError, DataError):
             entries = journal.read(sweep / former)
             ended = journal.merged(entries, "status").get("status") == "FINISHED"
-            if ended and journal.merged(entries, "tags").get("config_hash") == former:
+            tagged = journal.merged(entries, "tags").get("config_hash")
+            if tagged == identity or (ended and tagged == former):
                 return former
     return identity
 
