@@ -193,6 +193,8 @@ def test_a_training_that_is_refused_says_so_and_leaves_earlier_results(done, tmp
         {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         for folder in (output, clone.folder / "scripts" / "output")
     )
+    log, _ = kept.pop("train_0.log"), before.pop("train_0.log")
+    assert b"is too short for an idx file" in log  # of this call
     assert kept == before
 
 
