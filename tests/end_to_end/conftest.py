@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lenet_exp import tf_compat
+from tests.data.part_of_mnist import make_part
 from tests.end_to_end.forked import Forked
 from tests.stores import new_store
 
@@ -93,8 +94,14 @@ def with_store(project: Project) -> Project:
     return project
 
 
+@pytest.fixture(scope="session")
+def part_of_mnist(mnist_folder):
+    """What `PART` names is there."""
+    make_part(mnist_folder)
+
+
 @pytest.fixture
-def bare_project(tmp_path, mnist_folder) -> Project:
+def bare_project(tmp_path, part_of_mnist) -> Project:
     """A folder in which nothing was done yet."""
     return Project(tmp_path)
 
@@ -105,13 +112,13 @@ def project(bare_project) -> Project:
 
 
 @pytest.fixture(scope="module")
-def shared_project(tmp_path_factory, mnist_folder) -> Project:
+def shared_project(tmp_path_factory, part_of_mnist) -> Project:
     """One folder for a module's runs."""
     return with_store(Project(tmp_path_factory.mktemp("project")))
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory, mnist_folder) -> Project:
+def trained(tmp_path_factory, part_of_mnist) -> Project:
     """A folder with one run, outputs/it, that tells most digits apart."""
     project = with_store(Project(tmp_path_factory.mktemp("trained")))
     words = ("schedule.epochs=1", "schedule.steps_per_epoch=500", "optimizer.learning_rate=0.005")

@@ -10,6 +10,7 @@ from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.config.identity import config_hash
 from lenet_exp.experiment import graphs
 from lenet_exp.experiment.run import warnings_of
+from tests.data.part_of_mnist import PART
 from tests.stacks import full_on_tf1
 
 MIXLIST = '{"black-list": {"to-remove": ["ReduceMeanD"]}}'
@@ -39,7 +40,7 @@ def _rows(held):
 @full_on_tf1
 def test_a_run_is_planned_by_them_and_repeated_by_what_is_in_them(project):
     _write(project)
-    done = project.run("schedule=smoke", "deterministic=true", *ASKED)
+    done = project.run(PART, "schedule=smoke", "deterministic=true", *ASKED)
     assert done.returncode == 0, done.stderr
     (folder,) = project.folder.glob("outputs/*")
     types = _types(folder)
@@ -91,7 +92,7 @@ def test_they_shape_an_explanation_of_the_mode_that_has_them(project):
 @full_on_tf1
 def test_a_sweep_refuses_what_is_in_them_before_its_first_job(project):
     _write(project)
-    words = ("-m", "debug=fast", "precision.keep_dtype=[],[fc_9]", "sweep=named")
+    words = ("-m", PART, "debug=fast", "precision.keep_dtype=[],[fc_9]", "sweep=named")
     done = project.run(*words)
     assert done.returncode == 2, done.stdout
     assert "keep_dtype fc_9: the graph has no such node" in done.stderr
