@@ -68,6 +68,7 @@ def test_a_run_is_planned_by_them_and_repeated_by_what_is_in_them(project):
     assert "precision.modify_mixlist: the file has changed" in refused.stderr
 
 
+@full_on_tf1
 def test_they_shape_an_explanation_of_the_mode_that_has_them(project):
     _write(project)
     (project.folder / "odd.json").write_text('{"black": {}}')
@@ -100,6 +101,7 @@ def test_a_sweep_refuses_what_is_in_them_before_its_first_job(project):
     assert not (project.folder / "multirun" / "named").exists()
 
 
+@full_on_tf1
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
@@ -122,6 +124,7 @@ SWITCHES = '{"Switch": {"GraphFusion": {"MatMulBiasAddFusionPass": "%s", "Unhear
 OF_A_CHIP = ("precision=allow_mix_precision", "hardware=ascend910", "loss_scale=none")
 
 
+@full_on_tf1
 @pytest.mark.parametrize("switch", ["on", "off"])
 def test_a_fusion_is_off_in_the_plan_of_a_run_and_in_an_explanation(project, switch):
     path = project.folder / "switches.json"
