@@ -11,7 +11,7 @@ from PIL import Image
 
 from lenet_exp import tf_compat
 from lenet_exp.data import files, mnist
-from tests.data.part_of_mnist import PART, make_part
+from tests.data.part_of_mnist import PART
 from tests.docs import pages
 from tests.end_to_end.conftest import Project, with_store
 from tests.hardware import double
@@ -38,8 +38,7 @@ def parameter(page):
 
 
 @pytest.mark.parametrize("page", [parameter(p) for p in pages.PAGES if p.name not in ELSEWHERE])
-def test_the_commands_of_a_page_print_what_it_shows(page, tmp_path, mnist_folder):
-    make_part(mnist_folder)
+def test_the_commands_of_a_page_print_what_it_shows(page, tmp_path, part_of_mnist):
     project, chip = with_store(Project(tmp_path)), {}
     for command in pages.commands(page):
         if "hardware=ascend910" in command.words and "dump_step" not in str(command):

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from lenet_exp import tf_compat
-from tests.data.part_of_mnist import make_part
 from tests.end_to_end.forked import Forked
 from tests.stores import new_store
 
@@ -92,12 +91,6 @@ def with_store(project: Project) -> Project:
     if tf_compat.stack_of_this_python() == "tf2":
         new_store(project.folder / "mlflow.db")
     return project
-
-
-@pytest.fixture(scope="session")
-def part_of_mnist(mnist_folder):
-    """What `PART` names is there."""
-    make_part(mnist_folder)
 
 
 @pytest.fixture
