@@ -125,6 +125,14 @@ def mnist_folder() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def part_of_mnist(mnist_folder):
+    """What `PART` names is there."""
+    from tests.data.part_of_mnist import make_part
+
+    make_part(mnist_folder)
+
+
 @pytest.fixture(autouse=True)
 def own_environment(monkeypatch, tmp_path):
     """Run each test in an empty folder, with no store chosen from outside."""

@@ -16,7 +16,7 @@ from lenet_exp.data import layout, mnist
 from lenet_exp.errors import DataError
 
 _SIDE, _DIGIT = 28, 20  # pixels: of an image, and of the box MNIST's digits fit into
-_REMEDY = "images=DIR of PNGs, images=FILE.png, an idx file, KMNIST's npz, or images=mnist"
+_REMEDY = "images=DIR of PNGs, images=FILE.png, an idx file, an npz, or images=mnist"
 _INK = 32  # of 255: fainter is paper, or a scanner's noise
 _LEAST_INK = 255  # of a digit's pixels together: less than one white pixel are specks of dust
 # What Pillow raises for a damaged, cut, enormous or wrongly named file.
@@ -40,7 +40,7 @@ class Images(NamedTuple):
 
 
 def read(path: Path) -> Images:
-    """Return the images of a PNG, of an idx file, or of a folder of PNGs or MNIST's test set.
+    """Return the images of a PNG, an idx file, the test set of an npz, or a folder of such.
 
     Of PNGs, a folder named 0 to 9 is the label of what is in it; of idx files, the labels are
     the file beside that is named so.
@@ -51,12 +51,12 @@ def read(path: Path) -> Images:
     try:
         if path.is_dir():
             test = layout.find_test_images(path)
-            return _read_idx(test) if test is not None else _read_folder(path)
+            return _read_labelled(test) if test is not None else _read_folder(path)
         if not path.exists():
             raise DataError(path, "is not there", _REMEDY)
         if not path.is_file():
             raise DataError(path, "is no regular file: it may have no end", _REMEDY)
-        return _read_pngs([path], path.parent) if _is_png(path) else _read_idx(path)
+        return _read_pngs([path], path.parent) if _is_png(path) else _read_labelled(path)
     except OSError as error:  # a folder that may be listed but not entered
         raise DataError(path, f"can't be read ({error.strerror or error})", _REMEDY) from error
 
@@ -70,11 +70,12 @@ def _is_png(path: Path) -> bool:
     return path.suffix.lower() == ".png"
 
 
-def _read_idx(path: Path) -> Images:
+def _read_labelled(path: Path) -> Images:
     try:
-        pixels = mnist.read_images(path)
-        beside = layout.labels_beside(path)
+        test = mnist.read_test(path)
+        beside = layout.labels_beside(path) if test is None else None
         labels = mnist.read_labels(beside) if beside is not None else None
+        pixels, labels = test or (mnist.read_images(path), labels)
     except DataError as error:
         what, problem, _ = error.args  # its remedy is a run's
         raise DataError(what, problem, _REMEDY) from error
@@ -83,7 +84,7 @@ def _read_idx(path: Path) -> Images:
     if labels is not None and len(labels) != len(pixels):
         problem = f"holds {len(labels)} labels for {len(pixels)} images"
         raise DataError(beside, problem, f"take it away, or {_REMEDY}")
-    notes = (mnist.TURNED,) if mnist.is_transposed(path.name) else ()
+    notes = (mnist.TURNED,) if test is None and mnist.is_transposed(path.name) else ()
     return Images([str(number) for number in range(len(pixels))], pixels, labels, notes)
 
 

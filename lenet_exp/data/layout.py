@@ -117,7 +117,7 @@ def find_test_images(folder: Path) -> Optional[Path]:
     """Return the test images of a folder; None where it holds none or those of several sets."""
     role = Role("test", "images")
     for here in _by_level(folder):
-        found = [one.files[role] for one in here if role in one.files]
+        found = [one.path(role) for one in here if one.npz or role in one.files]
         if found:
             return found[0] if len(found) == 1 else None
     return None

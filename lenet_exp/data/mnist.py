@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -113,6 +113,28 @@ def _arrays(chosen: FileSet, roles: Sequence[layout.Role]) -> Iterator[np.ndarra
             name = names[ROLES.index(role)]
             check = as_images if role.kind == "images" else as_labels
             yield check(npz.read(name), chosen.npz, f"{name} ")
+
+
+def read_test(path: Path) -> Optional[Split]:
+    """Return the test examples of an npz that holds a whole set, None of any other file.
+
+    Raises:
+        DataError: it is damaged, or holds several arrays that are no set.
+    """
+    if path.suffix != ".npz":
+        return None
+    with formats.open_npz(path) as npz:
+        if len(npz.names) == 1:
+            return None
+        images, labels = _names(npz)[2:]
+        test = Split(
+            as_images(npz.read(images), path, f"{images} "),
+            as_labels(npz.read(labels), path, f"{labels} "),
+        )
+    if len(test.images) != len(test.labels):
+        problem = f"holds {len(test.labels)} test labels for {len(test.images)} images"
+        raise DataError(path, problem, REMEDY)
+    return test
 
 
 def _names(npz: formats.Npz) -> Sequence[str]:

@@ -8,12 +8,13 @@ import signal
 import pytest
 
 from tests.cluster.faults import Faults, folder_of
+from tests.data.part_of_mnist import PART
 from tests.end_to_end.sweeps import running, runs_of, statuses
 from tests.end_to_end.test_resume import differences, outcome
 
 pytestmark = pytest.mark.full
 SEEDS = range(4)
-WORDS = ("-m", "seed=range(0,4)", "debug=fast", "schedule.steps_per_epoch=60")
+WORDS = ("-m", PART, "seed=range(0,4)", "debug=fast", "schedule.steps_per_epoch=60")
 WORDS += ("schedule.checkpoint_every=10", "sweep=travels")
 PLACES = {0: "local", 1: "slurm", 2: "ray", 3: "ray"}  # where the job of a seed ends
 

@@ -9,12 +9,13 @@ import pytest
 
 from tests.cluster import ray_cluster
 from tests.cluster.faults import Faults, folder_of, lease_of
+from tests.data.part_of_mnist import PART
 from tests.end_to_end.sweeps import running, runs_of, statuses
 from tests.end_to_end.test_resume import differences, outcome
 
 pytest.importorskip("ray", reason="Ray is not installed (pip install 'lenet-exp[ray]')")
 pytestmark = pytest.mark.full
-SCHEDULE = ("debug=fast", "schedule.steps_per_epoch=60", "schedule.checkpoint_every=10")
+SCHEDULE = (PART, "debug=fast", "schedule.steps_per_epoch=60", "schedule.checkpoint_every=10")
 DEATHS = {1: "raise always", 2: "kill", 3: "hang", 4: "hang", 5: "kill always"}
 
 

@@ -10,11 +10,12 @@ import subprocess
 import pytest
 
 from tests.cluster.faults import Faults, folder_of, lease_of
+from tests.data.part_of_mnist import PART
 from tests.end_to_end.sweeps import running, runs_of, statuses, wait_for
 from tests.end_to_end.test_resume import differences, outcome
 
 pytestmark = pytest.mark.full
-SCHEDULE = ("debug=fast", "schedule.steps_per_epoch=60", "schedule.checkpoint_every=10")
+SCHEDULE = (PART, "debug=fast", "schedule.steps_per_epoch=60", "schedule.checkpoint_every=10")
 SLURM = ("hydra/launcher=slurm", "hydra.launcher.gres=npu:1", "hydra.launcher.mem=2500")
 DEATHS = {
     1: "raise always",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 
 from lenet_exp.comparison.configurations import (
@@ -20,9 +22,14 @@ pytestmark = pytest.mark.stackless
 TAGS = {"hardware": "cpu", "stack": "tf2", "data_sha256": "ab" * 32}
 
 
-def run(*words, started=0, status="FINISHED", **tags):
+@functools.lru_cache(maxsize=None)
+def params_of(*words):
     typed = flatten(settings_to_explain(list(words)))
-    params = {key: "null" if value is None else str(value) for key, value in typed.items()}
+    return {key: "null" if value is None else str(value) for key, value in typed.items()}
+
+
+def run(*words, started=0, status="FINISHED", **tags):
+    params = dict(params_of(*words))
     metrics = {"accuracy": 0.9} if status == "FINISHED" else {}
     name = f"{' '.join(words)} {started}"
     return Recorded(name, "1", status, started, params, {**TAGS, **tags}, metrics, "")

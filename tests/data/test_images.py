@@ -100,6 +100,25 @@ def test_labels_are_those_of_folders_and_of_the_file_beside(test_set, mnist_fold
     assert len(images.read(tmp_path).names) == 10000  # the folder's test set
 
 
+def test_an_npz_that_a_run_takes_has_the_test_set_too(test_set, tmp_path):
+    arrays = {"x_test": test_set.images[:7, :, :, 0], "y_test": test_set.labels[:7]}
+    arrays.update(x_train=arrays["x_test"][:1], y_train=arrays["y_test"][:1])
+    (tmp_path / "inside").mkdir()
+    for name, read_by in [("emnist.npz", "emnist.npz"), ("inside/mnist.npz", "inside")]:
+        np.savez(str(tmp_path / name), **arrays)
+        found = images.read(tmp_path / read_by)
+        assert np.array_equal(found.pixels, test_set.images[:7])
+        assert found.labels.tolist() == test_set.labels[:7].tolist()
+        assert found.notes == ()  # an npz stores no image column by column
+
+    np.savez(str(tmp_path / "mine.npz"), **{**arrays, "y_test": arrays["y_test"][:3]})
+    with pytest.raises(DataError, match=r"mine\.npz: holds 3 test labels for 7 images"):
+        images.read(tmp_path / "mine.npz")
+    np.savez(str(tmp_path / "mine.npz"), a=arrays["x_test"], b=arrays["y_test"])
+    with pytest.raises(DataError, match=r"mine\.npz: has no array x_train; it has a, b"):
+        images.read(tmp_path / "mine.npz")
+
+
 def test_an_enormous_png_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     Image.new("L", (40, 40)).save(str(tmp_path / "x.png"))

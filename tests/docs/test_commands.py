@@ -11,6 +11,7 @@ from PIL import Image
 
 from lenet_exp import tf_compat
 from lenet_exp.data import files, mnist
+from tests.data.part_of_mnist import PART
 from tests.docs import pages
 from tests.end_to_end.conftest import Project, with_store
 from tests.hardware import double
@@ -25,7 +26,9 @@ ELSEWHERE = (
 )
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 LASTING = ("configuration ", "differences: ", "cost: ", "emulated: ", "accuracy: ", "page: ")
-SHORT = ("schedule=smoke",)
+SHORT = (PART, "schedule=smoke")
+# As many images as the part has: else it is a look and no training, and ends with other words.
+TRAINING = (PART, "schedule.epochs=1", "schedule.steps_per_epoch=172")
 
 
 def parameter(page):
@@ -35,7 +38,7 @@ def parameter(page):
 
 
 @pytest.mark.parametrize("page", [parameter(p) for p in pages.PAGES if p.name not in ELSEWHERE])
-def test_the_commands_of_a_page_print_what_it_shows(page, tmp_path, mnist_folder):
+def test_the_commands_of_a_page_print_what_it_shows(page, tmp_path, part_of_mnist):
     project, chip = with_store(Project(tmp_path)), {}
     for command in pages.commands(page):
         if "hardware=ascend910" in command.words and "dump_step" not in str(command):
@@ -68,8 +71,7 @@ def shortened(command, words):
     own = any(word.startswith(("schedule", "debug", "--", "hardware.dump")) for word in words)
     if command.verb != "run" or own or exit_code(command):
         return words
-    # What is shown is a training's end, and 20 steps are none.
-    return (*words, "schedule.epochs=1") if command.printed else (*words, *SHORT)
+    return (*words, *(TRAINING if command.printed else SHORT))
 
 
 def prepare(project, command):

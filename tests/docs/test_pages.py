@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lenet_exp import explain
 from tests.docs import pages
 from tests.end_to_end.forked import Forked
 from tests.stacks import full_on_tf1
@@ -30,13 +31,14 @@ def shown(verb):
     return found
 
 
-def check(verb, words):
-    environment = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
-    module = f"lenet_exp.{verb}".strip()
-    with Forked(module, words.split(), str(Path.cwd()), environment) as child:
-        said, problems = child.communicate()
-    assert child.returncode == 0, problems
-    printed = said.splitlines()
+@pytest.fixture(autouse=True)
+def nothing_but_a_pipe(monkeypatch):
+    """A width that a person's terminal has is not the page's."""
+    for name in ("COLUMNS", "LINES"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def compare(verb, words, printed):
     for lines in shown(verb)[words]:
         assert len(lines) > 1
         rest = iter(printed)  # each line, in this order; "..." leaves some out
@@ -46,8 +48,9 @@ def check(verb, words):
 
 @full_on_tf1
 @pytest.mark.parametrize("words", shown(EXPLAIN))
-def test_the_page_on_precision_shows_real_output(words):
-    check(EXPLAIN, words)
+def test_the_page_on_precision_shows_real_output(words, capsys):
+    assert explain.main(words.split()) == 0
+    compare(EXPLAIN, words, capsys.readouterr().out.splitlines())
 
 
 @pytest.mark.full
@@ -55,7 +58,10 @@ def test_the_page_on_precision_shows_real_output(words):
 def test_the_page_on_precision_shows_what_runs_end_with(words, mnist_folder):
     if "force_fp16 " in words and sys.version_info < (3, 8):
         pytest.skip("the same seed gives other weights there, and another one divides by 0 first")
-    check(RUN, words)
+    with Forked("lenet_exp.run", words.split(), str(Path.cwd()), dict(os.environ)) as child:
+        said, problems = child.communicate()
+    assert child.returncode == 0, problems
+    compare(RUN, words, said.splitlines())
 
 
 @pytest.mark.stackless

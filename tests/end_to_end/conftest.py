@@ -94,7 +94,7 @@ def with_store(project: Project) -> Project:
 
 
 @pytest.fixture
-def bare_project(tmp_path, mnist_folder) -> Project:
+def bare_project(tmp_path, part_of_mnist) -> Project:
     """A folder in which nothing was done yet."""
     return Project(tmp_path)
 
@@ -105,13 +105,13 @@ def project(bare_project) -> Project:
 
 
 @pytest.fixture(scope="module")
-def shared_project(tmp_path_factory, mnist_folder) -> Project:
+def shared_project(tmp_path_factory, part_of_mnist) -> Project:
     """One folder for a module's runs."""
     return with_store(Project(tmp_path_factory.mktemp("project")))
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory, mnist_folder) -> Project:
+def trained(tmp_path_factory, part_of_mnist) -> Project:
     """A folder with one run, outputs/it, that tells most digits apart."""
     project = with_store(Project(tmp_path_factory.mktemp("trained")))
     words = ("schedule.epochs=1", "schedule.steps_per_epoch=500", "optimizer.learning_rate=0.005")

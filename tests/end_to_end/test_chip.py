@@ -12,11 +12,12 @@ import pytest
 from lenet_exp import tf_compat
 from lenet_exp.record.run import checkpoints
 from lenet_exp.record.store import journal
+from tests.data.part_of_mnist import PART, PART_FILE
 from tests.hardware import double
 from tests.stacks import besides_loading
 
 pytestmark = double.ONLY_TF1
-SMALL = ("schedule=smoke", "deterministic=true")
+SMALL = (PART, "schedule=smoke", "deterministic=true")
 DYNAMIC = ("loss_scale=dynamic", "loss_scale.incr_every_n_steps=3", "loss_scale.init_loss_scale=16")
 FORCED = (*SMALL, *DYNAMIC, "precision=force_fp16")
 OVERFLOWS = "4,6,7,11,12,20,21"  # 20 is the first step beyond: evaluation reads no status
@@ -227,7 +228,7 @@ def test_a_sweep_gives_each_mode_a_process_and_a_device_of_its_own(chip):
 
 
 def test_a_prediction_is_made_on_the_chip_by_one_graph_without_a_loop(chip, forced):
-    words = ("model=forced-today", "images=mnist", "batch=300", "hardware.device=6")
+    words = ("model=forced-today", f"images={PART_FILE}", "batch=300", "hardware.device=6")
     done = chip.run(*words, "precision=force_fp16", verb="predict")
     assert (done.returncode, besides_loading(done.stderr)) == (0, "")
     assert "s an image on Ascend 910, device 6, in batches of 300" in done.stdout

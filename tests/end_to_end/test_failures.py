@@ -9,6 +9,7 @@ import signal
 import pytest
 
 from lenet_exp.data import files
+from tests.data.part_of_mnist import PART
 from tests.stacks import FULL_ON_TF1, besides_loading, full_on_tf1
 
 
@@ -37,7 +38,7 @@ def test_a_run_that_fails_is_failed_in_the_store(shared_project, tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "figures").write_text("in the way")
-    done = shared_project.run("debug=fast", f"hydra.run.dir={folder}")
+    done = shared_project.run(PART, "debug=fast", f"hydra.run.dir={folder}")
     assert done.returncode == 1
     assert shared_project.recorded()[0].info.status == "FAILED"
     assert "the run failed" in (folder / "run.log").read_text()
@@ -48,7 +49,7 @@ def test_a_checkpoint_that_finds_no_room_is_told_in_words(shared_project):
     def little_room():
         resource.setrlimit(resource.RLIMIT_FSIZE, (1_200_000, 1_200_000))  # bytes a file
 
-    with shared_project.start("debug=fast", preexec_fn=little_room) as child:
+    with shared_project.start(PART, "debug=fast", preexec_fn=little_room) as child:
         said, problems = child.communicate(timeout=300)
     assert child.returncode == 1
     assert said.splitlines()[-1].startswith("to go on: python -m lenet_exp.run resume=outputs/")
@@ -64,7 +65,7 @@ def test_a_checkpoint_that_finds_no_room_is_told_in_words(shared_project):
 
 def test_a_run_folder_that_cannot_be_made_is_told_in_words(project):
     (project.folder / "outputs").write_text("in the way")
-    done = project.run("debug=fast")
+    done = project.run(PART, "debug=fast")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert done.stderr.startswith("lenet-exp: outputs")
@@ -75,7 +76,7 @@ def test_a_folder_that_holds_a_run_is_not_used_for_another(project):
     folder = project.folder / "mine"
     folder.mkdir()
     (folder / "config.yaml").write_text("seed: 0\n")
-    done = project.run("debug=fast", "hydra.run.dir=mine")
+    done = project.run(PART, "debug=fast", "hydra.run.dir=mine")
     assert done.returncode == 2
     assert "hydra.run.dir" in done.stderr
     assert "no run yet" in done.stderr
@@ -105,7 +106,7 @@ def test_the_other_stack_s_store_is_not_harmed(bare_project, stack):
     else:
         (project.folder / "mlflow.db").write_bytes(b"")
     before = sorted(path.name for path in project.folder.rglob("*"))
-    done = project.run("schedule=smoke")
+    done = project.run(PART, "schedule=smoke")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "tracking.uri=sqlite:///" in done.stderr
@@ -114,7 +115,7 @@ def test_the_other_stack_s_store_is_not_harmed(bare_project, stack):
 
 
 def test_a_server_that_is_not_there_is_told(project):
-    done = project.run("schedule=smoke", "tracking.uri=http://127.0.0.1:9")
+    done = project.run(PART, "schedule=smoke", "tracking.uri=http://127.0.0.1:9")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     problem = "can't be used (the server doesn't answer: Connection refused)"

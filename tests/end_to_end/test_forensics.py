@@ -9,11 +9,12 @@ import time
 import numpy as np
 import pytest
 
+from tests.data.part_of_mnist import PART
 from tests.end_to_end.test_resume import differences, kill, outcome
 from tests.stacks import FULL_ON_TF1
 
 pytestmark = FULL_ON_TF1  # there tests of the emulation have traced graphs
-FORCE = ("precision=force_fp16", "debug=fast", "loss_scale=dynamic")
+FORCE = (PART, "precision=force_fp16", "debug=fast", "loss_scale=dynamic")
 SCALE = ("loss_scale.init_loss_scale=262144", "loss_scale.decr_every_n_nan_or_inf=1")
 TRACED = "precision.trace_overflow=true"
 

@@ -9,12 +9,15 @@ import sys
 
 import pytest
 
+from tests.data.part_of_mnist import PART
 from tests.end_to_end.forked import Forked
 from tests.end_to_end.test_resume import OVERFLOWING, differences, outcome
 from tests.stacks import FULL_ON_TF1, besides_loading
 
-ONE_STEP = ("schedule=smoke", "schedule.steps_per_epoch=1", "loss_scale=dynamic")
-SIXTY_STEPS = ("schedule.epochs=2", "schedule.steps_per_epoch=30", "schedule.checkpoint_every=20")
+ONE_STEP = (PART, "schedule=smoke", "schedule.steps_per_epoch=1", "loss_scale=dynamic")
+SIXTY_STEPS = (
+    PART, "schedule.epochs=2", "schedule.steps_per_epoch=30", "schedule.checkpoint_every=20",
+)  # fmt: skip
 MODES = (
     "allow_fp32_to_fp16", "force_fp16", "force_fp32", "must_keep_origin_dtype",
     "allow_mix_precision",

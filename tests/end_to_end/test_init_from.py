@@ -7,11 +7,12 @@ import shutil
 import numpy as np
 import pytest
 
+from tests.data.part_of_mnist import PART
 from tests.stacks import full_on_tf1
 
 # One step that changes no weight: what a checkpoint then has is what the run started from.
 ONE_STEP = (
-    "schedule=smoke", "schedule.steps_per_epoch=1", "optimizer.learning_rate=1e-30", "seed=5",
+    PART, "schedule=smoke", "schedule.steps_per_epoch=1", "optimizer.learning_rate=1e-30", "seed=5",
     "precision=must_keep_origin_dtype",
 )  # fmt: skip
 SHAPES = {

@@ -11,10 +11,13 @@ import pytest
 
 from lenet_exp import tf_compat
 from lenet_exp.record.run import checkpoints
+from tests.data.part_of_mnist import PART
 from tests.stacks import full_on_tf1
 
 TIMES = ("sec", "images", "ms_per")  # in the names of metrics that are times
-SCHEDULE = ("schedule.epochs=2", "schedule.steps_per_epoch=60", "schedule.checkpoint_every=7")
+SCHEDULE = (
+    PART, "schedule.epochs=2", "schedule.steps_per_epoch=60", "schedule.checkpoint_every=7",
+)  # fmt: skip
 # Forced overflows: rates or scales so high that gradients leave their type now and then.
 OVERFLOWING = {
     "none": ("loss_scale=none",),
@@ -184,7 +187,7 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(shared_pr
 @full_on_tf1
 def test_a_finished_run_goes_on_with_more_epochs_only(shared_project):
     project = shared_project
-    words = ("debug=fast", "loss_scale=dynamic", "schedule.checkpoint_every=8")
+    words = (PART, "debug=fast", "loss_scale=dynamic", "schedule.checkpoint_every=8")
     longer = straight(project, "longer", *words, "schedule.epochs=2")
     straight(project, "first", *words)
     again = project.run("resume=first")
@@ -233,7 +236,7 @@ def lose(project):
 
 @pytest.mark.full
 def test_a_store_that_is_lost_in_mid_run_is_told_all_by_upload(project, shared_project):
-    words = ("debug=fast", "loss_scale=dynamic", "schedule.epochs=20")
+    words = (PART, "debug=fast", "loss_scale=dynamic", "schedule.epochs=20")
     undisturbed = straight(shared_project, "kept", *words)
     kept = shared_project.artifacts(shared_project.recorded()[0].info.run_id)
     with project.start(*words, "hydra.run.dir=lost") as child:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from lenet_exp.record.next_steps import compare_command
+from tests.data.part_of_mnist import PART
 from tests.pages import problems
 from tests.stacks import full_on_tf1
 
@@ -124,10 +125,11 @@ def test_the_run_has_a_page_of_its_own_and_its_description_leads_there(smoke):
 
 def test_the_plan_of_both_graphs_is_kept_and_the_chip_s_verdict_is_a_tag(bare_project):
     project = bare_project  # so once MLflow makes a store
-    done = project.run("precision=must_keep_origin_dtype", "schedule=smoke")
+    done = project.run(PART, "precision=must_keep_origin_dtype", "schedule=smoke")
     lines = done.stdout.splitlines()
-    assert lines[2].startswith("warning: on the chip refused: Conv2D, Conv2DBackpropInputD, ")
-    assert lines[3] == "  why: python -m lenet_exp.explain precision=must_keep_origin_dtype"
+    assert lines[2].startswith("data: 11000 training, 1000 validation and 500 test examples ")
+    assert lines[3].startswith("warning: on the chip refused: Conv2D, Conv2DBackpropInputD, ")
+    assert lines[4] == "  why: python -m lenet_exp.explain precision=must_keep_origin_dtype"
     tags = project.recorded()[0].data.tags
     assert tags["emulated"] == "false"
     assert tags["chip"].startswith(
@@ -173,7 +175,7 @@ def test_accuracy_is_over_all_test_images(smoke, shared_project, mnist_folder):
 def test_deterministic_gives_the_same_bits_twice(shared_project):
     kept = []
     for _ in range(2):
-        done = shared_project.run("debug=fast", "loss_scale=dynamic")
+        done = shared_project.run(PART, "debug=fast", "loss_scale=dynamic")
         assert done.returncode == 0, done.stderr
         run = shared_project.recorded()[0]
         histories = {
@@ -188,7 +190,7 @@ def test_deterministic_gives_the_same_bits_twice(shared_project):
 
 @full_on_tf1
 def test_a_reader_that_leaves_does_not_end_the_run(shared_project):
-    with shared_project.start("debug=fast") as child:
+    with shared_project.start(PART, "debug=fast") as child:
         child.stdout.readline()
         child.stdout.close()
         assert child.stderr.read() == ""
@@ -199,7 +201,7 @@ def test_a_reader_that_leaves_does_not_end_the_run(shared_project):
 @full_on_tf1
 def test_a_training_that_diverges_says_so(shared_project):
     # In float16 a NaN becomes 0, as on the chip.
-    words = ("precision=must_keep_origin_dtype", "debug=fast", "optimizer=momentum")
+    words = (PART, "precision=must_keep_origin_dtype", "debug=fast", "optimizer=momentum")
     done = shared_project.run(*words, "optimizer.learning_rate=3e38")
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(
@@ -210,14 +212,14 @@ def test_a_training_that_diverges_says_so(shared_project):
 @pytest.mark.full
 def test_a_store_of_ones_own_is_used_and_named_at_the_end(shared_project):
     uri = f"sqlite:///{shared_project.folder / 'own.db'}"
-    words = ("schedule=smoke", "schedule.steps_per_epoch=1", f"tracking.uri={uri}")
+    words = (PART, "schedule=smoke", "schedule.steps_per_epoch=1", f"tracking.uri={uri}")
     done = shared_project.run(*words)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert done.stdout.splitlines()[-2] == f"  mlflow ui --backend-store-uri {uri}"
     assert "lenet_exp.compare" not in done.stdout  # there is nothing to compare it with
     # As many images as the training set has: else it is a look, and nothing to compare.
-    words = ("schedule=smoke", "schedule.steps_per_epoch=860", f"tracking.uri={uri}")
+    words = (PART, "schedule=smoke", "schedule.steps_per_epoch=172", f"tracking.uri={uri}")
     again = shared_project.run(*words)
     assert f"  {compare_command('lenet-exp', uri)}" in again.stdout.splitlines()
     assert shared_project.recorded(uri)[0].info.status == "FINISHED"

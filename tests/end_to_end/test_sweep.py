@@ -9,6 +9,7 @@ import pytest
 
 from lenet_exp.record.next_steps import open_command
 from lenet_exp.record.store import processes
+from tests.data.part_of_mnist import PART
 from tests.end_to_end.sweeps import (
     job_folders,
     plant,
@@ -23,7 +24,7 @@ from tests.end_to_end.test_resume import differences, outcome, straight
 from tests.stacks import FULL_ON_TF1
 
 pytestmark = FULL_ON_TF1  # there test_chip.py has a sweep
-FAST = ("debug=fast", "schedule.checkpoint_every=5")
+FAST = (PART, "debug=fast", "schedule.checkpoint_every=5")
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +53,10 @@ def test_one_failure_stops_no_other_and_is_told_with_reason_and_log(mended, shar
     log = told[place + 2].split()[-1]
     assert "RuntimeError: planted" in logs[shared_project.folder / log]
     # The first lines and the last one say what goes on with it.
-    command = "python -m lenet_exp.run -m debug=fast schedule.checkpoint_every=5 seed=0,1,2"
+    command = f"python -m lenet_exp.run -m {PART} debug=fast schedule.checkpoint_every=5 seed=0,1,2"
     assert told[0].startswith("3 jobs, recorded in ./ml")
-    assert told[2].strip() == f"{command} hydra.launcher.n_jobs=2 sweep=mended"
-    assert told[-1].endswith(told[2].strip())
+    assert told[3].strip() == f"{command} hydra.launcher.n_jobs=2 sweep=mended"
+    assert told[-1].endswith(told[3].strip())
     # What came out, and the page, opened by a line that can be typed.
     assert "  verdict  After 20 steps no configuration has learned yet" in failed.stdout
     (page,) = [line.split()[-1] for line in told if line.startswith("  page     ")]
@@ -188,7 +189,7 @@ def test_an_interrupted_sweep_and_its_jobs_are_killed_in_the_store(shared_projec
 
 
 def test_hydra_s_basic_launcher_still_works(shared_project):
-    words = ("-m", "debug=fast", "seed=0,1", "sweep=basic", "hydra/launcher=basic")
+    words = ("-m", PART, "debug=fast", "seed=0,1", "sweep=basic", "hydra/launcher=basic")
     done = shared_project.run(*words)
     assert (done.returncode, done.stderr) == (0, "")
     runs = [run for run in shared_project.recorded() if run.data.tags.get("sweep") == "basic"]

@@ -6,6 +6,7 @@ import pytest
 
 from lenet_exp.record.store import processes
 from tests.cluster.faults import Faults
+from tests.data.part_of_mnist import PART
 from tests.end_to_end.sweeps import (
     job_folders,
     plant,
@@ -19,7 +20,8 @@ from tests.end_to_end.sweeps import (
 from tests.end_to_end.test_resume import differences, outcome, straight
 
 pytestmark = pytest.mark.full
-SCHEDULE = ("schedule=smoke", "schedule.steps_per_epoch=100", "schedule.checkpoint_every=10")
+FAST = (PART, "debug=fast", "schedule.checkpoint_every=5")
+SCHEDULE = (PART, "schedule=smoke", "schedule.steps_per_epoch=100", "schedule.checkpoint_every=10")
 
 
 def test_a_sweep_killed_in_its_third_job_goes_on_as_if_it_never_was(project):
@@ -51,8 +53,7 @@ def test_a_sweep_killed_in_its_third_job_goes_on_as_if_it_never_was(project):
 
 
 def test_three_of_eight_jobs_fail_in_three_ways_and_just_they_are_redone(project):
-    words = ("-m", "seed=range(0,8)", "debug=fast", "schedule.checkpoint_every=5", "sweep=eight")
-    words += ("hydra.launcher.retries=0",)
+    words = ("-m", *FAST, "seed=range(0,8)", "sweep=eight", "hydra.launcher.retries=0")
     path = plant(project.folder / "faults", {1: "raise", 3: "kill", 6: "exit"}, step=10)
     failed = project.run(*words, PYTHONPATH=path)
     assert (failed.returncode, failed.stderr) == (1, "lenet-exp: 3 of 8 jobs failed\n")
@@ -79,7 +80,7 @@ def test_three_of_eight_jobs_fail_in_three_ways_and_just_they_are_redone(project
 
 
 def test_a_job_that_something_else_ended_goes_on_at_most_three_times(project):
-    words = ("-m", "seed=0,1,2", "debug=fast", "schedule.checkpoint_every=5", "sweep=lost")
+    words = ("-m", *FAST, "seed=0,1,2", "sweep=lost")
     faults = Faults(project.folder / "faults", {1: "kill", 2: "kill always"}, step=10)
     done = project.run(*words, PYTHONPATH=faults.path)
     assert (done.returncode, done.stderr) == (1, "lenet-exp: 1 of 3 jobs failed\n")
@@ -96,7 +97,7 @@ def test_a_job_that_something_else_ended_goes_on_at_most_three_times(project):
     }  # fmt: skip
     assert tags["seed=1"]["lost_1"] == "killed by SIGKILL"
     assert running(project) == []
-    undisturbed = straight(project, "one", "seed=1", "debug=fast", "schedule.checkpoint_every=5")
+    undisturbed = straight(project, "one", "seed=1", *FAST)
     kept = project.folder / tags["seed=1"]["folder"]
     assert differences(undisturbed, outcome(project, kept)) == []
 

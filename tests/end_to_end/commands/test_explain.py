@@ -65,6 +65,7 @@ def test_the_inference_graph_has_a_plan_of_its_own(explain):
     assert "BACKWARD" not in text
 
 
+@full_on_tf1
 def test_csv_and_json_are_pure_and_carry_every_field(explain):
     keep = "precision=must_keep_origin_dtype"
     done = explain("format=csv", keep, quiet=False)
@@ -82,6 +83,7 @@ def test_csv_and_json_are_pure_and_carry_every_field(explain):
     assert len(list(csv.DictReader(io.StringIO(text)))) == len(groups)
 
 
+@full_on_tf1
 def test_a_difference_of_modes(explain):
     text = explain("precision=allow_mix_precision", "diff=force_fp16")
     lines = text.splitlines()
@@ -98,6 +100,7 @@ def test_a_difference_of_modes(explain):
     assert (rows[3]["first_types"], rows[3]["second_types"]) == ("f>f", "h>h")
 
 
+@full_on_tf1
 def test_a_difference_of_generations(explain):
     text = explain("precision=allow_fp32_to_fp16", "diff=2021")
     assert "allow_fp32_to_fp16, 2021" in text
@@ -120,6 +123,7 @@ def printed(capsys, monkeypatch):
     return run
 
 
+@full_on_tf1
 def test_the_graph_after_every_phase(printed):
     for phase in PHASES:
         lines = printed(f"phase={phase}", "precision=allow_mix_precision").splitlines()

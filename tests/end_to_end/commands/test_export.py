@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.stacks import full_on_tf1
+from tests.stacks import FULL_ON_TF1
 
+pytestmark = FULL_ON_TF1  # there test_predict.py exports, and both stacks read what tf2 exported
 ROOT = Path(__file__).resolve().parents[3]
 
 # No line of ours: what another program would do with the two files.
@@ -54,7 +55,6 @@ def exported(trained):
     return trained.folder / "outputs" / "it" / "export", done.stdout
 
 
-@full_on_tf1  # there both stacks read what tf2 exported
 @pytest.mark.parametrize("stack", ["tf1", "tf2"])
 def test_plain_tensorflow_of_either_stack_sees_what_the_run_saw(
     exported, trained, mnist_folder, stack, tmp_path
@@ -108,7 +108,6 @@ def test_it_holds_no_variable_and_nothing_of_the_training(exported):
     }  # fmt: skip
 
 
-@full_on_tf1
 def test_another_folder_can_be_named(trained, tmp_path):
     done = trained.run("run=outputs/it", f"to={tmp_path / 'there'}", verb="export")
     assert (done.returncode, done.stderr) == (0, "")
@@ -135,7 +134,6 @@ def test_what_can_not_be_exported_is_told(trained, tmp_path):
         assert "Traceback" not in done.stderr
 
 
-@full_on_tf1
 def test_a_file_in_the_way_is_told(trained, tmp_path):
     (tmp_path / "file").write_text("")
     done = trained.run("run=latest", f"to={tmp_path / 'file'}", verb="export")

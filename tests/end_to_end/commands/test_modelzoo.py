@@ -164,6 +164,7 @@ def test_the_run_is_like_any_other_and_accuracy_is_over_all_test_images(done, mn
     assert stores & {path.name for path in clone.folder.iterdir()}
 
 
+@full_on_tf1
 def test_its_checkpoint_starts_another_run_and_predicts(done, capsys):
     from lenet_exp.config.checkpoint_path import prefix_named
     from lenet_exp.predict import main

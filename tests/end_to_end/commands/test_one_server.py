@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from lenet_exp import tf_compat
+from tests.data.part_of_mnist import PART
 from tests.mlflow_server import MlflowServer, python_of
 
 pytestmark = pytest.mark.full
-FAST = ("debug=fast", "deterministic=true")
+FAST = (PART, "debug=fast", "deterministic=true")
 
 
 @pytest.fixture(scope="module")

@@ -49,9 +49,9 @@ def types(plan):
 
 CASES = [
     pytest.param((), (), id="nothing"),
-    pytest.param(("modify_mixlist",), (), id="a mixlist"),
-    pytest.param(("customize_dtypes",), (), id="types of single operators"),
-    pytest.param((), ("fc_2", "train"), id="what keeps its type"),
+    pytest.param(("modify_mixlist",), (), id="a mixlist", marks=pytest.mark.full),
+    pytest.param(("customize_dtypes",), (), id="types of single operators", marks=pytest.mark.full),
+    pytest.param((), ("fc_2", "train"), id="what keeps its type", marks=pytest.mark.full),
     pytest.param(("modify_mixlist", "customize_dtypes"), ("fc_2",), id="all of precision"),
 ]
 

@@ -10,6 +10,7 @@ from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.config.identity import config_hash
 from lenet_exp.experiment import graphs
 from lenet_exp.experiment.run import warnings_of
+from tests.data.part_of_mnist import PART
 from tests.stacks import full_on_tf1
 
 MIXLIST = '{"black-list": {"to-remove": ["ReduceMeanD"]}}'
@@ -39,7 +40,7 @@ def _rows(held):
 @full_on_tf1
 def test_a_run_is_planned_by_them_and_repeated_by_what_is_in_them(project):
     _write(project)
-    done = project.run("schedule=smoke", "deterministic=true", *ASKED)
+    done = project.run(PART, "schedule=smoke", "deterministic=true", *ASKED)
     assert done.returncode == 0, done.stderr
     (folder,) = project.folder.glob("outputs/*")
     types = _types(folder)
@@ -67,6 +68,7 @@ def test_a_run_is_planned_by_them_and_repeated_by_what_is_in_them(project):
     assert "precision.modify_mixlist: the file has changed" in refused.stderr
 
 
+@full_on_tf1
 def test_they_shape_an_explanation_of_the_mode_that_has_them(project):
     _write(project)
     (project.folder / "odd.json").write_text('{"black": {}}')
@@ -91,7 +93,7 @@ def test_they_shape_an_explanation_of_the_mode_that_has_them(project):
 @full_on_tf1
 def test_a_sweep_refuses_what_is_in_them_before_its_first_job(project):
     _write(project)
-    words = ("-m", "debug=fast", "precision.keep_dtype=[],[fc_9]", "sweep=named")
+    words = ("-m", PART, "debug=fast", "precision.keep_dtype=[],[fc_9]", "sweep=named")
     done = project.run(*words)
     assert done.returncode == 2, done.stdout
     assert "keep_dtype fc_9: the graph has no such node" in done.stderr
@@ -99,6 +101,7 @@ def test_a_sweep_refuses_what_is_in_them_before_its_first_job(project):
     assert not (project.folder / "multirun" / "named").exists()
 
 
+@full_on_tf1
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
@@ -121,6 +124,7 @@ SWITCHES = '{"Switch": {"GraphFusion": {"MatMulBiasAddFusionPass": "%s", "Unhear
 OF_A_CHIP = ("precision=allow_mix_precision", "hardware=ascend910", "loss_scale=none")
 
 
+@full_on_tf1
 @pytest.mark.parametrize("switch", ["on", "off"])
 def test_a_fusion_is_off_in_the_plan_of_a_run_and_in_an_explanation(project, switch):
     path = project.folder / "switches.json"
