@@ -84,7 +84,7 @@ def test_both_paths_give_the_same_bits(network, mode, generation):
     paths = []
     for reference in (False, True):
         made = emulate(graph_def, plan, fetches=fetches[:1], reference=reference)
-        with session_of(made.graph_def) as session:
+        with session_of(made.graph_def, optimize=not reference) as session:
             run = Run(session, made, initial)
             paths.append(
                 [steps(run, fetches, feeds, initial, overflow) for overflow in OVERFLOWS.values()]

@@ -53,7 +53,7 @@ def run_steps(graph_def, plan, fetches, initial, batches, reference, counted=Tru
     """Return per step the values fetched, all variables and the flag."""
     asked = [name for name in fetches if ":" in name]
     made = emulate(graph_def, plan, fetches=asked, reference=reference, counted=counted)
-    with session_of(made.graph_def) as session:
+    with session_of(made.graph_def, optimize=not reference) as session:
         run, found = Run(session, made, initial), []
         for feeds in batches:
             values = forward_then_update(run, fetches, feeds)
@@ -117,9 +117,8 @@ def lenet(kind, scale):
 LENET = [("none", 1), *itertools.product(("constant", "variable", "cond"), (2.0**10, 2.0**40))]
 QUICK = {
     ("none", 1, FORCE, "2021"), ("constant", 2.0**40, MIX, "today"),
-    ("constant", 2.0**10, ALLOW, "2021"), ("cond", 2.0**40, MIX, "2021"),
-    ("cond", 2.0**40, FORCE, "today"), ("cond", 2.0**10, ALLOW, "today"),
-    ("none", 1, CUBE, "today"), ("cond", 2.0**40, CUBE, "today"),
+    ("cond", 2.0**10, ALLOW, "today"), ("cond", 2.0**40, MIX, "2021"),
+    ("cond", 2.0**40, CUBE, "today"),
 }  # fmt: skip
 
 
@@ -173,7 +172,7 @@ cases = st.tuples(
 )
 
 
-@settings(common, max_examples=8)
+@settings(common, max_examples=6)
 @given(cases)
 def test_random_graphs_fast_path_is_bit_equal(case):
     check_random_graph(*case)
@@ -205,8 +204,15 @@ def run_original(graph_def, fetches, initial, batches):
     return found
 
 
-@BOTH
-@pytest.mark.parametrize("kind", ["none", "variable"])
+@pytest.mark.parametrize(
+    ("kind", "reference"),
+    [
+        ("none", False),
+        ("variable", True),
+        pytest.param("none", True, marks=pytest.mark.full),
+        pytest.param("variable", False, marks=pytest.mark.full),
+    ],
+)
 def test_a_mode_that_changes_nothing_gives_the_same_bits(kind, reference):
     graph_def, fetches, initial = lenet(kind, 1024.0)
     batches = lenet_batches(3, 1e3)
@@ -232,14 +238,24 @@ def test_random_graphs_that_keep_their_types_give_the_same_bits(recipe, seed):
             same_values(one, other)
 
 
+SMALL = [("conv", 0), ("bias", 0), ("sigmoid", 0), ("pool", 0), ("square", 0)]
+
+
 @pytest.mark.parametrize("kind", ["none", "cond"])  # the flag is read in the second one
 def test_without_a_count_the_bits_are_the_same(kind):
-    graph_def, fetches, initial = lenet(kind, 2.0**20)
+    if kind == "cond":
+        graph_def, fetches, initial = lenet(kind, 2.0**20)
+        batches = lenet_batches(2, 1e3)
+    else:
+        graph_def, fetches = test_random_graphs.training_graph(SMALL), ["train", "loss:0"]
+        initial, random = initial_values(graph_def), np.random.RandomState(1)
+        batches = [{"x:0": random.randn(2, 4, 4, 3) * size} for size in (1, 1e6)]
     plan = assign(graph_def, FORCE, fetches=fetches)
     made, quiet = (
-        run_steps(graph_def, plan, fetches, initial, lenet_batches(2, 1e3), True, counted)
+        run_steps(graph_def, plan, fetches, initial, batches, True, counted)
         for counted in (True, False)
     )
+    assert kind == "cond" or made[-1][2]
     for got, expected in zip(quiet, made):
         for one, other in zip((*got[0], *got[1]), (*expected[0], *expected[1])):
             same_values(one, other)

@@ -332,7 +332,7 @@ LINKS = [
 ]  # fmt: skip
 
 
-@settings(common, max_examples=10)
+@settings(common, max_examples=6)
 @given(
     st.lists(st.sampled_from(LINKS), min_size=2, max_size=5),
     st.sampled_from((MIX, ALLOW, FORCE)),
