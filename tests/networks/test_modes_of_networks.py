@@ -63,13 +63,13 @@ def planned(name, mode, generation):
     return assign(graph_def, mode, fetches=fetches, generation=generation)
 
 
-@pytest.mark.parametrize(("network", "mode", "generation"), rows())
+@pytest.mark.parametrize(("network", "mode", "generation"), rows(QUICK))
 def test_every_operator_is_decided(network, mode, generation):
     operators = planned(network, mode, generation).operators
     assert [(row.name, row.reason) for row in operators if row.rule == "unknown"] == []
 
 
-@pytest.mark.parametrize(("network", "mode", "generation"), rows())
+@pytest.mark.parametrize(("network", "mode", "generation"), rows(QUICK))
 def test_every_plan_imports(network, mode, generation):
     tf, fetches = tf_compat.load(), built(network)[1]
     with tf.Graph().as_default() as graph:

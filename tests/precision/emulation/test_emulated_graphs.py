@@ -26,6 +26,7 @@ from tests.precision.emulation.test_emulate import (
     run_steps,
 )
 from tests.precision.small import ALLOW, FORCE, KEEP, MIX, floats, graph_of
+from tests.stacks import full_on_tf1
 
 
 def quick(*those, of):
@@ -36,6 +37,7 @@ def quick(*those, of):
 EACH = tuple(itertools.product(MODES, (False, True)))
 
 
+@full_on_tf1
 @pytest.mark.parametrize(("mode", "reference"), quick((MIX, False), (FORCE, True), of=EACH))
 def test_arguments_are_not_modified(mode, reference):
     graph_def = lenet_graph.conditional_graph(BATCH, stand_ins=True)

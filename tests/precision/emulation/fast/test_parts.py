@@ -12,9 +12,18 @@ from lenet_exp.precision import assign, emulate
 from tests.precision.chip import Run, session_of
 from tests.precision.emulation.test_emulate import check_paths, initial_values, same_values
 from tests.precision.small import ALLOW, FORCE, KEEP, MIX, floats
+from tests.stacks import FULL_ON_TF1
 
 BOTH = pytest.mark.parametrize("reference", [False, True], ids=["fast", "reference"])
-MODES = pytest.mark.parametrize("mode", [MIX, ALLOW, FORCE, KEEP])
+MODES = pytest.mark.parametrize(
+    "mode",
+    [
+        MIX,
+        pytest.param(ALLOW, marks=FULL_ON_TF1),
+        FORCE,
+        pytest.param(KEEP, marks=FULL_ON_TF1),
+    ],
+)
 STEPS = ("generator", "discriminator")
 
 
