@@ -102,9 +102,7 @@ def same_bits(one, two):
 
 
 MODES = (KEEP, "allow_mix_precision", "force_fp16")
-QUICK = {("dynamic", KEEP)}
-if STACK == "tf2":
-    QUICK |= {("none", "force_fp16"), ("fixed", "allow_mix_precision")}
+QUICK = {("dynamic", KEEP), *([("fixed", "allow_mix_precision")] if STACK == "tf2" else [])}
 
 
 def kinds_and_modes():
@@ -257,6 +255,7 @@ def test_optimizers_follow_their_formulas(settings, rule):
     np.testing.assert_allclose(found, value, rtol=1e-5)
 
 
+@full_on_tf1
 def test_predict_takes_any_number_of_images(opened, train):
     runner = opened()
     steps(runner, train, 0, 30)
