@@ -77,7 +77,7 @@ def test_every_plan_imports(network, mode, generation):
     assert [graph.as_graph_element(name).name for name in fetches] == fetches
 
 
-@pytest.mark.parametrize(("network", "mode", "generation"), rows(QUICK))
+@pytest.mark.parametrize(("network", "mode", "generation"), rows(QUICK[:1]))
 def test_both_paths_give_the_same_bits(network, mode, generation):
     graph_def, fetches, feeds, initial = built(network)
     plan = planned(network, mode, generation)

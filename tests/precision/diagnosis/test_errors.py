@@ -27,7 +27,9 @@ def first_is_planted(fault, seed):
     return "planted" in found.by_damage[0].operator.name
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(
+    "fault", [*FAULTS[:3], *(pytest.param(each, marks=pytest.mark.full) for each in FAULTS[3:])]
+)
 def test_a_planted_fault_comes_first(fault):
     assert first_is_planted(fault, 1)
 

@@ -173,7 +173,7 @@ cases = st.tuples(
 )
 
 
-@settings(common, max_examples=6)
+@settings(common, max_examples=4)
 @given(cases)
 def test_random_graphs_fast_path_is_bit_equal(case):
     check_random_graph(*case)

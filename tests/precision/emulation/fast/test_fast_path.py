@@ -19,7 +19,6 @@ from tests.precision.emulation.test_emulate import (
     same_values,
 )
 from tests.precision.small import ALLOW, CUBE, FORCE, MIX, floats, graph_of
-from tests.stacks import FULL_ON_TF1
 
 HALVES = FINITE_HALVES.astype(np.float32)
 BETWEEN = HALVES * np.float32(1 + 2.0**-12)  # near midpoints, and beyond 65520
@@ -122,7 +121,7 @@ def test_an_overflow_that_a_cast_loses_is_seen(kind, scale):
     assert both_paths(build, feeds, initial={"weights": np.eye(4)}) is (scale > 1)
 
 
-MODES = (MIX, pytest.param(ALLOW, marks=FULL_ON_TF1), FORCE, CUBE)
+MODES = (MIX, FORCE, *(pytest.param(mode, marks=pytest.mark.full) for mode in (ALLOW, CUBE)))
 
 
 @pytest.mark.parametrize("value", [1e30, np.inf, -1e5], ids=["large", "infinite", "negative"])

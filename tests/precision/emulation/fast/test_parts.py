@@ -21,7 +21,7 @@ MODES = pytest.mark.parametrize(
         MIX,
         pytest.param(ALLOW, marks=FULL_ON_TF1),
         FORCE,
-        pytest.param(KEEP, marks=FULL_ON_TF1),
+        pytest.param(KEEP, marks=pytest.mark.full),
     ],
 )
 STEPS = ("generator", "discriminator")

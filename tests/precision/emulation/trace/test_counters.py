@@ -26,7 +26,6 @@ from tests.precision.emulation.test_emulate import (
 from tests.precision.planning import test_random_graphs
 from tests.precision.planning.test_random_graphs import common, recipes
 from tests.precision.small import ALLOW, FORCE, KEEP, MIX, floats, graph_of, halves
-from tests.stacks import FULL_ON_TF1
 
 
 def run_steps(graph_def, fetches, mode, initial, batches, trace, flush=False):
@@ -70,7 +69,7 @@ def check_same_bits(graph_def, fetches, mode, initial, batches):
 
 LENET = [
     pytest.param("none", 1, FORCE, id="none force", marks=pytest.mark.full),
-    pytest.param("constant", 2.0**25, MIX, id="constant mix", marks=FULL_ON_TF1),
+    pytest.param("constant", 2.0**25, MIX, id="constant mix", marks=pytest.mark.full),
     pytest.param("cond", 2.0**40, FORCE, id="cond force", marks=pytest.mark.full),
     pytest.param("cond", 2.0**10, ALLOW, id="cond allow", marks=pytest.mark.full),
     pytest.param("cond", 2.0**10, KEEP, id="cond keep"),
