@@ -124,6 +124,18 @@ def session_class() -> Any:
 
 def op_def(op_type: str) -> Any:
     """Return the OpDef of a registered operator, or None. Shared: not to be modified."""
+    if op_type not in _op_defs:
+        found = _registered(op_type)
+        if found is None:
+            return None  # a library may register it yet
+        _op_defs[op_type] = found
+    return _op_defs[op_type]
+
+
+_op_defs: Dict[str, Any] = {}
+
+
+def _registered(op_type: str) -> Any:
     load()
     from tensorflow.python.framework import op_def_registry  # noqa: PLC0415 - after `load`
 

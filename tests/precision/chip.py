@@ -7,8 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from lenet_exp import tf_compat
-from lenet_exp.hardware import cpu
+from lenet_exp import cpu_session, tf_compat
 from lenet_exp.precision import assign, emulate
 from tests.precision.small import FORCE, graph_of
 
@@ -56,66 +55,68 @@ def same_bits(got, expected):
     assert wrong.size == 0, [(i, got.ravel()[i], expected.ravel()[i]) for i in wrong[:5]]
 
 
-def session_of(graph_def):
-    """Return a session of a GraphDef, with the options the product has; use it in a `with`."""
+def session_of(graph_def, optimize=False):
+    """Return a session of a GraphDef; use it in a `with`.
+
+    `optimize`: with the options that the product's training has. Grappler takes longer than most
+    tests compute, so only what shows that its rewriting changes no bit has it.
+    """
     tf = tf_compat.load()
     with tf.Graph().as_default() as graph:
-        tf.import_graph_def(graph_def, name="")
-    return cpu.open_session(graph, threads=1)
+        tf.import_graph_def(with_access(graph_def), name="")
+    return cpu_session.open_session(graph, 1, optimize)
+
+
+def with_access(graph_def):
+    """Return a GraphDef with what reads and writes each of its variables, for Run."""
+    made = tf_compat.load().GraphDef()
+    made.CopyFrom(graph_def)
+    for node in graph_def.node:
+        if node.op not in ("VariableV2", "VarHandleOp"):
+            continue
+        add = functools.partial(_added, made, node.attr["dtype"])
+        value, read, write = (f"{kind}/{node.name}" for kind in ("value", "read", "write"))
+        add("Placeholder", value)
+        if node.op == "VarHandleOp":
+            add("ReadVariableOp", read, node.name)
+            add("AssignVariableOp", write, node.name, value)
+        else:
+            add("Identity", read, node.name)
+            add("Assign", write, node.name, value).attr["validate_shape"].b = False
+    return made
+
+
+def _added(graph_def, dtype, op, name, *inputs):
+    node = graph_def.node.add(name=name, op=op, input=inputs)
+    node.attr["T" if op in ("Identity", "Assign") else "dtype"].CopyFrom(dtype)
+    return node
 
 
 class Run:
     """An emulated graph in a session; its variables have the values of `initial`."""
 
     def __init__(self, session, made, initial):
-        self.session, self._made, self._reads, self._writes = session, made, {}, {}
+        self.session, self._made = session, made
         self.begin(initial)
 
     def begin(self, initial):
         """Clear the flag and give variables their first values."""
-        if self._made is not None:
-            self.clear()
-        self.set(initial)
+        self._write(initial, [] if self._made is None else [self._made.reset])
 
     def set(self, values):
-        """Give variables new values, by name; all at once, as each run of its own costs."""
-        pairs = [self._write(name, np.shape(value)) for name, value in values.items()]
-        feeds = {feed: value for (feed, _), value in zip(pairs, values.values())}
-        self.session.run([write for _, write in pairs], feeds)
+        """Give variables new values, by name."""
+        self._write(values, [])
 
-    def _write(self, name, shape):
-        """Return a placeholder and what assigns it; made once, as a changed graph costs too."""
-        if (name, shape) not in self._writes:
-            tf, handle = tf_compat.load(), self._handle(name)
-            with self.session.graph.as_default():
-                feed = tf.placeholder(handle.op.get_attr("dtype"), shape)
-                if handle.dtype == tf.resource:
-                    write = tf.raw_ops.AssignVariableOp(resource=handle, value=feed)
-                else:
-                    write = tf.raw_ops.Assign(ref=handle, value=feed, validate_shape=False)
-            self._writes[name, shape] = feed, write
-        return self._writes[name, shape]
+    def _write(self, values, operations):
+        feeds = {f"value/{name}:0": value for name, value in values.items()}
+        self.session.run([*operations, *(f"write/{name}" for name in values)], feeds)
 
     def get(self, name):
         return self.get_all([name])[0]
 
     def get_all(self, names):
         """Return the values of variables."""
-        tf, reads = tf_compat.load(), []
-        with self.session.graph.as_default():
-            for name in names:
-                handle = self._handle(name)
-                if handle.dtype == tf.resource:
-                    if name not in self._reads:
-                        kind = handle.op.get_attr("dtype")
-                        read = tf.raw_ops.ReadVariableOp(resource=handle, dtype=kind)
-                        self._reads[name] = read
-                    handle = self._reads[name]
-                reads.append(handle)
-        return self.session.run(reads)
-
-    def _handle(self, name):
-        return self.session.graph.get_operation_by_name(name).outputs[0]
+        return self.session.run([f"read/{name}:0" for name in names])
 
     def __call__(self, fetches, feeds=None):
         return self.session.run(fetches, feeds or {})
@@ -144,7 +145,7 @@ def emulated(graph_def, fetches, mode=FORCE, initial=None, reference=False, **op
 
 
 @functools.lru_cache(maxsize=64)
-def kept(make, *arguments, mode=FORCE, reference=False, **options):
+def kept(make, *arguments, mode=FORCE, reference=False, optimize=False, **options):
     """Return a Run of the GraphDef and fetches that make(*arguments) returns, and the fetches.
 
     One session serves every test of the same graph: each begins with Run.begin.
@@ -152,7 +153,7 @@ def kept(make, *arguments, mode=FORCE, reference=False, **options):
     graph_def, fetches = make(*arguments)
     made = graph_under(graph_def, fetches, mode, reference, **options)
     # Not closed here: TensorFlow does so where nothing needs the session any more.
-    return Run(session_of(made.graph_def), made, {}), fetches
+    return Run(session_of(made.graph_def, optimize), made, {}), fetches
 
 
 def compute(build, feeds, mode=FORCE, initial=None, reference=False, **options):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lenet_exp import cpu_session
 from lenet_exp.config.cli.command_line import settings_to_explain
 from lenet_exp.data import mnist
 from lenet_exp.data.batches import batch_indices, drawn_from
 from lenet_exp.errors import HardwareError
 from lenet_exp.experiment import graphs
 from lenet_exp.hardware import ascend910
-from lenet_exp.hardware.cpu import open_session
 from lenet_exp.model import lenet
 from lenet_exp.training import device_program
 from lenet_exp.training.device_program import Device, DeviceProgram, DeviceRunner
@@ -125,7 +125,9 @@ def test_a_live_graph_trains_as_one_that_is_fed(mnist_folder):
     built = graphs.build_graphs(settings)
     emulated = graphs.emulated(built, graphs.plan(settings, built))
     fed = assemble(*emulated, settings.loss_scale)
-    with open_session(live.program.graph, 1) as one, open_session(fed.program.graph, 1) as other:
+    graphs_of_both = (live.program.graph, fed.program.graph)
+    one, other = (cpu_session.open_session(each, 1, optimize=False) for each in graphs_of_both)
+    with one, other:
         runner = DeviceRunner(live, one, (*train, order), 4, said.append)
         twin = FedRunner(fed, other, drawn_from(train, 3, 32))
         assert runner.make_steps(12).losses.tobytes() == twin.make_steps(12).losses.tobytes()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import itertools
 
 import numpy as np
 import pytest
 
-from lenet_exp import tf_compat
+from lenet_exp import cpu_session, tf_compat
 from lenet_exp.config.schema.run import (
     Adam,
     DynamicLossScale,
@@ -25,7 +26,7 @@ from lenet_exp.model import lenet
 from lenet_exp.precision import assign
 from lenet_exp.training.graphs import build_inference, build_step
 from lenet_exp.training.program import FedRunner, assemble
-from tests.stacks import FULL_ON_TF1
+from tests.stacks import STACK, full_on_tf1
 
 ADAM = Adam("adam", 0.001, 0.9, 0.999, 1e-8)
 NONE = NoLossScale("none")
@@ -42,8 +43,9 @@ def train(mnist_folder):
 
 
 def steep(images):
-    """LeNet with gradients so large that a scale of 2**127 takes them out of float32."""
-    return 1e6 * lenet.logits(images)
+    """A layer with gradients so large that a scale of 2**127 takes them out of float32."""
+    tf = tf_compat.load()
+    return 1e6 * tf.matmul(tf.reshape(images, [-1, 784]), tf.get_variable("weight", [784, 10]))
 
 
 def emulated(step, inference, mode):
@@ -59,14 +61,29 @@ KEEP = "must_keep_origin_dtype"
 @functools.lru_cache(maxsize=None)
 def program_of(loss_scale, seed, network, mode):
     step = build_step(network, lenet.IMAGE_SHAPE, 64, ADAM, loss_scale, seed)
-    inference = build_inference(lenet.logits, lenet.IMAGE_SHAPE, 500)
+    inference = build_inference(network, lenet.IMAGE_SHAPE, 500)
     return assemble(*emulated(step, inference, mode), loss_scale)
 
 
-def opened(loss_scale=NONE, seed=0, network=lenet.logits, mode=KEEP, draw=None, first_step=0):
-    program = program_of(loss_scale, seed, network, mode)
-    session = open_session(program.program.graph, threads=1)
-    return FedRunner(program, session, draw, first_step)
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory):
+    """Return what gives a runner before its first step; a program has one session for all tests."""
+    folder = tmp_path_factory.mktemp("starts")
+
+    @functools.lru_cache(maxsize=None)
+    def runner_of(*program):
+        made = program_of(*program)
+        runner = FedRunner(made, open_session(made.program.graph, threads=1), None)
+        start = str(folder / str(runner_of.cache_info().currsize))
+        runner.save(start)
+        return runner, start
+
+    def begun(loss_scale=NONE, seed=0, network=lenet.logits, mode=KEEP):
+        runner, start = runner_of(loss_scale, seed, network, mode)
+        runner.restore(start)  # its initialiser would draw other numbers now
+        return runner
+
+    return begun
 
 
 def values(runner):
@@ -84,23 +101,30 @@ def same_bits(one, two):
     return one.keys() == two.keys() and all(one[k].tobytes() == two[k].tobytes() for k in one)
 
 
-@pytest.mark.parametrize(
-    "mode", [pytest.param(KEEP, marks=FULL_ON_TF1), "allow_mix_precision", "force_fp16"]
-)
-@pytest.mark.parametrize("kind", [pytest.param("none", marks=FULL_ON_TF1), "fixed", "dynamic"])
-def test_several_steps_a_call_give_the_bits_of_single_steps(kind, mode, train, tmp_path):
+MODES = (KEEP, "allow_mix_precision", "force_fp16")
+QUICK = {("dynamic", KEEP), *([("fixed", "allow_mix_precision")] if STACK == "tf2" else [])}
+
+
+def kinds_and_modes():
+    for kind, mode in itertools.product(SCALES, MODES):
+        yield pytest.param(kind, mode, marks=[] if (kind, mode) in QUICK else pytest.mark.full)
+
+
+@pytest.mark.parametrize(("kind", "mode"), kinds_and_modes())
+def test_several_steps_a_call_give_the_bits_of_single_steps(kind, mode, opened, train, tmp_path):
     runner, start = opened(SCALES[kind], mode=mode), str(tmp_path / "start")
     runner.save(start)
-    done = steps(runner, train, 0, 12)
+    done = steps(runner, train, 0, 7)  # the dynamic scale grows after five
     together = values(runner)
     runner.restore(start)
-    each = [steps(runner, train, step, 1) for step in range(12)]
+    each = [steps(runner, train, step, 1) for step in range(7)]
     assert done.losses.tobytes() == b"".join(part.losses.tobytes() for part in each)
     assert done.loss_scale == each[-1].loss_scale
     assert same_bits(together, values(runner))
 
 
-def test_the_next_steps_are_drawn_and_made_at_most_ten_a_call(train):
+@full_on_tf1
+def test_the_next_steps_are_drawn_and_made_at_most_ten_a_call(opened, train):
     drawn = []
 
     def draw(first, count):
@@ -108,22 +132,30 @@ def test_the_next_steps_are_drawn_and_made_at_most_ten_a_call(train):
         chosen = batch_indices(0, len(train.labels), 64, first, count)
         return train.images[chosen], train.labels[chosen]
 
-    whole, resumed = opened(draw=draw), opened(draw=draw, first_step=7)
+    made, session = program_of(NONE, 0, lenet.logits, KEEP), opened().session
+    wanted, whole = steps(opened(), train, 0, 25), FedRunner(made, session, draw)
+    opened()
     done = whole.make_steps(25)
     assert drawn == [(0, 10), (10, 10), (20, 5)]
-    assert done.losses.tobytes() == steps(opened(), train, 0, 25).losses.tobytes()
+    assert done.losses.tobytes() == wanted.losses.tobytes()
+    resumed = FedRunner(made, session, draw, 7)
     resumed.make_steps(2)
     resumed.make_steps(1)
     assert drawn[3:] == [(7, 2), (9, 1)]
 
 
-def test_another_seed_gives_other_bits(train):
+@full_on_tf1
+def test_another_seed_gives_other_bits(opened, train):
     one, two = opened(seed=0), opened(seed=1)
     assert not same_bits(values(one), values(two))
 
 
-@pytest.mark.parametrize("scale", [1.0, 1024.0, 2.0**15])
-def test_a_power_of_two_as_scale_changes_no_bit_in_float32(scale, train):
+@full_on_tf1
+@pytest.mark.parametrize(
+    "scale",
+    [1024.0, *(pytest.param(scale, marks=pytest.mark.full) for scale in (1.0, 2.0**15))],
+)
+def test_a_power_of_two_as_scale_changes_no_bit_in_float32(scale, opened, train):
     plain, scaled = opened(), opened(FixedLossScale("fixed", scale))
     wanted, found = steps(plain, train, 0, 10), steps(scaled, train, 0, 10)
     assert found.losses.tobytes() == wanted.losses.tobytes()
@@ -131,7 +163,7 @@ def test_a_power_of_two_as_scale_changes_no_bit_in_float32(scale, train):
     assert same_bits(values(scaled), values(plain))
 
 
-def test_an_overflowing_step_changes_nothing_but_the_scale(train):
+def test_an_overflowing_step_changes_nothing_but_the_scale(opened, train):
     runner = opened(DynamicLossScale("dynamic", 2.0**127, 1000, 2, 2.0, 2.0**-20), network=steep)
     before = values(runner)
     done = steps(runner, train, 0, 3)
@@ -148,7 +180,7 @@ def test_an_overflowing_step_changes_nothing_but_the_scale(train):
     assert changed == {"bad_steps:0"}
 
 
-def test_a_fixed_scale_that_overflows_skips_every_step(train):
+def test_a_fixed_scale_that_overflows_skips_every_step(opened, train):
     runner = opened(FixedLossScale("fixed", 2.0**126), network=steep)
     before = values(runner)
     done = steps(runner, train, 0, 4)
@@ -157,7 +189,7 @@ def test_a_fixed_scale_that_overflows_skips_every_step(train):
     assert same_bits(values(runner), before)
 
 
-def test_the_dynamic_scale_grows_after_its_good_steps(train):
+def test_the_dynamic_scale_grows_after_its_good_steps(opened, train):
     done = steps(opened(SCALES["dynamic"]), train, 0, 11)
     assert done.loss_scale == 2.0**17
     assert not done.skipped.any()
@@ -209,7 +241,7 @@ def test_optimizers_follow_their_formulas(settings, rule):
         return network(images)
 
     program = assemble(step, build_inference(inference, [1], 4), NONE)
-    with open_session(program.program.graph, 1) as session:
+    with cpu_session.open_session(program.program.graph, 1, optimize=False) as session:
         runner = FedRunner(program, session, None)
         pixels = np.full([6, 4, 1], 255, np.uint8)
         losses = runner.call(pixels, np.zeros([6, 4], np.uint8)).losses
@@ -223,7 +255,8 @@ def test_optimizers_follow_their_formulas(settings, rule):
     np.testing.assert_allclose(found, value, rtol=1e-5)
 
 
-def test_predict_takes_any_number_of_images(train):
+@full_on_tf1
+def test_predict_takes_any_number_of_images(opened, train):
     runner = opened()
     steps(runner, train, 0, 30)
     wanted = runner.predict(train.images[:1500])
@@ -232,7 +265,7 @@ def test_predict_takes_any_number_of_images(train):
     assert np.array_equal(runner.predict(train.images[:1207]), wanted[:1207])
 
 
-def test_saved_variables_can_be_read_by_name(train, tmp_path):
+def test_saved_variables_can_be_read_by_name(opened, train, tmp_path):
     tf = tf_compat.load()
     runner = opened(SCALES["dynamic"])
     steps(runner, train, 0, 3)

@@ -115,7 +115,7 @@ def check_exhaustively(graph_def, fetches, mode):
 modes = st.sampled_from(MODES)
 
 
-@settings(common, max_examples=4)
+@settings(common, max_examples=2)
 @given(recipes, modes, st.integers(0, 1000))
 def test_a_printed_change_flips_the_operator(recipe, mode, place):
     check_applied(recipe, mode, place)

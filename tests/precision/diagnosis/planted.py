@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from lenet_exp import tf_compat
@@ -49,8 +51,12 @@ FAULTS = (
 )  # fmt: skip
 
 
+@functools.lru_cache(maxsize=None)
 def network(fault, seed):
-    """Return a GraphDef with `fault` in the scope "planted", its fetches, values and feeds."""
+    """Return a GraphDef with `fault` in the scope "planted", its fetches, values and feeds.
+
+    Made once: not to be modified.
+    """
     tf, random = tf_compat.load(), np.random.RandomState(seed)
     with tf.Graph().as_default() as graph:
         tf.set_random_seed(seed)

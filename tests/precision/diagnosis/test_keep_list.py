@@ -63,7 +63,7 @@ def test_the_planted_operator_stays_and_nothing_is_too_much(fault, seed):
     assert checked_file(by_lines, content, kept.plan)
 
 
-@pytest.mark.parametrize("by", ["type", "scope"])
+@pytest.mark.parametrize("by", [pytest.param("type", marks=pytest.mark.full), "scope"])
 def test_whole_groups_stay_and_none_is_too_much(by):
     kept, holds = found_for(FAULTS[0], 1, by=by)
     rows = {row.name: row for row in kept.plan.operators}
@@ -74,6 +74,16 @@ def test_whole_groups_stay_and_none_is_too_much(by):
     assert any("planted" in name for name in kept.names)
     for gone in kept.groups:
         assert not holds(tuple(name for name in kept.names if group[name] != gone))
+
+
+def test_an_operator_s_groups():
+    graph_def, fetches, _, _ = network(FAULTS[0], 1)
+    plan = assign(graph_def, MIX, fetches=fetches)
+    (row,) = (row for row in plan.operators if row.name == "planted/softmax")
+    found = {by: group_of(row) for by, group_of in GROUPINGS.items()}
+    assert found == {"name": row.name, "type": "SoftmaxV2", "scope": "planted"}
+    (row,) = (row for row in plan.operators if row.name == "loss")
+    assert GROUPINGS["scope"](row) == "loss"
 
 
 def test_a_type_of_which_all_stay_is_one_line():

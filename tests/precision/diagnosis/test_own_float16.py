@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -75,8 +77,14 @@ def trained(build):
     return step
 
 
-@pytest.mark.parametrize("mode", [FORCE, KEEP])
-@PARTS
+def rows():
+    """What has to stay exact is measured alike of all; two kinds of variables stand for them."""
+    for mode, name in itertools.product((FORCE, KEEP), STEPS):
+        quick = mode == FORCE or name in ("a variable", "a resource")
+        yield pytest.param(STEPS[name], mode, marks=[] if quick else pytest.mark.full)
+
+
+@pytest.mark.parametrize(("build", "mode"), rows())
 def test_a_step_with_float16_of_its_own_is_measured(build, mode):
     found = diagnosed(trained(build), WEIGHT, mode, x=X)
     assert any("float16" in each.operator.origin_inputs for each in found.operators)

@@ -16,6 +16,7 @@ from tests.precision.chip import Run, bits, session_of
 from tests.precision.planning import test_random_graphs
 from tests.precision.planning.test_random_graphs import common, recipes
 from tests.precision.small import ALLOW, CUBE, FORCE, KEEP, MIX
+from tests.stacks import full_on_tf1
 
 MODES = (MIX, ALLOW, FORCE, KEEP, CUBE)
 BATCH = 4
@@ -53,7 +54,7 @@ def run_steps(graph_def, plan, fetches, initial, batches, reference, counted=Tru
     """Return per step the values fetched, all variables and the flag."""
     asked = [name for name in fetches if ":" in name]
     made = emulate(graph_def, plan, fetches=asked, reference=reference, counted=counted)
-    with session_of(made.graph_def) as session:
+    with session_of(made.graph_def, optimize=not reference) as session:
         run, found = Run(session, made, initial), []
         for feeds in batches:
             values = forward_then_update(run, fetches, feeds)
@@ -73,7 +74,7 @@ def same_values(one, other):
 
 
 def check_paths(graph_def, fetches, mode, generation, batches, initial=None):
-    """Assert that both paths leave the same bits; return the flags."""
+    """Assert that both paths leave the same bits, the fast one under Grappler; return the flags."""
     initial = initial_values(graph_def) if initial is None else initial
     plan = assign(graph_def, mode, fetches=fetches, generation=generation)
     paths = [
@@ -117,9 +118,7 @@ def lenet(kind, scale):
 LENET = [("none", 1), *itertools.product(("constant", "variable", "cond"), (2.0**10, 2.0**40))]
 QUICK = {
     ("none", 1, FORCE, "2021"), ("constant", 2.0**40, MIX, "today"),
-    ("constant", 2.0**10, ALLOW, "2021"), ("cond", 2.0**40, MIX, "2021"),
-    ("cond", 2.0**40, FORCE, "today"), ("cond", 2.0**10, ALLOW, "today"),
-    ("none", 1, CUBE, "today"), ("cond", 2.0**40, CUBE, "today"),
+    ("cond", 2.0**10, ALLOW, "today"), ("cond", 2.0**40, CUBE, "today"),
 }  # fmt: skip
 
 
@@ -137,6 +136,7 @@ def test_lenets_fast_path_is_bit_equal(kind, scale, mode, generation):
     check_paths(graph_def, fetches, mode, generation, batches, initial)
 
 
+@full_on_tf1
 def test_inner_tensors_asked_for_are_bit_equal_too():
     graph_def, fetches, initial = lenet("cond", 2.0**40)
     inner = ["conv1/Sigmoid:0", "fc3/MatMul:0", "unscale/fc1/kernel:0", "xent:0", "inv_scale:0"]
@@ -173,7 +173,7 @@ cases = st.tuples(
 )
 
 
-@settings(common, max_examples=8)
+@settings(common, max_examples=4)
 @given(cases)
 def test_random_graphs_fast_path_is_bit_equal(case):
     check_random_graph(*case)
@@ -205,8 +205,15 @@ def run_original(graph_def, fetches, initial, batches):
     return found
 
 
-@BOTH
-@pytest.mark.parametrize("kind", ["none", "variable"])
+@pytest.mark.parametrize(
+    ("kind", "reference"),
+    [
+        ("none", False),
+        ("variable", True),
+        pytest.param("none", True, marks=pytest.mark.full),
+        pytest.param("variable", False, marks=pytest.mark.full),
+    ],
+)
 def test_a_mode_that_changes_nothing_gives_the_same_bits(kind, reference):
     graph_def, fetches, initial = lenet(kind, 1024.0)
     batches = lenet_batches(3, 1e3)
@@ -232,15 +239,29 @@ def test_random_graphs_that_keep_their_types_give_the_same_bits(recipe, seed):
             same_values(one, other)
 
 
-@pytest.mark.parametrize("kind", ["none", "cond"])  # the flag is read in the second one
-def test_without_a_count_the_bits_are_the_same(kind):
-    graph_def, fetches, initial = lenet(kind, 2.0**20)
+SMALL = [("conv", 0), ("bias", 0), ("sigmoid", 0), ("pool", 0), ("square", 0)]
+
+
+def test_without_a_count_the_bits_are_the_same():
+    graph_def, fetches = test_random_graphs.training_graph(SMALL), ["train", "loss:0"]
+    initial, random = initial_values(graph_def), np.random.RandomState(1)
+    batches = [{"x:0": random.randn(2, 4, 4, 3) * size} for size in (1, 1e6)]
     plan = assign(graph_def, FORCE, fetches=fetches)
     made, quiet = (
-        run_steps(graph_def, plan, fetches, initial, lenet_batches(2, 1e3), True, counted)
+        run_steps(graph_def, plan, fetches, initial, batches, True, counted)
         for counted in (True, False)
     )
+    assert made[-1][2]
     for got, expected in zip(quiet, made):
         for one, other in zip((*got[0], *got[1]), (*expected[0], *expected[1])):
             same_values(one, other)
-        assert got[2] is (expected[2] if kind == "cond" else False)
+        assert not got[2]
+
+
+def test_a_flag_that_the_graph_reads_is_counted_all_the_same():
+    graph_def, fetches, _ = lenet("cond", 2.0**20)
+    plan = assign(graph_def, FORCE, fetches=fetches)
+    made, quiet = (
+        emulate(graph_def, plan, reference=True, counted=counted) for counted in (True, False)
+    )
+    assert quiet == made

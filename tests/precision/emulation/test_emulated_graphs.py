@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -25,10 +26,19 @@ from tests.precision.emulation.test_emulate import (
     run_steps,
 )
 from tests.precision.small import ALLOW, FORCE, KEEP, MIX, floats, graph_of
+from tests.stacks import full_on_tf1
 
 
-@BOTH
-@pytest.mark.parametrize("mode", MODES)
+def quick(*those, of):
+    """Return the values of a parametrization; the others are of the full suite."""
+    return [pytest.param(*each, marks=[] if each in those else pytest.mark.full) for each in of]
+
+
+EACH = tuple(itertools.product(MODES, (False, True)))
+
+
+@full_on_tf1
+@pytest.mark.parametrize(("mode", "reference"), quick((MIX, False), (FORCE, True), of=EACH))
 def test_arguments_are_not_modified(mode, reference):
     graph_def = lenet_graph.conditional_graph(BATCH, stand_ins=True)
     plan = assign(graph_def, mode, fetches=lenet_graph.CONDITIONAL_FETCHES)
@@ -79,7 +89,7 @@ def resource_graph():
     return graph.as_graph_def()
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", quick((MIX,), (FORCE,), (KEEP,), of=zip(MODES)))
 def test_resource_variables(mode):
     graph_def = resource_graph()
     random = np.random.RandomState(0)
@@ -104,8 +114,10 @@ def batch_norm_graph(training):
     return graph.as_graph_def()
 
 
-@pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("mode", "training"),
+    quick((MIX, True), (ALLOW, False), (FORCE, True), (FORCE, False), of=EACH),
+)
 def test_batch_norm(mode, training):
     graph_def = batch_norm_graph(training)
     initial = initial_values(graph_def)
@@ -166,7 +178,7 @@ def test_sums_with_constants_are_made_in_turn(mode, reference):
         return tf.matmul(total, tf.get_variable("w", [128, 8]))
 
     feeds, initial = {"x:0": np.ones((64, 128), np.float32)}, {"w": np.ones((128, 8))}
-    (got,), _ = compute(build, feeds, mode, initial, reference=reference)
+    (got,), _ = compute(build, feeds, mode, initial, reference, optimize=True)
     same_bits(got, np.zeros((64, 8)))
 
 
@@ -221,7 +233,9 @@ def test_a_variable_scale_beyond_float16_is_flagged_at_each_read(scale, seen, fl
     assert flag is flagged
 
 
-@BOTH
+@pytest.mark.parametrize(
+    "reference", [False, pytest.param(True, marks=pytest.mark.full)], ids=["fast", "reference"]
+)
 def test_force_leaves_float16_values_in_every_variable(reference):
     """Trap 7: weights, slots and beta powers."""
     graph_def, fetches, initial = lenet("none", 1)

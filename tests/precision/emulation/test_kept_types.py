@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 
 import numpy as np
 import pytest
@@ -78,8 +79,23 @@ def graph():
     return graph_def, names, run(graph_def, names)
 
 
-@pytest.mark.parametrize("generation", list(Generation))
-@pytest.mark.parametrize("mode", list(Mode))
+QUICK = {
+    (
+        mode,
+        Generation.FEBRUARY_2021
+        if mode in (Mode.FORCE_FP16, Mode.FORCE_FP32)
+        else Generation.TODAY,
+    )
+    for mode in Mode
+}
+
+
+def rows():
+    for each in itertools.product(Mode, Generation):
+        yield pytest.param(*each, marks=[] if each in QUICK else pytest.mark.full)
+
+
+@pytest.mark.parametrize(("mode", "generation"), rows())
 def test_types_that_no_mode_narrows_run_as_they_are(graph, mode, generation):
     graph_def, names, wanted = graph
     plan = assign(graph_def, mode, fetches=names, generation=generation)

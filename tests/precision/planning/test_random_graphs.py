@@ -177,7 +177,7 @@ common = settings(deadline=None, derandomize=True, database=None, phases=[Phase.
                   suppress_health_check=list(HealthCheck))  # fmt: skip
 
 
-@settings(common, max_examples=6)
+@settings(common, max_examples=3)
 @given(recipes, st.integers(0, 2**31))
 def test_every_plan_obeys_the_library(recipe, seed):
     check_all(recipe, seed)

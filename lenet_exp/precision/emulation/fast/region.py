@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from enum import Enum
 from typing import Any, Container, Dict, List, Sequence, Set, Tuple
 
@@ -154,16 +155,22 @@ def happens_once(graph: Graph, name: str) -> bool:
     or gives a variable itself.
     """
     node = graph.nodes[name]
-    definition = tf_compat.op_def(node.op)
-    if definition is None or definition.is_stateful or stand_in(node):
+    if tf_compat.op_def(node.op) is None or _all_happen_once(node.op) or stand_in(node):
         return True
-    if any(attr.name == "seed2" for attr in definition.attr):
-        return True  # FractionalMaxPool: stateless by name, with a generator for each of its nodes
-    resource = tf_compat.load().resource
+    return tf_compat.load().resource in output_dtypes(node) or any(
+        is_state(graph, tensor) for tensor in graph.data[name]
+    )
+
+
+@functools.lru_cache(maxsize=None)
+def _all_happen_once(op: str) -> bool:
+    """Return whether every node of a registered operator happens once."""
+    definition = tf_compat.op_def(op)
     return (
-        any(arg.is_ref for arg in (*definition.input_arg, *definition.output_arg))
-        or resource in output_dtypes(node)
-        or any(is_state(graph, tensor) for tensor in graph.data[name])
+        definition.is_stateful
+        or any(arg.is_ref for arg in (*definition.input_arg, *definition.output_arg))
+        # FractionalMaxPool: stateless by name, with a generator for each of its nodes
+        or any(attr.name == "seed2" for attr in definition.attr)
     )
 
 

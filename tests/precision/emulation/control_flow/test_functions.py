@@ -91,7 +91,10 @@ def trained(make):
     return graph.as_graph_def()
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "mode",
+    [pytest.param(mode, marks=[] if mode in (MIX, FORCE) else pytest.mark.full) for mode in MODES],
+)
 @pytest.mark.parametrize("make", NETWORKS, ids=lambda make: make.__name__)
 def test_both_paths_of_training_give_the_same_bits(make, mode):
     random = np.random.RandomState(3)

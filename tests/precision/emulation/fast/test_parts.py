@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -10,9 +12,18 @@ from lenet_exp.precision import assign, emulate
 from tests.precision.chip import Run, session_of
 from tests.precision.emulation.test_emulate import check_paths, initial_values, same_values
 from tests.precision.small import ALLOW, FORCE, KEEP, MIX, floats
+from tests.stacks import FULL_ON_TF1
 
 BOTH = pytest.mark.parametrize("reference", [False, True], ids=["fast", "reference"])
-MODES = pytest.mark.parametrize("mode", [MIX, ALLOW, FORCE, KEEP])
+MODES = pytest.mark.parametrize(
+    "mode",
+    [
+        MIX,
+        pytest.param(ALLOW, marks=FULL_ON_TF1),
+        FORCE,
+        pytest.param(KEEP, marks=pytest.mark.full),
+    ],
+)
 STEPS = ("generator", "discriminator")
 
 
@@ -22,6 +33,7 @@ def _dense(tf, inputs, scope, width):
         return tf.nn.bias_add(tf.matmul(inputs, kernel), tf.get_variable("bias", [width]))
 
 
+@functools.lru_cache(maxsize=None)
 def two_optimizers():
     """Return a generator's and a discriminator's step: one needs noise alone, one images too."""
     tf = tf_compat.load()
@@ -42,10 +54,15 @@ def two_optimizers():
     return graph.as_graph_def(), [*STEPS, *(f"{name}_loss:0" for name in STEPS)]
 
 
+@functools.lru_cache(maxsize=None)
+def two_emulated(mode, reference):
+    graph_def, fetches = two_optimizers()
+    return emulate(graph_def, assign(graph_def, mode, fetches=fetches), reference=reference)
+
+
 def emulated_steps(mode, reference, plan, scales):
     """Return what each step of a plan, [(fetch, names fed)], leaves: values and the flag."""
-    graph_def, fetches = two_optimizers()
-    made = emulate(graph_def, assign(graph_def, mode, fetches=fetches), reference=reference)
+    (graph_def, _), made = two_optimizers(), two_emulated(mode, reference)
     initial, random, found = initial_values(graph_def), np.random.RandomState(4), []
     shapes = {"noise": (4, 3), "images": (4, 6)}
     with session_of(made.graph_def) as session:
