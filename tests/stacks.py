@@ -34,7 +34,15 @@ FULL = {
 # Folders of products (graphs, modes, generations, overflows): `make test` runs the first case of
 # each test, and of the rest one in so many.
 SAMPLED = {
-    "tf1": ("precision", "script", "training"),
+    "tf1": (
+        "commands",
+        "config/cli",
+        "experiment",
+        "precision",
+        "record",
+        "script",
+        "training",
+    ),
     "tf2": (
         "networks",
         "precision/emulation/control_flow",

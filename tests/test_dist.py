@@ -87,7 +87,7 @@ def wheel(dist):
     return zipfile.ZipFile(str(next(dist.glob("lenet_exp-*.whl"))))
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_wheel_is_the_package_and_its_licence(wheel):
     packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert packed == set(published())
@@ -100,7 +100,7 @@ def test_the_wheel_is_the_package_and_its_licence(wheel):
     assert metadata["License"] == "Apache-2.0"
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_sdist_is_the_checkout_without_its_tests(dist):
     with tarfile.open(str(next(dist.glob("*.tar.gz")))) as archive:
         names = {member.name.partition("/")[2] for member in archive if member.isfile()}
@@ -125,7 +125,7 @@ def site(wheel, tmp_path_factory):
     return folder
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_wheel_alone_composes_and_refuses(site, tmp_path):
     command = [sys.executable, "-m", "lenet_exp", "run"]
     shown, wrong = (
@@ -156,8 +156,16 @@ def dry_sweep(python_path, cwd):
     )
 
 
+@pytest.mark.full
+def test_hydra_finds_our_launcher_in_a_wheel(site, tmp_path, mnist_folder):
+    check_finds_launcher(dry_sweep([site], tmp_path))
+
+
 @pytest.mark.slow
-def test_hydra_finds_our_launcher_in_a_wheel_and_in_a_checkout(site, tmp_path, mnist_folder):
-    for done in (dry_sweep([site], tmp_path), dry_sweep([], copied(tmp_path / "checkout"))):
-        assert (done.returncode, done.stderr) == (0, "")
-        assert "2 jobs (2 to run)" in done.stdout
+def test_hydra_finds_our_launcher_in_a_checkout(tmp_path, mnist_folder):
+    check_finds_launcher(dry_sweep([], copied(tmp_path / "checkout")))
+
+
+def check_finds_launcher(done):
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "2 jobs (2 to run)" in done.stdout

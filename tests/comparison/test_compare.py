@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import re
 from pathlib import Path
 from urllib.parse import unquote
@@ -16,7 +17,7 @@ from sweeps import record, record_sweep  # isort: skip
 from lenet_exp import tf_compat
 from lenet_exp.compare import main
 from lenet_exp.comparison import compare as comparing
-from lenet_exp.comparison import load_runs
+from lenet_exp.comparison import load_runs, plots
 from lenet_exp.comparison.compare import compare_sweep
 from lenet_exp.errors import DataError, StoreError
 from lenet_exp.record.store.mlflow_store import Point, Store
@@ -51,6 +52,24 @@ def place(tmp_path_factory):
     return folder, uri, parent, children
 
 
+@pytest.fixture(scope="module")
+def compared(place):
+    """What was said of the sweep `modes`, and the folder that was made."""
+    before = Path.cwd()
+    os.chdir(str(place[0]))
+    try:
+        text = compare_sweep(place[1], "lenet-exp", "modes")
+    finally:
+        os.chdir(str(before))
+    return text, place[0] / "outputs" / "comparisons" / "modes"
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Draw nothing, where no picture is looked at."""
+    monkeypatch.setattr(plots, "pictures", lambda *drawn: [])
+
+
 @pytest.fixture
 def uri(place):
     return place[1]
@@ -67,8 +86,8 @@ def compare(uri, capsys):
     return called
 
 
-def test_a_sweep_is_a_table_with_verdicts(uri):
-    text = compare_sweep(uri, "lenet-exp", "modes")
+def test_a_sweep_is_a_table_with_verdicts(compared):
+    text, _ = compared
     lines = text.splitlines()
     assert max(map(len, lines)) <= 100
     below = text.partition("\n\n")[2].splitlines()
@@ -84,14 +103,15 @@ def test_a_sweep_is_a_table_with_verdicts(uri):
     assert "on the chip, must_keep_origin_dtype: refused: Conv2D" in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_another_reference_turns_the_verdict(uri):
     text = compare_sweep(uri, "lenet-exp", "modes", "allow_mix_precision")
     assert "against allow_mix_precision:" in text
     assert "must_keep_origin_dtype: worse, -0.13 points" in text
 
 
+@pytest.mark.usefixtures("compared")
 def test_the_parent_carries_the_files_and_its_description_the_link(place, uri):
-    compare_sweep(uri, "lenet-exp", "modes")
     _, _, parent, children = place
     client = Store(uri, "lenet-exp").client
     listed = [Path(item.path).name for item in client.list_artifacts(parent, "comparison")]
@@ -103,10 +123,8 @@ def test_the_parent_carries_the_files_and_its_description_the_link(place, uri):
     assert "comparison" not in {item.path for item in client.list_artifacts(children[0])}
 
 
-def test_the_page_needs_no_other_file_and_no_network(place, uri):
-    _, _, _, children = place
-    folder = Path("outputs", "comparisons", "modes")
-    compare_sweep(uri, "lenet-exp", "modes")
+def test_the_page_needs_no_other_file_and_no_network(place, compared):
+    (_, _, _, children), (_, folder) = place, compared
     page = (folder / "comparison.html").read_text("utf-8")
     assert problems(page) == []
     assert page.count("data:image/png;base64,") == 4 + 3  # plots, confusion matrices
@@ -143,6 +161,7 @@ def test_a_sweep_without_a_parent_leaves_its_runs_as_they_are(uri):
         assert len(store.client.list_artifacts(run.run_id)) == 4
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_command_compares_the_last_sweep_some_runs_or_all(place, compare):
     _, _, _, children = place
     asked = {
@@ -171,6 +190,7 @@ def test_the_command_compares_the_last_sweep_some_runs_or_all(place, compare):
         ),
     ],
 )
+@pytest.mark.usefixtures("undrawn")
 def test_a_required_accuracy_is_an_exit_code(compare, required, code, told):
     found, _, problem = compare("sweep=modes", f"require_accuracy={required}")
     assert (found, problem) == (code, told)

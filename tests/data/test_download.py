@@ -94,7 +94,9 @@ def test_a_damaged_file_in_the_cache_is_fetched_again(mnist_folder, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("spoilt", ["absent", "other bytes", "cut gzip"])
+@pytest.mark.parametrize("spoilt", [
+    pytest.param("absent", marks=pytest.mark.full), "other bytes", "cut gzip",
+])  # fmt: skip
 def test_a_bad_source_is_passed_over_for_the_next(spoilt, mirror, mnist_folder, tmp_path):
     address, served = mirror
     path = served / f"{NAMES[3]}.gz"

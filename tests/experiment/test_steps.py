@@ -21,6 +21,7 @@ from lenet_exp.precision.diagnosis.exponents import exponents
 from lenet_exp.precision.diagnosis.keep_list import keep_list
 from lenet_exp.script.capture import Capture
 from tests.networks.network import cross_entropy, dense
+from tests.stacks import full_on_tf1
 
 X = np.random.RandomState(0).randn(2, 4, 6).astype(np.float32)
 
@@ -62,6 +63,7 @@ def network(tf, scale=1.0):
 OF_MODE = "modify_mixlist", "customize_dtypes", "precision_mode_v2"
 
 
+@full_on_tf1
 def test_another_precision_has_no_file_of_the_chip_that_a_run_was_made_on(tmp_path):
     (tmp_path / "mix.json").write_text('{"black-list": {"to-add": ["BiasAdd"]}}')
     chip = ["hardware=ascend910", "hardware.precision_mode_v2=mixed_float16"]
@@ -133,7 +135,8 @@ def measured(step, mode):
     return found
 
 
-@pytest.mark.parametrize("fed", ["exact", "shape_only"])
+@full_on_tf1
+@pytest.mark.parametrize("fed", [pytest.param("exact", marks=pytest.mark.full), "shape_only"])
 def test_a_feed_that_the_step_does_not_need_is_left_out(tmp_path, fed):
     def build(tf):
         loss, _ = network(tf)
@@ -149,7 +152,10 @@ def test_a_feed_that_the_step_does_not_need_is_left_out(tmp_path, fed):
     assert measured(graph_step(*written(tmp_path, build, feeds)), "force_fp16").gradients
 
 
-@pytest.mark.parametrize("kind", ["placeholder", "constant", "default", "one of two"])
+@pytest.mark.parametrize("kind", [
+    pytest.param("placeholder", marks=pytest.mark.full), "constant",
+    pytest.param("default", marks=pytest.mark.full), "one of two",
+])  # fmt: skip
 def test_what_is_fed_in_place_of_a_value_is_fed_to_all_copies(tmp_path, kind):
     key = []
 
@@ -193,6 +199,7 @@ def test_a_pipeline_is_fed_by_what_it_gives(tmp_path, kind):
     assert measured(graph_step(*given), "force_fp16").gradients
 
 
+@full_on_tf1
 @pytest.mark.parametrize("kind", ["queue", "initializable", "one_shot"])
 def test_a_pipeline_that_nobody_fills_is_not_waited_for(tmp_path, kind):
     given = written(tmp_path, of_pipeline(kind), {})

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import functools
 import json
 import os
-import subprocess
-import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from lenet_exp import tf_compat
+from lenet_exp.sweep.executors.forked import ForkServer
 
 ROOT = Path(__file__).resolve().parent.parent / "npu_bridge_double"
 ONLY_TF1 = pytest.mark.skipif(
@@ -30,16 +33,27 @@ def environment(generation="today", **more):
     }
 
 
+@functools.lru_cache(maxsize=None)
+def server():
+    """Return this process's server, which ends with it."""
+    made = ForkServer(str(Path(__file__).with_name("double_server.py")))
+    atexit.register(made.close)
+    return made
+
+
 def run(script, *words, given=None, **more):
     """Run Python code, or a file, beside the double; return what it printed, as JSON."""
-    code = [str(script)] if isinstance(script, Path) else ["-c", script]
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", *code, *words],
-        env=environment(**more),
-        input=None if given is None else json.dumps(given),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    request = {
+        "script": str(script), "is_file": isinstance(script, Path), "words": words,
+        "folder": str(Path.cwd()), "environment": environment(**more),
+    }  # fmt: skip
+    with contextlib.ExitStack() as opened:
+        streams = [opened.enter_context(tempfile.TemporaryFile("w+")) for _ in range(3)]
+        json.dump(given, streams[0])
+        streams[0].seek(0)
+        ended = server().fork(request, [stream.fileno() for stream in streams]).poll(timeout=600)
+        for stream in streams:
+            stream.seek(0)  # the child's place in it is ours
+        said, problems = (stream.read() for stream in streams[1:])
+    assert ended == 0, problems
+    return json.loads(said.splitlines()[-1])

@@ -27,7 +27,7 @@ def test_forced_overflows_move_the_scale_as_the_contract_s_vector_says(generatio
 
 @double.ONLY_TF1
 @pytest.mark.parametrize(
-    ("steps", "scales"), [(2000, 50), pytest.param(10000, 100, marks=pytest.mark.full)]
+    ("steps", "scales"), [(600, 30), pytest.param(10000, 100, marks=pytest.mark.full)]
 )
 def test_both_machines_agree_over_random_steps(steps, scales):
     found = double.run(SCRIPT, str(steps))

@@ -12,6 +12,7 @@ from lenet_exp.training.program import FedRunner, assemble
 
 tf_compat.configure(hide_gpus=True, deterministic=True)
 STEPS, BATCH = 4, 8
+QUICK = ("force_fp16",)
 _NUMBERS = np.random.RandomState(0)
 IMAGES = _NUMBERS.randint(0, 256, (STEPS, BATCH, 28, 28, 1)).astype(np.uint8)
 LABELS = _NUMBERS.randint(0, 10, (STEPS, BATCH)).astype(np.uint8)
@@ -79,7 +80,9 @@ def _script():
     return found, begun
 
 
-@pytest.mark.parametrize("mode", PRECISION_MODES)
+@pytest.mark.parametrize("mode", [
+    pytest.param(mode, marks=() if mode in QUICK else pytest.mark.full) for mode in PRECISION_MODES
+])  # fmt: skip
 def test_a_script_has_the_losses_of_our_own_run(mode):
     with taken_over(mode) as heard:
         found, begun = _script()

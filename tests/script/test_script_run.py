@@ -179,7 +179,6 @@ ENDINGS = {
     "wrong_list": Ending(0, "in float32: ", steps=4, words=["steps=4"]),
     "refused": Ending(2, "nowhere.json", "FAILED", 0, ["on_refused=error"]),
 }  # fmt: skip
-QUICK = ("leave", "forever")
 
 
 @pytest.fixture
@@ -193,11 +192,8 @@ def place(tmp_path):
     return folder
 
 
-def _end(name):
-    return pytest.param(name, marks=pytest.mark.slow if name in QUICK else pytest.mark.full)
-
-
-@pytest.mark.parametrize("name", map(_end, ENDINGS))
+@pytest.mark.full
+@pytest.mark.parametrize("name", ENDINGS)
 def test_whatever_ends_a_script_leaves_a_record_and_its_folder_clean(name, place):
     ending = ENDINGS[name]
     before = {*place.rglob("*")}
@@ -218,9 +214,14 @@ def test_whatever_ends_a_script_leaves_a_record_and_its_folder_clean(name, place
 
 @pytest.mark.slow
 def test_a_module_is_emulated_from_its_package_on(place):
+    before = {*place.rglob("*")}
     words = ["module=package.train", "record=../record", "tracking.uri=none", "steps=2"]
     ended = run(*words, "--", "forever", cwd=place)
     assert ended.returncode == 0, ended.stderr
     loss = float(ended.stdout.splitlines()[-1])
     assert loss == float(np.float16(loss))
+    assert {*place.rglob("*")} == before
+    entries = journal.read(place.parent / "record")
+    assert journal.merged(entries, "status") == {"status": "FINISHED"}
+    assert journal.merged(entries, "metrics")["steps"] == 2
     assert (place.parent / "record" / "script" / "train.py").is_file()

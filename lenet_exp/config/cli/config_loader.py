@@ -12,13 +12,15 @@ from dataclasses import replace
 from typing import ClassVar, Dict, Iterator, List, Optional, Tuple
 
 from hydra import initialize_config_dir
+from hydra._internal import defaults_list
 from hydra._internal import hydra as hydra_internal
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
-from hydra.core.default_element import ResultDefault
+from hydra.core.default_element import InputDefault, ResultDefault
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, ValueType
+from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
@@ -39,6 +41,29 @@ def _left_to_jobs(override: Override) -> Override:
     if 0 < len(owners) < len(FAMILIES.get(key.partition(".")[0], ())):
         return replace(override, value_type=ValueType.CHOICE_SWEEP)
     return override
+
+
+_choices_so_far = defaults_list._create_interpolation_map  # noqa: SLF001 - no hook
+
+
+def _choices_where_needed(
+    overrides: defaults_list.Overrides, defaults_list: List[InputDefault], self_added: bool
+) -> DictConfig:
+    """Return what `${...}` in a list of files refers to: slow, and most lists have none."""
+    if any(not item.is_self() and item.is_interpolation() for item in defaults_list):
+        return _choices_so_far(overrides, defaults_list, self_added)
+    return OmegaConf.create()
+
+
+class _Copies(CachingConfigRepository):
+    """Files of which each is given as a copy: merging changes it."""
+
+    def __init__(self, files: CachingConfigRepository) -> None:
+        self.delegate, self.cache = files, {}
+
+    def load_config(self, config_path: str) -> Optional[ConfigResult]:
+        """Return a file's content."""
+        return copy.deepcopy(self.delegate.load_config(config_path))
 
 
 class CachingConfigLoader(ConfigLoaderImpl):
@@ -96,11 +121,12 @@ class CachingConfigLoader(ConfigLoaderImpl):
         self, defaults: List[ResultDefault], repo: IConfigRepository
     ) -> DictConfig:
         merge = super()._compose_config_from_defaults_list
-        if not any(files is repo for files in self._files.values()):
+        kept = next((files for files in self._files.values() if files is repo), None)
+        if kept is None:
             return merge(defaults, repo)
         choice = (id(repo), repr(defaults))
-        if choice not in self._merged:  # merging changes what was read
-            self._merged[choice] = merge(defaults, copy.deepcopy(repo))
+        if choice not in self._merged:
+            self._merged[choice] = merge(defaults, _Copies(kept))
         return copy.deepcopy(self._merged[choice])
 
 
@@ -111,6 +137,7 @@ def hydra_session(job_name: str) -> Iterator[None]:
     A run that Hydra itself started may ask, too: its own Hydra is back afterwards.
     """
     hydra_internal.ConfigLoaderImpl = CachingConfigLoader  # type: ignore[attr-defined] # no hook
+    defaults_list._create_interpolation_map = _choices_where_needed  # noqa: SLF001
     register_resolvers()
     of_the_run = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()

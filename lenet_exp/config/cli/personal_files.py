@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import re
 from pathlib import Path
-from typing import Iterable, Iterator, Mapping, Optional, Sequence, Tuple
+from typing import ClassVar, Dict, Iterable, Iterator, Mapping, Optional, Sequence, Tuple
 
 import yaml
 from hydra._internal.config_repository import CachingConfigRepository
@@ -32,7 +33,12 @@ _REMEDY = f"mend that file, as those in {CONF / 'experiment'} are"
 
 
 class PersonalFiles(CachingConfigRepository):
-    """The files that Hydra finds where a person's own folder is searched too."""
+    """The files that Hydra finds where a person's own folder is searched too.
+
+    Those of the package don't change: they are read once a process.
+    """
+
+    _packaged: ClassVar[Dict[Path, Optional[ConfigResult]]] = {}
 
     def load_config(self, config_path: str) -> Optional[ConfigResult]:
         """Return a file's content, None if no place searched has it.
@@ -45,7 +51,9 @@ class PersonalFiles(CachingConfigRepository):
         config_path = _by_one_name(config_path)
         path = self._path(config_path)
         try:
-            if _is_file(path) and CONF not in path.parents:
+            if CONF in path.parents:
+                self._keep(config_path, path)
+            elif _is_file(path):
                 _check_size(path)
             found = super().load_config(config_path)
         except yaml.MarkedYAMLError as error:
@@ -63,6 +71,14 @@ class PersonalFiles(CachingConfigRepository):
         if found is not None and config_path != _PRIMARY:
             _check_defaults(path, found.defaults_list or [])
         return found
+
+    def _keep(self, config_path: str, path: Path) -> None:
+        key = f"config_path={config_path}"
+        if key in self.cache:
+            return
+        if path not in self._packaged:
+            self._packaged[path] = self.delegate.load_config(config_path)
+        self.cache[key] = copy.deepcopy(self._packaged[path])  # merging changes it
 
     def _path(self, config_path: str) -> Path:
         name = f"{config_path.partition('.yaml')[0]}.yaml"

@@ -52,7 +52,7 @@ def aside(folder):
     return {path.name: path.read_text() for path in folder.glob("*.2*-*_*-*.*")}
 
 
-@pytest.mark.parametrize("count", [1, None])
+@pytest.mark.parametrize("count", [pytest.param(1, marks=pytest.mark.full), None])
 def test_old_files_are_not_taken_for_new_ones(place, count):
     names, folder = products()[:count], place / "advice"
     made = written(folder, *advised(MIX, products()))
@@ -66,7 +66,9 @@ def test_old_files_are_not_taken_for_new_ones(place, count):
     assert there(folder) == {"mine.txt"}
 
 
-@pytest.mark.parametrize(("name", "suffix"), [(LINES, ".txt"), (LISTS, ".json"), (NAMES, ".txt")])
+@pytest.mark.parametrize(("name", "suffix"), [
+    (LINES, ".txt"), (LISTS, ".json"), pytest.param(NAMES, ".txt", marks=pytest.mark.full),
+])  # fmt: skip
 def test_nothing_of_a_person_s_is_lost(place, name, suffix):
     for number, best in enumerate((products(), (), products()[:1])):
         (place / name).write_text(f"mine {number}")

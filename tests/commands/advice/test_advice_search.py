@@ -10,6 +10,7 @@ from lenet_exp.experiment.steps import Step
 from lenet_exp.precision.diagnosis.exponents import Site
 from lenet_exp.precision.diagnosis.window import Window
 from tests.precision.diagnosis.planted import FAULTS, network
+from tests.stacks import FULL_ON_TF1, full_on_tf1
 
 SITE = Site("g", "Mul", "g:0", is_last=False)
 
@@ -37,15 +38,18 @@ def trainings(reached):
     return Trained, asked
 
 
-@pytest.mark.parametrize(
-    ("window", "scale"),
-    [
-        (Window(2.0**6, SITE, 2.0**18, SITE), ["loss_scale=fixed", "loss_scale.value=4096"]),
-        (Window(2.0**-9, SITE, 2.0**18, SITE), ["loss_scale=fixed", "loss_scale.value=1"]),
-        (Window(2.0**9, SITE, 2.0**4, SITE), ["loss_scale=dynamic"]),
-    ],
-)
-@pytest.mark.parametrize("kept", [False, True])
+WINDOWS = [
+    (Window(2.0**6, SITE, 2.0**18, SITE), ["loss_scale=fixed", "loss_scale.value=4096"]),
+    (Window(2.0**-9, SITE, 2.0**18, SITE), ["loss_scale=fixed", "loss_scale.value=1"]),
+    (Window(2.0**9, SITE, 2.0**4, SITE), ["loss_scale=dynamic"]),
+]
+
+
+@pytest.mark.parametrize(("window", "scale", "kept"), [
+    *((*row, False) for row in WINDOWS),
+    pytest.param(*WINDOWS[0], True, marks=FULL_ON_TF1),
+    *(pytest.param(*row, True, marks=pytest.mark.full) for row in WINDOWS[1:]),
+])  # fmt: skip
 def test_the_scale_that_was_trained_is_recommended(monkeypatch, window, scale, kept):
     windows = iter([(window,), (Window(2.0**1, SITE, 2.0**3, SITE),)])
     monkeypatch.setattr(search, "_windows", lambda *asked: next(windows))
@@ -66,6 +70,7 @@ def test_the_scale_that_was_trained_is_recommended(monkeypatch, window, scale, k
         assert [word for word in words if word.startswith("loss_scale")] == scale
 
 
+@full_on_tf1
 def test_with_too_small_a_budget_nothing_is_said_of_what_was_not_trained(monkeypatch):
     window = Window(2.0**6, SITE, 2.0**18, SITE)
     monkeypatch.setattr(search, "_windows", lambda *asked: (window,))
@@ -79,6 +84,7 @@ def test_with_too_small_a_budget_nothing_is_said_of_what_was_not_trained(monkeyp
     assert (kept.names, kept.holds, kept.is_minimal) == ((), False, False)
 
 
+@full_on_tf1
 def test_the_cosines_are_measured_as_often_as_the_budget_says():
     options = AdviseOptions.read(["modes=[force_fp16]", "budget=3", "steps=1"])
     found = search.advice(options, planted(), options.settings, lambda line: None)

@@ -18,17 +18,18 @@ from lenet_exp.precision.diagnosis.errors import diagnose
 from lenet_exp.record.store import journal
 from tests.precision.diagnosis.planted import FAULTS, network
 from tests.precision.small import FORCE
+from tests.stacks import FULL_ON_TF1
 
 
 @pytest.mark.parametrize(
     ("needed", "budget", "count", "holds", "is_minimal"),
     [
         (0, 9, 0, True, True),
-        (2, 40, 2, True, True),
-        (2, 3, None, True, False),
-        (2, 2, "all", True, False),
+        pytest.param(2, 40, 2, True, True, marks=FULL_ON_TF1),
+        pytest.param(2, 3, None, True, False, marks=pytest.mark.full),
+        pytest.param(2, 2, "all", True, False, marks=pytest.mark.full),
         (2, 1, 0, False, False),
-        (None, 40, "all", False, False),
+        pytest.param(None, 40, "all", False, False, marks=FULL_ON_TF1),
     ],
 )
 def test_the_fewest_with_which_a_training_gets_far_enough(needed, budget, count, holds, is_minimal):

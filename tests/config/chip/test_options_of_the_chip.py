@@ -70,11 +70,17 @@ def test_auto_refuses_what_the_chip_it_finds_can_not_do(key, monkeypatch):
 
 
 FILES = ("modify_mixlist", "customize_dtypes")
+GROUPS = ("precision", "hardware")
+PRODUCT = [*itertools.product(GROUPS, FILES, PRECISION_MODES[1:], ("today", "2021"))]
+QUICK = len(PRODUCT) // 4  # of the first group and file, all
 
 
 @pytest.mark.parametrize(
     ("group", "key", "mode", "cann"),
-    itertools.product(("precision", "hardware"), FILES, PRECISION_MODES[1:], ("today", "2021")),
+    [
+        pytest.param(*row, marks=() if row[-1] == "today" or number < QUICK else pytest.mark.full)
+        for number, row in enumerate(PRODUCT)
+    ],
 )
 def test_a_file_is_refused_where_a_plan_has_no_use_for_it(group, key, mode, cann, places):
     words = [f"precision={mode}", f"hardware.cann={cann}", f"{group}.{key}={places['json']}"]

@@ -28,13 +28,18 @@ def _composed(words):
     return OmegaConf.to_yaml(cfg)
 
 
-def test_composes_what_hydras_own_loader_does(monkeypatch):
+def test_composes_what_hydras_own_loader_does(monkeypatch, tmp_path):
+    (tmp_path / "experiment").mkdir()
+    text = "# @package _global_\ndefaults:\n  - override /precision: force_fp16\nseed: 3\n"
+    (tmp_path / "experiment" / "mine.yaml").write_text(text)
+    mine = [f"hydra.searchpath=[file://{tmp_path}]", "experiment=mine"]
+    lines = [*LINES, mine, [*mine, "optimizer=sgd", "schedule.epochs=2"]]
     monkeypatch.setattr(hydra_internal, "ConfigLoaderImpl", ConfigLoaderImpl)
     register_resolvers()
     with initialize_config_dir(str(CONF), version_base="1.3", job_name="run"):
-        expected = [_composed(words) for words in LINES]
+        expected = [_composed(words) for words in lines]
     with hydra_session("run"):
-        assert [_composed(words) for words in LINES * 2] == expected * 2
+        assert [_composed(words) for words in lines * 2] == expected * 2
 
 
 def test_a_composed_configuration_is_the_callers_own():
@@ -68,3 +73,15 @@ def test_the_jobs_of_a_sweep_are_composed_once(monkeypatch, typed, jobs):
     assert len(composed) == jobs
     assert set(composed) <= set(asked)
     assert len(asked) == len(set(asked))
+
+
+def test_a_preset_may_name_a_file_by_what_is_chosen(tmp_path):
+    (tmp_path / "experiment").mkdir()
+    named = "/experiment@_global_: also_${experiment}"
+    text = f"# @package _global_\ndefaults:\n  - {named}\n  - _self_\nseed: 3\n"
+    (tmp_path / "experiment" / "mine.yaml").write_text(text)
+    (tmp_path / "experiment" / "also_mine.yaml").write_text("# @package _global_\nthreads: 7\n")
+    taken = []
+    words = ["--config-dir", str(tmp_path), "experiment=mine"]
+    check_command_line(words, check=lambda jobs, sweeps: taken.extend(jobs))
+    assert [(job.seed, job.threads) for job in taken] == [(3, 7)]

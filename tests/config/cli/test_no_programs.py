@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 
 import pytest
@@ -49,8 +50,15 @@ FILES = {
 }
 
 
-@pytest.mark.parametrize("ask", [[], ["--cfg", "job"], ["-m", "seed=0,1"]])
-@pytest.mark.parametrize("what", FILES)
+ASKS = (["--cfg", "job"], ["-m", "seed=0,1"])
+
+
+@pytest.mark.parametrize(("what", "ask"), [
+    *((what, []) for what in FILES),
+    *(("callbacks", ask) for ask in ASKS),
+    *(pytest.param(what, ask, marks=pytest.mark.full)
+      for what, ask in itertools.product(FILES, ASKS) if what != "callbacks"),
+])  # fmt: skip
 def test_what_a_persons_own_file_names_is_not_called(tmp_path, what, ask):
     (tmp_path / "experiment").mkdir()
     touched = tmp_path / "touched"

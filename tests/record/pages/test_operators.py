@@ -14,11 +14,11 @@ from lenet_exp.record.pages import operators
 
 @pytest.fixture(scope="module")
 def plans():
-    made = {}
-    for mode in PRECISION_MODES:
-        settings = settings_to_explain((f"precision={mode}",))
-        made[mode] = graphs.plan(settings, graphs.build_graphs(settings))
-    return made
+    built = graphs.build_graphs(settings_to_explain(()))  # of every mode
+    return {
+        mode: graphs.plan(settings_to_explain((f"precision={mode}",)), built)
+        for mode in PRECISION_MODES
+    }
 
 
 @pytest.mark.parametrize("mode", PRECISION_MODES)

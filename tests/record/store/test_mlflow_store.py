@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -19,13 +19,19 @@ from tests.stacks import full_on_tf1
 from tests.stores import new_store
 
 OPEN = """
-import sys, time
+import os, sys, time
 from lenet_exp.record.store import mlflow_store
-mlflow_store._mlflow()  # the slow part
-print("ready", flush=True)
-time.sleep(float(sys.stdin.readline()))
-mlflow_store.Store(sys.argv[1], "lenet-exp")
-print("open")
+mlflow_store.schema()  # imports what is slow to, once for all
+uri, *folders = sys.argv[1:]
+children = []
+for number, folder in enumerate(folders):
+    children.append(os.fork())
+    if not children[-1]:
+        os.chdir(folder)
+        time.sleep(0.4 * number)
+        mlflow_store.Store(uri, "lenet-exp").create(f"user {number}", {})
+        os._exit(0)
+sys.exit(any([os.waitpid(child, 0)[1] for child in children]))
 """
 
 
@@ -34,28 +40,19 @@ print("open")
 def test_a_new_store_is_made_once_however_its_users_are_staggered(places, tmp_path):
     # An absolute URI names the same file from every folder; MLflow 3 takes seconds to make it.
     folders = [tmp_path / "a", tmp_path / ("a" if places == "one" else "b")] * 2
-    children = []
     for folder in folders:
         folder.mkdir(exist_ok=True)
-        uri = "sqlite:///store.db" if places == "one" else f"sqlite:///{tmp_path / 'store.db'}"
-        children.append(
-            subprocess.Popen(
-                [sys.executable, "-W", "ignore", "-c", OPEN, uri],
-                cwd=str(folder),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-        )
-    for child in children:
-        assert child.stdout.readline() == "ready\n"
-    for number, child in enumerate(children):
-        child.stdin.write(f"{0.4 * number}\n")
-        child.stdin.flush()
-    for child in children:
-        said, problem = child.communicate(timeout=120)
-        assert (child.returncode, said) == (0, "open\n"), problem
+    uri = "sqlite:///store.db" if places == "one" else f"sqlite:///{tmp_path / 'store.db'}"
+    words = [sys.executable, "-W", "ignore", "-c", OPEN, uri, *map(str, folders)]
+    ended = subprocess.run(words, capture_output=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    store = Store(
+        f"sqlite:///{(folders[0] if places == 'one' else tmp_path) / 'store.db'}", "lenet-exp"
+    )
+    names = [run.info.run_name for run in store.client.search_runs([store.experiment_id])]
+    assert sorted(names) == [
+        f"user {n}" for n in range(len(folders))
+    ]  # none is lost with a store that was made over
 
 
 def test_what_a_killed_process_left_of_a_store_goes_with_the_next_start(tmp_path):
@@ -83,7 +80,7 @@ def test_a_store_of_no_known_kind_is_refused_in_our_words(uri):
     assert remedy.startswith(f"python -m lenet_exp.run tracking.uri={default}")
 
 
-def test_a_deleted_experiment_is_told_with_the_command_that_brings_it_back(tmp_path):
+def test_a_deleted_experiment_is_told_with_the_command_that_brings_it_back(tmp_path, monkeypatch):
     uri = new_store(tmp_path / "of mine.db")
     store = Store(uri, "mine")
     store.client.delete_experiment(store.experiment_id)
@@ -93,9 +90,12 @@ def test_a_deleted_experiment_is_told_with_the_command_that_brings_it_back(tmp_p
     remedy = caught.value.args[2]
     assert f"MLFLOW_TRACKING_URI='{uri}' mlflow experiments restore" in remedy
     assert remedy.endswith(f" --experiment-id {store.experiment_id}")
-    here = str(Path(sys.executable).parent)
-    environment = {**os.environ, "PATH": f"{here}{os.pathsep}{os.environ['PATH']}"}
-    subprocess.run(["bash", "-c", remedy], env=environment, capture_output=True, check=True)
+    from mlflow.experiments import commands
+
+    variable, program, group, *words = shlex.split(remedy.rpartition(" && ")[2])
+    assert (program, group) == ("mlflow", "experiments")
+    monkeypatch.setenv(*variable.split("=", 1))
+    commands.main(words, standalone_mode=False)
     assert Store(uri, "mine").experiment_id == store.experiment_id
 
 

@@ -1,5 +1,7 @@
 """A sweep over a script: what a person types, what its jobs do, and what is recorded of each."""
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -12,19 +14,23 @@ import pytest
 
 from lenet_exp.record.store import journal
 from lenet_exp.script.__main__ import main
+from tests.stores import new_store
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPTS = ROOT / "tests" / "script" / "scripts"
+ENVIRONMENT = {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
 MODES = "precision=must_keep_origin_dtype,force_fp16"
+
+
+FAILED = "precision=must_keep_origin_dtype: ValueError: the loss is"
 
 
 def started(*words, cwd):
     """Return the process of `python -m lenet_exp.script -m`."""
-    environment = {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
     return subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "lenet_exp.script", "-m", *words],
         cwd=str(cwd),
-        env={**os.environ, **environment},
+        env={**os.environ, **ENVIRONMENT},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -37,6 +43,19 @@ def _run(*words, cwd):
     return process.returncode, out, err
 
 
+def _here(*words, cwd):
+    """Return the same of a sweep in this process: only its jobs are processes of their own."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(cwd)
+        patched.setattr(sys, "path", [*sys.path])
+        for key, value in ENVIRONMENT.items():
+            patched.setenv(key, value)
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = main(["-m", *words])
+    return code, out.getvalue(), err.getvalue()
+
+
 def _known(folder):
     entries = journal.read(folder)
     kinds = ("tags", "metrics", "status")
@@ -45,26 +64,31 @@ def _known(folder):
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory):
-    """Return a folder, and what a sweep in it said twice: one of its two jobs fails."""
+    """Return a folder, the words of a sweep in it, and what it said: one of its two jobs fails."""
     folder = tmp_path_factory.mktemp("swept")
+    new_store(folder / "mlflow.db")
     (folder / "models").mkdir()
     (folder / "models" / "before.txt").write_text("")
     words = [f"path={SCRIPTS / 'folders.py'}", MODES, "sweep=mine", "out=out_dir",
              "--", "--out_dir=models"]  # fmt: skip
-    return folder, _run(*words, cwd=folder), _run(*words, cwd=folder)
+    return folder, words, _here(*words, cwd=folder)
 
 
 @pytest.mark.slow
-def test_a_job_that_fails_is_told_with_its_reason_and_the_other_is_kept(swept):
-    _, (code, out, err), (code_again, again, _) = swept
-    assert (code, code_again) == (1, 1), err
-    failed = "precision=must_keep_origin_dtype: ValueError: the loss is"
-    assert failed in out
+def test_a_job_that_fails_is_told_with_its_reason_and_the_other_is_kept(swept, monkeypatch, capsys):
+    folder, words, (code, out, err) = swept
+    assert code == 1, err
+    assert FAILED in out
     assert "[2/2] precision=force_fp16: finished" in out
     assert "Traceback" not in out + err
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    end = words.index("--")
+    assert main(["-m", *words[:end], "dry_run=true", *words[end:]]) == 0
+    again = capsys.readouterr().out
     assert "2 jobs (1 to redo, 1 to keep)" in again
-    assert "precision=force_fp16: begins" not in again
-    assert failed in again
+    assert "precision=must_keep_origin_dtype  to redo: it failed" in again
+    assert "precision=force_fp16  to keep: it finished" in again
 
 
 @pytest.mark.slow
@@ -100,6 +124,16 @@ def test_a_sweep_of_a_script_is_compared(swept, monkeypatch, capsys):
     assert "no accuracy is known of a script" in capsys.readouterr().err
     assert shown(["mine"]) == 0
     assert "1 failed, 1 finished" in capsys.readouterr().out
+
+
+@pytest.mark.full
+def test_what_failed_is_made_again_and_nothing_else(swept):
+    folder, words, _ = swept
+    code, again, err = _run(*words, cwd=folder)
+    assert code == 1, err
+    assert "2 jobs (1 to redo, 1 to keep)" in again
+    assert "precision=force_fp16: begins" not in again
+    assert FAILED in again
 
 
 @pytest.mark.full
