@@ -62,7 +62,6 @@ def check_compared(driver, children):
         text_with(driver, metric)
 
 
-@pytest.mark.full
 def test_the_sweep_s_runs_are_selected_and_compared(driver, tmp_path, stack):
     uri = str(tmp_path / "mlruns") if stack == "tf1" else new_store(tmp_path / "mlflow.db")
     parent, children = record_sweep(uri, tmp_path / "runs", "modes", JOBS)
