@@ -50,7 +50,7 @@ SAMPLED = {
         "precision/emulation/trace",
     ),
 }
-ONE_IN = {"tf1": 6, "tf2": 4}
+ONE_IN = {"tf1": 10, "tf2": 6}
 
 
 def full_on_tf1(test):

@@ -1,10 +1,14 @@
-"""New stores without the seconds that MLflow 3 takes to make its tables."""
+"""What is made once for all tests: a new store, for whose tables MLflow 3 takes seconds."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import functools
+import os
 import tempfile
 from pathlib import Path
+from typing import Iterator
 
 from lenet_exp.record.store import mlflow_store
 
@@ -22,3 +26,16 @@ def new_store(path: Path) -> str:
     """Make a store that is used at once, and return its URI."""
     path.write_bytes(_database())
     return f"sqlite:///{path}"
+
+
+@contextlib.contextmanager
+def made_once(tmp_path_factory, name: str) -> Iterator[Path]:
+    """Yield the folder of this name that all workers of a session have; one of them is here.
+
+    Whoever finds it missing makes it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from lenet_exp import tf_compat
 from tests.end_to_end.forked import Forked
-from tests.stores import new_store
+from tests.stores import made_once, new_store
 
 
 class Project:
@@ -113,8 +114,14 @@ def shared_project(tmp_path_factory, part_of_mnist) -> Project:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory, part_of_mnist) -> Project:
     """A folder with one run, outputs/it, that tells most digits apart."""
-    project = with_store(Project(tmp_path_factory.mktemp("trained")))
     words = ("schedule.epochs=1", "schedule.steps_per_epoch=500", "optimizer.learning_rate=0.005")
-    done = project.run(*words, "precision=must_keep_origin_dtype", "hydra.run.dir=outputs/it")
-    assert done.returncode == 0, done.stderr
-    return project
+    own = tmp_path_factory.mktemp("trained")
+    with made_once(tmp_path_factory, "trained") as folder:
+        if not folder.is_dir():
+            folder.mkdir()
+            project = with_store(Project(folder))
+            mode = "precision=must_keep_origin_dtype"
+            done = project.run(*words, mode, "hydra.run.dir=outputs/it")
+            assert done.returncode == 0, done.stderr
+        shutil.copytree(str(folder / "outputs"), str(own / "outputs"))
+    return with_store(Project(own))

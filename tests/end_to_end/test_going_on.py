@@ -76,6 +76,7 @@ def test_what_is_no_run_is_told(folders, words, verb, told):
     assert told in done.stderr
 
 
+@pytest.mark.full
 def test_a_record_can_be_told_to_another_store(project):
     done = project.run(PART, "debug=fast", "hydra.run.dir=run")
     assert done.returncode == 0, done.stderr

@@ -94,7 +94,7 @@ def test_a_repetition_from_another_start_says_so(shared_project, trained, modelz
     assert "files_sha256.init_from: " in done.stdout
 
 
-@full_on_tf1
+@pytest.mark.full
 def test_the_first_values_are_others_without_it(shared_project, modelzoo):
     values, _ = started(shared_project)
     assert not same(values, values_of(modelzoo / "mode.ckpt"))

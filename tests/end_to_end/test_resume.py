@@ -16,7 +16,7 @@ from tests.stacks import full_on_tf1
 
 TIMES = ("sec", "images", "ms_per")  # in the names of metrics that are times
 SCHEDULE = (
-    PART, "schedule.epochs=2", "schedule.steps_per_epoch=60", "schedule.checkpoint_every=7",
+    PART, "schedule.epochs=2", "schedule.steps_per_epoch=30", "schedule.checkpoint_every=7",
 )  # fmt: skip
 # Forced overflows: rates or scales so high that gradients leave their type now and then.
 OVERFLOWING = {

@@ -123,6 +123,7 @@ def test_the_run_has_a_page_of_its_own_and_its_description_leads_there(smoke):
     assert link in note
 
 
+@full_on_tf1
 def test_the_plan_of_both_graphs_is_kept_and_the_chip_s_verdict_is_a_tag(bare_project):
     project = bare_project  # so once MLflow makes a store
     done = project.run(PART, "precision=must_keep_origin_dtype", "schedule=smoke")

@@ -12,7 +12,9 @@ from lenet_exp.record.store.journal import Journal
 from lenet_exp.record.store.processes import TAG
 from lenet_exp.sweep.attempt import name_of
 from tests.end_to_end.conftest import bare_project, project  # noqa: F401 - fixtures
+from tests.stacks import FULL_ON_TF1
 
+pytestmark = FULL_ON_TF1  # a launching process knows no stack
 SWEEP = ("-m", "seed=0,1", "debug=fast", "hydra/launcher=slurm", "detach=true", "sweep=mine")
 ELSEWHERE = json.dumps({"host": "n7", "boot": "x", "pid": 12})
 

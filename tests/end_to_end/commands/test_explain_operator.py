@@ -43,7 +43,7 @@ def test_the_chain_and_the_changes_are_printed(explain):
     assert any("casts 27 -> 31, cube FLOP in float16" in line for line in lines)
 
 
-@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize("before", [pytest.param(False, marks=pytest.mark.full), True])
 def test_each_printed_line_does_what_it_says(explain, tmp_path, before):
     words = []
     if before:
@@ -85,7 +85,11 @@ def test_a_name_that_is_none_is_answered_with_those_near(explain):
 
 
 @pytest.mark.parametrize(
-    ("mode", "name"), [("force_fp16", "loss/Mean"), ("must_keep_origin_dtype", "conv1/Sigmoid")]
+    ("mode", "name"),
+    [
+        ("force_fp16", "loss/Mean"),
+        pytest.param("must_keep_origin_dtype", "conv1/Sigmoid", marks=pytest.mark.full),
+    ],
 )
 def test_of_tensors_that_are_fetched_each_printed_line_flips_it(explain, tmp_path, mode, name):
     (tmp_path / "net.pb").write_bytes(training_graph().SerializeToString())

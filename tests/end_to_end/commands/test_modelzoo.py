@@ -226,11 +226,8 @@ def test_a_device_that_is_none_is_told(done):
     assert "ASCEND_DEVICE_ID=../x is not possible" in ended.stderr
 
 
-@full_on_tf1
-@pytest.mark.parametrize(
-    ("number", "code"),
-    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.full)],
-)
+@pytest.mark.full
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_training_that_is_stopped_ends_as_killed_and_says_how_to_go_on(done, number, code):
     clone = done[0]
     with subprocess.Popen(
