@@ -32,7 +32,7 @@ FULL = {
 }
 
 # Folders of products (graphs, modes, generations, overflows): `make test` runs the first case of
-# each test, and of the rest one in so many.
+# each test, those marked `always` (a kind that no other case has), and of the rest one in so many.
 SAMPLED = {
     "tf1": (
         "commands",
@@ -76,9 +76,9 @@ def is_in(folder: str, folders) -> bool:
 
 
 def is_left(item, begun: set) -> bool:
-    """Return whether a case is neither the first of its test nor in the sample of its cases."""
+    """Return whether a case is none that is always run, nor in the sample of its test's cases."""
     test = item.nodeid.split("[")[0]
-    is_first = test not in begun
+    is_first = test not in begun or item.get_closest_marker("always") is not None
     begun.add(test)
     # Of the name, not of the position: no parameter's values fall in step with the sample.
     return not is_first and zlib.crc32(item.nodeid.encode()) % ONE_IN[STACK] != 0

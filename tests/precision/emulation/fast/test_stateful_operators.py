@@ -276,9 +276,20 @@ KINDS = [
     looked_up, an_array, a_stack, accumulated, counted, gathered, gathered_by_places,
     a_generator, a_file, distinct,
 ]  # fmt: skip
+# Without those that have to be set up, or give another shape: these can't follow one another.
+LINKS = [
+    kind for kind in KINDS
+    if kind not in (pooled_at_random, sampled, dequeued, staged, iterated, looked_up, a_generator)
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("build", KINDS, ids=lambda build: build.__name__)
+@pytest.mark.parametrize(
+    "build",
+    [
+        pytest.param(kind, id=kind.__name__, marks=[] if kind in LINKS else [pytest.mark.always])
+        for kind in KINDS
+    ],
+)
 def test_what_happens_once_is_shared_by_both_paths(build):
     names = build.__code__.co_consts
     setup = ["setup"] if "setup" in names else []
@@ -330,13 +341,6 @@ def test_python_is_called_once_a_step(reference, where, scales):
     assert all(np.abs(each).max() <= largest for each in calls)  # what the chip has, not infinity
     assert all(np.isfinite(each[0][1]).all() for each in found)
     assert found[-1][2] is (scales[-1] > 1 or where == "large")
-
-
-# Without those that have to be set up, or give another shape.
-LINKS = [
-    kind for kind in KINDS
-    if kind not in (pooled_at_random, sampled, dequeued, staged, iterated, looked_up, a_generator)
-]  # fmt: skip
 
 
 @settings(common, max_examples=6)
