@@ -12,7 +12,9 @@ if "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 7))' 2>/dev/nu
 fi
 share=
 case ${1:-} in
-full) on_tf2="full or not full"; on_tf1=$on_tf2 ;;
+full)
+    on_tf2="full or not full"; on_tf1=$on_tf2
+    export TEST_GRAPPLER=1 ;;  # in every session of tests/precision, as a training has it
 *)
     on_tf2="not full"; on_tf1="not full and not stackless"
     # A test that takes so much of a suite is a fault, found before the suite is slow.

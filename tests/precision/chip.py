@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from contextlib import contextmanager
 
 import numpy as np
@@ -59,12 +60,13 @@ def session_of(graph_def, optimize=False):
     """Return a session of a GraphDef; use it in a `with`.
 
     `optimize`: with the options that the product's training has. Grappler takes longer than most
-    tests compute, so only what shows that its rewriting changes no bit has it.
+    tests compute, so in `make test` only what shows that its rewriting changes no bit has it; in
+    `make test-full` all have.
     """
     tf = tf_compat.load()
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(with_access(graph_def), name="")
-    return cpu_session.open_session(graph, 1, optimize)
+    return cpu_session.open_session(graph, 1, optimize or "TEST_GRAPPLER" in os.environ)
 
 
 def with_access(graph_def):
